@@ -1,0 +1,32 @@
+# `make study` and `make test` set up everything they need by themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: study test lint lock clean
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+study: $(VENV)/ready
+	$(BIN)/supernet baselines --out results/baselines
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# One lock for Python 3.10 to 3.13. The CUDA libraries are left to the torch wheel that pip picks, which
+# pins its own, so that the same lock installs a CPU build where one is offered.
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 --no-header --no-annotate \
+	    --quiet --upgrade --constraint constraints.txt | grep -v -E '^(nvidia-|cuda-|triton)' > requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,172 @@
+"""NAS-Bench-201 (Dong and Yang, ICLR 2020): four nodes, an operation on each of six edges, 15,625 cells."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Sequence
+from functools import cache, cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from benchmarks.errors import BadArchitecture
+from benchmarks.spaces.decisions import Arch, Decision, SearchSpace
+
+OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+"""(source, target) of each decision."""
+NONE, SKIP, CONV1X1, CONV3X3 = range(4)
+
+DATASETS = {"cifar10": (10, 32), "cifar10-valid": (10, 32), "cifar100": (100, 32), "imagenet16-120": (120, 16)}
+"""Data set -> (classes, image size) as the benchmark trained it."""
+
+_FORM = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
+
+
+class NB201(SearchSpace):
+    """The cells of NAS-Bench-201 in the benchmark's own order."""
+
+    name = "nb201"
+    title = "NAS-Bench-201"
+    decisions = tuple(Decision(f"e{target}<-{source}", OPS) for source, target in EDGES)
+
+    # The benchmark lists the product of all operations and shuffles it with Python's generator seeded with 88
+    # (D-X-Y/AutoDL-Projects, exps/NAS-Bench-201/main.py, generate_meta_info).
+    @cached_property
+    def _number_of_index(self) -> NDArray[np.int64]:
+        numbers = list(range(5**6))
+        random.Random(88).shuffle(numbers)
+        return np.array(numbers)
+
+    @cached_property
+    def _index_of_number(self) -> NDArray[np.int64]:
+        return np.argsort(self._number_of_index)
+
+    def _rank(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self._index_of_number[numbers]
+
+    def _unrank(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self._number_of_index[indices]
+
+    def string(self, arch: Sequence[int]) -> str:
+        a, b, c, d, e, f = (OPS[option] for option in arch)
+        return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
+
+    def parse(self, text: str) -> Arch:
+        match = _FORM.fullmatch(text.strip())
+        if match is None:
+            raise BadArchitecture(f"{text!r} is not of the form |op~0|+|op~0|op~1|+|op~0|op~1|op~2|")
+        for op in match.groups():
+            if op not in OPS:
+                raise BadArchitecture(f"{text!r} has the unknown operation {op!r}; known: {', '.join(OPS)}")
+        return tuple(OPS.index(op) for op in match.groups())
+
+    # ---- classes ---------------------------------------------------------------------------------------------
+
+    class_names = {  # noqa: RUF012
+        "skip": "equal after skip connections are contracted (the benchmark's first isomorphism reduction)",
+        "skip-none": "equal after skip connections are contracted and zeroed branches dropped (its second one)",
+        "computation": "equal after edges that carry nothing or lead nowhere are removed: a weight-sharing "
+        "super-net computes the same thing",
+    }
+
+    @property
+    def subset_names(self) -> dict[str, str]:
+        return {"connected": "the output depends on the input"} | super().subset_names
+
+    def subset(self, name: str) -> NDArray[np.int64]:
+        return np.flatnonzero(self.live_edges.any(axis=1)) if name == "connected" else super().subset(name)
+
+    @cache  # noqa: B019  one instance per process
+    def classes(self, name: str) -> NDArray[np.int64]:
+        if name == "computation":
+            return _first_of_each(self.indices(np.where(self.live_edges, self.archs(), NONE)))
+        if name not in self.class_names:
+            raise self._no_such("class", name, self.class_names)
+        expressions = [_contract(ops, drop_none=name == "skip-none") for ops in self.archs().tolist()]
+        _, labels = np.unique(expressions, return_inverse=True)
+        return _first_of_each(labels)
+
+    @cached_property
+    def live_edges(self) -> NDArray[np.bool_]:
+        """Whether each edge lies on a path of operations other than none from input to output: (15625, 6)."""
+        kept = self.archs() != NONE
+        reached = {0: np.ones(len(self), dtype=bool)}
+        used = {3: np.ones(len(self), dtype=bool)}
+        for node in (1, 2, 3):
+            reached[node] = np.any([kept[:, e] & reached[s] for e, (s, t) in enumerate(EDGES) if t == node], axis=0)
+        for node in (2, 1, 0):
+            used[node] = np.any([kept[:, e] & used[t] for e, (s, t) in enumerate(EDGES) if s == node], axis=0)
+        return np.stack([kept[:, e] & reached[s] & used[t] for e, (s, t) in enumerate(EDGES)], axis=1)
+
+    # ---- costs of the benchmark's own network ----------------------------------------------------------------
+
+    def params(self, archs: ArrayLike, dataset: str, channels: int = 16, cells: int = 5) -> NDArray[np.int64]:
+        """Trainable parameters of the stand-alone network: (n,).
+
+        Stem, three stages of `cells` cells with 1, 2 and 4 times `channels`, two residual blocks between them.
+        """
+        classes, _ = DATASETS[dataset]
+        widths = channels * np.array([1, 2, 4])
+        per_op = np.zeros(len(OPS), dtype=np.int64)
+        per_op[CONV1X1] = cells * np.sum(widths**2 + 2 * widths)
+        per_op[CONV3X3] = cells * np.sum(9 * widths**2 + 2 * widths)
+        stem = 27 * channels + 2 * channels
+        blocks = sum(9 * i * o + 2 * o + 9 * o * o + 2 * o + i * o for i, o in itertools.pairwise(widths.tolist()))
+        head = 2 * widths[2] + widths[2] * classes + classes
+        return per_op[np.atleast_2d(np.asarray(archs))].sum(axis=1) + stem + blocks + head
+
+    def flops(self, archs: ArrayLike, dataset: str, channels: int = 16, cells: int = 5) -> NDArray[np.int64]:
+        """Multiply-accumulates of convolutions and the classifier (with its biases), as the benchmark counts: (n,)."""
+        classes, size = DATASETS[dataset]
+        widths, areas = channels * np.array([1, 2, 4]), (size // np.array([1, 2, 4])) ** 2
+        per_op = np.zeros(len(OPS), dtype=np.int64)
+        per_op[CONV1X1] = cells * np.sum(widths**2 * areas)
+        per_op[CONV3X3] = 9 * per_op[CONV1X1]
+        stem = 27 * channels * areas[0]
+        blocks = sum(
+            (9 * i * o + 9 * o * o + i * o) * area
+            for (i, o), area in zip(itertools.pairwise(widths.tolist()), areas[1:].tolist(), strict=True)
+        )
+        return per_op[np.atleast_2d(np.asarray(archs))].sum(axis=1) + stem + blocks + widths[2] * classes + classes
+
+    # ---- encodings -------------------------------------------------------------------------------------------
+
+    def adjacency(self, archs: ArrayLike) -> NDArray[np.float32]:
+        """Which edges carry something (6), then the one-hot operation of every edge (30): (n, 36)."""
+        table = np.atleast_2d(np.asarray(archs))
+        return np.hstack([(table != NONE).astype(np.float32), self.one_hot(table)])
+
+    def paths(self, archs: ArrayLike) -> NDArray[np.float32]:
+        """Indicators of the 4 + 16 + 64 operation sequences without none from input to output: (n, 84)."""
+        table = np.atleast_2d(np.asarray(archs, dtype=np.int64))
+        code = np.zeros((len(table), 4 + 16 + 64), dtype=np.float32)
+        rows = np.arange(len(table))
+        for start, route in ((0, (3,)), (4, (0, 4)), (4, (1, 5)), (20, (0, 2, 5))):
+            ops = table[:, route]
+            there = (ops != NONE).all(axis=1)
+            number = (ops - 1) @ (4 ** np.arange(len(route))[::-1])
+            code[rows[there], start + number[there]] = 1
+        return code
+
+
+def _first_of_each(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For every item the lowest index of an item with the same label."""
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    return first[inverse]
+
+
+def _contract(ops: list[int], drop_none: bool) -> str:
+    """The expression of the output in terms of the input, skip connections contracted (`to_unique_str` upstream)."""
+    nodes = ["0"]
+    for target in (1, 2, 3):
+        terms = []
+        for edge, (source, end) in enumerate(EDGES):
+            if end == target:
+                zero = drop_none and (ops[edge] == NONE or nodes[source] == "#")
+                kept = nodes[source] if ops[edge] == SKIP else f"({nodes[source]})@{ops[edge]}"
+                terms.append("#" if zero else kept)
+        nodes.append("+".join(sorted(terms)))
+    return nodes[3]

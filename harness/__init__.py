@@ -1,0 +1,1 @@
+"""The machinery: metrics, statistics, reports and the command line. Imports benchmarks and heuristics."""
