@@ -6,12 +6,12 @@ from functools import cache
 
 from benchmarks.errors import UserError
 from benchmarks.spaces.decisions import Arch, Archs, Decision, SearchSpace
-from benchmarks.spaces.nb201 import NB201
 from benchmarks.spaces.nb1shot1 import PARENTS, NB1Shot1
+from benchmarks.spaces.nb201 import NB201
 
 SPACE_NAMES = ("nb201", *(f"nb1shot1-{number}" for number in PARENTS))
 
-__all__ = ["SPACE_NAMES", "Arch", "Archs", "Decision", "NB1Shot1", "NB201", "SearchSpace", "space"]
+__all__ = ["NB201", "SPACE_NAMES", "Arch", "Archs", "Decision", "NB1Shot1", "SearchSpace", "space"]
 
 
 @cache

@@ -72,7 +72,9 @@ class Cells:
         names = [str(op) for op in ops]
         if len(names) == n:
             if (names[0], names[-1]) != ("input", "output"):
-                raise BadArchitecture(f"the first and last operations are {names[0]!r}, {names[-1]!r}, not input, output")
+                raise BadArchitecture(
+                    f"the first and last operations are {names[0]!r}, {names[-1]!r}, not input, output"
+                )
             names = names[1:-1]
         if len(names) != n - 2:
             raise BadArchitecture(f"{len(ops)} operations for {n} vertices")
@@ -81,6 +83,20 @@ class Cells:
         slots = [*range(n - 1), OUTPUT]
         cell[0][np.ix_(slots, slots)] = table.astype(bool)
         return cls(cell, np.array([numbers + [0] * (SLOTS - 2 - len(numbers))], dtype=np.int8))
+
+    @classmethod
+    def from_string(cls, text: str) -> Cells:
+        """One cell from its spelling |conv3x3~0|maxpool3x3~0,1|…|out~1,2| (see `string`)."""
+        parts = [part.partition("~") for part in text.strip().strip("|").split("|")]
+        matrix = np.zeros((len(parts) + 1, len(parts) + 1), dtype=np.int64)
+        for vertex, (op, _, sources) in enumerate(parts, 1):
+            for source in filter(None, sources.split(",")):
+                if not source.isdecimal() or int(source) >= vertex:
+                    raise BadArchitecture(f"{text!r}: vertex {vertex} ({op}) cannot read {source!r}")
+                matrix[int(source), vertex] = 1
+        if parts[-1][0] != "out":
+            raise BadArchitecture(f"{text!r} is not of the form |operation~sources|…|out~sources|")
+        return cls.from_matrix(matrix, ["input", *(op for op, _, _ in parts[:-1]), "output"])
 
     # ---- graph -----------------------------------------------------------------------------------------------
 
@@ -110,7 +126,7 @@ class Cells:
         names = [*SHORT_OPS, "out"]
         parts = []
         for v in slots:
-            parents = ",".join(str(number[x]) for x in np.flatnonzero(self.edges[row, :, v]))
+            parents = ",".join(str(number[x]) for x in np.flatnonzero(self.edges[row, :, v]).tolist())
             parts.append(f"{'out' if v == OUTPUT else names[self.ops[row, v - 1]]}~{parents}")
         return f"|{'|'.join(parts)}|"
 

@@ -19,7 +19,12 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """(source, target) of each decision."""
 NONE, SKIP, CONV1X1, CONV3X3 = range(4)
 
-DATASETS = {"cifar10": (10, 32), "cifar10-valid": (10, 32), "cifar100": (100, 32), "imagenet16-120": (120, 16)}
+DATASETS = {
+    "cifar10": (10, 32),
+    "cifar10-valid": (10, 32),
+    "cifar100": (100, 32),
+    "imagenet16-120": (120, 16),
+}
 """Data set -> (classes, image size) as the benchmark trained it."""
 
 _FORM = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")

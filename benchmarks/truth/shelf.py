@@ -1,0 +1,75 @@
+"""Where ground-truth tables lie, and which of them answers a question."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from benchmarks.errors import BadTable, NoSuchResult, UserError
+from benchmarks.truth.table import GroundTruth, Measure
+
+ENVIRONMENT = "SUPERNET_DATA"
+
+
+def data_dir() -> Path:
+    """The folder of imported tables and data sets: $SUPERNET_DATA, or the user's data folder."""
+    return Path(os.environ.get(ENVIRONMENT) or platformdirs.user_data_path("supernet-study", appauthor=False))
+
+
+def tables() -> tuple[list[GroundTruth], list[str]]:
+    """All ground-truth tables at hand, most results first, and what is wrong with Parquet files that look like one."""
+    found, problems = [], []
+    for path in sorted(data_dir().glob("*.parquet")):
+        try:
+            table = GroundTruth(path)
+        except BadTable as error:
+            problems.append(str(error))
+            continue
+        if table.measures:
+            found.append(table)
+    return sorted(found, key=lambda table: (table.space, -len(table.measures), table.path.name)), problems
+
+
+def covers(table: GroundTruth, space: str) -> bool:
+    """Whether the table holds results for this space (NAS-Bench-101 does for its 1Shot1 sub-spaces)."""
+    return table.space == space or (table.space == "nb101" and space.startswith("nb1shot1-"))
+
+
+def table_for(space: str, measure: Measure, named: str | None = None) -> GroundTruth:
+    """The table to judge scores by: the named one, or the one with most results that has this measure.
+
+    Args:
+        named: a path, or the file name (with or without .parquet) of a table in the data folder.
+
+    Raises:
+        UserError: there is none; says how to get one, or what the tables at hand have.
+    """
+    if named:
+        path = next(
+            (p for p in (Path(named), data_dir() / named, data_dir() / f"{named}.parquet") if p.is_file()),
+            None,
+        )
+        if path is None:
+            raise UserError(f"There is no ground-truth table {named!r}, neither as a path nor in {data_dir()}.")
+        return GroundTruth(path)
+    fitting = [table for table in tables()[0] if covers(table, space)]
+    for table in fitting:
+        if measure in table:
+            return table
+    if fitting:
+        there = "\n".join(f"{table.path.name} ({table.family}):\n{table.describe()}" for table in fitting)
+        raise NoSuchResult(f"No table at hand has {measure} for {space}. There is:\n{there}")
+    raise UserError(how_to_get(space))
+
+
+def how_to_get(space: str) -> str:
+    """What to do when there is no ground truth for a space."""
+    source = "nats" if space == "nb201" else "nb101"
+    command = "nb201" if space == "nb201" else "nb101"
+    return (
+        f"There is no ground truth for {space} in {data_dir()}. Get the official file with `supernet data fetch "
+        f"{source}` and import it with `supernet data import {command} FILE`; or set {ENVIRONMENT} to a folder that "
+        "has a table."
+    )

@@ -1,0 +1,106 @@
+"""Check a ground-truth table against everything that can be recomputed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.errors import BadTable
+from benchmarks.spaces import space
+from benchmarks.spaces.nb101 import UNIQUE_CELLS, Cells
+from benchmarks.spaces.nb201 import DATASETS, NB201
+from benchmarks.truth.table import GroundTruth, content_digest
+
+BEST_KNOWN = {
+    ("nb201", "cifar10.test.e200.mean"): 94.37,
+    ("nb201", "cifar100.test.e200.mean"): 73.51,
+    ("nb201", "imagenet16-120.test.e200.mean"): 47.31,
+    ("nb201", "cifar10-valid.valid.e200.mean"): 91.61,
+    ("nb101", "cifar10.test.e108.mean"): 94.32,
+}
+"""(space, column) -> published accuracy of the best architecture, rounded to 0.01 (Dong and Yang, 2020, table 5;
+Ying et al., 2019)."""
+HASHES_CHECKED = 2000
+
+
+def verify(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
+    """Check after check: (what, whether it holds, detail)."""
+    try:
+        columns = [table.read(name) for name in table.columns]
+    except BadTable as error:
+        yield "readable", False, str(error)
+        return
+    yield "readable", True, f"{len(columns)} columns, {len(table):,} rows"
+    recorded = table.about.get("content_sha256")
+    if recorded:
+        yield (
+            "contents",
+            content_digest(table.columns, columns) == recorded,
+            "SHA-256 recorded when it was imported",
+        )
+    yield from _order(table)
+    yield from _costs(table)
+    outside = [m.column for m in table.measures if not _percent(table.readings(m.dataset, m.split, m.epochs, m.seed))]
+    yield (
+        "accuracies",
+        not outside,
+        f"outside 0 … 100 % in {', '.join(outside)}" if outside else "within 0 … 100 %",
+    )
+    for m in table.measures:
+        best = BEST_KNOWN.get((table.space, m.column))
+        if best is not None:
+            found = float(np.nanmax(table.readings(m.dataset, m.split, m.epochs, m.seed)))
+            yield f"best {m}", abs(found - best) < 0.006, f"{found:.4f}, published {best}"
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _percent(values: np.ndarray) -> bool:
+    return bool(((values >= 0) & (values <= 100) | np.isnan(values)).all())
+
+
+def _order(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
+    if table.space == "nb201":
+        within = space("nb201")
+        right = table.keys() == [within.string(arch) for arch in within.archs().tolist()]
+        yield "official order", right, "arch column equals the benchmark's list of 15,625"
+    if table.space == "nb101":
+        keys = table.keys()
+        yield (
+            "official order",
+            len(keys) == UNIQUE_CELLS and sorted(set(keys)) == keys,
+            "423,624 ascending hashes",
+        )
+
+
+def _costs(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
+    if table.space == "nb201":
+        within = NB201()
+        for name in table.columns:
+            dataset, _, what = name.rpartition(".")
+            if what in ("params", "flops") and dataset in DATASETS:
+                given = table.read(name).to_numpy(zero_copy_only=False)
+                there = ~np.isnan(given.astype(float))
+                right = bool((getattr(within, what)(within.archs(), dataset) == given)[there].all())
+                yield name, right, "equal to the network's own count"
+    if table.space == "nb101":
+        cells = Cells.from_bits(
+            table.read("vertices").to_numpy(),
+            table.read("adjacency_bits").to_numpy(),
+            table.read("ops").to_pylist(),
+        )
+        right = bool((cells.params() == table.params("cifar10")).all())
+        yield "cifar10.params", right, "equal to the network's own count"
+        rows = np.linspace(0, len(table) - 1, HASHES_CHECKED).astype(np.int64)
+        right = cells[rows].hashes() == table.keys(rows)
+        yield "graph hashes", right, f"recomputed for {HASHES_CHECKED:,} cells spread over the table"

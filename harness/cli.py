@@ -1,0 +1,60 @@
+"""The `supernet` command. Sub-commands live in `harness.commands`, one module each, imported when called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from benchmarks.errors import UserError
+
+COMMANDS = {
+    "spaces": "Search spaces, their sizes and classes, and the ground truth at hand.",
+    "data": "Fetch, import, list and verify ground truth and data sets.",
+    "correlate": "Rank-disorder report of a file of scores.",
+    "baselines": "Report of parameter count against every ground-truth table at hand.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a sub-command's module only when that sub-command runs, so that start-up stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: Any = getattr(importlib.import_module(f"harness.commands.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="supernet-study", prog_name="supernet")
+def supernet() -> None:
+    """Rank disorder in weight-sharing NAS, measured against real ground truth."""
+
+
+def main() -> None:
+    """Run the command; errors that the user caused end in one paragraph and exit status 1."""
+    try:
+        supernet(standalone_mode=False)
+    except UserError as error:
+        click.echo(f"supernet: {error}", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

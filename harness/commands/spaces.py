@@ -1,0 +1,46 @@
+"""`supernet spaces`: what can be searched, and what is known about it."""
+
+from __future__ import annotations
+
+import click
+import numpy as np
+
+
+@click.command()
+def spaces() -> None:
+    """List search spaces, their sizes and classes, and which ground truth is at hand."""
+    from rich import box
+    from rich.table import Table
+
+    from benchmarks.spaces import SPACE_NAMES, space
+    from benchmarks.spaces.nb101 import UNIQUE_CELLS
+    from benchmarks.truth import shelf
+    from harness.report.text import wide_console
+
+    console = wide_console()
+    at_hand, _ = shelf.tables()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
+    for title, justify in (
+        ("space", "left"),
+        ("architectures", "right"),
+        ("", "left"),
+        ("ground truth", "left"),
+    ):
+        table.add_column(title, justify="right" if justify == "right" else "left")
+    for name in ("nb101", *SPACE_NAMES):
+        files = ", ".join(t.path.stem for t in at_hand if shelf.covers(t, name)) or "none"
+        if name == "nb101":
+            table.add_row(name, f"{UNIQUE_CELLS:,}", "distinct cells (graph hash)", files)
+            table.add_section()
+            continue
+        within = space(name)
+        table.add_row(name, f"{len(within):,}", within.title, files)
+        for kind, meaning in within.class_names.items():
+            table.add_row("", f"{len(np.unique(within.classes(kind))):,}", f"classes '{kind}': {meaning}", "")
+        for subset, meaning in within.subset_names.items():
+            if not subset.startswith("unique-"):
+                table.add_row("", f"{len(within.subset(subset)):,}", f"subset '{subset}': {meaning}", "")
+        table.add_section()
+    console.print(table)
+    if not at_hand:
+        console.print(shelf.how_to_get("nb201"))
