@@ -54,16 +54,25 @@ class _Problems:
     def __init__(self, path: Path, unit: str, first: int) -> None:
         self.path, self.unit, self.first = path, unit, first
         self._lines: dict[str, list[int]] = defaultdict(list)
+        self._repeats: list[str] = []
 
     def add(self, position: int, what: str) -> None:
         self._lines[what].append(position + self.first)
 
+    def repeats(self, lines: list[str]) -> None:
+        self._repeats = lines
+
     def report(self) -> None:
-        if not self._lines:
+        if not self._lines and not self._repeats:
             return
-        count = len({line for lines in self._lines.values() for line in lines})
-        details = "\n".join(f"  {self.unit} {_ranges(lines)}: {what}" for what, lines in self._lines.items())
-        raise UserError(f"{self.path}: {count:,} line(s) cannot be used as they stand.\n{details}")
+        count = len({line for lines in self._lines.values() for line in lines}) + len(self._repeats)
+        details = [f"  {self.unit} {_ranges(lines)}: {what}" for what, lines in self._lines.items()]
+        if self._repeats:
+            details.append(
+                f"  {len(self._repeats):,} repeat an architecture of an earlier {self.unit}, which --average-repeats "
+                f"would average: {', '.join(self._repeats)}"
+            )
+        raise UserError(f"{self.path}: {count:,} {self.unit}(s) cannot be used as they stand.\n" + "\n".join(details))
 
 
 def read_scores(
@@ -106,12 +115,13 @@ def read_scores(
     keys = pd.DataFrame({**{name: frame[name] for name in used}, "row": rows})
     repeated = keys.duplicated(keep=False).to_numpy() & (rows >= 0)
     if repeated.any() and not average_repeats:
-        firsts: dict[tuple[Any, ...], int] = {}
+        first_line: dict[tuple[Any, ...], int] = {}
+        again = []
         for position in np.flatnonzero(repeated).tolist():
-            key = tuple(keys.iloc[position])
-            if key in firsts:
-                problems.add(position, f"repeats the architecture of {unit} {firsts[key] + first}")
-            firsts.setdefault(key, position)
+            original = first_line.setdefault(tuple(keys.iloc[position]), position)
+            if original != position:
+                again.append(f"{position + first} (as {original + first})")
+        problems.repeats(again)
     problems.report()
     if lower_is_better:
         scores = {name: -values for name, values in scores.items()}

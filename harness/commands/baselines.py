@@ -42,7 +42,7 @@ def baselines(out: Path, resamples: int | None) -> None:
         raise UserError(shelf.how_to_get("nb201"))
     summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Kendall tau-b of parameter count", title_justify="left")
     for title in ("table", "space", "architectures", "accuracy", "tau-b", "top 10 %", "ceiling", "regret@1"):
-        summary.add_column(title, justify="left" if title in ("table", "space", "accuracy") else "right")
+        summary.add_column(title, justify="left" if title in ("table", "space", "accuracy") else "right", no_wrap=True)
     for table, space_name, measure, rows in _cases(found):
         none = pd.DataFrame(index=range(len(rows)))
         with bar(f"{table.path.stem} {space_name} {measure}") as progress:
@@ -60,7 +60,7 @@ def baselines(out: Path, resamples: int | None) -> None:
             table.path.stem,
             space_name,
             f"{report.architectures:,}",
-            str(measure),
+            measure.column,
             interval_text(params.estimates["kendall_tau"]),
             interval_text(params.estimates.get("tau_true_top_10%")),
             f"{report.ceiling.tau:.3f}" if report.ceiling else "",

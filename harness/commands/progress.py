@@ -23,6 +23,7 @@ def bar(what: str, *, bytes_: bool = False) -> Iterator[Report]:
     """A bar that is told (done, total); total None while unknown. Disappears when finished."""
     count = DownloadColumn() if bytes_ else MofNCompleteColumn()
     columns = (TextColumn(what), BarColumn(), count, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -41,7 +41,7 @@ WIDE = 4
 def wide_console() -> Console:
     """A console that gives tables their width when the output is not a terminal."""
     console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 120))
+    return console if console.is_terminal else Console(width=max(console.width, 140))
 
 
 def render(report: Report) -> RenderableType:
@@ -146,7 +146,7 @@ def render_groups(report: GroupedReport) -> RenderableType:
         "params tau-b",
         "ceiling",
     ):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=title == "tau-b")
     for g in report.groups:
         table.add_row(
             *map(str, g.key),
