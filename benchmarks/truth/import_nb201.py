@@ -12,10 +12,12 @@ import bz2
 import hashlib
 import io
 import itertools
+import lzma
 import os
 import pickle
 import re
 import tarfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -31,6 +33,7 @@ from numpy.typing import NDArray
 
 from benchmarks.errors import BadTable
 from benchmarks.spaces import NB201
+from benchmarks.spaces.nb201 import DATASETS
 from benchmarks.truth.table import GroundTruth, write_table
 
 Progress = Callable[[int, int], None]
@@ -127,21 +130,20 @@ def read_pth(source: Path) -> Iterator[Record]:
         with torch.serialization.safe_globals(safe):
             content = torch.load(source, map_location="cpu", weights_only=True)
         archs, infos = content["meta_archs"], content["arch2infos"]
+        indices = sorted(infos.keys())
     except MemoryError:
         raise BadTable(
             f"{source} does not fit into this machine's memory: the file is one single pickle. Import the "
             "NATS-Bench archive instead, which is read one architecture at a time (`supernet data fetch nats`)."
         ) from None
     except Exception as error:  # torch raises whatever the damaged bytes lead to
-        reason = str(error).split("\n")[0]
         raise BadTable(
-            f"{source} is no intact NAS-Bench-201 file ({type(error).__name__}: {reason}). It may be truncated, or "
+            f"{source} is no intact NAS-Bench-201 file ({_reason(error)}). It may be truncated, or "
             "contain code, which is never run. Compare its size and checksum with the download's."
         ) from None
     _check_order(source, archs)
-    for index in sorted(infos):
-        info = infos.pop(index)
-        yield _record(f"{source}, architecture {index}", index, {"12": info["less"], "200": info["full"]})
+    for index in indices:
+        yield _record(f"{source}, architecture {index}", index, infos.pop(index), ("less", "full"))
 
 
 def read_archive(source: Path) -> Iterator[Record]:
@@ -169,7 +171,7 @@ def _members(source: Path) -> Iterator[tuple[str, int, bytes]]:
                         found = True
                         stream = tar.extractfile(member)
                         yield f"{source}:{member.name}", int(match[1]), stream.read() if stream else b""
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         raise BadTable(f"{source} cannot be read to its end, it may be truncated: {error}.") from None
     if not found:
         raise BadTable(f"{source} holds no NATS-Bench records (files like 000000.pickle.pbz2).")
@@ -182,7 +184,7 @@ def _decode(member: tuple[str, int, bytes]) -> Record:
     except BadTable as error:
         raise BadTable(f"{where}: {error}") from None
     except Exception as error:  # a damaged pickle can fail in any way
-        raise BadTable(f"{where} is damaged ({type(error).__name__}: {error}). Fetch the archive again.") from None
+        raise BadTable(f"{where} is damaged ({_reason(error)}). Fetch the archive again.") from None
     return _record(where, index, states)
 
 
@@ -218,8 +220,8 @@ class RestrictedUnpickler(pickle.Unpickler):
 # ---- records ---------------------------------------------------------------------------------------------------
 
 
-def _record(where: str, index: int, states: dict[str, Any]) -> Record:
-    """Read both training budgets of one architecture.
+def _record(where: str, index: int, states: dict[str, Any], names: tuple[str, str] = ("12", "200")) -> Record:
+    """Read both training budgets of one architecture, which the state has under these names.
 
     Accuracies are those after the last epoch; `mean` is over the seeds that the record holds.
     """
@@ -230,24 +232,28 @@ def _record(where: str, index: int, states: dict[str, Any]) -> Record:
         expected = space.string(space.arch(index))
         values: dict[str, float] = {}
         curves: list[dict[str, Any]] = []
-        for epochs in ("12", "200"):
-            results = ArchResults.create_from_state_dict(states[epochs])
+        for epochs, name in zip(("12", "200"), names, strict=True):
+            results = ArchResults.create_from_state_dict(states[name])
             if results.arch_str != expected:
                 raise BadTable(f"{where} is about {results.arch_str}, but architecture {index} is {expected}.")
             for original in results.get_dataset_names():
                 dataset = original.lower()
+                if dataset not in DATASETS:
+                    raise BadTable(f"{where} has results on {original!r}, which is no data set of the benchmark.")
                 runs = [(seed, results.query(original, seed)) for seed in results.get_dataset_seeds(original)]
+                if any(run.epochs != int(epochs) for _, run in runs):
+                    raise BadTable(f"{where} has other runs than those of {epochs} epochs under {name!r}.")
                 values |= _accuracies(dataset, epochs, runs)
                 values |= _costs(dataset, epochs, results.get_compute_costs(original))
                 for seed, run in runs:
                     key = {"index": index, "dataset": dataset, "epochs": epochs, "seed": f"s{seed}"}
                     curves += [
-                        {**key, "series": name, "values": series} for name, series in _series(dataset, run).items()
+                        {**key, "series": what, "values": values} for what, values in _series(dataset, run).items()
                     ]
     except BadTable:
         raise
     except Exception as error:  # whatever a record of another shape leads to
-        raise BadTable(f"{where} is no NAS-Bench-201 record ({type(error).__name__}: {error}).") from None
+        raise BadTable(f"{where} is no NAS-Bench-201 record ({_reason(error)}).") from None
     return Record(index, values, curves)
 
 
@@ -278,7 +284,7 @@ def _costs(dataset: str, epochs: str, costs: dict[str, Any]) -> dict[str, float]
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def _series(dataset: str, run: Any) -> dict[str, list[float]]:
+def _series(dataset: str, run: Any) -> dict[str, NDArray[np.float32]]:
     """Per-epoch curves of one run; NaN for the epochs at which a set was not evaluated."""
     epochs = range(run.epochs)
     series = {
@@ -289,7 +295,7 @@ def _series(dataset: str, run: Any) -> dict[str, list[float]]:
         for what, source in (("accuracy", run.eval_acc1es), ("loss", run.eval_losses)):
             values = [source.get(f"{name}@{epoch}", np.nan) for epoch in epochs]
             series[f"{_split(dataset, name)}.{what}"] = values
-    return series
+    return {name: np.array(values, dtype=np.float32) for name, values in series.items()}
 
 
 @dataclass
@@ -309,6 +315,8 @@ class _Table:
     def check(self, source: Path, allow_partial: bool) -> None:
         """Refuse what is incomplete or contradicts the benchmark's own arithmetic."""
         space = NB201()
+        if not self.seen:
+            raise BadTable(f"{source} holds no architecture's results.")
         if len(self.seen) < len(space) and not allow_partial:
             raise BadTable(
                 f"{source} holds {len(self.seen):,} of the {len(space):,} architectures, so it is incomplete. Fetch it "
@@ -318,7 +326,8 @@ class _Table:
         for name, values in self.arrays.items():
             dataset, _, what = name.partition(".")
             if what in ("params", "flops"):
-                wrong = rows[values[rows] != getattr(space, what)(space.archs(rows), dataset)]
+                there = rows[~np.isnan(values[rows])]
+                wrong = there[values[there] != getattr(space, what)(space.archs(there), dataset)]
                 if len(wrong):
                     raise BadTable(
                         f"{source}: {name} of {len(wrong)} architecture(s), the first {wrong[0]}, is not what the "
@@ -342,10 +351,17 @@ class _Table:
         return columns
 
 
-def _check_order(source: Path, archs: list[str]) -> None:
+def _check_order(source: Path, archs: Any) -> None:
     space = NB201()
-    if list(archs) != [space.string(arch) for arch in space.archs().tolist()]:
+    if archs != [space.string(arch) for arch in space.archs().tolist()]:
         raise BadTable(f"{source} does not list the 15,625 architectures in the official order.")
+
+
+def _reason(error: Exception) -> str:
+    """Kind and first sentence of an error, without torch's advice on how to run the code that it has refused."""
+    refused = error.__context__ if isinstance(error, pickle.UnpicklingError) else None
+    sentence = re.split(r"\.\s|\n", str(refused or error), maxsplit=1)[0]
+    return f"{type(error).__name__}: {sentence}"
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

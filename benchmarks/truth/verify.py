@@ -23,6 +23,8 @@ BEST_KNOWN = {
 }
 """(space, column) -> published accuracy of the best architecture, rounded to 0.01 (Dong and Yang, 2020, table 5;
 Ying et al., 2019)."""
+OFFICIAL = ("NAS-Bench", "NATS-Bench")
+"""How the families of official records are named; other tables have optima of their own."""
 HASHES_CHECKED = 2000
 
 
@@ -51,7 +53,7 @@ def verify(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
     )
     for m in table.measures:
         best = BEST_KNOWN.get((table.space, m.column))
-        if best is not None:
+        if best is not None and table.family.startswith(OFFICIAL):
             found = float(np.nanmax(table.readings(m.dataset, m.split, m.epochs, m.seed)))
             yield f"best {m}", abs(found - best) < 0.006, f"{found:.4f}, published {best}"
 

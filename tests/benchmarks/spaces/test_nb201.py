@@ -1,0 +1,300 @@
+"""NAS-Bench-201 against plain references: its order, its classes, its costs and its path encoding."""
+
+import itertools
+import random
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.errors import BadArchitecture
+from benchmarks.spaces import space
+from benchmarks.spaces.nb201 import DATASETS, OPS
+
+SPACE = space("nb201")
+ARCHS = [tuple(arch) for arch in SPACE.archs().tolist()]
+SLOTS = [(target, source) for target in (1, 2, 3) for source in range(target)]
+"""(node, node it reads) of each decision, as the official string lists them."""
+
+archs = st.tuples(*[st.integers(0, 4)] * 6)
+
+
+def named(arch):
+    """{(target, source): operation name}"""
+    return {slot: OPS[option] for slot, option in zip(SLOTS, arch, strict=True)}
+
+
+def routes(node=3):
+    """All ways from node 0 to this node, as lists of (target, source)."""
+    if node == 0:
+        yield []
+    for source in range(node):
+        for route in routes(source):
+            yield [*route, (node, source)]
+
+
+ROUTES = list(routes())
+
+
+def carrying(arch):
+    """The routes from input to output without a none."""
+    ops = named(arch)
+    return [route for route in ROUTES if all(ops[slot] != "none" for slot in route)]
+
+
+def assert_same_partition(classes, labels):
+    """`classes` names each item's class by its first member, where equal labels make a class."""
+    first = {}
+    for index, label in enumerate(labels):
+        first.setdefault(label, index)
+    assert classes.tolist() == [first[label] for label in labels]
+
+
+# ---- order and spelling ----------------------------------------------------------------------------------
+
+
+def test_the_order_is_the_shuffled_product_of_operations():
+    expected = list(itertools.product(range(5), repeat=6))
+    random.Random(88).shuffle(expected)
+    assert expected == ARCHS
+
+
+def test_a_string_names_the_operations_by_target_and_source():
+    assert SPACE.string((0, 1, 2, 3, 4, 0)) == (
+        "|none~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|avg_pool_3x3~1|none~2|"
+    )
+    assert [decision.name for decision in SPACE.decisions] == [f"e{t}<-{s}" for t, s in SLOTS]
+
+
+@pytest.mark.parametrize("form", ["{}", " {}", "{}\n", "\t{} \n"])
+def test_a_good_string_is_read_whatever_space_surrounds_it(form):
+    text = "|avg_pool_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|nor_conv_1x1~1|skip_connect~2|"
+    assert SPACE.parse(form.format(text)) == (4, 3, 0, 1, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "|",
+        "none",
+        "|none~0|+|none~0|none~1|",
+        "none~0|+|none~0|none~1|+|none~0|none~1|none~2",
+        "|none~0|none~0|none~1|none~0|none~1|none~2|",
+        "|none~1|+|none~0|none~1|+|none~0|none~1|none~2|",
+        "|none~0|+|none~1|none~0|+|none~0|none~1|none~2|",
+        "|none~0|+|none~0|none~1|+|none~0|none~1|none~3|",
+        "|none|+|none|none|+|none|none|none|",
+        "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|+|none~0|none~1|none~2|none~3|",
+        "|none~0|+ |none~0|none~1|+|none~0|none~1|none~2|",
+        "|~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+        "|none~0|+|none~0|none~1|+|none~0|none~1|none~2||",
+        "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|\n|none~0|",
+    ],
+)
+def test_a_string_of_another_form_is_refused_and_quoted(text):
+    with pytest.raises(BadArchitecture, match=re.escape(f"{text!r} is not of the form |op~0|+|op~0|op~1|+")):
+        SPACE.parse(text)
+
+
+@pytest.mark.parametrize("op", ["conv", "None", "nor_conv_5x5", "skip", "1"])
+@pytest.mark.parametrize("slot", [0, 2, 5])
+def test_an_unknown_operation_is_refused_and_quoted(op, slot):
+    ops = ["none"] * 6
+    ops[slot] = op
+    text = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|".format(*ops)
+    with pytest.raises(BadArchitecture) as caught:
+        SPACE.parse(text)
+    assert str(caught.value) == f"{text!r} has the unknown operation {op!r}; known: {', '.join(OPS)}"
+
+
+# ---- classes ---------------------------------------------------------------------------------------------
+
+
+def test_sizes_are_the_published_ones():
+    assert len(SPACE) == 15_625
+    assert len(SPACE.subset("connected")) == 15_284
+    sizes = {name: len(SPACE.subset(f"unique-{name}")) for name in SPACE.class_names}
+    assert sizes == {"skip": 12_751, "skip-none": 6_466, "computation": 9_445}
+
+
+def test_live_edges_are_those_on_a_route_without_none():
+    expected = []
+    for arch in ARCHS:
+        on_route = {slot for route in carrying(arch) for slot in route}
+        expected.append([slot in on_route for slot in SLOTS])
+    assert SPACE.live_edges.tolist() == expected
+    assert SPACE.subset("connected").tolist() == [index for index, live in enumerate(expected) if any(live)]
+
+
+def expression(ops, node=3):
+    """What a node computes, in terms of the edges' own operations; None if it does not depend on the input."""
+    if node == 0:
+        return "x"
+    terms = []
+    for source in range(node):
+        operand = expression(ops, source)
+        if operand is not None and ops[node, source] != "none":
+            terms.append(f"{ops[node, source]}[{source}→{node}]({operand})")
+    return " + ".join(terms) or None
+
+
+def test_computation_classes_are_the_distinct_expressions_of_the_output():
+    assert_same_partition(SPACE.classes("computation"), [expression(named(arch)) for arch in ARCHS])
+
+
+def outputs(functions, zero):
+    """The cell's output for one random input, all architectures at once: (15625, width).
+
+    Skip connections are the identity and `zero` says whether none gives zero; every other operation on edge e
+    is functions(e, operation).
+    """
+    table, width = SPACE.archs(), 5
+    nodes = [np.tile(np.random.default_rng(0).normal(size=width), (len(table), 1))]
+    for target in (1, 2, 3):
+        total = np.zeros((len(table), width))
+        for edge, (end, source) in enumerate(SLOTS):
+            if end == target:
+                for option, name in enumerate(OPS):
+                    rows = table[:, edge] == option
+                    if name == "skip_connect":
+                        total[rows] += nodes[source][rows]
+                    elif name != "none" or not zero:
+                        total[rows] += np.tanh(nodes[source][rows] @ functions(edge, option))
+        nodes.append(total)
+    return nodes[3]
+
+
+WEIGHTS = np.random.default_rng(1).normal(size=(6, 5, 5, 5))
+
+
+@pytest.mark.parametrize(
+    ("name", "zero", "shared"), [("computation", True, False), ("skip-none", True, True), ("skip", False, True)]
+)
+def test_members_of_a_class_compute_the_same_values(name, zero, shared):
+    # a super-net has weights on every edge; the benchmark's reductions look at operations alone
+    values = outputs(lambda edge, option: WEIGHTS[0 if shared else edge, option], zero)
+    representatives = SPACE.classes(name)
+    assert (representatives != np.arange(len(SPACE))).sum() > 2000
+    np.testing.assert_allclose(values, values[representatives], atol=1e-9)
+    assert len(np.unique(values.round(6), axis=0)) > 5000
+
+
+def upstream(text, drop_none):
+    """`to_unique_str` as the benchmark publishes it, on the official string."""
+    nodes = {0: "0"}
+    for node, inputs in enumerate(text.split("+"), 1):
+        terms = []
+        for part in inputs.strip("|").split("|"):
+            op, source = part.split("~")
+            if drop_none and (op == "none" or nodes[int(source)] == "#"):
+                terms.append("#")
+            elif op == "skip_connect":
+                terms.append(nodes[int(source)])
+            else:
+                terms.append(f"({nodes[int(source)]})@{op}")
+        nodes[node] = "+".join(sorted(terms))
+    return nodes[3]
+
+
+@pytest.mark.parametrize(("name", "drop_none"), [("skip", False), ("skip-none", True)])
+def test_isomorphism_classes_are_those_of_the_published_reduction(name, drop_none):
+    assert_same_partition(SPACE.classes(name), [upstream(SPACE.string(arch), drop_none) for arch in ARCHS])
+
+
+# ---- costs -----------------------------------------------------------------------------------------------
+
+
+def layers(arch, dataset, channels, cells):
+    """(in, out, kernel, area of the output, normalised) of every convolution; the last is the classifier."""
+    classes, size = {
+        "cifar10": (10, 32),
+        "cifar10-valid": (10, 32),
+        "cifar100": (100, 32),
+        "imagenet16-120": (120, 16),
+    }[dataset]
+    found, width = [(3, channels, 3, size * size, True)], channels
+    for stage in range(3):
+        if stage > 0:
+            size //= 2
+            found.append((width, 2 * width, 3, size * size, True))
+            found.append((2 * width, 2 * width, 3, size * size, True))
+            found.append((width, 2 * width, 1, size * size, False))
+            width *= 2
+        for _ in range(cells):
+            for op in named(arch).values():
+                if op.startswith("nor_conv"):
+                    found.append((width, width, int(op[-1]), size * size, True))
+    return found, (width, classes)
+
+
+def slow_params(*network):
+    convolutions, (width, classes) = layers(*network)
+    total = 2 * width + width * classes + classes  # the last normalisation and the classifier
+    for i, o, kernel, _, normalised in convolutions:
+        total += i * o * kernel**2 + (2 * o if normalised else 0)
+    return total
+
+
+def slow_flops(*network):
+    convolutions, (width, classes) = layers(*network)
+    return width * classes + classes + sum(i * o * kernel**2 * area for i, o, kernel, area, _ in convolutions)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    table=st.lists(archs, min_size=1, max_size=3),
+    dataset=st.sampled_from(sorted(DATASETS)),
+    channels=st.integers(1, 64),
+    cells=st.integers(1, 17),
+)
+def test_costs_are_those_of_the_network_counted_layer_by_layer(table, dataset, channels, cells):
+    networks = [(arch, dataset, channels, cells) for arch in table]
+    assert SPACE.params(table, dataset, channels, cells).tolist() == [slow_params(*network) for network in networks]
+    assert SPACE.flops(table, dataset, channels, cells).tolist() == [slow_flops(*network) for network in networks]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_the_benchmark_has_16_channels_and_5_cells_per_stage(dataset):
+    arch = (3, 2, 1, 0, 4, 3)
+    assert SPACE.params(arch, dataset).tolist() == [slow_params(arch, dataset, 16, 5)]
+    assert SPACE.flops(arch, dataset).tolist() == [slow_flops(arch, dataset, 16, 5)]
+
+
+# ---- encodings -------------------------------------------------------------------------------------------
+
+SEQUENCES = [sequence for length in (1, 2, 3) for sequence in itertools.product(OPS[1:], repeat=length)]
+"""What each indicator of the path encoding stands for."""
+
+
+def test_path_encodings_list_the_operation_sequences_of_all_routes():
+    code = SPACE.paths(ARCHS)
+    assert code.shape == (15_625, 84)
+    for arch, row in zip(ARCHS, code, strict=True):
+        ops = named(arch)
+        expected = {tuple(ops[slot] for slot in route) for route in carrying(arch)}
+        assert {SEQUENCES[i] for i in np.flatnonzero(row)} == expected
+    assert set(np.unique(code)) == {0, 1}
+
+
+@settings(deadline=None, max_examples=50)
+@given(arch=archs)
+def test_adjacency_encodings_mark_edges_that_carry_something_then_every_operation(arch):
+    row = SPACE.adjacency(arch)[0].tolist()
+    assert row[:6] == [float(OPS[option] != "none") for option in arch]
+    assert row[6:] == [float(option == choice) for choice in arch for option in range(5)]
+
+
+# ---- real results ----------------------------------------------------------------------------------------
+
+
+def test_the_order_is_that_of_the_real_table(nb201_truth):
+    assert nb201_truth.keys() == [SPACE.string(arch) for arch in ARCHS]
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "imagenet16-120"])
+def test_costs_are_those_of_the_real_table(nb201_truth, dataset):
+    np.testing.assert_array_equal(SPACE.params(ARCHS, dataset), nb201_truth.params(dataset))
+    np.testing.assert_array_equal(SPACE.flops(ARCHS, dataset), nb201_truth.flops(dataset))

@@ -1,0 +1,36 @@
+"""Ground truth for the tests that compare with real results; they are skipped where there is none."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarks.truth import shelf
+from benchmarks.truth.table import GroundTruth
+
+HOW_TO_GET = "no ground truth at hand: `supernet data fetch nb101`, `supernet data import …`, or set SUPERNET_DATA"
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """The folder of real ground-truth tables, $SUPERNET_DATA."""
+    folder = os.environ.get(shelf.ENVIRONMENT)
+    if not folder or not shelf.tables()[0]:
+        pytest.skip(HOW_TO_GET)
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def nb201_truth(data_dir):
+    return _table(data_dir / "nb201_nats.parquet")
+
+
+@pytest.fixture(scope="session")
+def nb101_truth(data_dir):
+    return _table(data_dir / "nb101.parquet")
+
+
+def _table(path):
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not in $SUPERNET_DATA: {HOW_TO_GET}")
+    return GroundTruth(path)

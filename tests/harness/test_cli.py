@@ -1,0 +1,179 @@
+import json
+import resource
+import subprocess
+import sys
+import time
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from benchmarks.truth.table import GroundTruth
+
+
+@pytest.fixture
+def supernet(made_up):
+    """Run the command in a process of its own, with the made-up ground truth: (exit code, output, errors)."""
+
+    def run(*arguments, data=made_up):
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.cli", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(made_up), "SUPERNET_DATA": str(data)},
+            timeout=120,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+ASK = ["--dataset", "cifar10", "--split", "test"]
+
+
+@pytest.fixture
+def scores(tmp_path, truth201):
+    y = truth201.accuracy("cifar10", "test", 200, "mean")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"arch": truth201.keys(), "supernet": y + rng.normal(size=len(y))})
+    path = tmp_path / "scores.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_scores_become_a_report_with_figures_in_one_command(supernet, scores, tmp_path):
+    out = tmp_path / "report"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code, text, errors = supernet(
+        "correlate", "--space", "nb201", "--scores", scores, *ASK, "--epochs", 200, "--out", out
+    )
+    assert (code, errors) == (0, "")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 30, "15 seconds on two cores"
+    for expected in ("Kendall tau-b", "params (baseline)", "ceiling", "supernet - params", "15,625 architectures"):
+        assert expected in text
+    report = json.loads((out / "report.json").read_text())
+    assert report["ranked"][0]["name"] == "supernet"
+    for stem in ("tau-by-fraction", "ranks-supernet", "best-supernet"):
+        image = Image.open(out / f"{stem}.png")
+        assert min(image.size) > 300
+        assert len(set(image.convert("L").resize((64, 64)).get_flattened_data())) > 10, "the figure is blank"
+        assert ElementTree.parse(out / f"{stem}.svg").getroot().tag.endswith("svg")
+
+
+def test_subset_and_missing_ground_truth_are_counted(supernet, scores, tmp_path):
+    path = tmp_path / "r.json"
+    arguments = ["correlate", "--space", "nb201", "--scores", scores, *ASK, "--epochs", 12, "--resamples", 20]
+    code, _, errors = supernet(*arguments)
+    assert code == 1
+    assert "no result for cifar10 test, 12 epochs, mean of 100 of the 15,625" in errors
+    code, text, _ = supernet(*arguments, "--only-measured", "--subset", "connected", "--json", path)
+    assert code == 0
+    assert "341 of 15,625 architectures lie outside the subset 'connected'" in text
+    assert "architectures have no ground truth" in text
+    assert json.loads(path.read_text())["architectures"] < 15284
+
+
+def test_groups_give_a_line_each(supernet, tmp_path):
+    frame = pd.DataFrame({"index": [*range(200), *range(200)], "m": ["a"] * 200 + ["b"] * 200, "s": range(400)})
+    frame.to_parquet(tmp_path / "s.parquet")
+    code, text, _ = supernet(
+        "correlate", "--space", "nb201", "--scores", tmp_path / "s.parquet", *ASK, "--epochs", 200, "--by", "m",
+        "--resamples", 50, "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 0
+    assert [line.split()[0] for line in text.splitlines() if line.startswith((" a ", " b "))] == ["a", "b"]
+    assert (tmp_path / "out" / "tau-by-group.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--space": "nb102"}, "'nb102' is not one of nb101, nb201"),
+        ({"--dataset": "mnist"}, "No table at hand has mnist test, 200 epochs, mean for nb201. There is:"),
+        ({"--epochs": "201"}, "cifar10 test, 201 epochs"),
+        ({"--scores": "nowhere.csv"}, "There is no file nowhere.csv"),
+        ({"--truth": "other"}, "There is no ground-truth table 'other'"),
+        ({"--subset": "best"}, "nb201 has no subset 'best'; it has: connected, unique-skip"),
+        ({"--repeat": "seed"}, "give --by too"),
+        ({"--space": "nb1shot1-2", "--epochs": "108"}, "cannot be used as they stand"),
+    ],
+)
+def test_mistakes_end_in_a_clear_message(supernet, scores, change, message):
+    options = {"--space": "nb201", "--scores": scores, "--dataset": "cifar10", "--split": "test", "--epochs": "200"}
+    code, text, errors = supernet("correlate", *(part for pair in (options | change).items() for part in pair))
+    assert code != 0
+    assert text == ""
+    assert message in errors
+
+
+def test_without_data_the_way_to_get_it_is_named(supernet, scores, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for command in (
+        ["correlate", "--space", "nb201", "--scores", scores, *ASK, "--epochs", "200"],
+        ["baselines", "--out", tmp_path / "b"],
+    ):
+        code, _, errors = supernet(*command, data=empty)
+        assert code == 1
+        assert "supernet data fetch nats" in errors
+        assert "supernet data import nb201 FILE" in errors
+    code, text, _ = supernet("data", "list", data=empty)
+    assert code == 0
+    assert "supernet data fetch" in text
+    code, _, _ = supernet("data", "verify", data=empty)
+    assert code == 1
+
+
+def test_spaces_lists_sizes_classes_and_tables(supernet):
+    code, text, _ = supernet("spaces")
+    assert code == 0
+    for count in ("423,624", "15,625", "15,284", "12,751", "6,466", "9,445", "14,580", "2,487", "29,160", "1,312,200"):
+        assert count in text
+
+
+def test_baselines_cover_every_table_and_sub_space(supernet, made_up, tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    GroundTruth(made_up / "nb201.parquet")
+    (folder / "nb201.parquet").write_bytes((made_up / "nb201.parquet").read_bytes())
+    code, text, errors = supernet("baselines", "--out", tmp_path / "b", "--resamples", 20, data=folder)
+    assert (code, errors) == (0, "")
+    assert "cifar10.test.e200.mean" in text
+    assert len(list((tmp_path / "b").rglob("report.json"))) == 1
+
+
+def test_data_list_and_verify_say_what_is_there(supernet, made_up):
+    code, text, _ = supernet("data", "list")
+    assert code == 0
+    assert "2 ground-truth table(s)" in text
+    assert "made up" in text
+    code, text, _ = supernet("data", "verify", made_up / "nb201.parquet")
+    assert code == 0
+    assert "ok      contents" in text
+    assert "0 failed" in text
+
+
+def test_fetch_lists_and_explains(supernet, tmp_path):
+    code, text, _ = supernet("data", "fetch")
+    assert code == 0
+    assert "nb101" in text
+    code, _, errors = supernet("data", "fetch", "nats", "--to", tmp_path)
+    assert code == 1
+    assert "Get it by hand" in errors
+    code, _, errors = supernet("data", "fetch", "nb1o1")
+    assert code == 1
+    assert "nothing called 'nb1o1'" in errors
+
+
+def test_help_names_every_command_and_starts_quickly(supernet):
+    supernet("--help")
+    start = time.perf_counter()
+    code, text, _ = supernet("--help")
+    assert time.perf_counter() - start < 2
+    assert code == 0
+    for command in ("spaces", "data", "correlate", "baselines"):
+        assert command in text
