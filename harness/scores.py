@@ -135,6 +135,19 @@ def read_scores(
     return ScoreTable(space_name, keys["row"].to_numpy(), scores, keys.drop(columns="row"), merged)
 
 
+def written_architectures(path: Path, within: SearchSpace) -> NDArray[np.int64]:
+    """Indices of the architectures that a file lists, by string or index: (n,).
+
+    Raises:
+        UserError: some lines name no architecture of the space; lists all of them.
+    """
+    frame, unit, first = _read_frame(path)
+    problems = _Problems(path, unit, first)
+    indices = _space_indices(_architectures(path, frame, None)[0], problems, within)
+    problems.report()
+    return np.unique(indices)
+
+
 # ---- files -----------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +252,18 @@ def _nb101_rows(written: list[Any], problems: _Problems, truth: GroundTruth) -> 
 
 def _space_rows(written: list[Any], problems: _Problems, within: SearchSpace, truth: GroundTruth) -> NDArray[np.int64]:
     """Rows of architectures of a search space given as string, index, or (1Shot1) as a NAS-Bench-101 cell."""
+    indices = _space_indices(written, problems, within)
+    rows = np.full(len(written), -1, dtype=np.int64)
+    known = indices >= 0
+    if known.any():
+        rows[known] = truth_rows(within, indices[known], truth)
+    for position in np.flatnonzero(known & (rows < 0)).tolist():
+        problems.add(position, f"architecture {indices[position]} is not in {truth.path.name}")
+    return rows
+
+
+def _space_indices(written: list[Any], problems: _Problems, within: SearchSpace) -> NDArray[np.int64]:
+    """Index of each architecture, -1 where there is a problem."""
     indices = np.full(len(written), -1, dtype=np.int64)
     cells = {}
     spelled: dict[str, int] = {}
@@ -263,13 +288,7 @@ def _space_rows(written: list[Any], problems: _Problems, within: SearchSpace, tr
             indices[position] = index_of.get(cell, -1)
             if cell not in index_of:
                 problems.add(position, f"the cell {cell} is not in {within.name}")
-    rows = np.full(len(written), -1, dtype=np.int64)
-    known = indices >= 0
-    if known.any():
-        rows[known] = truth_rows(within, indices[known], truth)
-    for position in np.flatnonzero(known & (rows < 0)).tolist():
-        problems.add(position, f"architecture {indices[position]} is not in {truth.path.name}")
-    return rows
+    return indices
 
 
 def truth_rows(within: SearchSpace, indices: NDArray[np.int64], truth: GroundTruth) -> NDArray[np.int64]:

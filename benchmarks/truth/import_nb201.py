@@ -50,6 +50,7 @@ CURVES = pa.schema(
 )
 """The second file: one row per training run and series (`valid.accuracy`, `train.loss`, …), a value per epoch."""
 
+_SPACE = NB201()
 _MEMBER = re.compile(r"(?:^|/)(\d{6})\.pickle\.pbz2$")
 
 
@@ -92,7 +93,7 @@ def import_nb201(
                 rows = [row for record in batch for row in record.curves]
                 curves.write_table(pa.Table.from_pylist(rows, schema=CURVES))
                 if progress:
-                    progress(len(table.seen), len(NB201()))
+                    progress(len(table.seen), len(_SPACE))
         table.check(source, allow_partial)
         about = {"space": "nb201", "family": family, "accuracy_unit": "percent", "source": source.name}
         if checksum:
@@ -227,15 +228,16 @@ def _record(where: str, index: int, states: dict[str, Any], names: tuple[str, st
     """
     from nas_201_api.api_utils import ArchResults
 
-    space = NB201()
     try:
-        expected = space.string(space.arch(index))
+        expected = _SPACE.string(_SPACE.arch(index))
         values: dict[str, float] = {}
         curves: list[dict[str, Any]] = []
         for epochs, name in zip(("12", "200"), names, strict=True):
             results = ArchResults.create_from_state_dict(states[name])
             if results.arch_str != expected:
                 raise BadTable(f"{where} is about {results.arch_str}, but architecture {index} is {expected}.")
+            if not results.get_dataset_names():
+                raise BadTable(f"{where} has no runs of {epochs} epochs.")
             for original in results.get_dataset_names():
                 dataset = original.lower()
                 if dataset not in DATASETS:
@@ -309,25 +311,24 @@ class _Table:
         self.seen.add(record.index)
         for name, value in record.values.items():
             if name not in self.arrays:
-                self.arrays[name] = np.full(len(NB201()), np.nan)
+                self.arrays[name] = np.full(len(_SPACE), np.nan)
             self.arrays[name][record.index] = value
 
     def check(self, source: Path, allow_partial: bool) -> None:
         """Refuse what is incomplete or contradicts the benchmark's own arithmetic."""
-        space = NB201()
         if not self.seen:
             raise BadTable(f"{source} holds no architecture's results.")
-        if len(self.seen) < len(space) and not allow_partial:
+        if len(self.seen) < len(_SPACE) and not allow_partial:
             raise BadTable(
-                f"{source} holds {len(self.seen):,} of the {len(space):,} architectures, so it is incomplete. Fetch it "
-                "again, or import what is there with --allow-partial."
+                f"{source} holds {len(self.seen):,} of the {len(_SPACE):,} architectures, so it is incomplete. Fetch "
+                "it again, or import what is there with --allow-partial."
             )
         rows = np.array(sorted(self.seen))
         for name, values in self.arrays.items():
             dataset, _, what = name.partition(".")
             if what in ("params", "flops"):
                 there = rows[~np.isnan(values[rows])]
-                wrong = there[values[there] != getattr(space, what)(space.archs(there), dataset)]
+                wrong = there[values[there] != getattr(_SPACE, what)(_SPACE.archs(there), dataset)]
                 if len(wrong):
                     raise BadTable(
                         f"{source}: {name} of {len(wrong)} architecture(s), the first {wrong[0]}, is not what the "
@@ -339,11 +340,10 @@ class _Table:
                     raise BadTable(f"{source}: {name} has values outside 0 … 100 percent.")
 
     def columns(self) -> dict[str, Any]:
-        space = NB201()
         order = sorted(self.arrays, key=lambda name: ("params" not in name and "flops" not in name, name))
         columns: dict[str, Any] = {
-            "index": np.arange(len(space), dtype=np.int32),
-            "arch": [space.string(arch) for arch in space.archs().tolist()],
+            "index": np.arange(len(_SPACE), dtype=np.int32),
+            "arch": [_SPACE.string(arch) for arch in _SPACE.archs().tolist()],
         }
         for name in order:
             counts = name.endswith((".params", ".flops")) and not np.isnan(self.arrays[name]).any()
@@ -352,8 +352,7 @@ class _Table:
 
 
 def _check_order(source: Path, archs: Any) -> None:
-    space = NB201()
-    if archs != [space.string(arch) for arch in space.archs().tolist()]:
+    if archs != [_SPACE.string(arch) for arch in _SPACE.archs().tolist()]:
         raise BadTable(f"{source} does not list the 15,625 architectures in the official order.")
 
 
@@ -361,7 +360,7 @@ def _reason(error: Exception) -> str:
     """Kind and first sentence of an error, without torch's advice on how to run the code that it has refused."""
     refused = error.__context__ if isinstance(error, pickle.UnpicklingError) else None
     sentence = re.split(r"\.\s|\n", str(refused or error), maxsplit=1)[0]
-    return f"{type(error).__name__}: {sentence}"
+    return f"{type(error).__name__}: {sentence}".rstrip(" .:")
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -64,6 +64,17 @@ def table_for(space: str, measure: Measure, named: str | None = None) -> GroundT
     raise UserError(how_to_get(space))
 
 
+def measure_for(space: str, dataset: str, split: str, epochs: str | None, seed: str) -> Measure:
+    """The measure asked for; without epochs that of the largest budget that a table at hand has."""
+    if epochs is not None:
+        return Measure(dataset, split, epochs, seed)
+    there = [m for table in tables()[0] if covers(table, space) for m in table.measures]
+    fitting = [m for m in there if (m.dataset, m.split, m.seed) == (dataset, split, seed) and m.epochs.isdecimal()]
+    if not fitting:
+        raise NoSuchResult(f"No table at hand has {dataset} {split} ({seed}) for {space}. {how_to_get(space)}")
+    return max(fitting, key=lambda m: int(m.epochs))
+
+
 def how_to_get(space: str) -> str:
     """What to do when there is no ground truth for a space."""
     source = "nats" if space == "nb201" else "nb101"

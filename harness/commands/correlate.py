@@ -12,6 +12,7 @@ from harness.commands.progress import bar
 
 if TYPE_CHECKING:
     from benchmarks.truth.table import GroundTruth, Measure
+    from harness.correlation import Report
     from harness.scores import ScoreTable
 
 
@@ -90,7 +91,7 @@ def correlate(
     if groups:
         _grouped(table, truth, measure, groups, repeat, resamples or 1000, bootstrap_seed, notes, json_path, out)
     else:
-        _single(table, truth, measure, subset or "all", resamples, bootstrap_seed, notes, json_path, out)
+        report_single(table, truth, measure, subset or "all", resamples, bootstrap_seed, notes, json_path, out)
 
 
 def _within(table: ScoreTable, space_name: str, subset: str, truth: GroundTruth, notes: list[str]) -> ScoreTable:
@@ -116,7 +117,7 @@ def _measured(table: ScoreTable, truth: GroundTruth, measure: Measure, notes: li
     return table.take(there)
 
 
-def _single(
+def report_single(
     table: ScoreTable,
     truth: GroundTruth,
     measure: Measure,
@@ -126,7 +127,8 @@ def _single(
     notes: list[str],
     json_path: Path | None,
     out: Path | None,
-) -> None:
+) -> Report:
+    """Print the report of score columns, write its JSON and, with `out`, its figures."""
     from harness.correlation import correlate as compute
     from harness.report.text import render, wide_console
 
@@ -144,6 +146,7 @@ def _single(
         ]
         paths += figures.draw(report, table.scores, y, labels, out)
     _say(paths)
+    return report
 
 
 def _grouped(

@@ -177,9 +177,9 @@ def test_an_unknown_class_or_subset_is_refused_with_a_list_of_the_known_ones(nam
 
 
 def test_a_space_without_classes_says_so():
-    with pytest.raises(BadArchitecture, match="^toy has no class 'skip'; it has: none$"):
+    with pytest.raises(BadArchitecture, match=r"^toy has no class 'skip'; it has: none$"):
         TOY.classes("skip")
-    with pytest.raises(BadArchitecture, match="^toy has no subset 'unique-skip'; it has: none$"):
+    with pytest.raises(BadArchitecture, match=r"^toy has no subset 'unique-skip'; it has: none$"):
         TOY.subset("unique-skip")
 
 

@@ -1,0 +1,93 @@
+"""Batches from a split that lies on the device as one tensor: no worker processes, no copy per batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from benchmarks.errors import UserError
+from benchmarks.tasks.split import Split
+from benchmarks.tasks.task import Task
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""Images float32 (n, 3, size, size), normalised, channels_last; labels int64 (n,)."""
+
+
+def train_batches(split: Split, task: Task, batch_size: int, *, seed: int, epoch: int) -> Iterator[Batch]:
+    """One epoch in random order, with the task's random crops and flips; the incomplete last batch is dropped.
+
+    Order, crops and flips are drawn on the host and depend only on `seed`, `epoch` and the number of images, so
+    that a resumed run continues as if it had not stopped, on whatever device. Crops reach over the edge by up to
+    the task's padding, where the pixels are black before normalisation.
+
+    Raises:
+        UserError: the split has fewer than `batch_size` images.
+    """
+    if len(split) < batch_size:
+        raise UserError(
+            f"A batch of {batch_size} cannot be made of {len(split)} training images; choose a smaller one."
+        )
+    return _train_batches(split, task, batch_size, epoch_generator(seed, epoch))
+
+
+def eval_batches(split: Split, task: Task, batch_size: int) -> Iterator[Batch]:
+    """All images in order, as they are; the last batch may be smaller."""
+    normalise = _Normalise(task, split.images.device)
+    for start in range(0, len(split), batch_size):
+        rows = slice(start, start + batch_size)
+        yield normalise(split.pixels[rows]), split.labels[rows]
+
+
+def epoch_generator(seed: int, epoch: int) -> torch.Generator:
+    """The host's random numbers of one epoch; those of other seeds and epochs are unrelated."""
+    state = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
+    return torch.Generator().manual_seed(state)
+
+
+def _train_batches(split: Split, task: Task, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
+    device, size, n = split.images.device, split.images.shape[-1], len(split)
+    order = torch.randperm(n, generator=generator)
+    top, left = torch.randint(2 * task.crop_padding + 1, (2, n), generator=generator)
+    flip = torch.randint(2, (n,), generator=generator) * task.flip
+    plan = torch.stack([order, top, left, flip]).to(device, non_blocking=True)
+    normalise = _Normalise(task, device)
+    crop = _Crop(batch_size, size, task.crop_padding, device)
+    for start in range(0, n - batch_size + 1, batch_size):
+        rows, top, left, flip = plan[:, start : start + batch_size]
+        yield normalise(crop(split.pixels.index_select(0, rows), top, left, flip)), split.labels.index_select(0, rows)
+
+
+class _Crop:
+    """Cuts a window out of each padded image of a batch by one gather over its pixels."""
+
+    def __init__(self, batch_size: int, size: int, padding: int, device: torch.device) -> None:
+        self.size, self.padding = size, padding
+        self.wide = size + 2 * padding
+        self.steps = torch.arange(size, device=device)
+        self.first_row = torch.arange(batch_size, device=device)[:, None] * self.wide
+
+    def __call__(self, pixels: torch.Tensor, top: torch.Tensor, left: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
+        """Pixels (n, size, size, 3) from corner (top, left) of the padded images, mirrored where `flip` is 1."""
+        n, size, wide = len(pixels), self.size, self.wide
+        padded = F.pad(pixels, (0, 0) + 4 * (self.padding,)).view(n * wide * wide, 3)
+        rows = self.first_row + top[:, None] + self.steps
+        columns = left[:, None] + torch.where(flip[:, None] == 1, self.steps.flip(0), self.steps)
+        index = rows[:, :, None] * wide + columns[:, None, :]
+        return padded.index_select(0, index.view(-1)).view(n, size, size, 3)
+
+
+class _Normalise:
+    """(pixel / 255 - mean) / std as one multiply and add over whole image rows, which is fast on a CPU."""
+
+    def __init__(self, task: Task, device: torch.device) -> None:
+        mean, std = torch.tensor([task.mean, task.std], dtype=torch.float64)
+        self.scale = (1 / (255 * std)).float().repeat(task.size).to(device)
+        self.offset = (-mean / std).float().repeat(task.size).to(device)
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Images (n, 3, size, size) of pixels (n, size, size, 3)."""
+        rows = torch.addcmul(self.offset, pixels.flatten(2).float(), self.scale)
+        return rows.view(pixels.shape).permute(0, 3, 1, 2)

@@ -1,0 +1,65 @@
+"""What the official image files and split files have in common."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.errors import BadTable, UserError
+from benchmarks.tasks.pickles import Array, read_pickle
+from benchmarks.tasks.split import Split
+
+SPLIT_FILES = "https://github.com/D-X-Y/AutoDL-Projects/tree/main/configs/nas-benchmark"
+
+
+def read_images(folder: Path, sums: dict[str, str], labels: str, size: int, advice: str) -> Split:
+    """The images of these files, one after the other.
+
+    Args:
+        sums: file name -> MD5 sum.
+        labels: the key of the labels in the files.
+        size: pixels a side of the images, which the files hold as rows of 3 · size² bytes: red, green, blue planes.
+        advice: a sentence that says how to get intact files.
+
+    Raises:
+        UserError: a file is missing, altered, or holds something else.
+    """
+    missing = [name for name in sums if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"{folder} lacks {', '.join(missing)}. {advice}")
+    pixels, classes = [], []
+    for name, md5 in sums.items():
+        content = read_pickle(folder / name, md5, advice)
+        rows, numbers = content.get("data"), content.get(labels)
+        data = rows.values if isinstance(rows, Array) else np.empty(0)
+        kinds = np.asarray(numbers.values if isinstance(numbers, Array) else numbers)
+        if data.dtype != np.uint8 or data.shape != (len(data), 3 * size**2):
+            raise BadTable(f"{folder / name} has no images of {size} x {size} pixels under 'data'. {advice}")
+        if kinds.shape != (len(data),) or kinds.dtype.kind not in "iu":
+            raise BadTable(f"{folder / name} has no label for each of its images under {labels!r}. {advice}")
+        pixels.append(np.ascontiguousarray(data.reshape(-1, 3, size, size).transpose(0, 2, 3, 1)))
+        classes.append(kinds)
+    return Split.of(np.concatenate(pixels), np.concatenate(classes))
+
+
+def read_halves(path: Path, names: tuple[str, str], total: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row numbers of both halves that a split file of NAS-Bench-201 gives to `total` images.
+
+    The file is JSON: {"NAME": ["int", ["0", "5", …]], …}.
+
+    Raises:
+        UserError: the file is missing, or does not put each image into one of the halves.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no {path.name} in {path.parent}. It is one of the files at {SPLIT_FILES}.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        first, second = (np.array([int(row) for row in content[name][1]], dtype=np.int64) for name in names)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise BadTable(f"{path} is no split file of NAS-Bench-201 ({error}). Get it from {SPLIT_FILES}.") from None
+    if not np.array_equal(np.sort(np.concatenate([first, second])), np.arange(total)):
+        raise BadTable(f"{path} does not split {total:,} images into {names[0]} and {names[1]}; see {SPLIT_FILES}.")
+    return first, second

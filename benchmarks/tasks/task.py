@@ -1,0 +1,160 @@
+"""The image-classification tasks that networks are trained on, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from benchmarks.errors import UserError
+from benchmarks.tasks.cifar import cifar10, cifar10_valid, cifar100
+from benchmarks.tasks.digits import make_digits
+from benchmarks.tasks.imagenet16 import CLASSES, imagenet16
+from benchmarks.tasks.split import Split, shrink
+from benchmarks.truth import shelf
+
+__all__ = ["TASKS", "Split", "Task", "load_task"]
+
+Channels = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Data, and how it is normalised and augmented."""
+
+    name: str
+    classes: int
+    train: Split
+    valid: Split
+    test: Split
+    mean: Channels
+    """Of pixel values in [0, 1], per channel; likewise `std`."""
+    std: Channels
+    crop_padding: int
+    """Pixels by which a training crop may reach over each edge."""
+    flip: bool
+    """Whether training mirrors images left to right at random."""
+
+    @property
+    def size(self) -> int:
+        """Pixels a side."""
+        return self.train.images.shape[-1]
+
+    def to(self, device: torch.device | str) -> Task:
+        return replace(self, train=self.train.to(device), valid=self.valid.to(device), test=self.test.to(device))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `load_task` asks a source for."""
+
+    folder: Path
+    train_images: int | None
+    valid_images: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a task's images come from, and what goes with them."""
+
+    load: Callable[[Request], tuple[Split, ...]]
+    """(train, test), of which `load_task` cuts the validation images, or (train, valid, test)."""
+    classes: int
+    mean: Channels
+    std: Channels
+    flip: bool = True
+
+
+def load_task(
+    name: str,
+    *,
+    size: int | None = None,
+    train_portion: float = 0.9,
+    train_images: int | None = None,
+    valid_images: int | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+) -> Task:
+    """The task of this name.
+
+    Args:
+        name: one of `TASKS`.
+        size: pixels a side to average the images down to; their own size if not given.
+        train_portion: share of the official training images that trains, above 0; the others validate. It has no
+            effect where the validation images are given: cifar10-valid, imagenet16-120 and digits.
+        train_images: keep the first so many training images, or all (digits: make so many, 8,000 if not given).
+        valid_images: likewise for validation images (digits: 2,000 if not given).
+        seed: of the order of training and validation images, of which the first ones are kept, and of the division
+            into both where it is not given (digits: of everything in the canvases).
+        folder: where the data sets lie; `shelf.data_dir()` if not given.
+
+    Raises:
+        UserError: there is no such task, its files are missing or altered, or more is asked of it than it has.
+    """
+    if name not in TASKS:
+        raise UserError(f"There is no task {name!r}; there are {', '.join(TASKS)}.")
+    if not 0 < train_portion <= 1:
+        raise UserError(f"The share of images that trains is above 0 and at most 1, not {train_portion}.")
+    if any(count is not None and count < 1 for count in (train_images, valid_images)):
+        raise UserError("The numbers of training and validation images are at least 1.")
+    source = TASKS[name]
+    parts = source.load(Request(folder or shelf.data_dir(), train_images, valid_images, seed))
+    if len(parts) == 2:
+        official, test = parts
+        order = _order(len(official), seed)
+        cut = round(train_portion * len(official))
+        parts = official.take(order[:cut]), official.take(order[cut:]), test
+    train, valid, test = parts
+    train = _first(train, train_images, f"training images of {name}")
+    valid = _first(valid, valid_images, f"validation images of {name}")
+    size = size or train.images.shape[-1]
+    train, valid, test = (shrink(split, size) for split in (train, valid, test))
+    return Task(name, source.classes, train, valid, test, source.mean, source.std, size // 8, source.flip)
+
+
+def _order(n: int, seed: int) -> torch.Tensor:
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+
+
+def _shuffle(parts: tuple[Split, Split, Split], seed: int) -> tuple[Split, ...]:
+    """The same parts with training and validation images in random order, since files may be sorted by class."""
+    train, valid, test = parts
+    return train.take(_order(len(train), seed)), valid.take(_order(len(valid), seed)), test
+
+
+def _first(split: Split, count: int | None, what: str) -> Split:
+    if count is None or count == len(split):
+        return split
+    if count > len(split):
+        raise UserError(f"{count:,} {what} were asked for; there are {len(split):,}.")
+    return split.take(torch.arange(count))
+
+
+def _digits(request: Request) -> tuple[Split, ...]:
+    train, valid, test = DIGITS_SIZES
+    return make_digits(request.train_images or train, request.valid_images or valid, test, request.seed)
+
+
+def _of_255(red: float, green: float, blue: float) -> Channels:
+    return red / 255, green / 255, blue / 255
+
+
+# Means and deviations: D-X-Y/AutoDL-Projects, xautodl/datasets/get_dataset_with_transform.py.
+_CIFAR10 = _of_255(125.3, 123.0, 113.9), _of_255(63.0, 62.1, 66.7)
+_CIFAR100 = _of_255(129.3, 124.1, 112.4), _of_255(68.2, 65.4, 70.4)
+_IMAGENET16 = _of_255(122.68, 116.66, 104.01), _of_255(63.22, 61.26, 65.09)
+
+DIGITS_SIZES = (8000, 2000, 2000)
+"""Canvases for training, validation and test where no other numbers are asked for."""
+
+TASKS: dict[str, Source] = {
+    "digits": Source(_digits, 10, (0.30, 0.30, 0.30), (0.22, 0.22, 0.22), flip=False),
+    "cifar10": Source(lambda request: cifar10(request.folder), 10, *_CIFAR10),
+    "cifar10-valid": Source(lambda request: _shuffle(cifar10_valid(request.folder), request.seed), 10, *_CIFAR10),
+    "cifar100": Source(lambda request: cifar100(request.folder), 100, *_CIFAR100),
+    "imagenet16-120": Source(lambda request: _shuffle(imagenet16(request.folder), request.seed), CLASSES, *_IMAGENET16),
+}
+"""Name -> source."""

@@ -1,0 +1,97 @@
+"""`supernet rank`: a trained super-net to a ranking, and the report on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from harness.commands.progress import bar
+
+
+@click.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option(
+    "--archs", default="all", show_default=True, help="all, a number to sample, or a file with a column of them."
+)
+@click.option("--images", type=click.IntRange(1), help="Validation images (default: the recipe's).")
+@click.option("--dataset", help="Ground-truth data set (default: that of the task).")
+@click.option("--split", default="test", show_default=True)
+@click.option("--epochs", help="Stand-alone training budget (default: the largest there is).")
+@click.option("--seed", default="mean", show_default=True)
+@click.option("--sample-seed", default=0, show_default=True, help="Seed of the sample of --archs N.")
+@click.option("--truth", "truth_name", help="Ground-truth table, by path or name.")
+@click.option("--resamples", type=click.IntRange(20), help="Bootstrap resamples.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="CPU threads (default: all).")
+def rank(
+    run_dir: Path,
+    archs: str,
+    images: int | None,
+    dataset: str | None,
+    split: str,
+    epochs: str | None,
+    seed: str,
+    sample_seed: int,
+    truth_name: str | None,
+    resamples: int | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Score architectures with the shared weights of RUN_DIR; write scores.parquet and the report.
+
+    Can be interrupted; the same command goes on where it stopped.
+    """
+    import pandas as pd
+    import torch
+
+    from benchmarks.errors import UserError
+    from benchmarks.spaces import space
+    from benchmarks.truth import shelf
+    from harness import rank as ranking
+    from harness.commands.correlate import report_single
+    from harness.scores import read_scores, written_architectures
+    from harness.train import open_run
+
+    if threads:
+        torch.set_num_threads(threads)
+    run = open_run(run_dir, device=device)
+    if images:
+        run.recipe = run.recipe.override([f"evaluation.images={images}"])
+    within = space(run.recipe.space)
+    indices = ranking.chosen(within, archs, sample_seed) if archs == "all" or archs.isdecimal() else None
+    if indices is None:
+        indices = written_architectures(Path(archs), within)
+    with bar("scoring") as progress:
+        scores = ranking.rank(run, indices, out=run_dir, progress=progress)
+    names = [within.string(arch) for arch in within.archs(scores.indices).tolist()]
+    frame = pd.DataFrame(
+        {"index": scores.indices, "arch": names, "accuracy": scores.accuracy, "negative_loss": -scores.loss}
+    )
+    ranking.write_scores(frame, run_dir)
+    click.echo(
+        f"Scored {len(frame):,} architectures ({scores.distinct:,} distinct computations) on {scores.images:,} "
+        f"validation images in {scores.seconds:,.0f} s; mean accuracy {scores.accuracy.mean():.2f} %.\n"
+        f"wrote {run_dir / ranking.SCORES}"
+    )
+    try:
+        measure = shelf.measure_for(run.recipe.space, dataset or run.recipe.task.name, split, epochs, seed)
+        truth = shelf.table_for(run.recipe.space, measure, truth_name)
+    except UserError as error:
+        click.echo(f"No report: {error}", err=True)
+        return
+    by = "negative_loss" if run.recipe.evaluation.metric == "loss" else "accuracy"
+    other = "accuracy" if by == "negative_loss" else "negative_loss"
+    table = read_scores(
+        run_dir / ranking.SCORES, run.recipe.space, truth, arch_column="index", score_columns=[by, other]
+    )
+    notes = [f"ranked by {by}; {scores.images:,} validation images"]
+    report = report_single(table, truth, measure, "all", resamples, 0, notes, None, run_dir / "report")
+    metrics = {
+        "images": scores.images,
+        "seconds": scores.seconds,
+        "distinct": scores.distinct,
+        "report": report.as_json(),
+    }
+    (run_dir / "metrics.json").write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,56 @@
+"""`supernet train`: a recipe to a trained super-net."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE …]")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in the run folder.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, …")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads (default: all).")
+@click.option("--tensorboard", is_flag=True, help="Also write TensorBoard events (needs the tensorboard package).")
+def train(
+    recipe: Path,
+    overrides: tuple[str, ...],
+    out: Path,
+    resume: bool,
+    device: str,
+    threads: int | None,
+    tensorboard: bool,
+) -> None:
+    """Train a super-net by RECIPE (YAML, or the name of a shipped one), with keys overridden as section.key=value."""
+    import torch
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from harness import train as training
+    from harness.studies import shipped_recipe
+    from heuristics.recipe import load
+
+    if threads:
+        torch.set_num_threads(threads)
+    resolved = load(shipped_recipe(recipe)).override(overrides)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(resolved.space, total=None, now="")
+
+        def show(p: training.Progress) -> None:
+            now = f"epoch {p.epoch + 1}/{resolved.training.epochs}  loss {p.loss:.3f}  {p.accuracy:.1f} %  "
+            bar.update(task, total=p.steps, completed=p.step, now=now + f"{p.images_per_second:,.0f} images/s")
+
+        run = training.train(resolved, out, device=device, resume=resume, progress=show)
+    if tensorboard:
+        training.write_tensorboard(run, out)
+    last = run.log[-1]
+    seconds = sum(entry["seconds"] for entry in run.log)
+    click.echo(
+        f"Trained {run.epoch} epochs in {seconds:,.0f} s: loss {last['loss']:.4f}, accuracy of the sampled paths "
+        f"{last['accuracy']:.2f} %, {last['images_per_second']:,.0f} images/s.\nNext: supernet rank {out}"
+    )

@@ -1,0 +1,1 @@
+"""Super-nets: every architecture of a space in one set of shared weights."""

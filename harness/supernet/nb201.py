@@ -1,0 +1,241 @@
+"""The super-net of NAS-Bench-201: the benchmark's own network with every operation on every edge.
+
+Restricted to one architecture it is that architecture's stand-alone network, parameter for parameter.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, OPS, SKIP
+from harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool
+from heuristics.hooks import Routing
+from heuristics.recipe import NetworkSection
+
+POOL = OPS.index("avg_pool_3x3")
+BY_NODE = (0, 1, 2, 3, 4, 4)
+"""Weights of each edge when operations sit on nodes: edges into a node share theirs, but for those from node 0."""
+
+
+@dataclass(frozen=True)
+class NodeProgram:
+    """How a node is computed: what is summed over which earlier nodes."""
+
+    skips: tuple[int, ...]
+    pools: tuple[int, ...]
+    convs: tuple[tuple[int, int, int], ...]
+    """(source, edge, operation)"""
+
+
+@cache
+def program(arch: tuple[int, ...]) -> tuple[NodeProgram | None, ...]:
+    """What a cell has to compute for nodes 1, 2 and 3; None where a node reaches nothing or nothing reaches it."""
+    kept = [(edge, source, target) for edge, (source, target) in enumerate(EDGES) if arch[edge] != NONE]
+    used = {3}
+    for _, source, target in reversed(kept):
+        if target in used:
+            used.add(source)
+    reached = {0}
+    nodes: list[NodeProgram | None] = []
+    for node in (1, 2, 3):
+        into = [(edge, s) for edge, s, target in kept if target == node and s in reached]
+        if not into or node not in used:
+            nodes.append(None)
+            continue
+        reached.add(node)
+        nodes.append(
+            NodeProgram(
+                skips=tuple(s for edge, s in into if arch[edge] == SKIP),
+                pools=tuple(s for edge, s in into if arch[edge] == POOL),
+                convs=tuple((s, edge, arch[edge]) for edge, s in into if arch[edge] in (CONV1X1, CONV3X3)),
+            )
+        )
+    return tuple(nodes)
+
+
+class Cell(nn.Module):
+    """All operations on all edges of one cell."""
+
+    def __init__(self, channels: int, options: NetworkSection) -> None:
+        super().__init__()
+        affine, track = options.bn_affine, options.bn_track
+        slots = BY_NODE if options.op_on == "node" else tuple(range(len(EDGES)))
+        self.slot = slots
+        large = [ConvBN(channels, channels, 3, affine, track) for _ in range(max(slots) + 1)]
+        small: list[nn.Module] = [ConvBN(channels, channels, 1, affine, track) for _ in large]
+        if options.ofa_kernel != "own":
+            small = [CentreConvBN(parent, options.ofa_kernel == "transform", affine, track) for parent in large]
+        self.conv3, self.conv1 = nn.ModuleList(large), nn.ModuleList(small)
+        self.drop_rate = 0.0
+        """Path dropout at the present step."""
+
+    def conv(self, edge: int, op: int, rectified: Tensor) -> Tensor:
+        """The convolution `op` of an edge, given its source after ReLU."""
+        ops = self.conv1 if op == CONV1X1 else self.conv3
+        out: Tensor = ops[self.slot[edge]](rectified)
+        return out
+
+    def forward(self, x: Tensor, routing: Routing) -> Tensor:
+        """The cell's output for one routing; a relaxed decision weighs the outputs of its options."""
+        if any(isinstance(choice, Tensor) for choice in routing):
+            return self._relaxed(x, routing)
+        nodes: list[Tensor | None] = [x, None, None, None]
+        rectified: list[Tensor | None] = [None] * 4
+        for node, plan in enumerate(program(routing), 1):
+            if plan is None:
+                continue
+            total = None
+            for source, edge, op in plan.convs:
+                if rectified[source] is None:
+                    rectified[source] = F.relu(nodes[source])  # type: ignore[arg-type]
+                total = _plus(total, self._dropped(self.conv(edge, op, rectified[source])))  # type: ignore[arg-type]
+            if plan.pools:
+                # Pooling is linear: pool the sum once.
+                pooled = None
+                for source in plan.pools:
+                    pooled = _plus(pooled, self._dropped(nodes[source]))  # type: ignore[arg-type]
+                total = _plus(total, average_pool(pooled))  # type: ignore[arg-type]
+            for source in plan.skips:
+                total = _plus(total, self._dropped(nodes[source]))  # type: ignore[arg-type]
+            nodes[node] = total
+        return torch.zeros_like(x) if nodes[3] is None else nodes[3]
+
+    def _relaxed(self, x: Tensor, routing: Routing) -> Tensor:
+        nodes = [x]
+        for node in (1, 2, 3):
+            total: Tensor = torch.zeros_like(x)
+            for edge, (source, target) in enumerate(EDGES):
+                if target == node:
+                    total = total + self._mixed(edge, nodes[source], routing[edge])
+            nodes.append(total)
+        return nodes[3]
+
+    def _mixed(self, edge: int, x: Tensor, choice: int | Tensor) -> Tensor:
+        if not isinstance(choice, Tensor):
+            return torch.zeros_like(x) if choice == NONE else self._dropped(self._operate(edge, choice, x))
+        terms = [choice[op] * self._dropped(self._operate(edge, op, x)) for op in range(len(OPS)) if op != NONE]
+        return torch.stack(terms).sum(0)
+
+    def _operate(self, edge: int, op: int, x: Tensor) -> Tensor:
+        return self.conv(edge, op, F.relu(x)) if self.is_convolution(op) else self.pass_through(op, x)
+
+    @staticmethod
+    def is_convolution(op: int) -> bool:
+        """Whether the operation has weights (and a ReLU before it)."""
+        return op in (CONV1X1, CONV3X3)
+
+    @staticmethod
+    def pass_through(op: int, x: Tensor) -> Tensor:
+        """The operations without weights: skip connection and pooling."""
+        return x if op == SKIP else average_pool(x)
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        """Drop the path for a random part of the images, scaling up the rest."""
+        if not (self.training and self.drop_rate > 0):
+            return x
+        keep = 1 - self.drop_rate
+        return x * (torch.rand(len(x), 1, 1, 1, device=x.device) < keep) / keep
+
+
+def _plus(total: Tensor | None, term: Tensor) -> Tensor:
+    return term if total is None else total + term
+
+
+class Reduction(nn.Module):
+    """The residual block between stages: half the size, twice the channels."""
+
+    def __init__(self, inputs: int, outputs: int, affine: bool, track: bool) -> None:
+        super().__init__()
+        self.conv_a = ConvBN(inputs, outputs, 3, affine, track, stride=2)
+        self.conv_b = ConvBN(outputs, outputs, 3, affine, track)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner: Tensor = self.conv_b(F.relu(self.conv_a(F.relu(x))))
+        # Averaging 2x2 pixels and then mixing channels is one strided convolution.
+        kernel = (self.shortcut.weight / 4).expand(-1, -1, 2, 2)
+        return inner + F.conv2d(x, kernel, stride=2)
+
+
+class NB201Net(nn.Module):
+    """Stem, three stages of cells with a reduction between them, and a linear classifier.
+
+    Args:
+        classes: outputs of the classifier.
+        options: channels, cells per stage, batch norm and the weight-sharing mapping.
+    """
+
+    def __init__(self, classes: int, options: NetworkSection) -> None:
+        super().__init__()
+        affine, track = options.bn_affine, options.bn_track
+        widths = [options.channels * factor for factor in (1, 2, 4)]
+        self.stem = ConvBN(3, widths[0], 3, affine, track)
+        self._stages = [[Cell(width, options) for _ in range(options.cells)] for width in widths]
+        self._reductions = [Reduction(small, large, affine, track) for small, large in itertools.pairwise(widths)]
+        self.cells = nn.ModuleList(self.all_cells)
+        self.reductions = nn.ModuleList(self._reductions)
+        self.last_bn = BatchNorm(widths[2], affine, track)
+        self.classifier = nn.Linear(widths[2], classes)
+        self.global_dropout, self.path_dropout = options.global_dropout, options.path_dropout
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def all_cells(self) -> list[Cell]:
+        """The cells from input to output."""
+        return list(itertools.chain(*self._stages))
+
+    @property
+    def cell_count(self) -> int:
+        """Cells that may each have an architecture of their own."""
+        return len(self.cells)
+
+    def set_progress(self, share: float) -> None:
+        """Path dropout grows linearly with the share of the training done and with the depth of the cell (NAO)."""
+        for depth, cell in enumerate(self.all_cells, 1):
+            cell.drop_rate = self.path_dropout * share * depth / len(self.all_cells)
+
+    def forward(self, x: Tensor, routing: Routing | Sequence[Routing]) -> Tensor:
+        """Logits (n, classes) of images (n, 3, size, size).
+
+        Args:
+            routing: one for all cells, or one for each.
+        """
+        return self.after(self.stem(x), routing, 0)
+
+    def after(self, x: Tensor, routing: Routing | Sequence[Routing], first: int) -> Tensor:
+        """Logits from the input of cell number `first` (before the reduction, where one stands there)."""
+        per_cell = isinstance(routing[0], tuple)
+        number = 0
+        for stage, cells in enumerate(self._stages):
+            if stage and number >= first:
+                x = self._reductions[stage - 1](x)
+            for cell in cells:
+                if number >= first:
+                    x = cell(x, routing[number] if per_cell else routing)
+                number += 1
+        return self.head(x)
+
+    def head(self, x: Tensor) -> Tensor:
+        """Logits of the last cell's output."""
+        pooled = F.relu(self.last_bn(x)).mean((2, 3))
+        if self.training and self.global_dropout:
+            pooled = F.dropout(pooled, self.global_dropout)
+        logits: Tensor = self.classifier(pooled)
+        return logits
+
+    def active_parameters(self, routing: Routing) -> list[nn.Parameter]:
+        """The parameters of the benchmark's stand-alone network of one architecture, live or not."""
+        chosen = []
+        for cell in self.all_cells:
+            for edge, op in enumerate(routing):
+                if op in (CONV1X1, CONV3X3):
+                    chosen.append((cell.conv1 if op == CONV1X1 else cell.conv3)[cell.slot[edge]])
+        modules = [self.stem, *self.reductions, self.last_bn, self.classifier, *chosen]
+        return list({id(p): p for module in modules for p in module.parameters()}.values())

@@ -1,0 +1,319 @@
+"""The one training loop: super-nets, and single architectures, which are super-nets with one path.
+
+A run is deterministic for a seed on a machine. Everything random in an epoch depends on the seed and the epoch
+alone, so that a run resumed from the checkpoint of any epoch ends with the same bits as one that never stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.errors import UserError
+from benchmarks.spaces import space
+from benchmarks.tasks.loader import train_batches
+from benchmarks.tasks.task import Task, load_task
+from harness.supernet.build import build_network
+from heuristics import recipe as recipes
+from heuristics.hooks import Context
+from heuristics.losses import losses_for
+from heuristics.recipe import Recipe, TrainingSection
+from heuristics.samplers import sampler_for
+from heuristics.updates import Accumulate
+
+RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "status.json"
+
+
+class Diverged(UserError):
+    """The loss stopped being finite; the text says where."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is, for a progress bar."""
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    images_per_second: float
+
+
+@dataclass
+class Run:
+    """A super-net in training, or trained."""
+
+    recipe: Recipe
+    task: Task
+    network: torch.nn.Module
+    optimiser: torch.optim.Optimizer
+    epoch: int = 0
+    """Epochs done."""
+    log: list[dict[str, Any]] = field(default_factory=list)
+    """One entry per epoch."""
+
+    @property
+    def device(self) -> torch.device:
+        return self.task.train.images.device
+
+
+def start(recipe: Recipe, *, task: Task | None = None, device: str | torch.device = "cpu") -> Run:
+    """A run at its beginning: weights initialised from the recipe's seed, nothing trained yet.
+
+    Args:
+        task: the recipe's task, where it is loaded already.
+    """
+    if task is None:
+        section = dataclasses.asdict(recipe.task)
+        task = load_task(section.pop("name"), **section, seed=recipe.seed)
+    task = task.to(torch.device(device))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = build_network(recipe, task.classes).to(device)
+    t = recipe.training
+    optimiser = torch.optim.SGD(
+        network.parameters(),
+        t.learning_rate,
+        momentum=t.momentum,
+        nesterov=t.nesterov,
+        weight_decay=t.weight_decay,
+        fused=True,
+    )
+    if t.momentum:
+        # The fused step wants all buffers or none; a buffer of zeros gives the first step that none would.
+        for parameter in network.parameters():
+            optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    if t.unsampled == "zero":
+        for parameter in network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+    return Run(recipe, task, network, optimiser)
+
+
+def train(
+    recipe: Recipe,
+    out: Path | None = None,
+    *,
+    task: Task | None = None,
+    device: str | torch.device = "cpu",
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Train a super-net by its recipe.
+
+    Args:
+        out: folder for the resolved recipe, the log and a checkpoint of every epoch; without it nothing is written.
+        resume: go on from the checkpoint in `out`.
+        progress: called a few times a second.
+
+    Raises:
+        Diverged: the loss is not finite; `out` is marked so.
+        UserError: `out` holds a run already, or one of another recipe.
+    """
+    run = start(recipe, task=task, device=device)
+    if out is not None:
+        _prepare(run, out, resume)
+    law = sampler_for(space(recipe.space), recipe, getattr(run.network, "cell_count", 1))
+    rule, terms = Accumulate(), losses_for(recipe)
+    steps_per_epoch = len(run.task.train) // recipe.training.batch_size
+    steps = recipe.training.epochs * steps_per_epoch
+    ctx = Context(recipe, space(recipe.space), run.network, run.optimiser, np.random.default_rng(), steps=steps)
+    run.network.train()
+    for epoch in range(run.epoch, recipe.training.epochs):
+        ctx.epoch, ctx.step = epoch, epoch * steps_per_epoch
+        ctx.rng = np.random.default_rng([recipe.seed, epoch])
+        torch.manual_seed(recipe.seed * 1_000_003 + epoch)  # dropout
+        meter = _Meter(ctx, progress)
+        for images, labels in train_batches(
+            run.task.train, run.task, recipe.training.batch_size, seed=recipe.seed, epoch=epoch
+        ):
+            ctx.images, ctx.labels = images, labels
+            _set_schedule(ctx)
+            meter.add(rule.run(ctx, law.plan(ctx), terms))
+            ctx.step += 1
+        entry = meter.epoch_entry()
+        run.epoch = epoch + 1
+        run.log.append(entry)
+        if not math.isfinite(entry["loss"]):
+            problem = (
+                f"The loss of epoch {epoch + 1} is {entry['loss']}: the run diverged. Lower training.learning_rate, "
+            )
+            problem += "or clip gradients (training.clip)."
+            if out is not None:
+                _write_status(out, "diverged", run, problem)
+                problem += f" The log is in {out / LOG}."
+            raise Diverged(problem)
+        if out is not None:
+            save(run, out)
+    if out is not None:
+        _write_status(out, "trained", run)
+    return run
+
+
+def learning_rate(t: TrainingSection, step: int, steps: int, steps_per_epoch: float) -> float:
+    """The learning rate of a step: linear warm-up, then the schedule over the remaining steps."""
+    warmup = t.warmup_epochs * steps_per_epoch
+    if step < warmup:
+        return t.learning_rate * (step + 1) / (warmup + 1)
+    share = (step - warmup) / max(1.0, steps - warmup)
+    match t.schedule:
+        case "cosine":
+            low = t.final_learning_rate
+            return low + (t.learning_rate - low) * (1 + math.cos(math.pi * share)) / 2
+        case "step":
+            return t.learning_rate * 0.1 ** ((share >= 0.3) + (share >= 0.6))
+    return t.learning_rate
+
+
+def _set_schedule(ctx: Context) -> None:
+    t = ctx.recipe.training
+    rate = learning_rate(t, ctx.step, ctx.steps, ctx.steps / t.epochs)
+    for group in ctx.optimiser.param_groups:
+        group["lr"] = rate
+    ctx.network.set_progress(ctx.step / max(1, ctx.steps))  # type: ignore[operator]
+
+
+class _Meter:
+    """Sums of an epoch, read from the device only a few times a second."""
+
+    INTERVAL = 0.5
+
+    def __init__(self, ctx: Context, progress: Callable[[Progress], None] | None) -> None:
+        self._ctx, self._progress = ctx, progress
+        self._loss: Any = 0.0
+        self._correct: Any = 0
+        self._count = self._seen = 0
+        self._started = self._shown = time.perf_counter()
+
+    def add(self, result: Any) -> None:
+        self._loss = self._loss + result.loss
+        self._correct = self._correct + result.correct
+        self._count += 1
+        self._seen += result.seen
+        now = time.perf_counter()
+        if self._progress and now - self._shown > self.INTERVAL:
+            self._shown = now
+            e = self.epoch_entry()
+            ctx = self._ctx
+            self._progress(
+                Progress(ctx.epoch, ctx.step + 1, ctx.steps, e["loss"], e["accuracy"], e["images_per_second"])
+            )
+
+    def epoch_entry(self) -> dict[str, Any]:
+        seconds = time.perf_counter() - self._started
+        return {
+            "epoch": self._ctx.epoch + 1,
+            "loss": float(self._loss) / max(1, self._count),
+            "accuracy": 100 * float(self._correct) / max(1, self._seen),
+            "learning_rate": self._ctx.optimiser.param_groups[0]["lr"],
+            "images": self._seen,
+            "seconds": round(seconds, 3),
+            "images_per_second": self._seen / seconds,
+        }
+
+
+# ---- run folders -----------------------------------------------------------------------------------------------
+
+
+def _prepare(run: Run, out: Path, resume: bool) -> None:
+    checkpoint = out / CHECKPOINT
+    if resume:
+        if checkpoint.exists():
+            restore(run, out)
+    elif (out / RECIPE).exists():
+        raise UserError(f"{out} holds a run already. Give --resume to go on with it, or choose another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    run.recipe.save(out / RECIPE)
+    _write_status(out, "training", run)
+
+
+def save(run: Run, out: Path) -> None:
+    """Write the checkpoint and the log, each whole or not at all."""
+    state = {
+        "recipe": run.recipe.hash,
+        "epoch": run.epoch,
+        "network": run.network.state_dict(),
+        "optimiser": run.optimiser.state_dict(),
+        "log": run.log,
+    }
+    partial = out / f".{CHECKPOINT}.partial"
+    torch.save(state, partial)
+    partial.replace(out / CHECKPOINT)
+    _write(out / LOG, "".join(json.dumps(entry) + "\n" for entry in run.log))
+
+
+def restore(run: Run, out: Path) -> None:
+    """Load the checkpoint of `out` into the run."""
+    try:
+        state = torch.load(out / CHECKPOINT, map_location=run.device, weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{out} holds no checkpoint.") from None
+    except Exception as error:  # whatever damaged bytes lead to
+        raise UserError(
+            f"The checkpoint {out / CHECKPOINT} is damaged ({type(error).__name__}). Delete it and train again."
+        ) from None
+    if state["recipe"] != run.recipe.hash:
+        raise UserError(
+            f"The checkpoint in {out} belongs to another recipe ({state['recipe']}, not {run.recipe.hash}). Resume "
+            f"with {out / RECIPE}, or choose another folder."
+        )
+    run.network.load_state_dict(state["network"])
+    run.optimiser.load_state_dict(state["optimiser"])
+    run.epoch, run.log = state["epoch"], state["log"]
+
+
+def open_run(out: Path, *, device: str | torch.device = "cpu", task: Task | None = None) -> Run:
+    """The run of a folder, with its trained weights."""
+    if not (out / RECIPE).exists():
+        raise UserError(f"{out} is no run folder: it has no {RECIPE}. Make one with `supernet train`.")
+    run = start(recipes.load(out / RECIPE), device=device, task=task)
+    restore(run, out)
+    return run
+
+
+def write_tensorboard(run: Run, out: Path) -> None:
+    """Write the log as TensorBoard events."""
+    try:
+        from torch.utils.tensorboard.writer import SummaryWriter
+    except ImportError:
+        raise UserError("TensorBoard events need the tensorboard package: pip install tensorboard.") from None
+    with SummaryWriter(str(out / "tensorboard")) as writer:
+        for entry in run.log:
+            for name in ("loss", "accuracy", "learning_rate", "images_per_second"):
+                writer.add_scalar(name, entry[name], entry["epoch"])
+
+
+def environment() -> dict[str, Any]:
+    """What a result may depend on beside its recipe."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _write_status(out: Path, state: str, run: Run, problem: str | None = None) -> None:
+    content = {"state": state, "recipe": run.recipe.hash, "epochs_done": run.epoch, "environment": environment()}
+    if problem:
+        content["problem"] = problem
+    _write(out / STATUS, json.dumps(content, indent=1) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,202 @@
+"""The heuristics that weight-sharing papers use, each a named edit of a recipe.
+
+The fourteen of Yu, Ranftl and Salzmann (TPAMI 2021), in their two families (the training protocol, and the mapping
+from architectures to shared weights, with its low-fidelity settings), and the switches that published results
+leave unsaid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.spaces import SPACE_NAMES
+from heuristics.recipe import Recipe, RecipeError
+
+Family = Literal["protocol", "mapping", "low fidelity", "unsaid"]
+
+YU = "Yu et al., TPAMI 2021"
+ONE_SHOT = tuple(name for name in SPACE_NAMES if name != "nb201")
+
+
+@dataclass(frozen=True)
+class Heuristic:
+    """A named edit of a recipe with its values."""
+
+    name: str
+    family: Family
+    what: str
+    values: dict[str, tuple[str, ...]]
+    """Value -> overrides of the recipe."""
+    source: str
+    spaces: tuple[str, ...] = SPACE_NAMES
+
+    def apply(self, recipe: Recipe, value: str) -> Recipe:
+        """The recipe with this value.
+
+        Raises:
+            RecipeError: no such value, not for the recipe's space, or not together with the rest of the recipe.
+        """
+        if value not in self.values:
+            raise RecipeError(f"The heuristic {self.name} has no value {value!r}; it has {', '.join(self.values)}.")
+        if recipe.space not in self.spaces:
+            raise RecipeError(f"The heuristic {self.name} is for {', '.join(self.spaces)}, not for {recipe.space}.")
+        return recipe.override(self.values[value])
+
+
+def _key(key: str, *values: object) -> dict[str, tuple[str, ...]]:
+    """Values that set one key."""
+    return {str(value): (f"{key}={value}",) for value in values}
+
+
+_HEURISTICS = (
+    # ---- protocol: how the super-net is trained and scored
+    Heuristic(
+        "batch-norm",
+        "protocol",
+        "learned scale and shift; running statistics kept; which statistics score",
+        {
+            "affine-batch": ("network.bn_affine=true", "network.bn_track=false", "evaluation.bn=batch"),
+            "plain-batch": ("network.bn_affine=false", "network.bn_track=false", "evaluation.bn=batch"),
+            "affine-running": ("network.bn_affine=true", "network.bn_track=true", "evaluation.bn=running"),
+            "plain-running": ("network.bn_affine=false", "network.bn_track=true", "evaluation.bn=running"),
+            "affine-recalibrated": ("network.bn_affine=true", "evaluation.bn=recalibrate"),
+        },
+        f"{YU}; recalibration: Guo et al., ECCV 2020",
+    ),
+    Heuristic(
+        "learning-rate",
+        "protocol",
+        "initial learning rate",
+        _key("training.learning_rate", 0.01, 0.025, 0.05, 0.1, 0.2),
+        YU,
+    ),
+    Heuristic(
+        "schedule", "protocol", "learning-rate schedule", _key("training.schedule", "cosine", "constant", "step"), YU
+    ),
+    Heuristic("epochs", "protocol", "epochs of training", _key("training.epochs", 10, 25, 50, 100, 200, 400), YU),
+    Heuristic(
+        "weight-decay", "protocol", "weight decay", _key("training.weight_decay", 0.0, 1e-4, 3e-4, 1e-3, 3e-3), YU
+    ),
+    Heuristic(
+        "path-sampling",
+        "protocol",
+        "which paths a step trains",
+        {
+            "random-nas": ("sampling.law=uniform",),
+            "random-a": ("sampling.law=architectures",),
+            "classes": ("sampling.law=classes",),
+            "fair-nas": ("sampling.law=fair",),
+        },
+        f"{YU}; Li and Talwalkar, UAI 2019; Chu et al., ICCV 2021",
+    ),
+    Heuristic(
+        "sandwich",
+        "protocol",
+        "largest, smallest and two random paths, the largest teaching",
+        {"on": ("sampling.law=sandwich",)},
+        "Yu et al., BigNAS, ECCV 2020",
+        ("nb201",),
+    ),
+    # ---- mapping: how an architecture uses the shared weights
+    Heuristic(
+        "dynamic-channels",
+        "mapping",
+        "width of a node that depends on the architecture, as a part of shared weights",
+        _key("network.channel_mode", "fixed", "fixed_chunk", "random_chunk", "shuffle", "interpolate"),
+        YU,
+        ONE_SHOT,
+    ),
+    Heuristic(
+        "ofa-kernel",
+        "mapping",
+        "the 1x1 convolution is the centre of the 3x3 one",
+        _key("network.ofa_kernel", "own", "centre", "transform"),
+        f"{YU}; Cai et al., ICLR 2020",
+    ),
+    Heuristic(
+        "ws-bn", "mapping", "one batch norm per set of parents", _key("network.ws_bn", "false", "true"), YU, ONE_SHOT
+    ),
+    Heuristic("path-dropout", "mapping", "drop the outputs of paths", _key("network.path_dropout", 0.0, 0.1, 0.2), YU),
+    Heuristic(
+        "global-dropout", "mapping", "dropout of the pooled features", _key("network.global_dropout", 0.0, 0.1, 0.2), YU
+    ),
+    Heuristic(
+        "op-on", "mapping", "operations on edges or on nodes", _key("network.op_on", "edge", "node"), YU, ("nb201",)
+    ),
+    # ---- low fidelity: a cheaper super-net
+    Heuristic("layers", "low fidelity", "cells per stage", _key("network.cells", 1, 2, 3, 5), YU),
+    Heuristic(
+        "training-portion",
+        "low fidelity",
+        "share of the training images that train",
+        _key("task.train_portion", 0.25, 0.5, 0.75, 0.9),
+        YU,
+    ),
+    Heuristic("batch-size", "low fidelity", "images per step", _key("training.batch_size", 64, 128, 256, 512), YU),
+    Heuristic("channels", "low fidelity", "channels of the first stage", _key("network.channels", 4, 8, 16, 32), YU),
+    # ---- unsaid: what changes results and is rarely reported
+    Heuristic(
+        "unsampled",
+        "unsaid",
+        "what a step does to weights that it did not use",
+        _key("training.unsampled", "keep", "zero"),
+        "default of zero_grad before and since PyTorch 2.0",
+    ),
+    Heuristic(
+        "gradient",
+        "unsaid",
+        "gradients of a step's paths are averaged or summed",
+        _key("sampling.reduce", "mean", "sum"),
+        YU,
+    ),
+    Heuristic(
+        "paths-see",
+        "unsaid",
+        "each path of a step sees the whole batch, or its part",
+        _key("sampling.batch", "whole", "split"),
+        "this project",
+    ),
+    Heuristic(
+        "per-cell",
+        "unsaid",
+        "one architecture for all cells, or one for each, while training",
+        _key("sampling.per_cell", "false", "true"),
+        "D-X-Y/AutoDL-Projects, forward_urs",
+    ),
+    Heuristic(
+        "with-none",
+        "unsaid",
+        "whether training samples the operation none",
+        _key("sampling.with_none", "true", "false"),
+        "Li et al., GAEA, ICLR 2021",
+        ("nb201",),
+    ),
+    Heuristic(
+        "clip",
+        "unsaid",
+        "norm to which gradients are clipped",
+        _key("training.clip", "null", 0.25, 5.0),
+        "Li and Talwalkar, UAI 2019",
+    ),
+    Heuristic(
+        "nesterov", "unsaid", "Nesterov momentum", _key("training.nesterov", "false", "true"), "D-X-Y/AutoDL-Projects"
+    ),
+    Heuristic(
+        "label-smoothing",
+        "unsaid",
+        "label smoothing",
+        _key("training.label_smoothing", 0.0, 0.1),
+        "Guo et al., ECCV 2020",
+    ),
+    Heuristic(
+        "score-by",
+        "unsaid",
+        "rank by loss or by accuracy",
+        _key("evaluation.metric", "loss", "accuracy"),
+        "this project",
+    ),
+)
+
+CATALOGUE: dict[str, Heuristic] = {heuristic.name: heuristic for heuristic in _HEURISTICS}
+"""Name -> heuristic."""

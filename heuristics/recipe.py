@@ -1,0 +1,304 @@
+"""The recipe: everything that decides how a super-net is built, trained and scored.
+
+A recipe is immutable and serialisable; its hash names it. Whatever changes results in silence elsewhere has a key
+of its own here: how batch norm is used at scoring, what happens to operations that a step did not sample, whether
+gradients of several paths are summed or averaged, whether all cells share one architecture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from benchmarks.errors import UserError
+from benchmarks.spaces import SPACE_NAMES
+
+
+class RecipeError(UserError):
+    """A recipe that cannot be read or combines what cannot be combined; the text says which key and why."""
+
+
+@dataclass(frozen=True)
+class TaskSection:
+    """What the super-net learns."""
+
+    name: str = "cifar10"
+    size: int | None = None
+    """Images are down-sampled to this many pixels a side; None keeps them."""
+    train_portion: float = 0.9
+    """Share of the training images that train; the rest validates."""
+    train_images: int | None = None
+    """Keep so many training images after the split; None keeps all."""
+    valid_images: int | None = None
+
+
+@dataclass(frozen=True)
+class NetworkSection:
+    """How the super-net is built and how an architecture maps onto its weights."""
+
+    channels: int = 16
+    """Channels of the first stage."""
+    cells: int = 5
+    """Cells per stage."""
+    bn_affine: bool = True
+    bn_track: bool = False
+    """Keep running statistics while training."""
+    op_on: Literal["edge", "node"] = "edge"
+    """On `node`, edges into a node share one set of weights per operation, but for those from the cell's input."""
+    ofa_kernel: Literal["own", "centre", "transform"] = "own"
+    """The 1x1 convolution has weights of its own, or is the centre of the 3x3 one, as it is or scaled by a learned
+    factor."""
+    channel_mode: Literal["fixed", "fixed_chunk", "random_chunk", "shuffle", "interpolate"] = "fixed"
+    """1Shot1: nodes keep one width, or take the benchmark's (output channels / edges into the output) as a part of
+    shared weights: the first channels, a random chunk, a random selection, or an interpolation."""
+    ws_bn: bool = False
+    """1Shot1: one batch norm per set of parents of a node."""
+    path_dropout: float = 0.0
+    """Probability with which the output of an edge is dropped, reached linearly over layers and steps."""
+    global_dropout: float = 0.0
+    """Dropout of the pooled features."""
+
+
+@dataclass(frozen=True)
+class TrainingSection:
+    """How the weights are trained."""
+
+    epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 0.025
+    final_learning_rate: float = 0.001
+    schedule: Literal["cosine", "constant", "step"] = "cosine"
+    """`step` divides by ten at 30 % and 60 % of the steps; all change with every step."""
+    warmup_epochs: float = 0.0
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 3e-4
+    clip: float | None = 5.0
+    """Norm to which the whole gradient is clipped; None does not."""
+    label_smoothing: float = 0.0
+    unsampled: Literal["keep", "zero"] = "keep"
+    """What an optimiser step does to weights without a gradient: leave them, or (as zero-filled gradients do)
+    apply momentum and weight decay to them."""
+    amp: bool = False
+    """bfloat16 autocast."""
+
+
+@dataclass(frozen=True)
+class SamplingSection:
+    """Which paths a step trains."""
+
+    law: Literal["uniform", "architectures", "classes", "fair", "sandwich", "fixed"] = "uniform"
+    """`uniform` per decision (Random-NAS, SPOS); over the `architectures` that differ (Random-A); over
+    functional `classes`; strictly `fair` (FairNAS); `sandwich`; or one `fixed` architecture, alone."""
+    paths: int = 1
+    """Paths per step, where the law leaves it open."""
+    batch: Literal["whole", "split"] = "whole"
+    """Every path of a step sees the whole batch, or its own part of it."""
+    reduce: Literal["mean", "sum"] = "mean"
+    """How the gradients of a step's paths add up."""
+    per_cell: bool = False
+    """Draw an architecture for every cell instead of one for all."""
+    with_none: bool = True
+    """Also sample the operation none."""
+    architecture: str | None = None
+    """The architecture of the `fixed` law, as its official string."""
+
+
+@dataclass(frozen=True)
+class EvaluationSection:
+    """How architectures are scored with the shared weights."""
+
+    bn: Literal["batch", "running", "recalibrate"] = "batch"
+    """Statistics of the scoring batch; running ones; or ones recomputed for every architecture."""
+    recalibration_batches: int = 4
+    images: int = 1000
+    """Validation images, the same for all architectures."""
+    batch_size: int = 250
+    metric: Literal["loss", "accuracy"] = "loss"
+    """What the ranking is by; both are written."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A super-net and what is done with it."""
+
+    space: str = "nb201"
+    seed: int = 0
+    task: TaskSection = field(default_factory=TaskSection)
+    network: NetworkSection = field(default_factory=NetworkSection)
+    training: TrainingSection = field(default_factory=TrainingSection)
+    sampling: SamplingSection = field(default_factory=SamplingSection)
+    evaluation: EvaluationSection = field(default_factory=EvaluationSection)
+
+    def __post_init__(self) -> None:
+        problems = list(_problems(self))
+        if problems:
+            raise RecipeError("The recipe cannot be used: " + "; ".join(problems) + ".")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Nested plain values, every key present."""
+        return dataclasses.asdict(self)
+
+    def override(self, changes: Iterable[str]) -> Recipe:
+        """A copy with `section.key=value` changes, values written as in YAML."""
+        content = self.as_dict()
+        for change in changes:
+            name, separator, text = change.partition("=")
+            if not separator:
+                raise RecipeError(f"{change!r} is not of the form key=value, such as training.epochs=10.")
+            *sections, key = name.split(".")
+            place = content
+            for section in sections:
+                if not isinstance(place.get(section), dict):
+                    raise RecipeError(_unknown(name, _leaves(content)))
+                place = place[section]
+            if key not in place or isinstance(place[key], dict):
+                raise RecipeError(_unknown(name, _leaves(content)))
+            place[key] = _value(text)
+        return from_dict(content)
+
+    def save(self, path: Path) -> None:
+        """Write the recipe as YAML."""
+        path.write_text(yaml.safe_dump(self.as_dict(), sort_keys=False), encoding="utf-8")
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits that name the recipe's contents."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load(path: Path) -> Recipe:
+    """Read a recipe from YAML; keys that it leaves out have their defaults."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {error.strerror}.") from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
+    try:
+        return from_dict(content or {})
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from None
+
+
+def from_dict(content: Mapping[str, Any]) -> Recipe:
+    """A recipe from nested plain values; unknown keys and values of a wrong type are errors."""
+    recipe: Recipe = _build(Recipe, content, "")
+    return recipe
+
+
+def _build(section: Any, content: Any, prefix: str) -> Any:
+    if not isinstance(content, Mapping):
+        raise RecipeError(f"{prefix or 'the recipe'} must hold keys and values, not {content!r}.")
+    hints = typing.get_type_hints(section)
+    values = {}
+    for key, value in content.items():
+        name = f"{prefix}.{key}" if prefix else str(key)
+        if key not in hints:
+            raise RecipeError(_unknown(name, [f"{prefix}.{k}" if prefix else k for k in hints]))
+        kind = hints[key]
+        values[key] = _build(kind, value, name) if dataclasses.is_dataclass(kind) else _typed(kind, value, name)
+    return section(**values)
+
+
+def _typed(kind: Any, value: Any, name: str) -> Any:
+    options = typing.get_args(kind)
+    if typing.get_origin(kind) is Literal:
+        if value not in options:
+            near = difflib.get_close_matches(str(value), options, 1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise RecipeError(f"{name} is {value!r}, but must be one of {', '.join(options)}{hint}.")
+        return value
+    if isinstance(kind, types.UnionType):
+        if value is None:
+            return None
+        (kind,) = (option for option in options if option is not type(None))
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is float and isinstance(value, str):  # YAML reads 1e-3 as text
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if type(value) is not kind:
+        raise RecipeError(f"{name} is {value!r}, but must be {kind.__name__}.")
+    return value
+
+
+def _value(text: str) -> Any:
+    """A value as YAML has it; what is no YAML, such as the string of an architecture, is text."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _leaves(content: Mapping[str, Any], prefix: str = "") -> list[str]:
+    names = []
+    for key, value in content.items():
+        names += _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
+    return names
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
+    return f"there is no key {name!r}" + (f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}")
+
+
+def _problems(r: Recipe) -> Iterable[str]:
+    """What cannot be used, or not together."""
+    if r.space not in SPACE_NAMES:
+        yield f"there is no space {r.space!r}, only {', '.join(SPACE_NAMES)}"
+    for name, value in (
+        ("network.channels", r.network.channels),
+        ("network.cells", r.network.cells),
+        ("training.epochs", r.training.epochs),
+        ("training.batch_size", r.training.batch_size),
+        ("sampling.paths", r.sampling.paths),
+        ("evaluation.images", r.evaluation.images),
+        ("evaluation.batch_size", r.evaluation.batch_size),
+        ("evaluation.recalibration_batches", r.evaluation.recalibration_batches),
+    ):
+        if value < 1:
+            yield f"{name} is {value}, but must be at least 1"
+    for name, rate in (
+        ("network.path_dropout", r.network.path_dropout),
+        ("network.global_dropout", r.network.global_dropout),
+    ):
+        if not 0 <= rate < 1:
+            yield f"{name} is {rate}, but must lie in [0, 1)"
+    if not 0 < r.task.train_portion <= 1:
+        yield f"task.train_portion is {r.task.train_portion}, but must lie in (0, 1]"
+    if r.space == "nb201":
+        if r.network.channel_mode != "fixed":
+            yield "network.channel_mode is for the 1Shot1 spaces: no width of nb201 depends on the architecture"
+        if r.network.ws_bn:
+            yield "network.ws_bn is for the 1Shot1 spaces: an edge of nb201 has one input"
+    elif r.network.op_on == "node":
+        yield "network.op_on=node is for nb201: the 1Shot1 spaces have their operations on nodes already"
+    if r.evaluation.bn == "running" and not r.network.bn_track:
+        yield "evaluation.bn=running needs network.bn_track=true: without it there are no running statistics"
+    if (r.sampling.law == "fixed") != (r.sampling.architecture is not None):
+        yield "sampling.law=fixed and sampling.architecture go together: it trains that one alone"
+    if r.sampling.law in ("fair", "sandwich", "fixed") and r.sampling.paths != 1:
+        yield f"sampling.paths is for laws that leave the number open; {r.sampling.law} sets it"
+    if r.sampling.law in ("architectures", "classes", "fixed") and r.sampling.per_cell:
+        yield f"sampling.per_cell draws decisions cell by cell, which the law {r.sampling.law} does not"
+    if not r.sampling.with_none and r.space != "nb201":
+        yield f"sampling.with_none=false is for nb201: {r.space} has no operation none"
+    if not r.sampling.with_none and r.sampling.law in ("architectures", "classes"):
+        yield f"sampling.with_none=false cannot be combined with the law {r.sampling.law}, which lists architectures"
+    if r.training.nesterov and r.training.momentum == 0:
+        yield "training.nesterov needs training.momentum above 0"
+    if r.training.warmup_epochs >= r.training.epochs:
+        yield "training.warmup_epochs must be below training.epochs"

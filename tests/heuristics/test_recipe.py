@@ -1,0 +1,115 @@
+import pytest
+
+from heuristics import recipe as recipes
+from heuristics.catalogue import CATALOGUE
+from heuristics.recipe import Recipe, RecipeError
+
+
+def test_a_recipe_survives_yaml(tmp_path):
+    recipe = Recipe().override(["training.epochs=7", "task.size=16", "sampling.law=fair", "training.clip=null"])
+    recipe.save(tmp_path / "r.yaml")
+    assert recipes.load(tmp_path / "r.yaml") == recipe
+    assert (recipe.training.epochs, recipe.task.size, recipe.training.clip) == (7, 16, None)
+
+
+def test_the_hash_names_the_contents():
+    recipe = Recipe()
+    assert recipe.hash == Recipe().hash
+    assert recipe.override(["seed=1"]).hash != recipe.hash
+    assert (
+        recipe.override(["training.epochs=7"]).override([f"training.epochs={recipe.training.epochs}"]).hash
+        == recipe.hash
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.epoch=3", "did you mean training.epochs?"),
+        ("trainin.epochs=3", "did you mean training.epochs?"),
+        ("training.epochs", "not of the form key=value"),
+        ("training=3", "there is no key 'training'"),
+        ("training.epochs=many", "training.epochs is 'many', but must be int"),
+        ("training.epochs=true", "must be int"),
+        ("training.learning_rate=fast", "must be float"),
+        ("sampling.law=unifrm", "did you mean uniform?"),
+        ("training.epochs=0", "training.epochs is 0, but must be at least 1"),
+        ("space=nb202", "no space 'nb202'"),
+        ("task.train_portion=1.5", "must lie in (0, 1]"),
+        ("network.path_dropout=1.0", "must lie in [0, 1)"),
+        ("evaluation.bn=running", "needs network.bn_track=true"),
+        ("sampling.law=fixed", "go together"),
+        ("network.ws_bn=true", "is for the 1Shot1 spaces"),
+        ("network.channel_mode=shuffle", "is for the 1Shot1 spaces"),
+        ("training.warmup_epochs=500", "must be below training.epochs"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_the_reason(change, message):
+    with pytest.raises(RecipeError) as error:
+        Recipe().override([change])
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["sampling.law=fair", "sampling.paths=3"], "fair sets it"),
+        (["sampling.law=architectures", "sampling.per_cell=true"], "which the law architectures does not"),
+        (["sampling.law=classes", "sampling.with_none=false"], "cannot be combined with the law classes"),
+        (["space=nb1shot1-1", "sampling.with_none=false"], "nb1shot1-1 has no operation none"),
+        (["space=nb1shot1-1", "network.op_on=node"], "operations on nodes already"),
+        (["training.momentum=0", "training.nesterov=true"], "nesterov needs"),
+    ],
+)
+def test_combinations_that_contradict_are_refused(changes, message):
+    with pytest.raises(RecipeError) as error:
+        Recipe().override(changes)
+    assert message in str(error.value)
+
+
+def test_numbers_are_read_as_yaml_and_people_write_them():
+    assert Recipe().override(["training.learning_rate=1e-3"]).training.learning_rate == 0.001
+    assert Recipe().override(["training.learning_rate=1"]).training.learning_rate == 1.0
+
+
+def test_files_that_are_no_recipes_are_refused(tmp_path):
+    path = tmp_path / "r.yaml"
+    with pytest.raises(RecipeError, match="cannot be read"):
+        recipes.load(path)
+    path.write_text("training: [1, 2")
+    with pytest.raises(RecipeError, match="is no YAML"):
+        recipes.load(path)
+    path.write_text("training: 3")
+    with pytest.raises(RecipeError, match="training must hold keys and values"):
+        recipes.load(path)
+    path.write_text("trainings:\n  epochs: 3")
+    with pytest.raises(RecipeError, match="did you mean training"):
+        recipes.load(path)
+    path.write_text("")
+    assert recipes.load(path) == Recipe()
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_value_of_the_catalogue_is_an_edit_of_a_recipe(name):
+    heuristic = CATALOGUE[name]
+    for space in heuristic.spaces:
+        base = Recipe(space=space)
+        edited = [heuristic.apply(base, value) for value in heuristic.values]
+        assert len({recipe.hash for recipe in edited}) == len(edited)
+        assert any(recipe.hash != base.hash for recipe in edited)
+
+
+def test_the_catalogue_refuses_what_does_not_apply():
+    with pytest.raises(RecipeError, match="is for nb201"):
+        CATALOGUE["op-on"].apply(Recipe(space="nb1shot1-1"), "node")
+    with pytest.raises(RecipeError, match="no value 'sideways'; it has edge, node"):
+        CATALOGUE["op-on"].apply(Recipe(), "sideways")
+
+
+def test_the_catalogue_has_the_fourteen():
+    """Four of the protocol, sampling, five of the mapping (dropout has two), four of low fidelity."""
+    fourteen = {
+        "batch-norm", "learning-rate", "epochs", "weight-decay", "path-sampling", "dynamic-channels", "ofa-kernel",
+        "ws-bn", "path-dropout", "global-dropout", "op-on", "layers", "training-portion", "batch-size", "channels",
+    }  # fmt: skip
+    assert fourteen <= set(CATALOGUE)
