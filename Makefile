@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test lint lock clean
+.PHONY: study test lint bench lock clean
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +16,9 @@ study: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/ready
+	$(BIN)/python tests/bench/bench.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -122,3 +123,117 @@ def average_pool(x: Tensor) -> Tensor:
         return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
     pooled: Tensor = _AveragePool.apply(x)
     return pooled
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The channels that an architecture uses of those that shared tensors have.
+
+    They are `count` channels from `start` on; those of a `selection`, in its order; or `count` averages of
+    neighbours, as adaptive average pooling forms them.
+    """
+
+    count: int
+    start: int = 0
+    selection: Tensor | None = None
+    averages: bool = False
+
+    def of(self, x: Tensor, dim: int) -> Tensor:
+        """`x` with `count` entries along `dim`; a view where the channels are consecutive."""
+        if self.averages:
+            last = x.movedim(dim, -1)
+            pooled = F.adaptive_avg_pool1d(last.reshape(1, -1, last.shape[-1]), self.count)
+            return pooled.reshape(*last.shape[:-1], self.count).movedim(-1, dim)
+        if self.selection is not None:
+            return x.index_select(dim, self.selection)
+        return x.narrow(dim, self.start, self.count)
+
+
+class PartNorm(BatchNorm):
+    """Batch norm of a part of its channels.
+
+    Args:
+        averages: how many averages of channels may take their place; they have running statistics of their own.
+    """
+
+    def __init__(self, channels: int, affine: bool, track: bool, averages: int | None = None) -> None:
+        super().__init__(channels, affine, track)
+        self.of_averages = None if averages is None else BatchNorm(averages, False, track)
+
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+        if part is None:
+            return super().forward(x)
+        weight, bias = (None if p is None else part.of(p, 0) for p in (self.weight, self.bias))
+        if not (self.track or self.use_running):
+            return F.batch_norm(x, None, None, weight, bias, training=True)
+        keeper = self.of_averages if part.averages and self.of_averages is not None else self
+        mean, var = (s if keeper is not self else part.of(s, 0) for s in (keeper.mean, keeper.var))
+        if self.use_running:
+            return F.batch_norm(x, mean, var, weight, bias, training=False)
+        keeper.batches += 1
+        factor = 1 / keeper.batches if keeper.momentum is None else keeper.momentum
+        out = F.batch_norm(x, mean, var, weight, bias, training=True, momentum=factor)
+        if part.selection is not None:  # of which `mean` and `var` are copies
+            self.mean.index_copy_(0, part.selection, mean)
+            self.var.index_copy_(0, part.selection, var)
+        return out
+
+
+class PartConv(nn.Module):
+    """Convolution without bias from a part of its input channels to a part of its output channels."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__()
+        self.weight = nn.Conv2d(inputs, outputs, kernel, bias=False).weight
+        self.padding = kernel // 2
+
+    def forward(self, x: Tensor, inputs: Part | None = None, outputs: Part | None = None) -> Tensor:
+        return F.conv2d(x, _parts(self.weight, inputs, outputs), padding=self.padding)
+
+
+class CentrePartConv(nn.Module):
+    """The centre of a 3x3 `PartConv` used as a 1x1 one; see `CentreConvBN` for `transform`."""
+
+    def __init__(self, parent: PartConv, transform: bool) -> None:
+        super().__init__()
+        self._parent = [parent]  # in a list, so that its weights stay its own
+        self.factor = nn.Parameter(torch.ones(())) if transform else None
+
+    def forward(self, x: Tensor, inputs: Part | None = None, outputs: Part | None = None) -> Tensor:
+        centre = _parts(self._parent[0].weight[:, :, 1:2, 1:2], inputs, outputs)
+        return F.conv2d(x, centre if self.factor is None else centre * self.factor)
+
+
+def _parts(kernel: Tensor, inputs: Part | None, outputs: Part | None) -> Tensor:
+    if inputs is not None:
+        kernel = inputs.of(kernel, 1)
+    return kernel if outputs is None else outputs.of(kernel, 0)
+
+
+class Projection(nn.Module):
+    """1x1 convolution, batch norm and ReLU to a part of its channels."""
+
+    def __init__(self, inputs: int, outputs: int, affine: bool, track: bool, averages: int | None = None) -> None:
+        super().__init__()
+        self.conv, self.norm = PartConv(inputs, outputs, 1), PartNorm(outputs, affine, track, averages)
+
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+        return F.relu(self.norm(self.conv(x, None, part), part), inplace=True)
+
+
+def max_pool(x: Tensor) -> Tensor:
+    """`max_pool2d(x, 3, 1, 1)`; on CPUs several times faster where no gradient is wanted.
+
+    The maximum over a window is that over its rows and then over its columns, which vectorises. Its gradient
+    would go to all of several equal entries, as they are after a ReLU, and not to the first.
+    """
+    if x.is_cuda or (torch.is_grad_enabled() and x.requires_grad):
+        return F.max_pool2d(x, 3, 1, 1)
+    for dim in (2, 3):
+        out = x.clone()
+        last = x.shape[dim] - 1
+        for shift in (0, 1):
+            to = out.narrow(dim, shift, last)
+            torch.maximum(to, x.narrow(dim, 1 - shift, last), out=to)
+        x = out
+    return x

@@ -1,7 +1,5 @@
 """Tasks by name: how official images become training, validation and test images."""
 
-import inspect
-
 import pytest
 import torch
 
@@ -131,7 +129,3 @@ def test_normalisation_is_that_of_nas_bench_201():
     assert [255 * value for value in TASKS["cifar10-valid"].std] == pytest.approx([63.0, 62.1, 66.7])
     assert [255 * value for value in TASKS["cifar100"].mean] == pytest.approx([129.3, 124.1, 112.4])
     assert [255 * value for value in TASKS["imagenet16-120"].std] == pytest.approx([63.22, 61.26, 65.09])
-
-
-def test_the_documentation_names_what_ignores_the_portion():
-    assert "cifar10-valid, imagenet16-120 and digits" in inspect.getdoc(load_task)

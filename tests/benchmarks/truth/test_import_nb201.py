@@ -341,9 +341,11 @@ class SomeClass:
     pass
 
 
-@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 @pytest.mark.parametrize("place", ["top", "key", "record"])
-@pytest.mark.parametrize("kind", ["code", "class", "function", "array"])
+@pytest.mark.parametrize(
+    ("kind", "zipped"),
+    [("code", True), ("code", False), ("class", True), ("function", True), ("array", False)],
+)
 def test_a_pth_that_asks_for_code_is_refused_and_nothing_runs(tmp_path, zipped, place, kind):
     marker = tmp_path / "it-ran"
     bad = {"code": RunsCode(marker), "class": SomeClass(), "function": eval, "array": np.zeros(2)}[kind]

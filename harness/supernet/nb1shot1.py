@@ -1,0 +1,228 @@
+"""The super-net of the NAS-Bench-1Shot1 spaces: NAS-Bench-101's network with a choice block on every node.
+
+Where node widths agree with the benchmark's, the super-net restricted to one architecture is that architecture's
+stand-alone network, parameter for parameter.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Iterable, Sequence
+from functools import reduce
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.spaces.nb1shot1 import PARENTS, NB1Shot1
+from benchmarks.spaces.nb101 import CONV1X1, CONV3X3, MAXPOOL, SHORT_OPS
+from harness.supernet.ops import CentrePartConv, ConvBN, Part, PartConv, PartNorm, Projection, max_pool
+from harness.supernet.wiring import NodeProgram, Parents, Share, Wiring
+from heuristics.hooks import Routing
+from heuristics.recipe import NetworkSection, RecipeError
+
+
+def _sum(terms: Iterable[tuple[Tensor, Share]]) -> Tensor:
+    """The weighted sum of one or more tensors."""
+    return reduce(operator.add, (x if share is None else x * share for x, share in terms))
+
+
+class Node(nn.Module):
+    """The choice block of a node and its projection of the cell's input.
+
+    Args:
+        inputs, width: channels of the cell's input and of the node.
+        averages: channels of its narrower form, in the channel mode `interpolate`.
+    """
+
+    def __init__(
+        self, inputs: int, width: int, averages: int | None, sets: Sequence[Parents], options: NetworkSection
+    ) -> None:
+        super().__init__()
+        affine, track = options.bn_affine, options.bn_track
+        self.projection = Projection(inputs, width, affine, track, averages)
+        large = PartConv(width, width, 3)
+        small: nn.Module = PartConv(width, width, 1)
+        if options.ofa_kernel != "own":
+            small = CentrePartConv(large, options.ofa_kernel == "transform")
+        self.conv3, self.conv1 = large, small
+        self.ws_bn, self.centre = options.ws_bn, options.ofa_kernel != "own"
+        names = map(_name, sets) if options.ws_bn else (SHORT_OPS[CONV3X3], SHORT_OPS[CONV1X1])
+        self.norms = nn.ModuleDict({name: PartNorm(width, affine, track, averages) for name in names})
+
+    def forward(self, x: Tensor, plan: NodeProgram, part: Part | None) -> Tensor:
+        """The node's output, of the sum of its sources."""
+        return _sum((self._operate(op, x, plan, part), share) for op, share in plan.ops)
+
+    def _operate(self, op: int, x: Tensor, plan: NodeProgram, part: Part | None) -> Tensor:
+        if op == MAXPOOL:
+            return max_pool(x)
+        y = (self.conv3 if op == CONV3X3 else self.conv1)(x, part, part)
+        return F.relu(_sum((self.norms[name](y, part), share) for name, share in self._norms(op, plan)), inplace=True)
+
+    def _norms(self, op: int, plan: NodeProgram) -> list[tuple[str, Share]]:
+        """Names of the batch norms of a convolution."""
+        if self.ws_bn:
+            return [(_name(parents), share) for parents, share in plan.parent_sets]
+        return [(SHORT_OPS[op], None)]
+
+    def active(self, plan: NodeProgram) -> list[nn.Module]:
+        """The modules that compute the node."""
+        chosen: list[nn.Module] = [self.projection] if any(source == 0 for source, _ in plan.sources) else []
+        for op, _ in plan.ops:
+            if op != MAXPOOL:
+                chosen += [self.norms[name] for name, _ in self._norms(op, plan)]
+                chosen += [self.conv1] if op == CONV1X1 else []
+                chosen += [self.conv3] if op == CONV3X3 or self.centre else []
+        return chosen
+
+
+def _name(parents: Parents) -> str:
+    return ",".join(map(str, parents))
+
+
+class Cell(nn.Module):
+    """All nodes of one cell, from `inputs` to `outputs` channels.
+
+    Raises:
+        RecipeError: too few channels for the parents of the output.
+    """
+
+    def __init__(self, space: NB1Shot1, inputs: int, outputs: int, options: NetworkSection) -> None:
+        super().__init__()
+        most = PARENTS[space.number][-1]
+        if outputs < most:
+            raise RecipeError(f"network.channels is {outputs}, but {space.name} needs at least {most}.")
+        self.outputs, self.mode, self._wiring = outputs, options.channel_mode, Wiring.of(space)
+        self.width = outputs // (most if self.mode == "fixed" else most - 1)
+        averages = outputs // most if self.mode == "interpolate" else None
+        self._nodes = [Node(inputs, self.width, averages, sets, options) for sets in self._wiring.options[:-1]]
+        self.nodes = nn.ModuleList(self._nodes)
+        self.shortcut = Projection(inputs, outputs, options.bn_affine, options.bn_track)
+        self.drop_rate = 0.0
+        """Path dropout at the present step."""
+
+    def forward(self, x: Tensor, routing: Routing) -> Tensor:
+        """The cell's output for one routing; see `NB1Shot1Net`."""
+        plan = self._wiring.program(routing)
+        if self.mode != "fixed" and any(isinstance(choice, Tensor) for choice in routing):
+            raise ValueError(f"relaxed decisions need channel_mode fixed, not {self.mode}: widths cannot be weighed")
+        part = self._part(len(plan.output), x.device)
+        values: dict[int, Tensor] = {}
+        for step in plan.nodes:
+            node = self._nodes[step.node - 1]
+            terms = [
+                (self._dropped(values[source]) if source else node.projection(x, part), share)
+                for source, share in step.sources
+            ]
+            values[step.node] = node(_sum(terms), step, part)
+        last = sorted({node for place in plan.output for node, _ in place})
+        ends = {node: self._dropped(values[node]) for node in last}
+        pieces = [_sum((ends[node], share) for node, share in place) for place in plan.output]
+        missing = self.outputs - sum(piece.shape[1] for piece in pieces)
+        if missing:
+            n, _, height, width = x.shape
+            pieces.append(pieces[0].new_zeros(n, height, width, missing).permute(0, 3, 1, 2))
+        out = torch.cat(pieces, 1) if len(pieces) > 1 else pieces[0]
+        return _sum([(out, None), *((self.shortcut(x), share) for _, share in plan.shortcut)])
+
+    def _part(self, ends: int, device: torch.device) -> Part | None:
+        """The channels of an architecture with so many nodes in its concatenation; None where that is all."""
+        count = self.outputs // ends
+        if self.mode == "fixed" or count == self.width:
+            return None
+        if self.mode == "interpolate":
+            return Part(count, averages=True)
+        if self.training and self.mode == "random_chunk":
+            return Part(count, int(torch.randint(self.width - count + 1, ())))
+        if self.training and self.mode == "shuffle":
+            return Part(count, selection=torch.randperm(self.width, device=device)[:count])
+        return Part(count)
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        """Drop an edge from a node for a random part of the images, scaling up the rest."""
+        if not (self.training and self.drop_rate > 0):
+            return x
+        keep = 1 - self.drop_rate
+        return x * ((torch.rand(len(x), 1, 1, 1, device=x.device) < keep) / keep)
+
+    def active(self, routing: Routing) -> list[nn.Module]:
+        """The modules that compute the output."""
+        plan = self._wiring.program(routing)
+        nodes = itertools.chain.from_iterable(self._nodes[step.node - 1].active(step) for step in plan.nodes)
+        return [*nodes, *([self.shortcut] if plan.shortcut else [])]
+
+
+class NB1Shot1Net(nn.Module):
+    """Stem, three stacks of cells with max-pooling between them, and a linear classifier.
+
+    A routing may hold weights over a decision's options: the operations, parent sets or concatenations are then
+    weighed.
+
+    Args:
+        classes: outputs of the classifier.
+        options: channels of the stem and first stack, cells per stack, batch norm and the weight-sharing mapping.
+
+    Raises:
+        RecipeError: fewer channels than the output has parents.
+    """
+
+    def __init__(self, classes: int, space: NB1Shot1, options: NetworkSection) -> None:
+        super().__init__()
+        widths = [options.channels * factor for factor in (1, 2, 4)]
+        self.stem = ConvBN(3, widths[0], 3, options.bn_affine, options.bn_track)
+        self._per_stack = options.cells
+        self._cells = [
+            Cell(space, width if number else before, width, options)
+            for before, width in itertools.pairwise([widths[0], *widths])
+            for number in range(options.cells)
+        ]
+        self.cells = nn.ModuleList(self._cells)
+        self.classifier = nn.Linear(widths[2], classes)
+        self.global_dropout, self.path_dropout = options.global_dropout, options.path_dropout
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def all_cells(self) -> list[Cell]:
+        """The cells from input to output."""
+        return self._cells
+
+    @property
+    def cell_count(self) -> int:
+        """Cells that may each have an architecture of their own."""
+        return len(self.cells)
+
+    def set_progress(self, share: float) -> None:
+        """Path dropout grows linearly with the share of the training done and with the depth of the cell (NAO)."""
+        for depth, cell in enumerate(self._cells, 1):
+            cell.drop_rate = self.path_dropout * share * depth / self.cell_count
+
+    def forward(self, x: Tensor, routing: Routing | Sequence[Routing]) -> Tensor:
+        """Logits (n, classes) of images (n, 3, size, size), size at least 4.
+
+        Args:
+            routing: one for all cells, or one for each.
+
+        Raises:
+            ValueError: a relaxed decision where channel_mode is not fixed, or not one routing for each cell.
+        """
+        x = F.relu(self.stem(x))
+        for number, (cell, choices) in enumerate(zip(self._cells, self._per_cell(routing), strict=True)):
+            if number and number % self._per_stack == 0:
+                x = F.max_pool2d(x, 2)
+            x = cell(x, choices)
+        pooled = x.mean((2, 3))
+        if self.training and self.global_dropout:
+            pooled = F.dropout(pooled, self.global_dropout)
+        logits: Tensor = self.classifier(pooled)
+        return logits
+
+    def _per_cell(self, routing: Routing | Sequence[Routing]) -> Sequence[Routing]:
+        return routing if isinstance(routing[0], tuple) else [routing] * self.cell_count  # type: ignore[return-value, list-item]
+
+    def active_parameters(self, routing: Routing | Sequence[Routing]) -> list[nn.Parameter]:
+        """The parameters that the output depends on, each once and whole, where an architecture uses a part of it."""
+        chosen = [c.active(r) for c, r in zip(self._cells, self._per_cell(routing), strict=True)]
+        modules = [self.stem, self.classifier, *itertools.chain(*chosen)]
+        return list({id(p): p for module in modules for p in module.parameters()}.values())

@@ -1,0 +1,103 @@
+"""What a cell of the NAS-Bench-1Shot1 super-net has to compute for a routing: loose ends left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
+
+from torch import Tensor
+
+from benchmarks.spaces.nb1shot1 import NB1Shot1
+from benchmarks.spaces.nb101 import SHORT_OPS
+from heuristics.hooks import Choice, Routing
+
+Parents = tuple[int, ...]
+T = TypeVar("T")
+Share = Tensor | None
+"""Weight of a term; None where a decision is made, so that there is nothing to weigh."""
+
+
+@dataclass(frozen=True)
+class NodeProgram:
+    """How a node is computed; of relaxed decisions there are several options with their shares."""
+
+    node: int
+    ops: tuple[tuple[int, Share], ...]
+    parent_sets: tuple[tuple[Parents, Share], ...]
+    sources: tuple[tuple[int, Share], ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """How a cell is computed: the nodes that the output depends on, and the output."""
+
+    nodes: tuple[NodeProgram, ...]
+    output: tuple[tuple[tuple[int, Share], ...], ...]
+    """For each position of the concatenation the nodes that stand there."""
+    shortcut: tuple[tuple[int, Share], ...]
+    """The cell's input, 0, where its projection adds to the output."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a space lets node 1, 2, … and, last, the output read."""
+
+    options: tuple[tuple[Parents, ...], ...]
+    decisions: tuple[int | None, ...]
+    """Number of the decision between them, where there is one."""
+
+    @classmethod
+    def of(cls, space: NB1Shot1) -> Wiring:
+        number = {decision.name: i for i, decision in enumerate(space.decisions)}
+        labels = [*map(str, range(1, space.nodes + 1)), "out"]
+        options = tuple(space.parent_options.values())
+        return cls(options, tuple(number.get(f"parents{label}") for label in labels))
+
+    def program(self, routing: Routing) -> Program:
+        """What a cell has to compute; remembered where no decision is relaxed."""
+        relaxed = any(isinstance(choice, Tensor) for choice in routing)
+        return _program(self, routing) if relaxed else _known_program(self, routing)
+
+
+def _program(wiring: Wiring, routing: Routing) -> Program:
+    *interior, ends = [
+        _shares(options, 0 if decision is None else routing[decision])
+        for options, decision in zip(wiring.options, wiring.decisions, strict=True)
+    ]
+    used = {parent for parents, _ in ends for parent in parents}
+    nodes: list[NodeProgram] = []
+    for node in range(len(interior), 0, -1):
+        if node in used:
+            sets = interior[node - 1]
+            sources = _totals((parent, share) for parents, share in sets for parent in parents)
+            used |= {parent for parent, _ in sources}
+            nodes.insert(0, NodeProgram(node, _shares(range(len(SHORT_OPS)), routing[node - 1]), sets, sources))
+    inner = [(tuple(filter(None, parents)), share) for parents, share in ends]
+    return Program(
+        nodes=tuple(nodes),
+        output=tuple(
+            _totals((parents[place], share) for parents, share in inner if place < len(parents))
+            for place in range(max(len(parents) for parents, _ in inner))
+        ),
+        shortcut=_totals((0, share) for parents, share in ends if 0 in parents),
+    )
+
+
+_known_program = lru_cache(maxsize=2**14)(_program)
+
+
+def _shares(options: Sequence[T], choice: Choice) -> tuple[tuple[T, Share], ...]:
+    if isinstance(choice, Tensor):
+        return tuple(zip(options, choice.unbind(), strict=True))
+    return ((options[choice], None),)
+
+
+def _totals(terms: Iterable[tuple[int, Share]]) -> tuple[tuple[int, Share], ...]:
+    """Shares added up by number, in ascending order."""
+    totals: dict[int, Share] = {}
+    for number, share in terms:
+        before = totals.get(number)
+        totals[number] = share if before is None or share is None else before + share
+    return tuple(sorted(totals.items()))

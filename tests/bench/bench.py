@@ -1,0 +1,178 @@
+"""Speed as ratios of runs made side by side on this machine: `make bench`.
+
+Every figure is the median over rounds in which the compared things take turns, on one CPU thread.
+"""
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from plain import PlainTrainer
+
+from benchmarks.spaces import space
+from benchmarks.spaces.nb201 import CONV1X1, CONV3X3
+from benchmarks.tasks.task import Split, Task
+from harness.rank import rank
+from harness.supernet.nb201 import program
+from harness.train import start
+from heuristics.hooks import Context
+from heuristics.losses import losses_for
+from heuristics.recipe import Recipe
+from heuristics.samplers import sampler_for
+from heuristics.updates import Accumulate
+
+SETTINGS = {"C=16 N=5 32x32 batch 64": (16, 5, 32, 64), "C=8 N=1 16x16 batch 128": (8, 1, 16, 128)}
+
+
+def noise_task(size, images):
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (images, 3, size, size), dtype=torch.uint8, generator=generator)
+    labels = torch.randint(10, (images,), generator=generator)
+    split = Split(pixels.to(memory_format=torch.channels_last), labels)
+    return Task("noise", 10, split, split, split, (0.5,) * 3, (0.25,) * 3, 4, True)
+
+
+class OurTrainer:
+    """One step of the loop in harness/train.py."""
+
+    def __init__(self, channels, cells, size, batch):
+        changes = [f"network.channels={channels}", f"network.cells={cells}", f"training.batch_size={batch}"]
+        recipe = Recipe().override(changes)
+        run = start(recipe, task=noise_task(size, batch))
+        self.ctx = Context(recipe, space("nb201"), run.network, run.optimiser, np.random.default_rng(0))
+        self.sampler = sampler_for(self.ctx.space, recipe, 1)
+        self.rule, self.losses = Accumulate(), losses_for(recipe)
+        self.drawn = []
+
+    def step(self, x, y):
+        self.ctx.images, self.ctx.labels = x, y
+        plan = self.sampler.plan(self.ctx)
+        self.drawn.append(plan[0].routing)
+        self.rule.run(self.ctx, plan, self.losses)
+
+
+class Roofline:
+    """Forward and backward of the convolutions alone that a step of ours computes."""
+
+    def __init__(self, channels, cells, size, batch):
+        self.cells, self.size, self.batch = cells, size, batch
+        self.widths = [channels * 2**stage for stage in range(3)]
+        self.tensors = {}
+
+    def conv(self, inputs, outputs, kernel, stride, size):
+        key = (inputs, outputs, kernel, stride, size)
+        if key not in self.tensors:
+            layout = {"memory_format": torch.channels_last}
+            x = torch.randn(self.batch, inputs, size, size).to(**layout).requires_grad_(inputs != 3)
+            w = torch.randn(outputs, inputs, kernel, kernel).to(**layout).requires_grad_()
+            g = torch.randn(self.batch, outputs, size // stride, size // stride).to(**layout)
+            self.tensors[key] = (x, w, g)
+        x, w, g = self.tensors[key]
+        out = F.conv2d(x, w, stride=stride, padding=kernel // 2)
+        torch.autograd.grad(out, [t for t in (x, w) if t.requires_grad], g)
+
+    def step(self, arch):
+        live = [op for plan in program(arch) if plan for _, _, op in plan.convs]
+        kernels = [3] * live.count(CONV3X3) + [1] * live.count(CONV1X1)
+        self.conv(3, self.widths[0], 3, 1, self.size)
+        for stage, width in enumerate(self.widths):
+            size = self.size >> stage
+            if stage:
+                self.conv(width // 2, width, 3, 2, 2 * size)
+                self.conv(width, width, 3, 1, size)
+                self.conv(width // 2, width, 1, 2, 2 * size)
+            for _ in range(self.cells):
+                for kernel in kernels:
+                    self.conv(width, width, kernel, 1, size)
+
+
+def timed(call):
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def bench_training(rounds):
+    print("Training of the NAS-Bench-201 super-net, uniform sampling, one thread")
+    for name, (channels, cells, size, batch) in SETTINGS.items():
+        steps = 3 if channels == 16 else 15
+        ours = OurTrainer(channels, cells, size, batch)
+        plain = PlainTrainer(channels, cells, 10, 0)
+        roof = Roofline(channels, cells, size, batch)
+        x, y = torch.randn(batch, 3, size, size), torch.randint(10, (batch,))
+        fast = x.to(memory_format=torch.channels_last)
+        for warm in (lambda: ours.step(fast, y), lambda: plain.step(x, y), lambda: roof.step((3, 2, 3, 2, 3, 2))):
+            warm()
+        ratios, shares = [], []
+        for _ in range(rounds):
+            ours.drawn.clear()
+            mine = timed(lambda: [ours.step(fast, y) for _ in range(steps)])
+            # The same architectures for all three.
+            drawn = list(ours.drawn)
+            choices = iter([op for arch in drawn for op in arch])
+            plain.random.choice = lambda _: next(choices)
+            theirs = timed(lambda: [plain.step(x, y) for _ in range(steps)])
+            convs = timed(lambda: [roof.step(arch) for arch in drawn])
+            ratios.append(theirs / mine)
+            shares.append(convs / mine)
+        print(
+            f"  {name}: {statistics.median(ratios):.2f} x plain eager code "
+            f"[{min(ratios):.2f}, {max(ratios):.2f}]; {100 * statistics.median(shares):.0f} % of the "
+            "convolution roofline"
+        )
+
+
+def ranking_run(images):
+    recipe = Recipe().override(
+        ["network.channels=8", "network.cells=1", f"evaluation.images={images}", f"evaluation.batch_size={images}"]
+    )
+    return start(recipe, task=noise_task(16, images))
+
+
+def bench_ranking(archs):
+    print("Ranking with a C=8 N=1 16x16 super-net on 512 images, one thread")
+    run = ranking_run(512)
+    within = space("nb201")
+    x = torch.randn(512, 3, 16, 16).to(memory_format=torch.channels_last)
+    sample = within.archs(within.sample(np.random.default_rng(0), 150)).tolist()
+    with torch.inference_mode():
+        run.network.eval()
+        run.network(x, tuple(sample[0]))
+        loop = timed(lambda: [run.network(x, tuple(arch)) for arch in sample]) / len(sample)
+    indices = np.arange(len(within)) if archs is None else within.sample(np.random.default_rng(1), archs)
+    seconds = timed(lambda: rank(run, indices))
+    print(f"  {len(indices):,} architectures: {loop * len(indices) / seconds:.2f} x a loop of single forward passes")
+
+
+def bench_growth():
+    print("Seconds of ranking as images and architectures double (linear: 1, 2, 4)")
+    within = space("nb201")
+    for what, sizes in (("images", (128, 256, 512)), ("architectures", (400, 800, 1600))):
+        seconds = []
+        for size in sizes:
+            run = ranking_run(size if what == "images" else 128)
+            count = 400 if what == "images" else size
+            # Batches of one size: the work per image must not depend on how many there are.
+            run.recipe = run.recipe.override(["evaluation.batch_size=128"])
+            indices = within.sample(np.random.default_rng(0), count)
+            rank(run, indices[:5])
+            seconds.append(timed(lambda: rank(run, indices)))
+        print(f"  {what} {sizes}: " + ", ".join(f"{s / seconds[0]:.2f}" for s in seconds))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--archs", type=int, help="architectures to rank (default: all 15,625)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    bench_training(arguments.rounds)
+    bench_ranking(arguments.archs)
+    bench_growth()
+
+
+if __name__ == "__main__":
+    main()

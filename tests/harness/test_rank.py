@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from test_train import recipe, task  # noqa: F401
+
+from benchmarks.errors import UserError
+from benchmarks.spaces import space
+from benchmarks.tasks.loader import eval_batches
+from harness import rank as ranking
+from harness.rank import chosen, rank
+from harness.train import start, train
+
+SPACE = space("nb201")
+
+
+@pytest.fixture(scope="module")
+def run(task):  # noqa: F811
+    return train(recipe("evaluation.batch_size=20", "network.bn_track=true"), task=task)
+
+
+def one_by_one(run, indices):
+    """The plain way: every architecture and batch on its own, through the network's forward."""
+    protocol = run.recipe.evaluation
+    images = run.task.valid.take(slice(0, protocol.images))
+    rows = []
+    run.network.eval()
+    with torch.no_grad(), ranking._statistics(run.network, protocol.bn):
+        for arch in SPACE.archs(indices).tolist():
+            loss = correct = 0.0
+            for x, y in eval_batches(images, run.task, protocol.batch_size):
+                logits = run.network(x, tuple(arch))
+                loss += float(F.cross_entropy(logits, y, reduction="sum"))
+                correct += float((logits.argmax(1) == y).sum())
+            rows.append((loss / protocol.images, 100 * correct / protocol.images))
+    run.network.train()
+    return np.array(rows).T
+
+
+@pytest.mark.parametrize("bn", ["batch", "running"])
+def test_shared_work_changes_no_score(run, bn):
+    run.recipe = run.recipe.override([f"evaluation.bn={bn}"])
+    indices = np.random.default_rng(0).choice(15625, 300, replace=False)
+    scores = rank(run, indices)
+    loss, accuracy = one_by_one(run, indices)
+    np.testing.assert_allclose(scores.loss, loss, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(scores.accuracy, accuracy, rtol=0, atol=100 / 40 + 1e-9)
+    assert (scores.accuracy == accuracy).mean() > 0.99
+
+
+def test_architectures_that_compute_the_same_are_scored_once(run):
+    run.recipe = run.recipe.override(["evaluation.images=20"])
+    scores = rank(run)
+    assert len(scores.indices) == 15625
+    assert scores.distinct == 9445
+    classes = SPACE.classes("computation")
+    assert (scores.loss == scores.loss[classes]).all()
+    loss, _ = one_by_one(run, [0, 6111, 15624])
+    np.testing.assert_allclose(scores.loss[[0, 6111, 15624]], loss, atol=1e-5)
+    run.recipe = run.recipe.override(["evaluation.images=40"])
+
+
+def test_ranking_leaves_the_network_as_it_was(run):
+    before = {name: value.clone() for name, value in run.network.state_dict().items()}
+    for bn in ("batch", "running", "recalibrate"):
+        run.recipe = run.recipe.override([f"evaluation.bn={bn}"])
+        rank(run, range(5))
+    after = run.network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert run.network.training
+
+
+def test_recalibration_is_by_architecture_and_repeatable(run):
+    run.recipe = run.recipe.override(["evaluation.bn=recalibrate", "evaluation.recalibration_batches=2"])
+    together, alone = rank(run, range(10)), rank(run, [7])
+    assert alone.loss[0] == pytest.approx(together.loss[7], abs=1e-6)
+    assert (rank(run, range(10)).loss == together.loss).all()
+    run.recipe = run.recipe.override(["evaluation.bn=batch"])
+    assert not np.allclose(rank(run, range(10)).loss, together.loss)
+
+
+@pytest.mark.parametrize("stop_at", [16, 160, 320])
+def test_an_interrupted_ranking_goes_on_where_it_stopped(run, tmp_path, stop_at):
+    run.recipe = run.recipe.override(["evaluation.bn=batch"])
+    indices = np.arange(200)
+    expected = rank(run, indices)
+
+    def interrupt(done, _):
+        if done == stop_at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rank(run, indices, out=tmp_path, progress=interrupt)
+    assert (tmp_path / ranking.PARTIAL).exists()
+    counted = []
+    scores = rank(run, indices, out=tmp_path, progress=lambda done, _: counted.append(done))
+    assert (scores.loss == expected.loss).all()
+    assert (scores.accuracy == expected.accuracy).all()
+    assert min(counted) > stop_at
+    assert not (tmp_path / ranking.PARTIAL).exists()
+
+
+def test_a_partial_ranking_of_other_architectures_is_not_mixed_in(run, tmp_path):
+    def interrupt(done, _):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rank(run, np.arange(100), out=tmp_path, progress=interrupt)
+    np.testing.assert_array_equal(rank(run, np.arange(50, 90), out=tmp_path).loss, rank(run, np.arange(50, 90)).loss)
+
+
+def test_the_same_seed_gives_the_same_ranking(task):  # noqa: F811
+    scores = [rank(train(recipe("sampling.law=fair"), task=task), range(50)) for _ in range(2)]
+    assert (scores[0].loss == scores[1].loss).all()
+
+
+def test_more_images_than_there_are_is_an_error(task):  # noqa: F811
+    with pytest.raises(UserError, match=r"evaluation.images is 1,000, but the task validates on 60 images"):
+        rank(start(recipe("evaluation.images=1000"), task=task), range(3))
+
+
+def test_samples_are_distinct_and_reproducible():
+    sample = chosen(SPACE, "500", 0)
+    assert len(set(sample.tolist())) == 500
+    assert (sample == chosen(SPACE, "500", 0)).all()
+    assert not (sample == chosen(SPACE, "500", 1)).all()
+    shot = space("nb1shot1-1")
+    assert len(chosen(shot, "all", 0)) == 2685
+    with pytest.raises(UserError, match="2,685 distinct architectures, not 9,999"):
+        chosen(shot, "9999", 0)

@@ -1,0 +1,175 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.errors import UserError
+from benchmarks.spaces import space
+from benchmarks.tasks.task import Split, Task
+from harness import train as training
+from harness.train import Diverged, learning_rate, open_run, start, train
+from heuristics.recipe import Recipe, TrainingSection
+
+TINY = ["network.channels=4", "network.cells=1", "training.batch_size=20", "training.epochs=2", "evaluation.images=40"]
+
+
+@pytest.fixture(scope="session")
+def task():
+    """Made-up images whose class is a colour: learnt at once."""
+    rng = np.random.default_rng(0)
+
+    def split(n):
+        labels = rng.integers(4, size=n)
+        images = rng.integers(0, 60, size=(n, 3, 8, 8))
+        images[np.arange(n), labels % 3] += 60 * (1 + labels[:, None, None] // 3)
+        return Split(
+            torch.from_numpy(images.astype(np.uint8)).to(memory_format=torch.channels_last), torch.from_numpy(labels)
+        )
+
+    return Task("made up", 4, split(200), split(60), split(60), (0.3,) * 3, (0.2,) * 3, 1, False)
+
+
+def recipe(*changes):
+    return Recipe().override([*TINY, *changes])
+
+
+def weights(run):
+    return {name: value.clone() for name, value in run.network.state_dict().items()}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+LAWS = [
+    ["sampling.law=uniform"],
+    ["sampling.law=fair"],
+    ["sampling.law=fair", "sampling.batch=split", "sampling.reduce=sum"],
+    ["sampling.law=sandwich"],
+    ["sampling.law=classes", "sampling.paths=2"],
+    ["sampling.per_cell=true", "network.path_dropout=0.2", "network.global_dropout=0.2"],
+]
+
+
+@pytest.mark.parametrize("changes", LAWS, ids=lambda c: ",".join(c))
+def test_the_same_seed_gives_the_same_bits(changes, task):
+    runs = [train(recipe(*changes), task=task) for _ in range(2)]
+    assert_same(weights(runs[0]), weights(runs[1]))
+    other = train(recipe(*changes, "seed=1"), task=task)
+    assert not torch.equal(other.network.stem.weight, runs[0].network.stem.weight)
+
+
+@pytest.mark.parametrize("changes", [LAWS[0], LAWS[5], ["training.unsampled=zero", "network.bn_track=true"]], ids=str)
+def test_a_resumed_run_ends_with_the_same_bits(changes, task, tmp_path):
+    whole = train(recipe(*changes, "training.epochs=3"), tmp_path / "whole", task=task)
+
+    class Stop(Exception):
+        pass
+
+    def interrupt(run, out, save=training.save):
+        save(run, out)
+        if run.epoch == 2:
+            raise Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "save", interrupt)
+        with pytest.raises(Stop):
+            train(recipe(*changes, "training.epochs=3"), tmp_path / "part", task=task)
+    resumed = train(recipe(*changes, "training.epochs=3"), tmp_path / "part", task=task, resume=True)
+    assert_same(weights(whole), weights(resumed))
+    logs = [
+        [json.loads(line)["loss"] for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("whole", "part")
+    ]
+    assert logs[0] == logs[1]
+    assert len(logs[0]) == 3
+
+
+def test_training_learns(task):
+    run = train(recipe("training.epochs=8", "sampling.law=fair", "training.learning_rate=0.1"), task=task)
+    assert run.log[-1]["loss"] < 0.8 * run.log[0]["loss"]
+    assert run.log[-1]["accuracy"] > 40
+
+
+def test_one_architecture_trains_alone_and_nothing_else_moves(task):
+    text = space("nb201").string((3, 0, 0, 1, 0, 0))
+    alone = recipe("sampling.law=fixed", f"sampling.architecture={text}")
+    before, run = weights(start(alone, task=task)), train(alone, task=task)
+    after = weights(run)
+    for name in before:
+        if name.startswith("cells."):
+            assert torch.equal(before[name], after[name]), name  # edge 0 leads nowhere, and skip has no weights
+    assert not torch.equal(before["stem.weight"], after["stem.weight"])
+    assert run.log[-1]["loss"] < run.log[0]["loss"]
+
+
+def test_unsampled_weights_rest_or_decay_as_asked(task):
+    text = space("nb201").string((0, 0, 0, 3, 0, 0))
+    for policy, moves in (("keep", False), ("zero", True)):
+        r = recipe("sampling.law=fixed", f"sampling.architecture={text}", f"training.unsampled={policy}")
+        before, after = weights(start(r, task=task)), weights(train(r, task=task))
+        unsampled = "cells.0.conv1.0.weight"
+        assert torch.equal(before[unsampled], after[unsampled]) != moves
+
+
+def test_summed_gradients_are_as_many_times_the_mean_as_there_are_paths(task):
+    base = ["sampling.law=fair", "training.momentum=0", "training.weight_decay=0", "training.clip=null"]
+    base += ["training.epochs=1", "training.batch_size=200", "training.schedule=constant"]
+    moved = {}
+    for reduce, rate in (("mean", 0.05), ("sum", 0.01)):
+        r = recipe(*base, f"sampling.reduce={reduce}", f"training.learning_rate={rate}")
+        moved[reduce] = weights(train(r, task=task))["classifier.weight"]
+    torch.testing.assert_close(moved["mean"], moved["sum"])
+
+
+def test_split_paths_see_their_part_of_the_batch(task):
+    for batch, images in (("whole", 5 * 200), ("split", 200)):
+        run = train(recipe("sampling.law=fair", f"sampling.batch={batch}", "training.epochs=1"), task=task)
+        assert run.log[0]["images"] == images
+
+
+def test_divergence_stops_is_marked_and_says_where(task, tmp_path):
+    wild = recipe("training.learning_rate=1e30", "training.clip=null", "training.epochs=5")
+    with pytest.raises(Diverged, match=r"The loss of epoch 1 is (nan|inf)"):
+        train(wild, tmp_path / "run", task=task)
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert status["state"] == "diverged"
+    assert "epoch 1" in status["problem"]
+
+
+def test_run_folders_are_not_overwritten_and_belong_to_one_recipe(task, tmp_path):
+    out = tmp_path / "run"
+    train(recipe(), out, task=task)
+    with pytest.raises(UserError, match="holds a run already"):
+        train(recipe(), out, task=task)
+    with pytest.raises(UserError, match="belongs to another recipe"):
+        train(recipe("training.epochs=9"), out, task=task, resume=True)
+    assert json.loads((out / "status.json").read_text())["state"] == "trained"
+    reopened = open_run(out, task=task)
+    assert reopened.epoch == 2
+    (out / "checkpoint.pt").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"checkpoint .* is damaged"):
+        open_run(out, task=task)
+    with pytest.raises(UserError, match="is no run folder"):
+        open_run(tmp_path / "none", task=task)
+
+
+def test_schedules():
+    t = TrainingSection(epochs=10, learning_rate=1.0, final_learning_rate=0.1, warmup_epochs=1.0)
+    assert learning_rate(t, 0, 100, 10) == pytest.approx(1 / 11)
+    assert learning_rate(t, 10, 100, 10) == 1.0
+    assert learning_rate(t, 55, 100, 10) == pytest.approx(0.55)
+    assert learning_rate(t, 99, 100, 10) == pytest.approx(0.1, abs=1e-3)
+    step = TrainingSection(schedule="step", learning_rate=1.0)
+    assert [learning_rate(step, s, 100, 1) for s in (0, 29, 30, 60, 99)] == pytest.approx([1, 1, 0.1, 0.01, 0.01])
+    assert learning_rate(TrainingSection(schedule="constant", learning_rate=0.3), 50, 100, 1) == 0.3
+
+
+def test_three_lines_of_python_train_and_rank(task):
+    from harness.rank import rank
+
+    run = train(recipe(), task=task)
+    scores = rank(run, range(20))
+    assert scores.accuracy.shape == scores.loss.shape == (20,)
