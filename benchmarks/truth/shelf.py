@@ -22,6 +22,8 @@ def tables() -> tuple[list[GroundTruth], list[str]]:
     """All ground-truth tables at hand, most results first, and what is wrong with Parquet files that look like one."""
     found, problems = [], []
     for path in sorted(data_dir().glob("*.parquet")):
+        if path.name.endswith(".curves.parquet"):
+            continue
         try:
             table = GroundTruth(path)
         except BadTable as error:
@@ -53,7 +55,10 @@ def table_for(space: str, measure: Measure, named: str | None = None) -> GroundT
         )
         if path is None:
             raise UserError(f"There is no ground-truth table {named!r}, neither as a path nor in {data_dir()}.")
-        return GroundTruth(path)
+        table = GroundTruth(path)
+        if not covers(table, space):
+            raise UserError(f"{path} holds results of {table.space}, not of {space}.")
+        return table
     fitting = [table for table in tables()[0] if covers(table, space)]
     for table in fitting:
         if measure in table:

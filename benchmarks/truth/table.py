@@ -68,7 +68,7 @@ class GroundTruth:
         try:
             self._file = pq.ParquetFile(self.path, memory_map=True, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
-            raise BadTable(f"{self.path} cannot be read as a Parquet file: {error}") from None
+            raise BadTable(f"{self.path} cannot be read as a Parquet file: {_one_line(error)}") from None
         schema = self._file.schema_arrow
         try:
             self.about: dict[str, Any] = json.loads((schema.metadata or {})[METADATA_KEY])
@@ -150,11 +150,11 @@ class GroundTruth:
 
     def params(self, dataset: str, rows: ArrayLike | None = None) -> NDArray[np.int64]:
         """Trainable parameters of the stand-alone networks: (n,)."""
-        return self._cost(f"{dataset}.params", rows).astype(np.int64)
+        return self._count(f"{dataset}.params", rows)
 
     def flops(self, dataset: str, rows: ArrayLike | None = None) -> NDArray[np.int64]:
         """Multiply-accumulates of one forward pass of one image: (n,)."""
-        return self._cost(f"{dataset}.flops", rows).astype(np.int64)
+        return self._count(f"{dataset}.flops", rows)
 
     def train_seconds(
         self, dataset: str, epochs: int | str, seed: str | None = None, rows: ArrayLike | None = None
@@ -165,7 +165,7 @@ class GroundTruth:
     def keys(self, rows: ArrayLike | None = None) -> list[str]:
         """Official string or graph hash of these rows (all without `rows`)."""
         column = self.read(self.key_column)
-        return (column if rows is None else column.take(pa.array(np.asarray(rows)))).to_pylist()
+        return (column if rows is None else column.take(pa.array(self._checked(rows)))).to_pylist()
 
     def rows(self, keys: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
         """Row of each key, -1 where the table has none: (n,)."""
@@ -180,21 +180,54 @@ class GroundTruth:
 
     def read(self, name: str) -> pa.Array:
         """One column as it is stored; BadTable where the file is damaged."""
+        if name not in self.columns:
+            raise NoSuchResult(f"{self.path.name} has no column {name}; it has {', '.join(self.columns)}.")
         try:
-            return self._file.read(columns=[name]).column(0).combine_chunks()
+            column = self._file.read(columns=[name]).column(0).combine_chunks()
         except (OSError, pa.ArrowException) as error:
-            raise BadTable(f"{self.path}: column {name} cannot be read, the file is damaged: {error}") from None
+            raise BadTable(
+                f"{self.path}: column {name} cannot be read, the file is damaged: {_one_line(error)}"
+            ) from None
+        if len(column) != len(self):
+            raise BadTable(
+                f"{self.path}: column {name} has {len(column):,} of {len(self):,} rows, the file is damaged."
+            )
+        return column
 
     def _rows(self, name: str, rows: ArrayLike | None) -> NDArray[np.float64]:
         if name not in self._loaded:
-            self._loaded[name] = self.read(name).to_numpy(zero_copy_only=False).astype(np.float64)
-        return self._loaded[name].copy() if rows is None else self._loaded[name][np.asarray(rows, dtype=np.int64)]
+            try:
+                self._loaded[name] = self.read(name).to_numpy(zero_copy_only=False).astype(np.float64)
+            except ValueError:
+                raise BadTable(f"{self.path}: column {name} holds something other than numbers.") from None
+        return self._loaded[name].copy() if rows is None else self._loaded[name][self._checked(rows)]
+
+    def _checked(self, rows: ArrayLike) -> NDArray[np.int64]:
+        """Row numbers as an int64 array; a mask, a fraction or a row that does not exist is an error."""
+        given = np.asarray(rows)
+        if given.size == 0:
+            return np.zeros(0, dtype=np.int64)
+        if given.dtype.kind not in "iu":
+            raise NoSuchResult(f"Rows of {self.path.name} are asked for by number, not by {given.dtype} values.")
+        if given.min() < 0 or given.max() >= len(self):
+            outside = given.min() if given.min() < 0 else given.max()
+            raise NoSuchResult(
+                f"{self.path.name} has rows 0 … {len(self) - 1}, not {outside}. "
+                "(A row of -1 stands for an architecture that the table does not have.)"
+            )
+        return given.astype(np.int64)
 
     def _cost(self, name: str, rows: ArrayLike | None) -> NDArray[np.float64]:
         if name not in self.columns:
             costs = [n for n in self.columns if n.endswith((".params", ".flops")) or ".train_seconds." in n]
             raise NoSuchResult(f"{self.path.name} has no column {name}; its costs are: {', '.join(costs) or 'none'}.")
         return self._rows(name, rows)
+
+    def _count(self, name: str, rows: ArrayLike | None) -> NDArray[np.int64]:
+        values = self._cost(name, rows)
+        if np.isnan(values).any():
+            raise NoSuchResult(f"{self.path.name} has no {name} for {np.isnan(values).sum():,} of the rows asked for.")
+        return values.astype(np.int64)
 
     def _existing(self, dataset: str, split: str, epochs: int | str, seed: str) -> Measure:
         measure = Measure(dataset, split, str(epochs), str(seed))
@@ -233,8 +266,12 @@ def content_digest(names: Iterable[str], columns: Iterable[pa.Array | pa.Chunked
     for name, column in zip(names, columns, strict=True):
         digest.update(f"\0{name}\0".encode())
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            digest.update("\n".join(column.to_pylist()).encode())
+            digest.update(json.dumps(column.to_pylist()).encode())
         else:
-            chunks = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-            digest.update(np.ascontiguousarray(chunks.to_numpy(zero_copy_only=False)).tobytes())
+            values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+            digest.update(np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).tobytes())
     return digest.hexdigest()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

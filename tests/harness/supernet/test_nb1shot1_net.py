@@ -253,7 +253,7 @@ def test_all_nodes_of_a_cell_take_the_same_random_part(mode):
 @pytest.mark.parametrize("mode", DYNAMIC)
 def test_running_statistics_belong_to_the_channels_they_are_of(within, mode):
     """Normalised by the statistics of one whole pass, the same pass gives the same output."""
-    net, x = network(within, channel_mode=mode, bn_track=True).eval(), images(64)
+    net, x = network(within, channel_mode=mode, bn_track=True).eval(), images(32)
     for arch in archs(within, 1, full=True) + archs(within, 1, full=False):
         for norm in norms(net):
             norm.reset()
@@ -262,7 +262,7 @@ def test_running_statistics_belong_to_the_channels_they_are_of(within, mode):
         for norm in norms(net):
             norm.use_running = True
         # Running variances are unbiased, those of a batch are not.
-        close(net(x, arch), tracked, rtol=0.02, atol=0.02)
+        close(net(x, arch), tracked, rtol=0.05, atol=0.05)
         for norm in norms(net):
             norm.use_running = False
 
@@ -355,7 +355,7 @@ def test_the_gradient_reaches_exactly_the_active_parameters(within, options):
 @each_space
 def test_loose_ends_do_not_affect_the_output(within):
     net, x = network(within), images()
-    for arch in archs(within, 40):
+    for arch in archs(within, 15):
         loose = set(range(1, within.nodes + 1)) - used(within, arch)
         for node in loose:
             other = (*arch[: node - 1], (arch[node - 1] + 1) % 3, *arch[node:])
