@@ -79,7 +79,10 @@ class SearchSpace(ABC):
 
     def indices(self, archs: ArrayLike) -> NDArray[np.int64]:
         """Index of each architecture of an array (n, decisions): int64 array (n,)."""
-        table = np.atleast_2d(np.asarray(archs, dtype=np.int64))
+        return self._rank(self._checked_archs(archs) @ self._places)
+
+    def _checked_archs(self, archs: ArrayLike) -> NDArray[np.int64]:
+        table = np.atleast_2d(_whole(archs, self.name))
         if table.shape[-1] != len(self.decisions):
             raise BadArchitecture(
                 f"{self.name}: an architecture has {len(self.decisions)} decisions, not {table.shape[-1]}"
@@ -91,7 +94,7 @@ class SearchSpace(ABC):
                 f"{self.name}: {wrong.sum()} architecture(s) choose an option that does not exist, for example "
                 f"{tuple(first)}; the decisions have {tuple(self.cardinalities.tolist())} options"
             )
-        return self._rank(table @ self._places)
+        return table
 
     def arch(self, index: int) -> Arch:
         """The architecture with this index."""
@@ -103,7 +106,7 @@ class SearchSpace(ABC):
 
     def checked_indices(self, indices: ArrayLike) -> NDArray[np.int64]:
         """The indices as an int64 array (n,); BadArchitecture if one is outside 0 … len - 1."""
-        rows = np.atleast_1d(np.asarray(indices, dtype=np.int64))
+        rows = np.atleast_1d(_whole(indices, self.name))
         outside = (rows < 0) | (rows >= len(self))
         if outside.any():
             raise BadArchitecture(
@@ -154,7 +157,7 @@ class SearchSpace(ABC):
 
         This is Random-A of Yu et al. (TPAMI 2021) when `among` holds one member per class.
         """
-        pool: Any = len(self) if among is None else self.checked_indices(among)
+        pool: Any = len(self) if among is None else np.unique(self.checked_indices(among))
         return rng.choice(pool, size=n, replace=False).astype(np.int64)
 
     def sample_decisions(self, rng: np.random.Generator, n: int) -> Archs:
@@ -190,7 +193,7 @@ class SearchSpace(ABC):
 
     def one_hot(self, archs: ArrayLike) -> NDArray[np.float32]:
         """One indicator per option of every decision: (n, sum of options)."""
-        table = np.atleast_2d(np.asarray(archs, dtype=np.int64))
+        table = self._checked_archs(archs)
         code = np.zeros((len(table), int(self.cardinalities.sum())), dtype=np.float32)
         starts = np.append(0, np.cumsum(self.cardinalities)[:-1])
         code[np.arange(len(table))[:, None], table + starts] = 1
@@ -203,3 +206,11 @@ class SearchSpace(ABC):
     @abstractmethod
     def paths(self, archs: ArrayLike) -> NDArray[np.float32]:
         """One indicator per operation sequence from input to output (White et al., BANANAS, 2021)."""
+
+
+def _whole(numbers: ArrayLike, name: str) -> NDArray[np.int64]:
+    """Numbers as int64; fractions and masks are errors."""
+    given = np.asarray(numbers)
+    if given.size and given.dtype.kind not in "iu":
+        raise BadArchitecture(f"{name}: indices and options are whole numbers, not {given.dtype} values")
+    return given.astype(np.int64)

@@ -63,8 +63,11 @@ class Cells:
         Raises:
             BadArchitecture: not square, not 0/1, not upper triangular, too large, or with other operations.
         """
-        table = np.asarray(matrix)
-        n = len(table)
+        try:
+            table = np.asarray(matrix)
+            n = len(table)
+        except (TypeError, ValueError):
+            raise BadArchitecture(f"{matrix!r} is no matrix") from None
         if table.shape != (n, n) or not 2 <= n <= SLOTS:
             raise BadArchitecture(f"the matrix is {'x'.join(map(str, table.shape))}; a cell has 2 to 7 vertices")
         if not np.isin(table, (0, 1)).all() or np.tril(table).any():
@@ -102,7 +105,7 @@ class Cells:
 
     @cached_property
     def used(self) -> NDArray[np.bool_]:
-        """Slots on a path from input to output (those two always are): (n, 7)."""
+        """Slots on a path from input to output; none, not even those two, where there is no path: (n, 7)."""
         ahead, back = np.zeros((2, len(self), SLOTS), dtype=bool)
         ahead[:, 0] = back[:, OUTPUT] = True
         for v in range(1, SLOTS):
@@ -153,6 +156,9 @@ class Cells:
         per isomorphism class.
         """
         cells = self.pruned()
+        unconnected = np.flatnonzero(~self.used[:, OUTPUT])
+        if len(unconnected):
+            raise BadArchitecture(f"cell {unconnected[0]} of the batch has no path from input to output, and no hash")
         _, first, inverse = np.unique(self.colours(), return_index=True, return_inverse=True)
         representatives = cells[first]
         used = representatives.used

@@ -164,14 +164,18 @@ def _first_of_each(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _contract(ops: list[int], drop_none: bool) -> str:
-    """The expression of the output in terms of the input, skip connections contracted (`to_unique_str` upstream)."""
+    """The expression of the output in terms of the input, skip connections contracted (`to_unique_str` upstream).
+
+    Sums are sorted as text by the operations' names, as upstream does, and nested sums are not flattened; so some
+    architectures that are algebraically equal have different expressions.
+    """
     nodes = ["0"]
     for target in (1, 2, 3):
         terms = []
         for edge, (source, end) in enumerate(EDGES):
             if end == target:
                 zero = drop_none and (ops[edge] == NONE or nodes[source] == "#")
-                kept = nodes[source] if ops[edge] == SKIP else f"({nodes[source]})@{ops[edge]}"
+                kept = nodes[source] if ops[edge] == SKIP else f"({nodes[source]})@{OPS[ops[edge]]}"
                 terms.append("#" if zero else kept)
         nodes.append("+".join(sorted(terms)))
     return nodes[3]
