@@ -70,7 +70,7 @@ def ranks(scores: Vector, truth: Vector, title: str) -> Figure:
     top.hist(by_truth, bins=bins, color=PALETTE[0], linewidth=0)
     right.hist(by_score, bins=bins, color=PALETTE[0], linewidth=0, orientation="horizontal")
     for side in (top, right):
-        side.axis("own")
+        side.axis("off")
     top.set_title(title)
     return figure
 

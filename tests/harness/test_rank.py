@@ -128,3 +128,33 @@ def test_samples_are_distinct_and_reproducible():
     assert len(chosen(shot, "all", 0)) == 2685
     with pytest.raises(UserError, match="2,685 distinct architectures, not 9,999"):
         chosen(shot, "9999", 0)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_one_shot_spaces_are_ranked_by_pruned_graph(task, number):  # noqa: F811
+    within = space(f"nb1shot1-{number}")
+    small = recipe(f"space={within.name}", "network.channels=8", "training.epochs=1", "sampling.law=architectures")
+    trained = train(small, task=task)
+    members = within.subset("unique-pruned")[:6]
+    classes = within.classes("pruned")
+    twins = [int(np.flatnonzero(classes == m)[-1]) for m in members]
+    scores = rank(trained, [*members.tolist(), *twins])
+    assert scores.distinct == 6
+    assert (scores.loss[:6] == scores.loss[6:]).all()
+    x, y = next(iter(eval_batches(trained.task.valid.take(slice(0, 40)), trained.task, 40)))
+    trained.network.eval()
+    with torch.no_grad(), ranking._statistics(trained.network, "batch"):
+        expected = [float(F.cross_entropy(trained.network(x, within.arch(m)), y)) for m in members]
+    np.testing.assert_allclose(scores.loss[:6], expected, atol=1e-5)
+
+
+def test_a_single_cell_trains_as_the_benchmark_builds_it(task):  # noqa: F811
+    within = space("nb1shot1-1")
+    arch = within.arch(1234)
+    alone = recipe(
+        f"space={within.name}", "sampling.law=fixed", f"sampling.architecture={within.string(arch)}", "network.cells=3"
+    ).override(["network.channels=16"])
+    run = start(alone, task=task)
+    counted = sum(p.numel() for p in run.network.parameters())
+    assert counted == within.cells(arch).params(stem=16, modules=3, classes=4)[0]
+    assert np.isfinite(train(alone, task=task).log[-1]["loss"])
