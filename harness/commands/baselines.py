@@ -30,7 +30,6 @@ def baselines(out: Path, resamples: int | None) -> None:
     from rich import box
     from rich.table import Table
 
-    from benchmarks.errors import UserError
     from benchmarks.truth import shelf
     from harness.correlation import PARAMS, correlate, params_of
     from harness.report import figures
@@ -39,7 +38,8 @@ def baselines(out: Path, resamples: int | None) -> None:
 
     found, _ = shelf.tables()
     if not found:
-        raise UserError(shelf.how_to_get("nb201"))
+        click.echo(shelf.how_to_get("nb201"))
+        return
     summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Kendall tau-b of parameter count", title_justify="left")
     for title in ("table", "space", "architectures", "accuracy", "tau-b", "top 10 %", "ceiling", "regret@1"):
         summary.add_column(title, justify="left" if title in ("table", "space", "accuracy") else "right", no_wrap=True)

@@ -4,6 +4,7 @@ Every figure is the median over rounds in which the compared things take turns, 
 """
 
 import argparse
+import resource
 import statistics
 import time
 
@@ -148,10 +149,10 @@ def bench_ranking(archs):
 
 
 def bench_growth():
-    print("Seconds of ranking as images and architectures double (linear: 1, 2, 4)")
+    print("Ranking as images and architectures double: seconds (linear is 1, 2, 4) and peak memory (flat is 1, 1, 1)")
     within = space("nb201")
     for what, sizes in (("images", (128, 256, 512)), ("architectures", (400, 800, 1600))):
-        seconds = []
+        seconds, peaks = [], []
         for size in sizes:
             run = ranking_run(size if what == "images" else 128)
             count = 400 if what == "images" else size
@@ -160,7 +161,9 @@ def bench_growth():
             indices = within.sample(np.random.default_rng(0), count)
             rank(run, indices[:5])
             seconds.append(timed(lambda: rank(run, indices)))
-        print(f"  {what} {sizes}: " + ", ".join(f"{s / seconds[0]:.2f}" for s in seconds))
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        grown = ", ".join(f"{s / seconds[0]:.2f}" for s in seconds)
+        print(f"  {what} {sizes}: {grown}; peak memory {', '.join(f'{m / peaks[0]:.2f}' for m in peaks)}")
 
 
 def main():
