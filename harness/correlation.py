@@ -29,7 +29,7 @@ LEAST_TOP = 10
 
 @dataclass(frozen=True)
 class Ceiling:
-    """How well the ground truth agrees with itself."""
+    """How well single repeats of the ground truth agree; their mean, having less noise, can be ranked better."""
 
     tau: float
     top10: float | None

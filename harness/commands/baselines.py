@@ -60,7 +60,7 @@ def baselines(out: Path, resamples: int | None) -> None:
             table.path.stem,
             space_name,
             f"{report.architectures:,}",
-            measure.column,
+            f"{measure.dataset} {measure.split} @{measure.epochs}",
             interval_text(params.estimates["kendall_tau"]),
             interval_text(params.estimates.get("tau_true_top_10%")),
             f"{report.ceiling.tau:.3f}" if report.ceiling else "",

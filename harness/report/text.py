@@ -62,7 +62,8 @@ def _head(report: Report) -> Text:
         f"{report.resamples:,} bootstrap resamples of the architectures",
     ]
     if report.ceiling:
-        lines.append(f"ceiling: tau-b between single repeats of the ground truth, {report.ceiling.source}")
+        softer = "; their mean is less noisy, so scores may come out above" if report.measure.seed == "mean" else ""
+        lines.append(f"ceiling: tau-b between single repeats of the ground truth, {report.ceiling.source}{softer}")
     else:
         lines.append("ceiling: unknown, this table keeps no repeats apart")
     return Text("\n".join(lines))

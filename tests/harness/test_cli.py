@@ -141,7 +141,7 @@ def test_baselines_cover_every_table_and_sub_space(supernet, made_up, tmp_path):
     (folder / "nb201.parquet").write_bytes((made_up / "nb201.parquet").read_bytes())
     code, text, errors = supernet("baselines", "--out", tmp_path / "b", "--resamples", 20, data=folder)
     assert (code, errors) == (0, "")
-    assert "cifar10.test.e200.mean" in text
+    assert "cifar10 test @200" in text
     assert len(list((tmp_path / "b").rglob("report.json"))) == 1
 
 
