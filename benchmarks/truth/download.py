@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import re
 import tarfile
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.checksums import file_digests
 from benchmarks.errors import UserError
 
 Progress = Callable[[int, int | None], None]
@@ -245,11 +245,7 @@ def _size(path: Path) -> int:
 def _checksum(path: Path, like: str) -> str:
     """The checksum of a file, by the same algorithm and in the same spelling as `like`."""
     algorithm = like.partition(":")[0]
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return f"{algorithm}:{digest.hexdigest()}"
+    return f"{algorithm}:{file_digests(path, algorithm)[0]}"
 
 
 def _unpack(archive: Path, name: str) -> Path:

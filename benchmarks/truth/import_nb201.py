@@ -9,7 +9,6 @@ that has to be in memory as a whole (tens of gigabytes), so prefer the archive, 
 from __future__ import annotations
 
 import bz2
-import hashlib
 import io
 import itertools
 import lzma
@@ -31,6 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from benchmarks.checksums import file_digests
 from benchmarks.errors import BadTable
 from benchmarks.spaces import NB201
 from benchmarks.spaces.nb201 import DATASETS
@@ -371,15 +371,11 @@ def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def _checked_sum(path: Path) -> str:
     """SHA-256 of a .pth; BadTable where its name carries the last digits of another MD5 sum, as official names do."""
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            sha256.update(block)
-            md5.update(block)
+    sha256, md5 = file_digests(path, "sha256", "md5")
     tag = re.fullmatch(r"NAS-Bench-201-v\d_\d-([0-9a-f]{6})\.pth", path.name)
-    if tag and not md5.hexdigest().endswith(tag[1]):
+    if tag and not md5.endswith(tag[1]):
         raise BadTable(
-            f"{path} is truncated or altered: its MD5 sum is {md5.hexdigest()}, which does not end in {tag[1]} as the "
+            f"{path} is truncated or altered: its MD5 sum is {md5}, which does not end in {tag[1]} as the "
             "name of the official file says. Fetch it again."
         )
-    return sha256.hexdigest()
+    return sha256

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -63,15 +61,6 @@ def verify(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
         if best is not None and table.family.startswith(OFFICIAL):
             found = float(np.nanmax(table.readings(m.dataset, m.split, m.epochs, m.seed)))
             yield f"best {m}", abs(found - best) < 0.006, f"{found:.4f}, published {best}"
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _percent(values: np.ndarray) -> bool:

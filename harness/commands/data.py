@@ -46,8 +46,8 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
 @data.command("list")
 def list_() -> None:
     """List the tables in the data folder, what they hold, and from where."""
+    from benchmarks.checksums import file_digests
     from benchmarks.truth import shelf
-    from benchmarks.truth.verify import file_sha256
 
     found, problems = shelf.tables()
     click.echo(f"{shelf.data_dir()}: {len(found)} ground-truth table(s)")
@@ -61,7 +61,7 @@ def list_() -> None:
         ):
             if key in table.about:
                 click.echo(f"  {what}: {table.about[key]}")
-        click.echo(f"  SHA-256 of the file: {file_sha256(table.path)}\n{table.describe()}")
+        click.echo(f"  SHA-256 of the file: {file_digests(table.path, 'sha256')[0]}\n{table.describe()}")
     for problem in problems:
         click.echo(f"\nNot a table: {problem}")
     if not found:

@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.checksums import file_digests
 from benchmarks.spaces import NB201
 from benchmarks.spaces.nb101 import Cells
 from benchmarks.truth import verify as module
 from benchmarks.truth.table import METADATA_KEY, GroundTruth, write_table
-from benchmarks.truth.verify import file_sha256, verify
+from benchmarks.truth.verify import verify
 
 ABOUT = {"space": "nb201", "family": "NATS-Bench tss records", "accuracy_unit": "percent"}
 SPACE = NB201()
@@ -202,4 +203,4 @@ def test_the_real_table_passes_every_check(nb201_truth):
 def test_the_sum_of_a_file_is_that_of_all_its_bytes(tmp_path, size):
     content = np.random.default_rng(size).bytes(size)
     (tmp_path / "file").write_bytes(content)
-    assert file_sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+    assert file_digests(tmp_path / "file", "sha256")[0] == hashlib.sha256(content).hexdigest()
