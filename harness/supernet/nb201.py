@@ -91,20 +91,15 @@ class Cell(nn.Module):
         for node, plan in enumerate(program(routing), 1):
             if plan is None:
                 continue
-            total = None
+            new = []
             for source, edge, op in plan.convs:
                 if rectified[source] is None:
                     rectified[source] = F.relu(nodes[source])  # type: ignore[arg-type]
-                total = _plus(total, self._dropped(self.conv(edge, op, rectified[source])))  # type: ignore[arg-type]
+                new.append(self._dropped(self.conv(edge, op, rectified[source])))  # type: ignore[arg-type]
             if plan.pools:
                 # Pooling is linear: pool the sum once.
-                pooled = None
-                for source in plan.pools:
-                    pooled = _plus(pooled, self._dropped(nodes[source]))  # type: ignore[arg-type]
-                total = _plus(total, average_pool(pooled))  # type: ignore[arg-type]
-            for source in plan.skips:
-                total = _plus(total, self._dropped(nodes[source]))  # type: ignore[arg-type]
-            nodes[node] = total
+                new.append(average_pool(_sum([], [self._dropped(nodes[s]) for s in plan.pools])))  # type: ignore[arg-type]
+            nodes[node] = _sum(new, [self._dropped(nodes[s]) for s in plan.skips])  # type: ignore[arg-type]
         return torch.zeros_like(x) if nodes[3] is None else nodes[3]
 
     def _relaxed(self, x: Tensor, routing: Routing) -> Tensor:
@@ -144,8 +139,14 @@ class Cell(nn.Module):
         return x * (torch.rand(len(x), 1, 1, 1, device=x.device) < keep) / keep
 
 
-def _plus(total: Tensor | None, term: Tensor) -> Tensor:
-    return term if total is None else total + term
+def _sum(new: list[Tensor], others: list[Tensor]) -> Tensor:
+    """The sum of tensors, formed in the first of the new ones, which nothing else needs."""
+    first, *rest = new + others
+    if not new and rest:
+        first = first + rest.pop()
+    for term in rest:
+        first.add_(term)
+    return first
 
 
 class Reduction(nn.Module):

@@ -1,6 +1,7 @@
-"""Speed as ratios of runs made side by side on this machine: `make bench`.
+"""Speed as ratios of runs made side by side on this machine: `make bench`, on one CPU thread.
 
-Every figure is the median over rounds in which the compared things take turns, on one CPU thread.
+The compared things take turns, architecture by architecture; of each its median time counts. Ratios are those of
+the total times, that is of throughput over the sampled architectures.
 """
 
 import argparse
@@ -46,13 +47,10 @@ class OurTrainer:
         self.ctx = Context(recipe, space("nb201"), run.network, run.optimiser, np.random.default_rng(0))
         self.sampler = sampler_for(self.ctx.space, recipe, 1)
         self.rule, self.losses = Accumulate(), losses_for(recipe)
-        self.drawn = []
 
-    def step(self, x, y):
+    def step(self, x, y, plan=None):
         self.ctx.images, self.ctx.labels = x, y
-        plan = self.sampler.plan(self.ctx)
-        self.drawn.append(plan[0].routing)
-        self.rule.run(self.ctx, plan, self.losses)
+        self.rule.run(self.ctx, plan or self.sampler.plan(self.ctx), self.losses)
 
 
 class Roofline:
@@ -99,30 +97,29 @@ def timed(call):
 def bench_training(rounds):
     print("Training of the NAS-Bench-201 super-net, uniform sampling, one thread")
     for name, (channels, cells, size, batch) in SETTINGS.items():
-        steps = 3 if channels == 16 else 15
         ours = OurTrainer(channels, cells, size, batch)
         plain = PlainTrainer(channels, cells, 10, 0)
         roof = Roofline(channels, cells, size, batch)
         x, y = torch.randn(batch, 3, size, size), torch.randint(10, (batch,))
         fast = x.to(memory_format=torch.channels_last)
-        for warm in (lambda: ours.step(fast, y), lambda: plain.step(x, y), lambda: roof.step((3, 2, 3, 2, 3, 2))):
-            warm()
-        ratios, shares = [], []
-        for _ in range(rounds):
-            ours.drawn.clear()
-            mine = timed(lambda: [ours.step(fast, y) for _ in range(steps)])
-            # The same architectures for all three.
-            drawn = list(ours.drawn)
-            choices = iter([op for arch in drawn for op in arch])
-            plain.random.choice = lambda _: next(choices)
-            theirs = timed(lambda: [plain.step(x, y) for _ in range(steps)])
-            convs = timed(lambda: [roof.step(arch) for arch in drawn])
-            ratios.append(theirs / mine)
-            shares.append(convs / mine)
+        plans = [ours.sampler.plan(ours.ctx) for _ in range(12 if channels == 16 else 60)]
+        arch = []
+        plain.random.choice = lambda _, arch=arch: arch.pop()
+        times = np.empty((rounds, len(plans), 3))
+        for row in [times[0], *times]:  # the first to warm up
+            for cell, plan in zip(row, plans, strict=True):
+                routing = plan[0].routing
+                arch[:] = reversed(routing)
+                cell[:] = (
+                    timed(lambda plan=plan: ours.step(fast, y, plan)),
+                    timed(lambda: plain.step(x, y)),
+                    timed(lambda routing=routing: roof.step(routing)),
+                )
+        mine, theirs, convolutions = np.median(times, axis=0).sum(0)
+        low, high = np.quantile(times[:, :, 1].sum(1) / times[:, :, 0].sum(1), [0, 1])
         print(
-            f"  {name}: {statistics.median(ratios):.2f} x plain eager code "
-            f"[{min(ratios):.2f}, {max(ratios):.2f}]; {100 * statistics.median(shares):.0f} % of the "
-            "convolution roofline"
+            f"  {name}: {theirs / mine:.2f} x plain eager code [{low:.2f}, {high:.2f} over rounds]; "
+            f"{100 * convolutions / mine:.0f} % of the convolution roofline"
         )
 
 
@@ -168,7 +165,7 @@ def bench_growth():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--archs", type=int, help="architectures to rank (default: all 15,625)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
