@@ -6,7 +6,6 @@ the total times, that is of throughput over the sampled architectures.
 
 import argparse
 import resource
-import statistics
 import time
 
 import numpy as np
