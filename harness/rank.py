@@ -25,6 +25,7 @@ from benchmarks.errors import UserError
 from benchmarks.spaces import NB201, Arch, SearchSpace, space
 from benchmarks.spaces.nb201 import EDGES, NONE
 from benchmarks.tasks.loader import eval_batches, train_batches
+from benchmarks.tasks.split import Split
 from harness.supernet.nb201 import NB201Net
 from harness.supernet.ops import BatchNorm
 from harness.train import Run
@@ -55,6 +56,7 @@ def rank(
     run: Run,
     indices: ArrayLike | None = None,
     *,
+    images: Split | None = None,
     out: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
@@ -62,6 +64,7 @@ def rank(
 
     Args:
         indices: which architectures; the whole space without.
+        images: score on the first of these instead.
         out: folder in which an interrupted ranking leaves what it has, and goes on from.
         progress: called with (architecture, batch) pairs done and in all.
 
@@ -70,18 +73,17 @@ def rank(
     """
     within = space(run.recipe.space)
     protocol = run.recipe.evaluation
-    if protocol.images > len(run.task.valid):
-        raise UserError(
-            f"evaluation.images is {protocol.images:,}, but the task validates on {len(run.task.valid):,} images."
-        )
+    images = run.task.valid if images is None else images
+    if protocol.images > len(images):
+        raise UserError(f"evaluation.images is {protocol.images:,}, but there are {len(images):,} images to score on.")
     started = time.perf_counter()
     rows = np.arange(len(within)) if indices is None else within.checked_indices(indices)
     members, position = np.unique(within.classes(_identical(within))[rows], return_inverse=True)
     archs = within.archs(members)
     order = np.lexsort(archs.T[::-1])
     ordered: list[Arch] = [tuple(arch) for arch in archs[order].tolist()]
-    images = run.task.valid.take(slice(0, protocol.images))
-    batches = list(eval_batches(images, run.task, min(protocol.batch_size, protocol.images)))
+    scored_on = images.take(slice(0, protocol.images))
+    batches = list(eval_batches(scored_on, run.task, min(protocol.batch_size, protocol.images)))
     sums = _scored(run, ordered, batches, out, progress)
     by_member = np.empty_like(sums)
     by_member[order] = sums

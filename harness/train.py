@@ -26,6 +26,7 @@ from benchmarks.tasks.loader import train_batches
 from benchmarks.tasks.task import Task, load_task
 from harness.supernet.build import build_network
 from heuristics import recipe as recipes
+from heuristics.extras import extras_for
 from heuristics.hooks import Context
 from heuristics.losses import losses_for
 from heuristics.recipe import Recipe, TrainingSection
@@ -37,6 +38,10 @@ RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "
 
 class Diverged(UserError):
     """The loss stopped being finite; the text says where."""
+
+
+class DamagedCheckpoint(UserError):
+    """A checkpoint that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,7 @@ def start(recipe: Recipe, *, task: Task | None = None, device: str | torch.devic
         task: the recipe's task, where it is loaded already.
     """
     if task is None:
-        section = dataclasses.asdict(recipe.task)
-        task = load_task(section.pop("name"), **section, seed=recipe.seed)
+        task = load_task(**dataclasses.asdict(recipe.task))
     task = task.to(torch.device(device))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -109,6 +113,7 @@ def train(
     device: str | torch.device = "cpu",
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    after_epoch: Callable[[Run], None] | None = None,
 ) -> Run:
     """Train a super-net by its recipe.
 
@@ -116,6 +121,7 @@ def train(
         out: folder for the resolved recipe, the log and a checkpoint of every epoch; without it nothing is written.
         resume: go on from the checkpoint in `out`.
         progress: called a few times a second.
+        after_epoch: called after every epoch, before its checkpoint is written.
 
     Raises:
         Diverged: the loss is not finite; `out` is marked so.
@@ -125,7 +131,8 @@ def train(
     if out is not None:
         _prepare(run, out, resume)
     law = sampler_for(space(recipe.space), recipe, getattr(run.network, "cell_count", 1))
-    rule, terms = Accumulate(), losses_for(recipe)
+    extra_terms, transforms = extras_for(recipe)
+    rule, terms = Accumulate(transforms), [*losses_for(recipe), *extra_terms]
     steps_per_epoch = len(run.task.train) // recipe.training.batch_size
     steps = recipe.training.epochs * steps_per_epoch
     ctx = Context(recipe, space(recipe.space), run.network, run.optimiser, np.random.default_rng(), steps=steps)
@@ -151,9 +158,12 @@ def train(
             )
             problem += "or clip gradients (training.clip)."
             if out is not None:
+                _write_log(run, out)
                 _write_status(out, "diverged", run, problem)
                 problem += f" The log is in {out / LOG}."
             raise Diverged(problem)
+        if after_epoch:
+            after_epoch(run)
         if out is not None:
             save(run, out)
     if out is not None:
@@ -250,7 +260,17 @@ def save(run: Run, out: Path) -> None:
     partial = out / f".{CHECKPOINT}.partial"
     torch.save(state, partial)
     partial.replace(out / CHECKPOINT)
-    _write(out / LOG, "".join(json.dumps(entry) + "\n" for entry in run.log))
+    _write_log(run, out)
+
+
+def read_log(out: Path) -> list[dict[str, Any]]:
+    """The log of a run folder, one entry per epoch."""
+    return [json.loads(line) for line in (out / LOG).read_text(encoding="utf-8").splitlines()]
+
+
+def _write_log(run: Run, out: Path) -> None:
+    finite = [{k: v if math.isfinite(v) else None for k, v in entry.items()} for entry in run.log]
+    _write(out / LOG, "".join(json.dumps(entry) + "\n" for entry in finite))
 
 
 def restore(run: Run, out: Path) -> None:
@@ -260,7 +280,7 @@ def restore(run: Run, out: Path) -> None:
     except FileNotFoundError:
         raise UserError(f"{out} holds no checkpoint.") from None
     except Exception as error:  # whatever damaged bytes lead to
-        raise UserError(
+        raise DamagedCheckpoint(
             f"The checkpoint {out / CHECKPOINT} is damaged ({type(error).__name__}). Delete it and train again."
         ) from None
     if state["recipe"] != run.recipe.hash:

@@ -31,17 +31,27 @@ class Heuristic:
     source: str
     spaces: tuple[str, ...] = SPACE_NAMES
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @property
+    def key(self) -> str | None:
+        """The one key of a recipe whose values are the heuristic's, if that is all it is; it then takes any value."""
+        (first, *_) = next(iter(self.values.values()))
+        key = first.partition("=")[0]
+        return key if all(changes == (f"{key}={value}",) for value, changes in self.values.items()) else None
+
     def apply(self, recipe: Recipe, value: str) -> Recipe:
         """The recipe with this value.
 
         Raises:
             RecipeError: no such value, not for the recipe's space, or not together with the rest of the recipe.
         """
-        if value not in self.values:
+        if value not in self.values and self.key is None:
             raise RecipeError(f"The heuristic {self.name} has no value {value!r}; it has {', '.join(self.values)}.")
         if recipe.space not in self.spaces:
             raise RecipeError(f"The heuristic {self.name} is for {', '.join(self.spaces)}, not for {recipe.space}.")
-        return recipe.override(self.values[value])
+        return recipe.override(self.values.get(value) or [f"{self.key}={value}"])
 
 
 def _key(key: str, *values: object) -> dict[str, tuple[str, ...]]:
@@ -200,3 +210,8 @@ _HEURISTICS = (
 
 CATALOGUE: dict[str, Heuristic] = {heuristic.name: heuristic for heuristic in _HEURISTICS}
 """Name -> heuristic."""
+
+
+def register(heuristic: Heuristic) -> None:
+    """Add a heuristic of one's own, so that studies can name it."""
+    CATALOGUE[heuristic.name] = heuristic

@@ -24,6 +24,10 @@ from benchmarks.errors import UserError
 from benchmarks.spaces import SPACE_NAMES
 
 
+LAWS = ["uniform", "architectures", "classes", "fair", "sandwich", "fixed"]
+"""Sampling laws that there are; `heuristics.samplers.register` adds to them."""
+
+
 class RecipeError(UserError):
     """A recipe that cannot be read or combines what cannot be combined; the text says which key and why."""
 
@@ -40,6 +44,9 @@ class TaskSection:
     train_images: int | None = None
     """Keep so many training images after the split; None keeps all."""
     valid_images: int | None = None
+    seed: int = 0
+    """Of the division into training and validation images (digits: of the canvases). Apart from the recipe's seed,
+    so that runs of several seeds see the same data and are scored on the same images."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +98,16 @@ class TrainingSection:
     apply momentum and weight decay to them."""
     amp: bool = False
     """bfloat16 autocast."""
+    extras: str = ""
+    """Further loss terms and update transforms by name (`heuristics.extras`), separated by commas."""
 
 
 @dataclass(frozen=True)
 class SamplingSection:
     """Which paths a step trains."""
 
-    law: Literal["uniform", "architectures", "classes", "fair", "sandwich", "fixed"] = "uniform"
-    """`uniform` per decision (Random-NAS, SPOS); over the `architectures` that differ (Random-A); over
+    law: str = "uniform"
+    """One of `LAWS`: `uniform` per decision (Random-NAS, SPOS); over the `architectures` that differ (Random-A); over
     functional `classes`; strictly `fair` (FairNAS); `sandwich`; or one `fixed` architecture, alone."""
     paths: int = 1
     """Paths per step, where the law leaves it open."""
@@ -259,6 +268,10 @@ def _problems(r: Recipe) -> Iterable[str]:
     """What cannot be used, or not together."""
     if r.space not in SPACE_NAMES:
         yield f"there is no space {r.space!r}, only {', '.join(SPACE_NAMES)}"
+    if r.sampling.law not in LAWS:
+        near = difflib.get_close_matches(r.sampling.law, LAWS, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        yield f"sampling.law is {r.sampling.law!r}, but must be one of {', '.join(LAWS)}{hint}"
     for name, value in (
         ("network.channels", r.network.channels),
         ("network.cells", r.network.cells),
@@ -296,8 +309,6 @@ def _problems(r: Recipe) -> Iterable[str]:
         yield f"sampling.per_cell draws decisions cell by cell, which the law {r.sampling.law} does not"
     if not r.sampling.with_none and r.space != "nb201":
         yield f"sampling.with_none=false is for nb201: {r.space} has no operation none"
-    if not r.sampling.with_none and r.sampling.law in ("architectures", "classes"):
-        yield f"sampling.with_none=false cannot be combined with the law {r.sampling.law}, which lists architectures"
     if r.training.nesterov and r.training.momentum == 0:
         yield "training.nesterov needs training.momentum above 0"
     if r.training.warmup_epochs >= r.training.epochs:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.spaces import NB201, SearchSpace
 from benchmarks.spaces.nb201 import CONV1X1, CONV3X3, NONE
 from heuristics.hooks import Context, Path, Routing, Sampler
-from heuristics.recipe import Recipe, RecipeError
+from heuristics.recipe import LAWS, Recipe, RecipeError
 
 
 class Uniform:
@@ -109,13 +109,20 @@ def _path(rows: list[list[int]]) -> Path:
 
 SAMPLERS: dict[str, Callable[[SearchSpace, Recipe, int], Sampler]] = {
     "uniform": lambda space, r, cells: Uniform(space, r.sampling.paths, cells, r.sampling.with_none),
-    "architectures": lambda space, r, _: UniformOver(space, _distinct(space), r.sampling.paths),
-    "classes": lambda space, r, _: UniformOver(space, space.subset(_functional(space)), r.sampling.paths),
+    "architectures": lambda space, r, _: UniformOver(space, _distinct(space, r.sampling.with_none), r.sampling.paths),
+    "classes": lambda space, r, _: UniformOver(space, _functional(space, r.sampling.with_none), r.sampling.paths),
     "fair": lambda space, r, cells: StrictFair(space, cells, r.sampling.with_none),
     "sandwich": lambda space, r, cells: Sandwich(space, cells, r.sampling.with_none),
     "fixed": lambda space, r, _: Fixed(space, r.sampling.architecture or ""),
 }
 """Law -> how to make its sampler for a space, a recipe, and the number of cells that draw for themselves."""
+
+
+def register(law: str, make: Callable[[SearchSpace, Recipe, int], Sampler]) -> None:
+    """Add a sampling law, so that recipes can name it as sampling.law."""
+    SAMPLERS[law] = make
+    if law not in LAWS:
+        LAWS.append(law)
 
 
 def sampler_for(space: SearchSpace, recipe: Recipe, cells: int) -> Sampler:
@@ -127,10 +134,17 @@ def sampler_for(space: SearchSpace, recipe: Recipe, cells: int) -> Sampler:
     return SAMPLERS[recipe.sampling.law](space, recipe, cells if recipe.sampling.per_cell else 1)
 
 
-def _distinct(space: SearchSpace) -> NDArray[np.int64]:
+def _distinct(space: SearchSpace, with_none: bool) -> NDArray[np.int64]:
     """One of each distinct architecture; those of NAS-Bench-201 all count as distinct, as upstream has it."""
-    return np.arange(len(space)) if isinstance(space, NB201) else space.subset("unique-cell")
+    if not isinstance(space, NB201):
+        return space.subset("unique-cell")
+    archs = space.archs()
+    return np.flatnonzero(with_none | (archs != NONE).all(axis=1))
 
 
-def _functional(space: SearchSpace) -> str:
-    return "unique-skip-none" if isinstance(space, NB201) else "unique-pruned"
+def _functional(space: SearchSpace, with_none: bool) -> NDArray[np.int64]:
+    """One architecture of each functional class that has one."""
+    members = _distinct(space, with_none)
+    if not isinstance(space, NB201):
+        return space.subset("unique-pruned")
+    return members[np.unique(space.classes("skip-none")[members], return_index=True)[1]]

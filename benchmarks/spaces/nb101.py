@@ -218,20 +218,31 @@ class Cells:
     def params(self, stem: int = 128, modules: int = 3, classes: int = 10) -> NDArray[np.int64]:
         """Trainable parameters of the benchmark's network: three stacks of `modules` cells: (n,)."""
         total = np.full(len(self), 27 * stem + 2 * stem + 4 * stem * classes + classes, dtype=np.int64)
-        width = stem
-        for outputs in (stem, 2 * stem, 4 * stem):
-            total += self._module_params(width, outputs) + (modules - 1) * self._module_params(outputs, outputs)
-            width = outputs
+        for inputs, outputs in _module_widths(stem, modules):
+            weights, channels = self._module_weights(inputs, outputs)
+            total += weights + 2 * channels
         return total
 
-    def _module_params(self, inputs: int, outputs: int) -> NDArray[np.int64]:
+    def flops(self, stem: int = 128, modules: int = 3, classes: int = 10, size: int = 32) -> NDArray[np.int64]:
+        """Multiply-accumulates of the convolutions and the classifier for an image of `size` pixels a side: (n,)."""
+        total = np.full(len(self), 27 * stem * size**2 + 4 * stem * classes, dtype=np.int64)
+        for number, (inputs, outputs) in enumerate(_module_widths(stem, modules)):
+            total += self._module_weights(inputs, outputs)[0] * (size >> (number // modules)) ** 2
+        return total
+
+    def _module_weights(self, inputs: int, outputs: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Weights of the convolutions of one cell, and their output channels: (n,) each."""
         channels = self.vertex_channels(inputs, outputs)
-        edges = self.pruned().edges
-        inner = channels[:, 1:OUTPUT]
         kernel = np.array([9, 1, 0])[self.ops]
-        operations = kernel * inner**2 + 2 * inner * (kernel > 0)
-        projections = edges[:, 0, 1:] * (inputs * channels[:, 1:] + 2 * channels[:, 1:])
-        return operations.sum(axis=1) + projections.sum(axis=1)
+        inner, projected = channels[:, 1:OUTPUT], self.pruned().edges[:, 0, 1:] * channels[:, 1:]
+        weights = (kernel * inner**2).sum(axis=1) + inputs * projected.sum(axis=1)
+        return weights, (inner * (kernel > 0)).sum(axis=1) + projected.sum(axis=1)
+
+
+def _module_widths(stem: int, modules: int) -> list[tuple[int, int]]:
+    """Input and output channels of the cells of the three stacks, in order."""
+    outputs = [stem * factor for factor in (1, 2, 4) for _ in range(modules)]
+    return list(itertools.pairwise([stem, *outputs]))
 
 
 def is_hash(text: str) -> bool:

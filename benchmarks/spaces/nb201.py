@@ -123,9 +123,15 @@ class NB201(SearchSpace):
         head = 2 * widths[2] + widths[2] * classes + classes
         return per_op[np.atleast_2d(np.asarray(archs))].sum(axis=1) + stem + blocks + head
 
-    def flops(self, archs: ArrayLike, dataset: str, channels: int = 16, cells: int = 5) -> NDArray[np.int64]:
-        """Multiply-accumulates of convolutions and the classifier (with its biases), as the benchmark counts: (n,)."""
-        classes, size = DATASETS[dataset]
+    def flops(
+        self, archs: ArrayLike, dataset: str, channels: int = 16, cells: int = 5, size: int | None = None
+    ) -> NDArray[np.int64]:
+        """Multiply-accumulates of convolutions and the classifier (with its biases), as the benchmark counts: (n,).
+
+        For one image, of `size` pixels a side where that is not the data set's own size.
+        """
+        classes, own = DATASETS[dataset]
+        size = size or own
         widths, areas = channels * np.array([1, 2, 4]), (size // np.array([1, 2, 4])) ** 2
         per_op = np.zeros(len(OPS), dtype=np.int64)
         per_op[CONV1X1] = cells * np.sum(widths**2 * areas)

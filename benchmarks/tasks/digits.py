@@ -9,12 +9,12 @@ place and clutter are drawn without regard to the class, so only the shape tells
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tasks.split import Split
+from benchmarks.versions import DIGITS_VERSION
 
 Floats = NDArray[np.float64]
 Range = tuple[float, float]
@@ -27,9 +27,6 @@ _SHARES = (0.6, 0.2, 0.2)
 @dataclass(frozen=True)
 class DigitsRecipe:
     """How canvases are made; all ranges are drawn from uniformly. Lengths in canvas pixels, angles in degrees."""
-
-    VERSION: ClassVar[int] = 1
-    """Goes up with every change of this module that changes a pixel; results of different versions do not compare."""
 
     size: int = 16
     scale: Range = (1.2, 1.7)
@@ -64,7 +61,7 @@ def make_digits(
     """
     recipe = recipe or DigitsRecipe()
     parts = [
-        _Maker(recipe, images, classes, (seed, DigitsRecipe.VERSION, part)).split(count)
+        _Maker(recipe, images, classes, (seed, DIGITS_VERSION, part)).split(count)
         for part, ((images, classes), count) in enumerate(zip(source_digits(), (train, valid, test), strict=True))
     ]
     return parts[0], parts[1], parts[2]

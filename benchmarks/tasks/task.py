@@ -51,6 +51,7 @@ class Request:
     """What `load_task` asks a source for."""
 
     folder: Path
+    train_portion: float
     train_images: int | None
     valid_images: int | None
     seed: int
@@ -84,8 +85,10 @@ def load_task(
         name: one of `TASKS`.
         size: pixels a side to average the images down to; their own size if not given.
         train_portion: share of the official training images that trains, above 0; the others validate. It has no
-            effect where the validation images are given: cifar10-valid, imagenet16-120 and digits.
-        train_images: keep the first so many training images, or all (digits: make so many, 8,000 if not given).
+            effect where the official files give validation images: cifar10-valid and imagenet16-120. Of digits,
+            which have validation canvases of their own, the others are left out.
+        train_images: keep the first so many training images, or all (digits: make so many, that share of 8,000 if
+            not given).
         valid_images: likewise for validation images (digits: 2,000 if not given).
         seed: of the order of training and validation images, of which the first ones are kept, and of the division
             into both where it is not given (digits: of everything in the canvases).
@@ -101,7 +104,7 @@ def load_task(
     if any(count is not None and count < 1 for count in (train_images, valid_images)):
         raise UserError("The numbers of training and validation images are at least 1.")
     source = TASKS[name]
-    parts = source.load(Request(folder or shelf.data_dir(), train_images, valid_images, seed))
+    parts = source.load(Request(folder or shelf.data_dir(), train_portion, train_images, valid_images, seed))
     if len(parts) == 2:
         official, test = parts
         order = _order(len(official), seed)
@@ -135,7 +138,8 @@ def _first(split: Split, count: int | None, what: str) -> Split:
 
 def _digits(request: Request) -> tuple[Split, ...]:
     train, valid, test = DIGITS_SIZES
-    return make_digits(request.train_images or train, request.valid_images or valid, test, request.seed)
+    train = request.train_images or round(request.train_portion * train)
+    return make_digits(train, request.valid_images or valid, test, request.seed)
 
 
 def _of_255(red: float, green: float, blue: float) -> Channels:

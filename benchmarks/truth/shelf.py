@@ -9,8 +9,11 @@ import platformdirs
 
 from benchmarks.errors import BadTable, NoSuchResult, UserError
 from benchmarks.truth.table import GroundTruth, Measure
+from benchmarks.versions import DIGITS_VERSION
 
 ENVIRONMENT = "SUPERNET_DATA"
+EMBEDDED = Path(__file__).parents[1] / "embedded"
+"""Tables that ship with the project."""
 
 
 def data_dir() -> Path:
@@ -21,17 +24,33 @@ def data_dir() -> Path:
 def tables() -> tuple[list[GroundTruth], list[str]]:
     """All ground-truth tables at hand, most results first, and what is wrong with Parquet files that look like one."""
     found, problems = [], []
-    for path in sorted(data_dir().glob("*.parquet")):
+    for path in [*sorted(data_dir().glob("*.parquet")), *sorted(EMBEDDED.glob("*.parquet"))]:
         if path.name.endswith(".curves.parquet"):
             continue
         try:
-            table = GroundTruth(path)
+            table = opened(path)
         except BadTable as error:
             problems.append(str(error))
             continue
         if table.measures:
             found.append(table)
     return sorted(found, key=lambda table: (table.space, -len(table.measures), table.path.name)), problems
+
+
+def opened(path: Path) -> GroundTruth:
+    """The table at a path.
+
+    Raises:
+        BadTable: it is none, or it was measured on other digits than this version of the project makes.
+    """
+    table = GroundTruth(path)
+    version = table.about.get("digits_version", DIGITS_VERSION)
+    if version != DIGITS_VERSION:
+        raise BadTable(
+            f"{path} was measured on version {version} of the digits task, but this is version {DIGITS_VERSION}: "
+            "they do not compare. Build it anew with `supernet benchmark build`, or install the version it came with."
+        )
+    return table
 
 
 def covers(table: GroundTruth, space: str) -> bool:
@@ -49,13 +68,17 @@ def table_for(space: str, measure: Measure, named: str | None = None) -> GroundT
         UserError: there is none; says how to get one, or what the tables at hand have.
     """
     if named:
-        path = next(
-            (p for p in (Path(named), data_dir() / named, data_dir() / f"{named}.parquet") if p.is_file()),
-            None,
-        )
+        places = [
+            Path(named),
+            *(folder / (named + end) for folder in (data_dir(), EMBEDDED) for end in ("", ".parquet")),
+        ]
+        path = next((place for place in places if place.is_file()), None)
         if path is None:
-            raise UserError(f"There is no ground-truth table {named!r}, neither as a path nor in {data_dir()}.")
-        table = GroundTruth(path)
+            raise UserError(
+                f"There is no ground-truth table {named!r}, neither as a path nor in {data_dir()} nor among the "
+                f"embedded ones ({', '.join(sorted(p.stem for p in EMBEDDED.glob('*.parquet')))})."
+            )
+        table = opened(path)
         if not covers(table, space):
             raise UserError(f"{path} holds results of {table.space}, not of {space}.")
         return table

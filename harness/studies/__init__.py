@@ -20,5 +20,6 @@ def shipped_recipe(named: Path) -> Path:
     shipped = FOLDER / f"{named.name}.yaml"
     if named.name == str(named) and shipped.is_file():
         return shipped
-    names = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+    recipes = [path.stem for path in FOLDER.glob("*.yaml") if "heuristics:" not in path.read_text(encoding="utf-8")]
+    names = ", ".join(sorted(recipes))
     raise RecipeError(f"There is no recipe {named}: neither a file nor one of the shipped ones ({names}).")

@@ -114,7 +114,7 @@ def test_the_same_seed_gives_the_same_ranking(task):  # noqa: F811
 
 
 def test_more_images_than_there_are_is_an_error(task):  # noqa: F811
-    with pytest.raises(UserError, match=r"evaluation.images is 1,000, but the task validates on 60 images"):
+    with pytest.raises(UserError, match=r"evaluation.images is 1,000, but there are 60 images to score on"):
         rank(start(recipe("evaluation.images=1000"), task=task), range(3))
 
 

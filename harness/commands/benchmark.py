@@ -1,0 +1,62 @@
+"""`supernet benchmark`: ground truth that the project measures itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.commands.progress import bar
+
+
+@click.group()
+def benchmark() -> None:
+    """Ground truth that this project measured itself on the digits task, and how to measure it again."""
+
+
+@benchmark.command("list")
+def list_() -> None:
+    """What ships, with the figures by which task and budget were chosen."""
+    from rich import box
+    from rich.table import Table
+
+    from benchmarks.truth import shelf
+    from harness import embedded
+    from harness.report.text import wide_console
+
+    for name in embedded.names():
+        spec = embedded.load(name)
+        path = shelf.EMBEDDED / f"{name}.parquet"
+        click.echo(
+            f"{name}: {spec.architectures:,} architectures of {spec.space} ({spec.among}), seeds "
+            f"{', '.join(map(str, spec.seeds))}, {spec.recipe.training.epochs} epochs"
+        )
+        if not path.exists():
+            click.echo("  not measured yet")
+            continue
+        figures = embedded.agreement(
+            shelf.opened(path), spec.recipe.task.name, "test", str(spec.recipe.training.epochs)
+        )
+        table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+        for what, value in figures.items():
+            table.add_row("  " + what, f"{value:.3f}" if what.startswith("tau") else f"{value:.1f} %")
+        wide_console().print(table)
+
+
+@benchmark.command()
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("results/embedded"), show_default=True)
+@click.option("--workers", type=click.IntRange(1), help="Processes of one thread each (default: as many as cores).")
+def build(name: str, out: Path, workers: int | None) -> None:
+    """Train all architectures of the benchmark NAME (or a YAML file) and write its table to OUT.
+
+    Can be interrupted or killed; the same command goes on where it stopped.
+    """
+    import os
+
+    from harness import embedded
+
+    spec = embedded.load(name)
+    with bar(f"training {spec.name}") as progress:
+        path = embedded.build(spec, out, workers=workers or os.cpu_count() or 1, progress=progress)
+    click.echo(f"wrote {path}")

@@ -1,0 +1,47 @@
+"""HTML from values: whatever is not markup already is escaped where it is put."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping
+
+ABSENT = "–"
+"""What stands where there is no value."""
+
+
+class Html(str):
+    """Markup; any other text is escaped where it is put."""
+
+
+def escaped(text: object) -> Html:
+    """Text as markup; markup as it is."""
+    return text if isinstance(text, Html) else Html(html.escape(str(text)))
+
+
+def join(parts: Iterable[object]) -> Html:
+    """One after the other."""
+    return Html("".join(escaped(part) for part in parts))
+
+
+def el(name: str, *children: object, **attributes: object) -> Html:
+    """An element; attributes of None are left out, underscores become hyphens (`class_` is class)."""
+    said = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Html(f"<{name}{said}>{join(children)}</{name}>")
+
+
+def number(value: float | None, form: str = ".3f") -> str:
+    """A number as it is read: with a true minus, or a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return format(value, form).replace("-", "−")
+
+
+def with_interval(estimate: Mapping[str, float], form: str = ".3f") -> str:
+    """0.700 [0.694, 0.706]"""
+    low, high = (number(estimate[end], form) for end in ("low", "high"))
+    return f"{number(estimate['value'], form)} [{low}, {high}]"

@@ -1,0 +1,137 @@
+"""The methods appendix of a study, from its recipes and what its runs recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.study.analysis import Analysis
+from harness.study.overview import mean_tau, state_of
+from harness.study.plan import Study
+from harness.study.store import Result, Store
+
+
+def methods(study: Study, store: Store, analysis: Analysis) -> dict[str, Any]:
+    """Text, base recipe, settings, environments and the checklist of Lindauer and Hutter (JMLR 2020)."""
+    settings = study.settings(mean_tau(store))
+    done = [
+        store.read(spec.hash)
+        for setting in settings
+        for spec in study.runs(setting)
+        if state_of(spec, store)[0] in ("done", "diverged")
+    ]
+    base = study.base.as_dict()
+    base.pop("seed")
+    return {
+        "text": _text(study, analysis, done),
+        "recipe": base,
+        "settings": [
+            {"label": setting.label, "changes": _changes(study.base.as_dict(), setting.recipe.as_dict())}
+            for setting in settings
+        ],
+        "environment": _environments(done),
+        "checklist": _checklist(study, analysis, done),
+    }
+
+
+def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
+    measure = study.truth.measure
+    training = study.base.training
+    return [
+        f"{len(a.rows)} settings of a super-net of {a.space}, each trained with {len(study.seeds)} seeds "
+        f"({', '.join(map(str, study.seeds))}): {len(done)} runs. The base trains {training.epochs} epochs of "
+        f"{study.base.task.name} in batches of {training.batch_size}; the others differ from it as listed.",
+        f"Every run scores the same {a.architectures:,} architectures on the same {a.images:,} validation images with "
+        f"its shared weights, by {study.base.evaluation.metric}, and is compared with {measure} of {a.truth}.",
+        "Kendall tau is tau-b. Sparse tau bins the true accuracies by flooring to 0.1 or 1 percentage points and "
+        "compares bin numbers in both orders, as the code of Yu et al. (2021) does.",
+        f"Intervals are 95 % percentile intervals of {a.resamples:,} bootstrap resamples of architectures and seeds "
+        "together; the same resamples serve all settings, so that differences are paired. P-values are two-sided "
+        "bootstrap p-values of the paired difference from the base, corrected by Holm's method over all settings"
+        + (f"; the smallest that can occur before correction is {a.smallest_p:.4f}." if a.smallest_p else "."),
+        "The regret of a ranking's first k is the true accuracy lost by the best of them against the best "
+        "architecture scored, in percentage points. P(surpass random) is the probability that the ranking's first "
+        "is not beaten by the best of ten architectures drawn at random.",
+    ]
+
+
+def _changes(base: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key, value in other.items():
+        if isinstance(value, dict):
+            found += _changes(base[key], value, f"{prefix}{key}.")
+        elif value != base[key]:
+            found.append(f"{prefix}{key}: {base[key]} -> {value}")
+    return found
+
+
+def _environments(done: list[Result]) -> dict[str, str]:
+    """Every value that the runs recorded, so that a mixture shows."""
+    keys = dict.fromkeys(key for result in done for key in result.environment)
+    return {key: ", ".join(sorted({str(result.environment.get(key)) for result in done})) for key in keys}
+
+
+def _checklist(study: Study, a: Analysis, done: list[Result]) -> list[dict[str, str]]:
+    """Best practices for scientific research on NAS, as far as recorded facts answer them."""
+    seconds = sum(result.ledger["train_seconds"] + result.ledger["score_seconds"] for result in done)
+    commits = sorted({str(result.environment.get("commit")) for result in done})
+    base = study.base
+    return [
+        {
+            "question": "Is the code for training and evaluation available?",
+            "answer": f"Yes: this project, at commit {', '.join(commits)}.",
+        },
+        {
+            "question": "Are the space, the training pipeline and its hyper-parameters given exactly?",
+            "answer": f"Space {a.space}; the whole recipe is below, and in every run's spec.json.",
+        },
+        {
+            "question": "Do all compared methods use the same space, data and evaluation protocol?",
+            "answer": "Yes, but for what a heuristic itself changes, as the settings list says. All score the same "
+            "architectures.",
+        },
+        {
+            "question": "Are test data kept out of the search?",
+            "answer": "Scores use validation images alone. The truth compared with is "
+            f"{study.truth.measure.split} accuracy, which no run sees before its report.",
+        },
+        {
+            "question": "Are several runs done, and are the seeds given?",
+            "answer": f"Seeds {', '.join(map(str, study.seeds))}.",
+        },
+        {
+            "question": "Are results given with their uncertainty?",
+            "answer": f"Intervals over architectures and seeds from {a.resamples:,} resamples; corrected p-values.",
+        },
+        {
+            "question": "Is there a comparison with simple baselines?",
+            "answer": f"Parameter count as the score (tau {a.params_tau:.3f}), and random search in P(surpass random).",
+        },
+        {
+            "question": "Are ablations one factor at a time?",
+            "answer": f"The plan is {study.design}.",
+        },
+        {
+            "question": "Are time and hardware reported?",
+            "answer": f"{seconds / 3600:.2f} hours in all runs, in the environment below; per setting in the table.",
+        },
+        {
+            "question": "Are all runs reported, failed ones too?",
+            "answer": _lost(a) or "Yes: all planned runs are done.",
+        },
+        {
+            "question": "Is the ground truth a tabular benchmark, and which?",
+            "answer": f"{a.truth}: {study.truth.measure}; contents {study.truth.digest[:16]}.",
+        },
+        {
+            "question": "How were the base's hyper-parameters chosen?",
+            "answer": "Not recorded by the runs: see where the study's file comes from. "
+            f"Its learning rate is {base.training.learning_rate}, its sampling law {base.sampling.law}.",
+        },
+    ]
+
+
+def _lost(a: Analysis) -> str:
+    lost = [
+        f"{row.label} seed {seed}: {state}" for row in a.rows for seed, state in row.states.items() if state != "done"
+    ]
+    return "; ".join(lost)

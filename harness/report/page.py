@@ -1,0 +1,179 @@
+"""The report of a study as one HTML file that needs nothing else: no network, no other file.
+
+All words and numbers are in the markup itself, so that the page reads without scripts; these draw the scatter, sort
+and filter. `page.html` holds what is the same for every study; `<!--=name-->` marks where the rest goes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.report import page_tables
+from harness.report.inlined import figure
+from harness.report.markup import ABSENT, Html, el, escaped, join, number
+
+TEMPLATE = Path(__file__).with_name("page.html")
+DIGITS = 7
+"""Significant digits of the scores in the page: as many as single precision has."""
+
+_SLOT = re.compile(r"<!--=(\w+)-->")
+
+
+def page(analysis: dict[str, Any], scatter: dict[str, Any], figures: dict[str, str], methods: dict[str, Any]) -> str:
+    """The whole page; equal input gives equal text.
+
+    Args:
+        analysis: `Analysis.as_json()`, before or after a passage through JSON.
+        scatter: `archs`, their `true` accuracies, `runs` with label, seed, tau, hash and `scores` (higher is better,
+            in the order of `archs`), and a `note` on which architectures these are.
+        figures: caption -> SVG.
+        methods: `text`, `recipe`, `settings`, `environment`, `checklist`.
+
+    Raises:
+        ValueError: scores or accuracies that do not match the architectures, or a figure that is no SVG of its own.
+    """
+    columns = page_tables.columns(analysis)
+    parts = {
+        "title": escaped(analysis["title"]),
+        "what": _what(analysis),
+        "findings": join(el("li", sentence) for sentence in analysis["findings"]),
+        "numbers": _numbers(analysis),
+        "note": escaped(scatter.get("note") or ""),
+        "families": page_tables.families(analysis["rows"]),
+        "count": str(len(analysis["rows"])),
+        "effects": page_tables.effects(analysis, columns),
+        "glossary": page_tables.glossary(columns),
+        "figures": join(figure(caption, svg, k) for k, (caption, svg) in enumerate(figures.items(), 1)),
+        "operations": page_tables.operations(analysis["rows"]),
+        "methods": _methods(methods),
+        "checklist": join(el("dt", item["question"]) + el("dd", item["answer"]) for item in methods["checklist"]),
+        "data": _data(analysis, scatter),
+    }
+    # One pass, so that a mark inside what is put in stays what it is.
+    return _SLOT.sub(lambda mark: parts[mark[1]], TEMPLATE.read_text(encoding="utf-8"))
+
+
+# ---- data of the scatter -----------------------------------------------------------------------------------------
+
+
+def _data(analysis: Mapping[str, Any], scatter: Mapping[str, Any]) -> Html:
+    """What the scripts need, as JSON that cannot end its script element. Runs of the base come first, by seed."""
+    count = len(scatter["archs"])
+    order = {row["label"]: place for place, row in enumerate(analysis["rows"])}
+    runs = sorted(scatter["runs"], key=lambda run: (order.get(run["label"], len(order)), run["seed"]))
+    for what, values in [("true", scatter["true"])] + [(run["label"], run["scores"]) for run in runs]:
+        if len(values) != count and runs:
+            raise ValueError(f"{what}: {len(values)} values for {count} architectures.")
+    content = {
+        "archs": scatter["archs"],
+        "true": [_short(value) for value in scatter["true"]],
+        "runs": [
+            {
+                "label": run["label"],
+                "seed": run["seed"],
+                "tau": _short(run["tau"]),
+                "hash": run["hash"],
+                "scores": [_short(value) for value in run["scores"]],
+            }
+            for run in runs
+        ],
+    }
+    text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return Html(text.replace("<", "\\u003c"))
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(f"{value:.{DIGITS}g}")
+
+
+# ---- what was studied --------------------------------------------------------------------------------------------
+
+
+def _what(a: Mapping[str, Any]) -> Html:
+    m = a["measure"]
+    truth = f"{m['dataset']} {m['split']} accuracy after {m['epochs']} epochs, {_seed(m['seed'])}"
+    return join([el("span", a["name"], class_="name"), f" · space {a['space']} · ground truth {a['truth']}: {truth}"])
+
+
+def _seed(seed: str) -> str:
+    return "mean over its repeats" if seed == "mean" else f"repeat {seed}"
+
+
+def _numbers(a: Mapping[str, Any]) -> Html:
+    """The cards of key numbers."""
+    base, ceiling, level = a["rows"][0]["tau"] if a["rows"] else None, a["ceiling"], f"{100 * a['level']:g} %"
+    smallest = f"; smallest attainable p {a['smallest_p']:.2g}" if a["smallest_p"] is not None else ""
+    cards = [
+        (
+            "Base, Kendall τ",
+            number(base["value"]) if base else ABSENT,
+            f"{level} interval {number(base['low'])} to {number(base['high'])}" if base else "no run of it is done",
+        ),
+        ("Parameter count, τ", number(a["params_tau"]), "how well size alone ranks the same architectures"),
+        (
+            "Ceiling, τ",
+            number(ceiling["tau"]) if ceiling else ABSENT,
+            f"between single repeats of the ground truth: {ceiling['source']}"
+            if ceiling
+            else "unknown: this ground truth keeps no repeats apart",
+        ),
+        ("Architectures", f"{a['architectures']:,}", "ranked by every run"),
+        ("Images", f"{a['images']:,}", "validation images that score each architecture in the base"),
+        ("Seeds", str(len(a["seeds"])), f"of each setting: {', '.join(map(str, a['seeds']))}"),
+        ("Resamples", f"{a['resamples']:,}", f"of architectures and seeds, for {level} intervals{smallest}"),
+    ]
+    if proxy := a["proxy"]:
+        cards.append(
+            (
+                "Accuracy as a sign of τ",
+                number(proxy["value"], "+.2f"),
+                f"Kendall correlation of super-net accuracy with τ over {proxy['settings']:.0f} settings, "
+                f"{level} interval {number(proxy['low'], '+.2f')} to {number(proxy['high'], '+.2f')}",
+            )
+        )
+    return join(
+        el("div", el("dt", name), el("dd", value, class_="value"), el("dd", note)) for name, value, note in cards
+    )
+
+
+# ---- methods -----------------------------------------------------------------------------------------------------
+
+
+def _methods(methods: Mapping[str, Any]) -> Html:
+    settings = [
+        el("dt", setting["label"])
+        + el("dd", *([el("code", change) for change in setting["changes"]] or ["the base recipe"]))
+        for setting in methods["settings"]
+    ]
+    parts = [
+        ("The base recipe", el("div", _tree(methods["recipe"]), class_="tree")),
+        (f"The {len(settings)} settings", el("dl", *settings, class_="pairs")),
+        ("Environment of the runs", el("div", _tree(methods["environment"]), class_="tree")),
+    ]
+    return join(
+        [el("p", paragraph) for paragraph in methods["text"]]
+        + [el("details", el("summary", title), content) for title, content in parts]
+    )
+
+
+def _tree(values: Mapping[str, Any], title: str = "") -> Html:
+    """Keys and values, those of nested mappings under headings of their own."""
+    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    pairs = [el("dt", key) + el("dd", _spelled(value)) for key, value in plain.items()]
+    parts = [el("section", *([el("h4", title)] if title else []), el("dl", *pairs, class_="pairs"))] if pairs else []
+    nested = [(f"{title}.{key}" if title else str(key), values[key]) for key in values if key not in plain]
+    return join(parts + [_tree(value, name) for name, value in nested])
+
+
+def _spelled(value: Any) -> str:
+    """As YAML has it, so that it can be typed where recipes are written."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_spelled(item) for item in value) or "none"
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,105 @@
+"""Tables of a study as CSV, LaTeX and Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from harness.study.analysis import COSTS, MEANS, Analysis
+
+LATEX = {"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "τ": r"$\tau$"}
+
+
+def effects(analysis: Analysis) -> pd.DataFrame:
+    """One line per setting: tau and its difference from the base with intervals, the other metrics, stability, cost."""
+    lines = []
+    for row in analysis.rows:
+        line: dict[str, object] = {"heuristic": row.heuristic, "value": row.value, "family": row.family}
+        line["runs"] = sum(state == "done" for state in row.states.values())
+        line |= {"tau": None, "tau_low": None, "tau_high": None, "difference": None, "difference_low": None}
+        line |= {"difference_high": None, "p": None, "p_holm": row.p_holm}
+        if row.tau:
+            line |= {"tau": row.tau.value, "tau_low": row.tau.low, "tau_high": row.tau.high}
+        if row.difference:
+            d = row.difference
+            line |= {"difference": d.value, "difference_low": d.low, "difference_high": d.high, "p": d.p}
+        line |= {name: row.means.get(name) for name in MEANS}
+        line |= {"seed_tau": row.seed_tau, "epoch_tau": row.epoch_tau, "epoch_sd": row.epoch_sd}
+        line |= {name: row.costs.get(name) for name in COSTS}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def operations(analysis: Analysis) -> pd.DataFrame:
+    """One line per setting: percentile points by which each operation is over-ranked."""
+    lines = [{"heuristic": row.heuristic, "value": row.value, **row.over_ranked} for row in analysis.rows]
+    return pd.DataFrame(lines)
+
+
+def runs(analysis: Analysis) -> pd.DataFrame:
+    """One line per run: its state, and its tau where it has one."""
+    lines = [
+        {"heuristic": row.heuristic, "value": row.value, "seed": seed, "state": state, "tau": row.taus.get(seed)}
+        for row in analysis.rows
+        for seed, state in row.states.items()
+    ]
+    return pd.DataFrame(lines)
+
+
+def write_tables(analysis: Analysis, out: Path) -> list[Path]:
+    """Write NAME.csv and NAME.tex for each table."""
+    paths = []
+    for name, frame in (("effects", effects(analysis)), ("operations", operations(analysis)), ("runs", runs(analysis))):
+        # Times differ from machine to machine and from run to run; the other numbers do not.
+        rounded = frame.round(dict.fromkeys(["train_seconds", "score_seconds"], 1))
+        paths += [out / f"{name}.csv", out / f"{name}.tex"]
+        rounded.to_csv(paths[-2], index=False, float_format="%.6g", lineterminator="\n")
+        shown = summary(analysis) if name == "effects" else frame
+        paths[-1].write_text(_latex(shown), encoding="utf-8")
+    return paths
+
+
+def summary(analysis: Analysis) -> pd.DataFrame:
+    """The effects as a paper prints them: intervals in brackets, few columns."""
+    lines = []
+    for row in analysis.rows:
+        tau, d = row.tau, row.difference
+        lines.append(
+            {
+                "heuristic": row.heuristic,
+                "value": row.value,
+                "τ [95 %]": f"{tau.value:.3f} [{tau.low:.3f}, {tau.high:.3f}]" if tau else _states(row.states),
+                "Δτ [95 %]": f"{d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}]" if d else "",
+                "p (Holm)": "" if row.p_holm is None else f"{row.p_holm:.3f}",
+                "top 10 %": _number(row.means.get("tau_top_10"), ".3f"),
+                "regret@1": _number(row.means.get("regret@1"), ".2f"),
+                "accuracy": _number(row.means.get("supernet_accuracy"), ".1f"),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _states(states: dict[int, str]) -> str:
+    return ", ".join(dict.fromkeys(states.values()))
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _latex(frame: pd.DataFrame) -> str:
+    """A booktabs table; no other package is needed."""
+
+    def cell(value: object) -> str:
+        if value is None or (isinstance(value, float) and value != value):
+            return ""
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+        return "".join(LATEX.get(character, character) for character in text).replace("Δ", r"$\Delta$")
+
+    left = [not pd.api.types.is_numeric_dtype(frame[name]) for name in frame]
+    lines = [rf"\begin{{tabular}}{{{''.join('l' if text else 'r' for text in left)}}}", r"\toprule"]
+    lines.append(" & ".join(cell(name) for name in frame) + r" \\")
+    lines.append(r"\midrule")
+    lines += [" & ".join(cell(value) for value in line) + r" \\" for line in frame.itertuples(index=False)]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])

@@ -1,0 +1,1 @@
+"""Studies: many recipes trained, scored and compared."""

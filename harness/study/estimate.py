@@ -1,0 +1,83 @@
+"""How long runs will take, before any has been made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from benchmarks.spaces import space
+from benchmarks.tasks.loader import train_batches
+from harness.study.run import task_of
+from harness.study.spec import RunSpec
+from harness.train import start
+from heuristics.hooks import Context
+from heuristics.losses import losses_for
+from heuristics.recipe import Recipe
+from heuristics.samplers import sampler_for
+from heuristics.updates import Accumulate
+
+
+class Stopwatch:
+    """Estimates what runs cost by timing a few steps and forward passes of each kind of network, on one thread."""
+
+    STEPS = 3
+
+    def __init__(self) -> None:
+        self._step: dict[Recipe, tuple[float, float]] = {}
+
+    def seconds(self, spec: RunSpec) -> float:
+        """Seconds of a run on this machine: training, and scoring without what architectures share."""
+        recipe = spec.recipe
+        train, evaluation = recipe.training, recipe.evaluation
+        task = task_of(recipe.task)
+        steps = train.epochs * (len(task.train) // train.batch_size)
+        archs = len(spec.architectures(spec.truth.open(recipe.space)))
+        per_step, per_image = self._rates(recipe)
+        return steps * per_step + archs * evaluation.images * spec.last_epochs * per_image
+
+    def _rates(self, recipe: Recipe) -> tuple[float, float]:
+        """Seconds of a training step, and of a forward pass per image."""
+        # What changes neither the work of a step nor of a pass must not be timed again.
+        kind = replace(recipe, seed=0, training=replace(recipe.training, epochs=1, warmup_epochs=0.0))
+        if kind not in self._step:
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+            try:
+                self._step[kind] = self._timed(kind)
+            finally:
+                torch.set_num_threads(threads)
+        return self._step[kind]
+
+    def _timed(self, recipe: Recipe) -> tuple[float, float]:
+        run = start(recipe, task=task_of(recipe.task))
+        within = space(recipe.space)
+        law = sampler_for(within, recipe, getattr(run.network, "cell_count", 1))
+        ctx = Context(recipe, within, run.network, run.optimiser, np.random.default_rng(0), steps=1)
+        batches = train_batches(run.task.train, run.task, recipe.training.batch_size, seed=0, epoch=0)
+        ctx.images, ctx.labels = next(batches)
+        rule, losses = Accumulate(), losses_for(recipe)
+        archs = [tuple(arch) for arch in within.archs(within.sample(np.random.default_rng(0), 4)).tolist()]
+
+        def step() -> None:
+            rule.run(ctx, law.plan(ctx), losses)
+
+        def passes() -> None:
+            with torch.inference_mode():
+                for arch in archs:
+                    run.network(ctx.images, arch)
+
+        return _median_seconds(step, self.STEPS), _median_seconds(passes, self.STEPS) / len(archs) / len(ctx.images)
+
+
+def _median_seconds(call: Callable[[], None], times: int) -> float:
+    call()
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - began)
+    return sorted(taken)[times // 2]

@@ -1,0 +1,202 @@
+"""Where runs are made: in this process, in local processes, or on a Ray cluster.
+
+An executor gets specs and makes them one by one with `execute`, in whatever order and place; results, progress and
+failures are in the store, which all places share.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Protocol
+
+from benchmarks.errors import UserError
+from harness.study.spec import RunSpec
+
+TRIES = 3
+"""Times that a run is begun before it counts as failed because its worker died each time."""
+Finished = Callable[[str, str], None]
+"""Told the hash of a run and its state: done, diverged or failed."""
+
+
+class Executor(Protocol):
+    """Makes runs."""
+
+    def make(self, specs: Sequence[RunSpec], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
+        """Make all runs in the store at `root`; returns when each is done, diverged or failed.
+
+        Args:
+            finished: called in this process whenever a run ends.
+            tick: called several times a second meanwhile.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """One run after the other, here."""
+
+    device: str = "cpu"
+
+    def make(self, specs: Sequence[RunSpec], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
+        from harness.study.run import execute
+        from harness.study.store import Store
+
+        store = Store(root)
+        for spec in specs:
+            finished(spec.hash, execute(spec, store, device=self.device, report=lambda share, text: tick()))
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Local processes, each with so many CPU threads; on GPUs they take turns over the devices.
+
+    A worker that dies takes no run with it: the run is begun again, where its checkpoint left it, in another.
+    """
+
+    workers: int
+    device: str = "cpu"
+    threads: int = 1
+
+    def make(self, specs: Sequence[RunSpec], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
+        waiting = [(spec, 1) for spec in reversed(specs)]
+        running: dict[Future[str], tuple[RunSpec, int]] = {}
+        pool = self._pool()
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.workers:
+                    spec, attempt = waiting.pop()
+                    running[pool.submit(_in_worker, spec.as_dict(), str(root), self.device)] = spec, attempt
+                ended, _ = wait(running, timeout=0.25, return_when=FIRST_COMPLETED)
+                broken = False
+                for future in ended:
+                    spec, attempt = running.pop(future)
+                    try:
+                        finished(spec.hash, future.result())
+                    except BrokenProcessPool:
+                        broken = True
+                        self._again(spec, attempt, waiting, root, finished)
+                if broken:  # every other run in the pool is lost with it
+                    for spec, attempt in running.values():
+                        self._again(spec, attempt, waiting, root, finished)
+                    running.clear()
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    pool = self._pool()
+                tick()
+        finally:
+            for process in list((getattr(pool, "_processes", None) or {}).values()):
+                process.kill()  # a run can be killed at any moment
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self.workers,
+            mp_context=get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(self.threads, os.getpid()),
+        )
+
+    @staticmethod
+    def _again(spec: RunSpec, attempt: int, waiting: list[tuple[RunSpec, int]], root: Path, finished: Finished) -> None:
+        if attempt < TRIES:
+            waiting.append((spec, attempt + 1))
+        else:
+            _give_up(spec, root, attempt)
+            finished(spec.hash, "failed")
+
+
+@dataclass(frozen=True)
+class Ray:
+    """A Ray cluster whose nodes share the results folder; Ray begins runs of lost workers again."""
+
+    address: str | None = None
+    cpus: float = 1
+    gpus: float = 0
+
+    def make(self, specs: Sequence[RunSpec], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise UserError("The ray executor needs Ray: pip install 'supernet-study[ray]'.") from None
+        started = not ray.is_initialized()
+        if started:
+            ray.init(address=self.address, log_to_driver=False, include_dashboard=False, configure_logging=False)
+        try:
+            task = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=TRIES - 1)(_on_ray)
+            device = "cuda" if self.gpus else "cpu"
+            running = {
+                task.remote(spec.as_dict(), str(root.resolve()), device, max(1, int(self.cpus))): spec for spec in specs
+            }
+            while running:
+                ended, _ = ray.wait(list(running), timeout=0.25)
+                for reference in ended:
+                    spec = running.pop(reference)
+                    try:
+                        finished(spec.hash, ray.get(reference))
+                    except ray.exceptions.RayError:
+                        _give_up(spec, root, TRIES)
+                        finished(spec.hash, "failed")
+                tick()
+        finally:
+            if started:
+                ray.shutdown()
+
+
+def _give_up(spec: RunSpec, root: Path, tries: int) -> None:
+    from harness.study.store import Store
+
+    problem = f"The worker died {tries} times while it made this run (out of memory, perhaps). Try fewer workers."
+    Store(root).fail(spec.hash, problem)
+
+
+def _on_ray(content: dict[str, Any], root: str, device: str, threads: int) -> str:
+    import torch
+
+    torch.set_num_threads(threads)
+    return _in_worker(content, root, device)
+
+
+def _in_worker(content: dict[str, Any], root: str, device: str) -> str:
+    from harness.study.run import execute
+    from harness.study.store import Store
+
+    return execute(RunSpec.from_dict(content), Store(Path(root)), device=_turn(device))
+
+
+_worker_number = 0
+
+
+def _turn(device: str) -> str:
+    """`cuda` as the next of the devices there are, a worker's own for good."""
+    if device != "cuda":
+        return device
+    import torch
+
+    return f"cuda:{_worker_number % max(1, torch.cuda.device_count())}"
+
+
+def _start_worker(threads: int, parent: int) -> None:
+    """In a new worker: its threads, and an end when the parent is gone, even if that was killed."""
+    import multiprocessing
+
+    import torch
+
+    global _worker_number
+    _worker_number = (multiprocessing.current_process()._identity or (1,))[-1] - 1
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

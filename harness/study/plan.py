@@ -1,0 +1,284 @@
+"""Studies: YAML files that say which heuristics are varied around which base recipe, and the runs that follow."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.errors import UserError
+from benchmarks.truth import shelf
+from harness.study.spec import Plugin, RunSpec, Truth
+from heuristics import recipe as recipes
+from heuristics.catalogue import CATALOGUE, Heuristic
+from heuristics.recipe import Recipe, RecipeError
+
+FOLDER = Path(__file__).parents[1] / "studies"
+BASE = "base"
+"""Heuristic under which the base setting itself is listed."""
+Tau = Callable[[RunSpec], float | None]
+"""Mean over runs of what a staged plan goes by; None while a result is missing."""
+
+
+class StudyError(UserError):
+    """A study file that cannot be used; the text says which key and why."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A recipe of the study with what distinguishes it; its runs differ in the seed alone."""
+
+    changes: tuple[tuple[str, str], ...]
+    """(heuristic, value) pairs, empty for the base."""
+    recipe: Recipe
+
+    @property
+    def heuristic(self) -> str:
+        """Names of the heuristics that differ from the base."""
+        return " + ".join(name for name, _ in self.changes) or BASE
+
+    @property
+    def value(self) -> str:
+        """Their values."""
+        return " + ".join(value for _, value in self.changes) or "as given"
+
+    @property
+    def label(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.changes) or BASE
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as its file has it."""
+
+    name: str
+    title: str
+    base: Recipe
+    seeds: tuple[int, ...]
+    design: str
+    """one-factor, grid or staged."""
+    factors: tuple[tuple[Heuristic, tuple[str, ...]], ...]
+    truth: Truth
+    sample: str = "all"
+    last_epochs: int = 1
+    plugins: tuple[Plugin, ...] = ()
+
+    def runs(self, setting: Setting) -> list[RunSpec]:
+        """One run per seed."""
+        return [
+            RunSpec(replace(setting.recipe, seed=seed), self.truth, self.sample, self.last_epochs, self.plugins)
+            for seed in self.seeds
+        ]
+
+    def settings(self, tau: Tau) -> list[Setting]:
+        """The settings known so far, the base first; a staged plan grows as results come in."""
+        return list(DESIGNS[self.design](self, tau))
+
+    def plan(self, tau: Tau = lambda _: None) -> list[tuple[Setting, RunSpec]]:
+        """All runs known so far, seed by seed, so that an early stop leaves whole comparisons."""
+        rows = [(setting, self.runs(setting)) for setting in self.settings(tau)]
+        return [(setting, runs[k]) for k in range(len(self.seeds)) for setting, runs in rows]
+
+
+def _one_factor(study: Study, tau: Tau) -> Iterator[Setting]:
+    """The base, and each value of each heuristic alone."""
+    yield Setting((), study.base)
+    for heuristic, values in study.factors:
+        yield from _varied(Setting((), study.base), heuristic, values)
+
+
+def _grid(study: Study, tau: Tau) -> Iterator[Setting]:
+    """The base, and every combination of values."""
+    yield Setting((), study.base)
+    seen = {study.base}
+    for combination in itertools.product(*(values for _, values in study.factors)):
+        setting = Setting((), study.base)
+        for (heuristic, _), value in zip(study.factors, combination, strict=True):
+            setting = _changed(setting, heuristic, value)
+        if setting.recipe not in seen:
+            seen.add(setting.recipe)
+            yield setting
+
+
+def _staged(study: Study, tau: Tau) -> Iterator[Setting]:
+    """One heuristic after the other; the value with the highest mean tau stays, as Yu et al. (2021) went about it."""
+    best = Setting((), study.base)
+    yield best
+    for heuristic, values in study.factors:
+        stage = [best, *_varied(best, heuristic, values)]
+        yield from stage[1:]
+        means = []
+        for setting in stage:
+            taus = [tau(run) for run in study.runs(setting)]
+            if any(value is None for value in taus):
+                return
+            means.append(sum(value for value in taus if value is not None) / len(taus))
+        best = stage[means.index(max(means))]
+
+
+DESIGNS: dict[str, Callable[[Study, Tau], Iterator[Setting]]] = {
+    "one-factor": _one_factor,
+    "grid": _grid,
+    "staged": _staged,
+}
+"""Name -> how the settings of a study follow from its factors."""
+
+
+def _changed(setting: Setting, heuristic: Heuristic, value: str) -> Setting:
+    recipe = heuristic.apply(setting.recipe, value)
+    if recipe == setting.recipe:
+        return setting
+    return Setting((*setting.changes, (heuristic.name, value)), recipe)
+
+
+def _varied(setting: Setting, heuristic: Heuristic, values: Sequence[str]) -> Iterator[Setting]:
+    """The setting with each value that changes it."""
+    for value in values:
+        changed = _changed(setting, heuristic, value)
+        if changed is not setting:
+            yield changed
+
+
+# ---- study files -------------------------------------------------------------------------------------------------
+
+KEYS = (
+    "title", "space", "recipe", "seeds", "plan", "heuristics", "truth", "sample", "last_epochs", "plugins",
+)  # fmt: skip
+
+
+def studies() -> list[str]:
+    """Studies that ship with the project."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml") if "heuristics:" in path.read_text(encoding="utf-8"))
+
+
+def load_study(named: str | Path, overrides: Sequence[str] = ()) -> Study:
+    """A shipped study by name, or a study file.
+
+    Args:
+        overrides: `section.key=value` changes of the base recipe.
+
+    Raises:
+        StudyError: there is no such study, or it cannot be used.
+    """
+    path = Path(named)
+    if not path.is_file() and path.name == str(named):
+        path = FOLDER / f"{named}.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = difflib.get_close_matches(str(named), studies(), 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise StudyError(
+            f"There is no study {str(named)!r}: neither a file nor one that ships ({', '.join(studies())}).{hint}"
+        ) from None
+    except OSError as error:
+        raise StudyError(f"The study {path} cannot be read: {error.strerror}.") from None
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
+    try:
+        return _study(path, content, overrides)
+    except (StudyError, RecipeError) as error:
+        raise StudyError(f"{path}: {error}") from None
+
+
+def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
+    if not isinstance(content, Mapping) or "heuristics" not in content:
+        raise StudyError("it is no study: a study names `heuristics` (a recipe alone goes to `supernet train`).")
+    for key in content:
+        if key not in KEYS:
+            near = difflib.get_close_matches(str(key), KEYS, 1)
+            raise StudyError(f"there is no key {key!r}" + (f"; did you mean {near[0]}?" if near else "."))
+    plugins = tuple(Plugin.read(path.parent / name) for name in content.get("plugins", ()))
+    for plugin in plugins:
+        plugin.load()
+    base = recipes.from_dict({**content.get("recipe", {}), "space": content.get("space", "nb201")})
+    base = base.override(overrides)
+    design = content.get("plan", "one-factor")
+    if design not in DESIGNS:
+        raise StudyError(f"plan is {design!r}, but must be one of {', '.join(DESIGNS)}.")
+    seeds = content.get("seeds", [0])
+    if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
+        raise StudyError(f"seeds is {seeds!r}, but must be a list of whole numbers.")
+    if len(set(seeds)) < len(seeds):
+        raise StudyError(f"seeds is {seeds!r}: a seed stands there twice.")
+    sample = str(content.get("sample", "all"))
+    if sample != "all" and not (sample.isdecimal() and int(sample) > 1):
+        raise StudyError(f"sample is {sample!r}, but must be `all` or a number of architectures.")
+    last_epochs = content.get("last_epochs", 1)
+    if type(last_epochs) is not int or last_epochs < 1:
+        raise StudyError(f"last_epochs is {last_epochs!r}, but must be a whole number of at least 1.")
+    return Study(
+        name=path.stem,
+        title=str(content.get("title", path.stem)),
+        base=base,
+        seeds=tuple(seeds),
+        design=design,
+        factors=_factors(content["heuristics"], base),
+        truth=_truth(content.get("truth") or {}, base),
+        sample=sample,
+        last_epochs=last_epochs,
+        plugins=plugins,
+    )
+
+
+def _factors(content: Any, base: Recipe) -> tuple[tuple[Heuristic, tuple[str, ...]], ...]:
+    if content == "all":
+        every = {h: tuple(v for v in h.values if _fits(h, base, v)) for h in CATALOGUE.values()}
+        return tuple((heuristic, values) for heuristic, values in every.items() if values)
+    if isinstance(content, list):
+        content = dict.fromkeys(content)
+    if not isinstance(content, Mapping):
+        raise StudyError("heuristics must be `all`, a list of names, or names with lists of values.")
+    factors = []
+    for name, values in content.items():
+        if name not in CATALOGUE:
+            near = difflib.get_close_matches(str(name), CATALOGUE, 1, cutoff=0.4)
+            raise StudyError(
+                f"there is no heuristic {name!r}"
+                + (f"; did you mean {near[0]}?" if near else "; `supernet heuristics` lists them.")
+            )
+        heuristic = CATALOGUE[name]
+        wanted = list(heuristic.values) if values in (None, "all") else [_text(value) for value in values]
+        for value in wanted:
+            heuristic.apply(base, value)  # says what is wrong, if anything is
+        factors.append((heuristic, tuple(wanted)))
+    return tuple(factors)
+
+
+def _fits(heuristic: Heuristic, base: Recipe, value: str) -> bool:
+    try:
+        heuristic.apply(base, value)
+    except RecipeError:
+        return False
+    return True
+
+
+def _text(value: Any) -> str:
+    """A heuristic's value as the catalogue spells it, where YAML reads true and null as other things than text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else str(value)
+
+
+def _truth(content: Mapping[str, Any], base: Recipe) -> Truth:
+    known = ("table", "dataset", "split", "epochs", "seed")
+    for key in content:
+        if key not in known:
+            raise StudyError(f"there is no key truth.{key}; there is {', '.join(known)}.")
+    epochs = content.get("epochs")
+    try:
+        measure = shelf.measure_for(
+            base.space,
+            content.get("dataset", base.task.name),
+            content.get("split", "test"),
+            None if epochs is None else str(epochs),
+            str(content.get("seed", "mean")),
+        )
+        return Truth.find(base.space, measure, content.get("table"))
+    except UserError as error:
+        raise StudyError(f"its ground truth: {error}") from None

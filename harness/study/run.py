@@ -1,0 +1,232 @@
+"""One run from its spec to its directory: train, score, compare with the ground truth."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.errors import UserError
+from benchmarks.spaces import space
+from benchmarks.tasks.task import Task, load_task
+from benchmarks.truth.table import GroundTruth
+from harness import metrics, train
+from harness.correlation import RANDOM_DRAWS, THRESHOLDS, params_of
+from harness.rank import rank
+from harness.scores import truth_rows
+from harness.study import store as files
+from harness.study.spec import RunSpec
+from harness.study.store import Damaged, Store, write_json
+from heuristics.recipe import TaskSection
+
+Report = Callable[[float, str], None]
+"""Told the share done and what is going on."""
+MEASURES = {"loss": "negative_loss", "accuracy": "accuracy"}
+"""The metric that a recipe ranks by -> the score that ranks."""
+
+
+def execute(spec: RunSpec, store: Store, *, device: str = "cpu", report: Report | None = None) -> str:
+    """Make the run unless it is there; its state: done, diverged or failed.
+
+    A failure is noted in the store, never raised, so that one run cannot stop others. Interrupted or killed at any
+    moment, the next call goes on from the last epoch.
+    """
+    run = spec.hash
+    try:
+        with store.hold(spec) as work:
+            try:
+                return store.read(run).state
+            except KeyError:
+                pass
+            except Damaged:
+                store.set_aside(run)
+            work.mkdir(exist_ok=True)
+            state = _make(spec, work, device, report or (lambda share, text: None))
+            store.publish(run)
+            return state
+    except UserError as error:
+        problem, trace = str(error), ""
+    except OSError as error:
+        problem = f"{error.strerror or error}: {error.filename or store.root}. What is done so far is kept."
+        trace = traceback.format_exc()
+    except Exception as error:
+        problem, trace = f"{type(error).__name__}: {' '.join(str(error).split())}", traceback.format_exc()
+    with suppress(OSError):  # the disk is full, say: the run stays missing, and the next try says why
+        store.fail(run, problem, trace)
+    return "failed"
+
+
+def _make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
+    """Train, score and measure in the work folder."""
+    recipe = spec.recipe
+    table = spec.truth.open(recipe.space)
+    indices = spec.architectures(table)
+    write_json(work / files.SPEC, spec.as_dict())
+    rate = 0.8  # share of the bar for training; scoring is the rest
+    tracked = _throttled(report, work / files.PROGRESS)
+
+    def training(p: train.Progress) -> None:
+        text = f"epoch {p.epoch + 1}/{recipe.training.epochs}, loss {p.loss:.2f}, {p.images_per_second:,.0f} images/s"
+        tracked(rate * p.step / p.steps, text)
+
+    def scored(run: train.Run) -> None:
+        if run.epoch > recipe.training.epochs - spec.last_epochs:
+            path = work / f".scores-{run.epoch}.parquet"
+            if not path.exists():
+                done = (run.epoch - recipe.training.epochs + spec.last_epochs - 1) / spec.last_epochs
+                _score(
+                    run,
+                    indices,
+                    path,
+                    lambda k, n: tracked(rate + (1 - rate) * (done + k / n / spec.last_epochs), "scoring"),
+                )
+
+    problem = None
+    try:
+        run = _train(recipe, work, device, training, scored)
+        log = run.log
+    except train.Diverged as error:
+        problem = str(error)
+        log = train.read_log(work)
+    frame = _gathered(spec, table, indices, work) if problem is None else None
+    if frame is not None:
+        frame.to_parquet(work / files.SCORES)
+    write_json(work / files.METRICS, {} if frame is None else measures(spec, table, frame))
+    write_json(work / files.LEDGER, _ledger(log, frame))
+    write_json(work / files.ENVIRONMENT, {**train.environment(), "device": _device_name(device), "commit": commit()})
+    state = "done" if problem is None else "diverged"
+    write_json(work / files.STATUS, {"state": state, "problem": problem, "recipe": recipe.hash})
+    for path in (*work.glob(".*"), work / train.CHECKPOINT):
+        path.unlink(missing_ok=True)
+    return state
+
+
+def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any) -> train.Run:
+    """Train from the checkpoint there is; a damaged one costs the run's own work alone."""
+    task = task_of(recipe.task)
+    keep = {"task": task, "device": device, "progress": progress, "after_epoch": after_epoch}
+    try:
+        return train.train(recipe, work, resume=True, **keep)
+    except train.DamagedCheckpoint:
+        for path in (work / train.CHECKPOINT, work / train.LOG, *work.glob(".scores-*")):
+            path.unlink(missing_ok=True)
+        return train.train(recipe, work, resume=True, **keep)
+
+
+def _score(run: train.Run, indices: Any, path: Path, progress: Any) -> None:
+    scores = rank(run, indices, progress=progress)
+    frame = pd.DataFrame(
+        {
+            "epoch": run.epoch,
+            "index": scores.indices,
+            "accuracy": scores.accuracy,
+            "negative_loss": -scores.loss,
+            "seconds": scores.seconds,
+            "images": scores.images * scores.distinct,
+        }
+    )
+    partial = path.with_suffix(".partial")
+    frame.to_parquet(partial)
+    partial.replace(path)
+
+
+def _gathered(spec: RunSpec, table: GroundTruth, indices: Any, work: Path) -> pd.DataFrame:
+    """Scores after each of the last epochs, with architectures spelled out and their true accuracies."""
+    within, m = space(spec.recipe.space), spec.truth.measure
+    parts = [pd.read_parquet(path) for path in work.glob(".scores-*.parquet")]
+    frame = pd.concat(parts).sort_values(["epoch", "index"], ignore_index=True)
+    rows = truth_rows(within, indices, table)
+    known = pd.DataFrame(
+        {
+            "index": indices,
+            "arch": [within.string(arch) for arch in within.archs(indices).tolist()],
+            "true": table.accuracy(m.dataset, m.split, m.epochs, m.seed, rows),
+            "params": params_of(table, m.dataset, rows),
+        }
+    )
+    return frame.merge(known, on="index", how="left", validate="many_to_one")
+
+
+def measures(spec: RunSpec, table: GroundTruth, frame: pd.DataFrame) -> dict[str, Any]:
+    """Everything said of a run's ranking, by the recipe's own score; and tau of the other and of parameter count."""
+    last = frame[frame["epoch"] == frame["epoch"].max()]
+    score = MEASURES[spec.recipe.evaluation.metric]
+    x, y = last[score].to_numpy(), last["true"].to_numpy()
+    taus = [metrics.kendall_tau(part[score].to_numpy(), part["true"].to_numpy()) for _, part in frame.groupby("epoch")]
+    values: dict[str, Any] = {
+        "architectures": len(last),
+        "kendall_tau": taus[-1],
+        "kendall_tau_by_epoch": taus,
+        "spearman": metrics.spearman(x, y),
+        "tau_top_10": metrics.tau_in_true_top(x, y, 0.1) if len(last) >= 100 else None,
+        "supernet_accuracy": float(last["accuracy"].mean()),
+        "params_tau": metrics.kendall_tau(last["params"].to_numpy(float), y),
+    }
+    values |= {f"{name}_tau": metrics.kendall_tau(last[name].to_numpy(), y) for name in MEASURES.values()}
+    for t in THRESHOLDS:
+        values[f"sparse_tau@{t:g}"] = metrics.sparse_tau_binned(x, y, t)
+    for k in (1, 10):
+        values[f"regret@{k}"] = metrics.regret_at(x, y, min(k, len(y)))
+    if len(y) >= RANDOM_DRAWS:
+        values["surpass_random"] = metrics.surpass_random_exact(x, y, 1, RANDOM_DRAWS)
+    return {name: None if isinstance(v, float) and not np.isfinite(v) else v for name, v in values.items()}
+
+
+def _ledger(log: list[dict[str, Any]], frame: pd.DataFrame | None) -> dict[str, float]:
+    """What the run spent."""
+    scoring = [] if frame is None else [part.iloc[0] for _, part in frame.groupby("epoch")]
+    return {
+        "train_seconds": sum(entry["seconds"] for entry in log),
+        "train_images": sum(entry["images"] for entry in log),
+        "score_seconds": float(sum(row["seconds"] for row in scoring)),
+        "score_images": float(sum(row["images"] for row in scoring)),
+        "truth_queries": 0.0 if frame is None else float(frame["index"].nunique()),
+    }
+
+
+def _throttled(report: Report, path: Path) -> Report:
+    """Reports, and leaves a progress file for whoever watches from outside, a few times a second at most."""
+    last = [0.0]
+
+    def tell(share: float, text: str) -> None:
+        report(share, text)
+        now = time.monotonic()
+        if now - last[0] > 0.5:
+            last[0] = now
+            write_json(path, {"share": share, "text": text})
+
+    return tell
+
+
+@lru_cache(maxsize=4)
+def task_of(section: TaskSection) -> Task:
+    """The task of a recipe, kept for the runs that follow."""
+    return load_task(**dataclasses.asdict(section))
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
+@lru_cache(maxsize=1)
+def commit() -> str | None:
+    """The project's commit, with a + where the tree differs from it; None outside a clone."""
+    folder = Path(__file__).parent
+    try:
+        named = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
+            cwd=folder, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return named.stdout.strip() or None

@@ -1,0 +1,155 @@
+"""A run: one recipe and seed, trained, scored and measured. Its hash names its results."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.errors import BadTable, UserError
+from benchmarks.spaces import NB201, space
+from benchmarks.truth import shelf
+from benchmarks.truth.table import GroundTruth, Measure
+from heuristics import recipe as recipes
+from heuristics.recipe import Recipe
+
+FORMAT = 1
+"""Goes up when runs of equal specs would give other results than before."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What scores are compared with: one accuracy of one table, which its digest identifies."""
+
+    table: str
+    measure: Measure
+    digest: str
+
+    @classmethod
+    def find(cls, space_name: str, measure: Measure, named: str | None = None) -> Truth:
+        """The measure in the named table, or in the one at hand that has it."""
+        table = shelf.table_for(space_name, measure, named)
+        if measure not in table:
+            raise UserError(f"{table.path.name} has no accuracy for {measure}. It has:\n{table.describe()}")
+        return cls(named or table.path.name, measure, digest(table))
+
+    def open(self, space_name: str) -> GroundTruth:
+        """The table.
+
+        Raises:
+            BadTable: the one at hand is another than when the run was planned.
+        """
+        table = shelf.table_for(space_name, self.measure, self.table)
+        if digest(table) != self.digest:
+            raise BadTable(f"{table.path} has changed since this run was planned. Plan it anew.")
+        return table
+
+
+def digest(table: GroundTruth) -> str:
+    """What tells this table's contents from others'."""
+    known = table.about.get("content_sha256")
+    if known:
+        return str(known)
+    about = json.dumps([table.about, table.columns, len(table)], sort_keys=True)
+    return hashlib.sha256(about.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A file of the user's that registers heuristics, samplers or other methods when it is imported."""
+
+    path: str
+    sha256: str
+
+    @classmethod
+    def read(cls, path: Path) -> Plugin:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"The plug-in {path} cannot be read: {error.strerror}.") from None
+        return cls(str(path.resolve()), hashlib.sha256(content).hexdigest())
+
+    def load(self) -> None:
+        """Import the file, once in a process."""
+        name = f"supernet_plugin_{self.sha256[:16]}"
+        if name in sys.modules:
+            return
+        definition = importlib.util.spec_from_file_location(name, self.path)
+        assert definition is not None
+        assert definition.loader is not None
+        module = importlib.util.module_from_spec(definition)
+        sys.modules[name] = module
+        try:
+            definition.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[name]
+            raise UserError(f"The plug-in {self.path} cannot be imported: {type(error).__name__}: {error}.") from error
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that a run's results depend on."""
+
+    recipe: Recipe
+    truth: Truth
+    sample: str = "all"
+    """Which architectures are scored: all that the ground truth has, or so many of them."""
+    last_epochs: int = 1
+    """Scores are taken after each of so many last epochs."""
+    plugins: tuple[Plugin, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Nested plain values."""
+        return {**dataclasses.asdict(self), "format": FORMAT}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> RunSpec:
+        """The spec that `as_dict` wrote."""
+        plugins = tuple(Plugin(**plugin) for plugin in content["plugins"])
+        for plugin in plugins:
+            plugin.load()
+        truth = content["truth"]
+        return cls(
+            recipes.from_dict(content["recipe"]),
+            Truth(truth["table"], Measure(**truth["measure"]), truth["digest"]),
+            content["sample"],
+            content["last_epochs"],
+            plugins,
+        )
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits that name the run, wherever its plug-ins lie."""
+        content = self.as_dict()
+        content["plugins"] = [plugin.sha256 for plugin in self.plugins]
+        content["truth"].pop("table")
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def architectures(self, table: GroundTruth) -> NDArray[np.int64]:
+        """Indices of the architectures to score, all with ground truth, ascending: (n,).
+
+        Raises:
+            UserError: more are asked for than the table has.
+        """
+        from harness.scores import truth_rows
+
+        within = space(self.recipe.space)
+        known = np.arange(len(within)) if isinstance(within, NB201) else within.subset("unique-cell")
+        known = known[truth_rows(within, known, table) >= 0]
+        if self.sample == "all":
+            return known
+        if int(self.sample) > len(known):
+            raise UserError(
+                f"The study scores {int(self.sample):,} architectures, but {table.path.name} has {len(known):,} of "
+                f"{within.name}. Lower `sample`, or say `sample: all`."
+            )
+        return np.sort(within.sample(np.random.default_rng(0), int(self.sample), among=known))
