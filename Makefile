@@ -1,6 +1,12 @@
 # `make study` and `make test` set up everything they need by themselves.
+#
+#   make study                              every heuristic on the embedded task, a quarter of an hour on two cores
+#   make study STUDY=nb201-small            another study: see `supernet study list`
+#   make study STUDY=nb201-paper DEVICE=cuda
 PYTHON ?= python3
 VENV ?= .venv
+STUDY ?= quick
+DEVICE ?= cpu
 BIN := $(VENV)/bin
 
 .PHONY: study test lint bench lock clean
@@ -12,7 +18,7 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	touch $@
 
 study: $(VENV)/ready
-	$(BIN)/supernet baselines --out results/baselines
+	$(BIN)/supernet study run $(STUDY) --device $(DEVICE)
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest

@@ -182,8 +182,23 @@ class Recipe:
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits that name the recipe's contents."""
-        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits that name the recipe's contents.
+
+        Keys with their default values do not count, so that a key added later leaves the names of recipes that do
+        not set it. A default must therefore never change.
+        """
+        chosen = _without_defaults(self.as_dict(), Recipe().as_dict())
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _without_defaults(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    chosen = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            value = _without_defaults(value, defaults[key])
+        if value != ({} if isinstance(value, Mapping) else defaults[key]):
+            chosen[key] = value
+    return chosen
 
 
 def load(path: Path) -> Recipe:

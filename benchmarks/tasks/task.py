@@ -151,7 +151,7 @@ _CIFAR10 = _of_255(125.3, 123.0, 113.9), _of_255(63.0, 62.1, 66.7)
 _CIFAR100 = _of_255(129.3, 124.1, 112.4), _of_255(68.2, 65.4, 70.4)
 _IMAGENET16 = _of_255(122.68, 116.66, 104.01), _of_255(63.22, 61.26, 65.09)
 
-DIGITS_SIZES = (8000, 2000, 2000)
+DIGITS_SIZES = (8000, 2000, 4000)
 """Canvases for training, validation and test where no other numbers are asked for."""
 
 TASKS: dict[str, Source] = {

@@ -145,11 +145,10 @@ def _numbers(a: Mapping[str, Any]) -> Html:
 
 
 def _methods(methods: Mapping[str, Any]) -> Html:
-    settings = [
-        el("dt", setting["label"])
-        + el("dd", *([el("code", change) for change in setting["changes"]] or ["the base recipe"]))
-        for setting in methods["settings"]
-    ]
+    settings = []
+    for setting in methods["settings"]:
+        changes: list[object] = [el("code", change.replace(" -> ", " → ")) for change in setting["changes"]]
+        settings.append(el("dt", setting["label"]) + el("dd", *(changes or ["the base recipe"])))
     parts = [
         ("The base recipe", el("div", _tree(methods["recipe"]), class_="tree")),
         (f"The {len(settings)} settings", el("dl", *settings, class_="pairs")),

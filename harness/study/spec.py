@@ -129,7 +129,7 @@ class RunSpec:
     @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits that name the run, wherever its plug-ins lie."""
-        content = self.as_dict()
+        content = {**self.as_dict(), "recipe": self.recipe.hash}
         content["plugins"] = [plugin.sha256 for plugin in self.plugins]
         content["truth"].pop("table")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
