@@ -132,12 +132,14 @@ def _scored(
     partial = out / PARTIAL if out else None
     identity = hashlib.sha256(repr((run.recipe.hash, run.epoch, archs)).encode()).hexdigest()
     sums, done = _resume(partial, identity, len(archs))
+    sums = sums.to(run.device)  # where nothing waits for them
     saved = time.perf_counter()
     network, protocol = run.network, run.recipe.evaluation
     was_training = network.training
     network.eval()
     try:
-        with torch.inference_mode(), _statistics(network, protocol.bn):
+        autocast = torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.recipe.training.amp)
+        with torch.inference_mode(), autocast, _statistics(network, protocol.bn):
             for number, (x, y) in enumerate(batches):
                 first = done - number * len(archs)
                 if first >= len(archs):
@@ -147,7 +149,7 @@ def _scored(
                 else:
                     logits = logits_of(network, x, archs[max(0, first) :])
                 for k, output in enumerate(logits, max(0, first)):
-                    sums[k, 0] += F.cross_entropy(output, y, reduction="sum")
+                    sums[k, 0] += F.cross_entropy(output.float(), y, reduction="sum")
                     sums[k, 1] += (output.argmax(1) == y).sum()
                     done += 1
                     if progress and done % 16 == 0:
@@ -176,7 +178,7 @@ def _resume(partial: Path | None, identity: str, count: int) -> tuple[Tensor, in
 
 def _save(partial: Path, identity: str, sums: Tensor, done: int) -> None:
     writing = partial.with_name(partial.name + ".writing.npz")
-    np.savez(writing, identity=identity, sums=sums.numpy(), done=done)
+    np.savez(writing, identity=identity, sums=sums.cpu().numpy(), done=done)
     writing.replace(partial)
 
 

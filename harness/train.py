@@ -24,15 +24,18 @@ from benchmarks.errors import UserError
 from benchmarks.spaces import space
 from benchmarks.tasks.loader import train_batches
 from benchmarks.tasks.task import Task, load_task
+from harness.supernet import fair
 from harness.supernet.build import build_network
 from heuristics import recipe as recipes
 from heuristics.extras import extras_for
-from heuristics.hooks import Context
+from heuristics.hooks import Context, StepRule, UpdateTransform
 from heuristics.losses import losses_for
 from heuristics.recipe import Recipe, TrainingSection
 from heuristics.samplers import sampler_for
 from heuristics.updates import Accumulate
 
+CHECK_STEPS = 50
+"""Steps between two looks at whether the loss is finite, for which a GPU has to be waited for."""
 RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "status.json"
 
 
@@ -132,7 +135,7 @@ def train(
         _prepare(run, out, resume)
     law = sampler_for(space(recipe.space), recipe, getattr(run.network, "cell_count", 1))
     extra_terms, transforms = extras_for(recipe)
-    rule, terms = Accumulate(transforms), [*losses_for(recipe), *extra_terms]
+    rule, terms = _step_rule(run, transforms), [*losses_for(recipe), *extra_terms]
     steps_per_epoch = len(run.task.train) // recipe.training.batch_size
     steps = recipe.training.epochs * steps_per_epoch
     ctx = Context(recipe, space(recipe.space), run.network, run.optimiser, np.random.default_rng(), steps=steps)
@@ -149,12 +152,15 @@ def train(
             _set_schedule(ctx)
             meter.add(rule.run(ctx, law.plan(ctx), terms))
             ctx.step += 1
+            if ctx.step % CHECK_STEPS == 0 and not meter.finite():
+                break
         entry = meter.epoch_entry()
         run.epoch = epoch + 1
         run.log.append(entry)
         if not math.isfinite(entry["loss"]):
             problem = (
-                f"The loss of epoch {epoch + 1} is {entry['loss']}: the run diverged. Lower training.learning_rate, "
+                f"The loss is {entry['loss']} in epoch {epoch + 1} by step {ctx.step:,}: the run diverged. Lower "
+                "training.learning_rate, "
             )
             problem += "or clip gradients (training.clip)."
             if out is not None:
@@ -169,6 +175,13 @@ def train(
     if out is not None:
         _write_status(out, "trained", run)
     return run
+
+
+def _step_rule(run: Run, transforms: list[UpdateTransform]) -> StepRule:
+    """Paths one after the other; on a GPU as one CUDA graph, where the recipe allows it and nothing looks between."""
+    if run.device.type == "cuda" and fair.fits(run.recipe) and not transforms:
+        return fair.FairStep(capture=True)
+    return Accumulate(transforms)
 
 
 def learning_rate(t: TrainingSection, step: int, steps: int, steps_per_epoch: float) -> float:
@@ -219,6 +232,10 @@ class _Meter:
             self._progress(
                 Progress(ctx.epoch, ctx.step + 1, ctx.steps, e["loss"], e["accuracy"], e["images_per_second"])
             )
+
+    def finite(self) -> bool:
+        """Whether no loss of the epoch so far was infinite or no number."""
+        return math.isfinite(float(self._loss))
 
     def epoch_entry(self) -> dict[str, Any]:
         seconds = time.perf_counter() - self._started

@@ -1,6 +1,8 @@
 """The super-net of NAS-Bench-201: the benchmark's own network with every operation on every edge.
 
-Restricted to one architecture it is that architecture's stand-alone network, parameter for parameter.
+Restricted to one architecture it is that architecture's stand-alone network, parameter for parameter. One liberty is
+taken: an edge from a node that nothing reaches carries nothing, where the benchmark's code would convolve zeros and
+be left with the shift of the batch norm.
 """
 
 from __future__ import annotations

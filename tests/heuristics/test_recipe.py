@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 
 from heuristics import recipe as recipes
@@ -55,7 +57,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(change, message):
     [
         (["sampling.law=fair", "sampling.paths=3"], "fair sets it"),
         (["sampling.law=architectures", "sampling.per_cell=true"], "which the law architectures does not"),
-        (["sampling.law=classes", "sampling.with_none=false"], "cannot be combined with the law classes"),
+        (["sampling.law=fare"], "did you mean fair"),
         (["space=nb1shot1-1", "sampling.with_none=false"], "nb1shot1-1 has no operation none"),
         (["space=nb1shot1-1", "network.op_on=node"], "operations on nodes already"),
         (["training.momentum=0", "training.nesterov=true"], "nesterov needs"),
@@ -102,8 +104,22 @@ def test_every_value_of_the_catalogue_is_an_edit_of_a_recipe(name):
 def test_the_catalogue_refuses_what_does_not_apply():
     with pytest.raises(RecipeError, match="is for nb201"):
         CATALOGUE["op-on"].apply(Recipe(space="nb1shot1-1"), "node")
-    with pytest.raises(RecipeError, match="no value 'sideways'; it has edge, node"):
+    with pytest.raises(RecipeError, match="'sideways', but must be one of edge, node"):
         CATALOGUE["op-on"].apply(Recipe(), "sideways")
+    with pytest.raises(RecipeError, match="no value 'sideways'; it has random-nas, random-a, classes, fair-nas"):
+        CATALOGUE["path-sampling"].apply(Recipe(), "sideways")
+
+
+def test_a_heuristic_of_one_key_takes_other_values_of_it():
+    assert CATALOGUE["learning-rate"].apply(Recipe(), "0.07").training.learning_rate == 0.07
+    assert CATALOGUE["batch-norm"].key is CATALOGUE["path-sampling"].key is None
+
+
+def test_names_of_recipes_outlive_keys_added_later():
+    """The hash of the default recipe is that of an empty one."""
+    assert Recipe().hash == hashlib.sha256(b"{}").hexdigest()[:16]
+    changed = Recipe().override(["seed=2", "training.epochs=3"])
+    assert changed.hash == hashlib.sha256(b'{"seed": 2, "training": {"epochs": 3}}').hexdigest()[:16]
 
 
 def test_the_catalogue_has_the_fourteen():
