@@ -9,7 +9,7 @@ STUDY ?= quick
 DEVICE ?= cpu
 BIN := $(VENV)/bin
 
-.PHONY: study test lint bench lock clean
+.PHONY: study test lint bench bench-gpu lock clean
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,9 @@ test: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(BIN)/python tests/bench/bench.py
+
+bench-gpu: $(VENV)/ready
+	$(BIN)/python tests/bench/gpu.py --out results/gpu
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
