@@ -8,7 +8,7 @@ from benchmarks.errors import UserError
 from benchmarks.spaces import space
 from benchmarks.tasks.task import Split, Task
 from harness import train as training
-from harness.train import Diverged, learning_rate, open_run, start, train
+from harness.train import Diverged, learning_rate, open_run, start, train, write_tensorboard
 from heuristics.recipe import Recipe, TrainingSection
 
 TINY = ["network.channels=4", "network.cells=1", "training.batch_size=20", "training.epochs=2", "evaluation.images=40"]
@@ -173,3 +173,15 @@ def test_three_lines_of_python_train_and_rank(task):
     run = train(recipe(), task=task)
     scores = rank(run, range(20))
     assert scores.accuracy.shape == scores.loss.shape == (20,)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_log_becomes_tensorboard_events(task, tmp_path):
+    loading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = train(recipe(), tmp_path / "run", task=task)
+    write_tensorboard(run, tmp_path / "run")
+    events = loading.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {"loss", "accuracy", "learning_rate", "images_per_second"}
+    assert [e.step for e in events.Scalars("loss")] == [1, 2]
+    assert [e.value for e in events.Scalars("loss")] == pytest.approx([entry["loss"] for entry in run.log], rel=1e-6)
