@@ -7,6 +7,7 @@ alone, so that a run resumed from the checkpoint of any epoch ends with the same
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import math
 import os
@@ -274,8 +275,10 @@ def save(run: Run, out: Path) -> None:
         "optimiser": run.optimiser.state_dict(),
         "log": run.log,
     }
+    content = io.BytesIO()  # writing to a file itself, torch does not say why it cannot
+    torch.save(state, content)
     partial = out / f".{CHECKPOINT}.partial"
-    torch.save(state, partial)
+    partial.write_bytes(content.getbuffer())
     partial.replace(out / CHECKPOINT)
     _write_log(run, out)
 

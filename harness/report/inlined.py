@@ -39,11 +39,10 @@ def _own(svg: str, name: str) -> tuple[ElementTree.Element, float]:
                 parent.remove(child)
     for element in root.iter():
         element.tag = _local(element.tag)
-        # Between elements there is white space alone, and in figures of many points a lot of it.
-        if element.tag not in ("text", "tspan", "style") and not (element.text or "").strip():
-            element.text = None
-        if not (element.tail or "").strip():
-            element.tail = "\n" if element.tag == "g" else None
+        if element.tag not in ("text", "tspan", "style"):
+            # White space that only indents, of which figures of many points have a lot.
+            element.text = (element.text or "").strip()
+            element.tail = "\n" if element.tag == "g" else ""
         if element.tag == "style":
             element.text = _RULE.sub(lambda rule: f"{_scoped(rule[1], name)}{{", element.text or "")
         element.attrib = dict(_attribute(key, value, name) for key, value in element.attrib.items())

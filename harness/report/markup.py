@@ -13,6 +13,9 @@ ABSENT = "–"
 class Html(str):
     """Markup; any other text is escaped where it is put."""
 
+    def __add__(self, other: str) -> Html:
+        return Html(super().__add__(escaped(other)))
+
 
 def escaped(text: object) -> Html:
     """Text as markup; markup as it is."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.report import page_tables
 from harness.report.inlined import figure
-from harness.report.markup import ABSENT, Html, el, escaped, join, number
+from harness.report.markup import ABSENT, Html, el, escaped, join, number, with_interval
 
 TEMPLATE = Path(__file__).with_name("page.html")
 DIGITS = 7
@@ -44,6 +44,7 @@ def page(analysis: dict[str, Any], scatter: dict[str, Any], figures: dict[str, s
         "findings": join(el("li", sentence) for sentence in analysis["findings"]),
         "numbers": _numbers(analysis),
         "note": escaped(scatter.get("note") or ""),
+        "clear": f"{page_tables.CLEAR:g}",
         "families": page_tables.families(analysis["rows"]),
         "count": str(len(analysis["rows"])),
         "effects": page_tables.effects(analysis, columns),
@@ -67,7 +68,7 @@ def _data(analysis: Mapping[str, Any], scatter: Mapping[str, Any]) -> Html:
     order = {row["label"]: place for place, row in enumerate(analysis["rows"])}
     runs = sorted(scatter["runs"], key=lambda run: (order.get(run["label"], len(order)), run["seed"]))
     for what, values in [("true", scatter["true"])] + [(run["label"], run["scores"]) for run in runs]:
-        if len(values) != count and runs:
+        if runs and len(values) != count:
             raise ValueError(f"{what}: {len(values)} values for {count} architectures.")
     content = {
         "archs": scatter["archs"],
@@ -106,26 +107,38 @@ def _seed(seed: str) -> str:
 
 def _numbers(a: Mapping[str, Any]) -> Html:
     """The cards of key numbers."""
-    base, ceiling, level = a["rows"][0]["tau"] if a["rows"] else None, a["ceiling"], f"{100 * a['level']:g} %"
+    base, means, ceiling = a["rows"][0]["tau"], a["rows"][0]["means"], a["ceiling"]
+    level = f"{100 * a['level']:g} %"
+    d = a["beside_params"]
+    beside = f"; base less this: {with_interval(d, '+.3f')}" if d else ""
     smallest = f"; smallest attainable p {a['smallest_p']:.2g}" if a["smallest_p"] is not None else ""
     cards = [
         (
             "Base, Kendall τ",
             number(base["value"]) if base else ABSENT,
-            f"{level} interval {number(base['low'])} to {number(base['high'])}" if base else "no run of it is done",
+            f"{level} interval {number(base['low'])} to {number(base['high'])}; within the truly best 10 %: "
+            f"{number(means.get('tau_top_10'))}"
+            if base
+            else "no run of it is done",
         ),
-        ("Parameter count, τ", number(a["params_tau"]), "how well size alone ranks the same architectures"),
+        ("Parameter count, τ", number(a["params_tau"]), f"how well size alone ranks the same architectures{beside}"),
         (
             "Ceiling, τ",
             number(ceiling["tau"]) if ceiling else ABSENT,
-            f"between single repeats of the ground truth: {ceiling['source']}"
+            f"between single repeats of the ground truth, {ceiling['source']}; within the truly best 10 %: "
+            f"{number(ceiling['top10'])}"
             if ceiling
             else "unknown: this ground truth keeps no repeats apart",
+        ),
+        (
+            "Base, regret",
+            number(means.get("regret@1"), ".2f"),
+            "points of true accuracy that its best-scored architecture falls short of the best",
         ),
         ("Architectures", f"{a['architectures']:,}", "ranked by every run"),
         ("Images", f"{a['images']:,}", "validation images that score each architecture in the base"),
         ("Seeds", str(len(a["seeds"])), f"of each setting: {', '.join(map(str, a['seeds']))}"),
-        ("Resamples", f"{a['resamples']:,}", f"of architectures and seeds, for {level} intervals{smallest}"),
+        ("Resamples", f"{a['resamples']:,}", f"of {page_tables.resampled(a)}, for {level} intervals{smallest}"),
     ]
     if proxy := a["proxy"]:
         cards.append(
@@ -175,4 +188,4 @@ def _spelled(value: Any) -> str:
         return ", ".join(_spelled(item) for item in value) or "none"
     if value is None:
         return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value) or '""'

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.correlation import RANDOM_DRAWS
-from harness.report.markup import ABSENT, Html, el, join, number, with_interval
+from harness.report.markup import ABSENT, Html, el, escaped, join, number, with_interval
 
 CLEAR = 0.05
 """Holm-corrected p-value under which an effect counts as clear."""
@@ -30,11 +31,17 @@ class Column:
     kind: str = "number"
 
 
+def resampled(a: Mapping[str, Any]) -> str:
+    """What intervals are over."""
+    return "architectures and seeds" if len(a["seeds"]) > 1 else "architectures alone (there is one seed)"
+
+
 def columns(a: Mapping[str, Any]) -> list[Column]:
+    """All columns of the table of effects, from left to right."""
     level = f"{100 * a['level']:g} %"
     tau = (
         "Kendall's τ-b between scores and true accuracies, mean over seeds: 1 for the same order, 0 for none in "
-        f"common, −1 for the reverse. In brackets the {level} interval over architectures and seeds."
+        f"common, −1 for the reverse. In brackets the {level} interval over {resampled(a)}."
     )
     difference = (
         "τ less that of the base, on the same architectures and seeds. Arrows say up or down, and are filled where "
@@ -47,9 +54,7 @@ def columns(a: Mapping[str, Any]) -> list[Column]:
     bins = "τ against true accuracies cut into bins of {} points from 0 (floor), so that smaller differences are ties."
     text: dict[str, Any] = {"first": "ascending", "kind": "text"}
     return [
-        Column(
-            "Setting", "Heuristic", "What is changed; the base is the recipe as given.", _plain("heuristic"), **text
-        ),
+        Column("Setting", "Heuristic", "What is changed; the base is the recipe as given.", _heuristic, **text),
         Column("Setting", "Value", "What it is changed to.", _plain("value"), **text),
         Column("Setting", "Family", "The kind of change.", _plain("family"), **text),
         Column("Setting", "Runs", "Finished runs of those planned, and what became of the others.", _runs, "ascending"),
@@ -109,6 +114,11 @@ def _plain(key: str) -> Callable[[Row], tuple[object, str | None]]:
     return lambda row: (row[key] or ABSENT, row[key] or None)
 
 
+def _heuristic(row: Row) -> tuple[Html, str]:
+    """With the value a second time, for screens where the column of values scrolls away."""
+    return join([row["heuristic"], " ", el("span", row["value"], class_="also", aria_hidden="true")]), row["heuristic"]
+
+
 def _mean(name: str, form: str = ".3f") -> Callable[[Row], tuple[str, float | None]]:
     return lambda row: (number(row["means"].get(name), form), row["means"].get(name))
 
@@ -135,7 +145,7 @@ def _runs(row: Row) -> tuple[Html, float]:
 def _tau(row: Row) -> tuple[object, float | None]:
     tau = row["tau"]
     if tau is None:
-        return ABSENT, None
+        return ", ".join(dict.fromkeys(row["states"].values())), None
     return with_interval(tau), tau["value"]
 
 
@@ -181,6 +191,7 @@ def _p(row: Row) -> tuple[str, float | None]:
 
 
 def families(rows: Sequence[Row]) -> Html:
+    """An option for each family that a setting has."""
     names = dict.fromkeys(name for row in rows for name in row["family"].split(" + ") if name)
     return join(el("option", name, value=name) for name in names)
 
@@ -225,6 +236,7 @@ def _cell(shown: tuple[object, float | str | None], kind: str, start: bool, head
 
 
 def glossary(columns: Sequence[Column]) -> Html:
+    """What each column means."""
     return join(el("dt", column.title) + el("dd", column.meaning) for column in columns)
 
 
@@ -240,7 +252,9 @@ def operations(rows: Sequence[Row]) -> Html:
     ]
     lines = []
     for row in known:
-        cells = [el("th", row["label"], scope="row", class_="text", data_v=row["label"])]
+        # A long label may break after the = alone.
+        label = Html("<wbr>").join(map(escaped, re.split("(?<==)", row["label"])))
+        cells = [el("th", Html(label), scope="row", class_="text", data_v=row["label"])]
         for name in names:
             value = row["over_ranked"].get(name)
             side = None if not value else "over" if value > 0 else "under"

@@ -178,32 +178,34 @@ def load_study(named: str | Path, overrides: Sequence[str] = ()) -> Study:
         ) from None
     except OSError as error:
         raise StudyError(f"The study {path} cannot be read: {error.strerror}.") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise StudyError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
     try:
         return _study(path, content, overrides)
-    except (StudyError, RecipeError) as error:
+    except UserError as error:
         raise StudyError(f"{path}: {error}") from None
 
 
 def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
     if not isinstance(content, Mapping) or "heuristics" not in content:
         raise StudyError("it is no study: a study names `heuristics` (a recipe alone goes to `supernet train`).")
-    for key in content:
-        if key not in KEYS:
-            near = difflib.get_close_matches(str(key), KEYS, 1)
-            raise StudyError(f"there is no key {key!r}" + (f"; did you mean {near[0]}?" if near else "."))
-    plugins = tuple(Plugin.read(path.parent / name) for name in content.get("plugins", ()))
+    _check_keys(content, KEYS)
+    listed = content.get("plugins") or []
+    if not (isinstance(listed, list) and all(isinstance(name, str) for name in listed)):
+        raise StudyError(f"plugins is {listed!r}, but must be a list of files.")
+    plugins = tuple(Plugin.read(path.parent / name) for name in listed)
     for plugin in plugins:
         plugin.load()
-    base = recipes.from_dict({**content.get("recipe", {}), "space": content.get("space", "nb201")})
-    base = base.override(overrides)
+    section = _mapping(content, "recipe")
+    if "space" in content and "space" in section:
+        raise StudyError("space stands there twice: beside the recipe and in it.")
+    base = recipes.from_dict({"space": content.get("space", "nb201"), **section}).override(overrides)
     design = content.get("plan", "one-factor")
-    if design not in DESIGNS:
+    if not (isinstance(design, str) and design in DESIGNS):
         raise StudyError(f"plan is {design!r}, but must be one of {', '.join(DESIGNS)}.")
     seeds = content.get("seeds", [0])
-    if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
-        raise StudyError(f"seeds is {seeds!r}, but must be a list of whole numbers.")
+    if not (isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds)):
+        raise StudyError(f"seeds is {seeds!r}, but must be a list of whole numbers from 0 on.")
     if len(set(seeds)) < len(seeds):
         raise StudyError(f"seeds is {seeds!r}: a seed stands there twice.")
     sample = str(content.get("sample", "all"))
@@ -219,18 +221,34 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
         seeds=tuple(seeds),
         design=design,
         factors=_factors(content["heuristics"], base),
-        truth=_truth(content.get("truth") or {}, base),
+        truth=_truth(_mapping(content, "truth"), base),
         sample=sample,
         last_epochs=last_epochs,
         plugins=plugins,
     )
 
 
+def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The keys and values under a key that may be left out."""
+    section = content.get(key) or {}
+    if not isinstance(section, Mapping):
+        raise StudyError(f"{key} must hold keys and values, not {section!r}.")
+    return section
+
+
+def _check_keys(content: Mapping[str, Any], known: Sequence[str], prefix: str = "") -> None:
+    for key in content:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"there is {', '.join(known)}."
+            raise StudyError(f"there is no key '{prefix}{key}'; {hint}")
+
+
 def _factors(content: Any, base: Recipe) -> tuple[tuple[Heuristic, tuple[str, ...]], ...]:
     if content == "all":
         every = {h: tuple(v for v in h.values if _fits(h, base, v)) for h in CATALOGUE.values()}
         return tuple((heuristic, values) for heuristic, values in every.items() if values)
-    if isinstance(content, list):
+    if isinstance(content, list) and all(isinstance(name, str) for name in content):
         content = dict.fromkeys(content)
     if not isinstance(content, Mapping):
         raise StudyError("heuristics must be `all`, a list of names, or names with lists of values.")
@@ -243,9 +261,13 @@ def _factors(content: Any, base: Recipe) -> tuple[tuple[Heuristic, tuple[str, ..
                 + (f"; did you mean {near[0]}?" if near else "; `supernet heuristics` lists them.")
             )
         heuristic = CATALOGUE[name]
-        wanted = list(heuristic.values) if values in (None, "all") else [_text(value) for value in values]
+        if values is not None and values != "all" and not isinstance(values, list):
+            raise StudyError(f"heuristics.{name} is {values!r}, but must be `all` or a list of values.")
+        wanted = [_text(value) for value in values] if isinstance(values, list) else list(heuristic.values)
         for value in wanted:
             heuristic.apply(base, value)  # says what is wrong, if anything is
+            if wanted.count(value) > 1:
+                raise StudyError(f"heuristics.{name} has the value {value} twice.")
         factors.append((heuristic, tuple(wanted)))
     return tuple(factors)
 
@@ -266,10 +288,7 @@ def _text(value: Any) -> str:
 
 
 def _truth(content: Mapping[str, Any], base: Recipe) -> Truth:
-    known = ("table", "dataset", "split", "epochs", "seed")
-    for key in content:
-        if key not in known:
-            raise StudyError(f"there is no key truth.{key}; there is {', '.join(known)}.")
+    _check_keys(content, ("table", "dataset", "split", "epochs", "seed"), "truth.")
     epochs = content.get("epochs")
     try:
         measure = shelf.measure_for(

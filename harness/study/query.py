@@ -163,8 +163,10 @@ class Database:
         except duckdb.Error as error:
             # Below its message, DuckDB repeats the SQL, or lists every function of this name.
             said = " ".join(re.split(r"\n\n|\nLINE |\nTraceback|\n\s*Candidate functions", str(error))[0].split())
-            named = [view for view in views.VIEWS if re.search(rf"\b{view}\b", sql, re.IGNORECASE)]
-            columns = "".join(f" {view} has {', '.join(self.columns(view))}." for view in named)
+            columns = ""
+            if isinstance(error, duckdb.BinderException):  # there is no such column, or it is of another type
+                named = [view for view in views.VIEWS if re.search(rf"\b{view}\b", sql, re.IGNORECASE)]
+                columns = "".join(f" {view} has {', '.join(self.columns(view))}." for view in named)
             raise UserError(
                 f"The question cannot be answered. {said}{'' if said[-1:] in '.!?' else '.'}{columns} "
                 f"The views are {', '.join(views.VIEWS)}; DESCRIBE lists the columns of one."

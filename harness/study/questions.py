@@ -42,17 +42,17 @@ _OPERATIONS = r"""
         100 * sum(above) / sum(uses) AS over_ranked_percent,
         sum(points) / sum(uses) AS mean_points
     FROM (
-        SELECT {columns}, unnest(regexp_extract_all(arch, '(\w+)~', 1)) AS operation, uses, above, points
+        SELECT * EXCLUDE (arch), unnest(regexp_extract_all(arch, '(\w+)~', 1)) AS operation
         FROM (
             SELECT cohort, {columns}, arch,
                 count(*) AS uses, count(*) FILTER (over_ranked > 0) AS above, sum(over_ranked) AS points
             FROM ranks JOIN runs USING (hash) JOIN changes USING (hash)
-            GROUP BY ALL
+            GROUP BY cohort, {columns}, arch
         )
     )
     WHERE operation <> 'out'
     GROUP BY cohort, {columns}, operation
-    ORDER BY {columns}, mean_points DESC
+    ORDER BY {columns}, cohort, mean_points DESC
 """
 
 _ALL = (
@@ -121,8 +121,8 @@ _ALL = (
         "extremes over its runs.",
         """
         SELECT space, truth_dataset, arch, count(*) AS runs, avg(over_ranked) AS mean_points,
-            min(over_ranked) AS least, max(over_ranked) AS most,
-            avg(true_percentile) AS true_percentile, any_value(true_accuracy) AS true_accuracy, any_value(params) AS params
+            min(over_ranked) AS least, max(over_ranked) AS most, avg(true_percentile) AS true_percentile,
+            any_value(true_accuracy) AS true_accuracy, any_value(params) AS params
         FROM ranks JOIN runs USING (hash)
         GROUP BY cohort, space, truth_dataset, arch
         QUALIFY row_number() OVER (PARTITION BY cohort ORDER BY mean_points DESC, arch) <= 20
@@ -191,13 +191,13 @@ _ALL = (
                 percent_rank() OVER (PARTITION BY hash ORDER BY params)
                     - percent_rank() OVER (PARTITION BY hash ORDER BY params DESC) AS params_place
             FROM ranks
-        ), likeness AS (
-            SELECT hash, corr(score_percentile, params_place) AS spearman FROM places GROUP BY hash
+        ), alike AS (
+            SELECT hash, corr(score_percentile, params_place) AS likeness FROM places GROUP BY hash
         )
         SELECT space, truth_dataset, change, count(*) AS seeds, avg(kendall_tau) AS mean_tau,
             avg(params_tau) AS params_tau, avg(kendall_tau - params_tau) AS difference,
-            count(*) FILTER (kendall_tau > params_tau) AS better, avg(spearman) AS score_with_params
-        FROM runs JOIN changes USING (hash) JOIN measures USING (hash) LEFT JOIN likeness USING (hash)
+            count(*) FILTER (kendall_tau > params_tau) AS better, avg(likeness) AS score_with_params
+        FROM runs JOIN changes USING (hash) JOIN measures USING (hash) LEFT JOIN alike USING (hash)
         WHERE kendall_tau IS NOT NULL
         GROUP BY cohort, space, truth_dataset, setting, change
         ORDER BY space, truth_dataset, cohort, difference DESC

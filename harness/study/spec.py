@@ -79,13 +79,19 @@ class Plugin:
         return cls(str(path.resolve()), hashlib.sha256(content).hexdigest())
 
     def load(self) -> None:
-        """Import the file, once in a process."""
+        """Import the file, once in a process.
+
+        Raises:
+            UserError: it cannot be imported, or has changed since it was read.
+        """
         name = f"supernet_plugin_{self.sha256[:16]}"
         if name in sys.modules:
             return
+        if Plugin.read(Path(self.path)).sha256 != self.sha256:
+            raise UserError(f"The plug-in {self.path} has changed since this run was planned. Plan it anew.")
         definition = importlib.util.spec_from_file_location(name, self.path)
-        assert definition is not None
-        assert definition.loader is not None
+        if definition is None or definition.loader is None:
+            raise UserError(f"The plug-in {self.path} is no Python file: its name does not end in .py.")
         module = importlib.util.module_from_spec(definition)
         sys.modules[name] = module
         try:
@@ -144,7 +150,10 @@ class RunSpec:
 
         within = space(self.recipe.space)
         known = np.arange(len(within)) if isinstance(within, NB201) else within.subset("unique-cell")
-        known = known[truth_rows(within, known, table) >= 0]
+        rows = truth_rows(within, known, table)
+        known, rows = known[rows >= 0], rows[rows >= 0]
+        m = self.truth.measure
+        known = known[~np.isnan(table.readings(m.dataset, m.split, m.epochs, m.seed, rows))]
         if self.sample == "all":
             return known
         if int(self.sample) > len(known):

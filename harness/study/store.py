@@ -178,7 +178,12 @@ class Store:
         run = spec.hash
         with (self._work / f"{run}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield self._work / run
+            try:
+                yield self._work / run
+            except Exception:
+                for path in (self._work / run).glob(".*.partial"):  # what fills a full disk, perhaps
+                    path.unlink(missing_ok=True)
+                raise
 
     def set_aside(self, run: str) -> None:
         """Move a damaged run directory out of the way, keeping it."""
@@ -218,6 +223,8 @@ def check(path: Path) -> None:
         missing = {SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT} - set(sums)
         if missing:
             raise ValueError(f"{', '.join(sorted(missing))} is not among its files")
+        for name in (SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT):
+            _load(path / name)
     except (OSError, ValueError, AttributeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         name = f" ({Path(error.filename).name})" if isinstance(error, OSError) and error.filename else ""
@@ -227,8 +234,11 @@ def check(path: Path) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file whole or not at all."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -13,8 +13,8 @@ VIEWS = {
     "metrics": "the same as rows: hash, name, value; null where a metric is not defined",
     "epochs": "a row per epoch of training, with tau after each of the last ones",
     "scores": "a row per run, scored epoch and architecture, with its true accuracy",
-    "ranks": "the last scores, by what the recipe ranks by: percentiles from 0 (worst) to 100 by score and by truth, and "
-    "by how many percentile points the architecture is over-ranked",
+    "ranks": "the last scores, by what the recipe ranks by: percentiles from 0 (worst) to 100 by score and by truth, "
+    "and by how many points the first is above the second: over_ranked",
     "recipes": "every key of a run but its seed, as text: hash, key, value",
     "changes": "how a run differs from the base of its cohort: the setting whose values are, key by key, shared by "
     "most settings (of several the one with most runs, then the first by its identifier)",
@@ -24,9 +24,9 @@ VIEWS = {
 """Name -> what it holds."""
 
 _T = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+    12.70620, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.30600, 2.26216, 2.22814,
+    2.20099, 2.17881, 2.16037, 2.14479, 2.13145, 2.11991, 2.10982, 2.10092, 2.09302, 2.08596,
+    2.07961, 2.07387, 2.06866, 2.06390, 2.05954, 2.05553, 2.05183, 2.04841, 2.04523, 2.04227,
 )  # fmt: skip
 """97.5 % quantiles of Student's t by degrees of freedom from 1."""
 
@@ -69,7 +69,8 @@ DEFINITIONS = (
             SELECT cohort, setting AS base FROM keyed GROUP BY cohort, setting, runs
             QUALIFY row_number() OVER (PARTITION BY cohort ORDER BY sum(sharing) DESC, runs DESC, setting) = 1
         ), differing AS (
-            SELECT k.cohort, k.setting, count(*) AS keys, string_agg(k.key || '=' || k.value, ', ' ORDER BY k.key) AS change
+            SELECT k.cohort, k.setting, count(*) AS keys,
+                string_agg(k.key || '=' || k.value, ', ' ORDER BY k.key) AS change
             FROM keyed AS k JOIN bases USING (cohort)
             JOIN keyed AS b ON b.cohort = k.cohort AND b.setting = base AND b.key = k.key AND b.value <> k.value
             GROUP BY k.cohort, k.setting

@@ -86,6 +86,7 @@ def study(folder):
         "measure": {"dataset": "cifar10", "split": "test", "epochs": "200", "seed": "mean"},
         "truth": "NATS-Bench tss v1.0 records", "architectures": 15625, "images": 1000, "seeds": SEEDS,
         "resamples": 2000, "level": 0.95, "params_tau": 0.578,
+        "beside_params": {**estimate(-0.078, 0.02), "p": 0.001, "smallest_p": 0.001},
         "ceiling": {"tau": 0.914, "top10": 0.67, "source": "cifar10-valid valid, 200 epochs", "pairs": []},
         "rows": rows, "proxy": {**estimate(0.31, 0.4), "pearson": 0.35, "settings": 9}, "smallest_p": 2 / 2001,
         "findings": [

@@ -43,7 +43,7 @@ def text(study):
 class Reader(HTMLParser):
     """Ids, references, and whether elements are closed in order."""
 
-    VOID = ("meta", "link", "br", "input")
+    VOID = ("meta", "link", "wbr", "input")
 
     def __init__(self, text):
         super().__init__()
@@ -80,10 +80,21 @@ def test_the_page_is_whole_and_refers_to_nothing_outside(text):
 
 def test_every_number_that_matters_is_in_the_text(text):
     shown = Reader(text).text
-    for expected in ("0.500", "0.479 to 0.521", "0.578", "0.914", "15,625", "2,000", "smallest attainable p 0.001"):
+    for expected in (
+        "0.500",
+        "0.479 to 0.521",
+        "0.578",
+        "−0.078 [−0.098, −0.058]",
+        "0.914",
+        "15,625",
+        "2,000",
+        "smallest attainable p 0.001",
+    ):
         assert expected in shown
     assert "1 of 3 seed 1: divergedseed 2: running" in shown
     assert "training.learning_rate: 0.025 → 0.1" in shown
+    assert not re.search("&(lt|gt|amp);", shown)
+    assert not re.search(r"</?\w", shown.partition("Findings")[2].partition('{"archs"')[0])
 
 
 def test_equal_input_gives_equal_text_also_after_a_passage_through_json(study, text):
@@ -115,7 +126,7 @@ def test_marks_of_the_template_in_a_text_stay_text(study):
 def test_what_is_not_known_is_a_dash_and_not_nan(study):
     study = copy.deepcopy(study)
     a = study["analysis"]
-    a |= {"ceiling": None, "proxy": None, "smallest_p": None}
+    a |= {"ceiling": None, "proxy": None, "smallest_p": None, "beside_params": None}
     a["rows"][1]["means"] |= {"tau_top_10": None, "regret@1": float("nan")}
     study["scatter"]["runs"][0]["scores"][3] = float("nan")
     text = page(**study)
@@ -128,7 +139,8 @@ def test_a_study_without_finished_runs_has_a_page(study):
     rng = np.random.default_rng(0)
     study["analysis"] |= {
         "rows": [made_up_study.row("base", "as given", rng, states=("missing",) * 3)],
-        "ceiling": None, "proxy": None, "smallest_p": None, "findings": ["No run of the base is done yet."],
+        "ceiling": None, "proxy": None, "smallest_p": None, "beside_params": None,
+        "findings": ["No run of the base is done yet."],
     }  # fmt: skip
     study["scatter"] |= {"runs": [], "true": []}
     study["figures"] = {}
@@ -335,6 +347,36 @@ def test_the_keyboard_steps_through_architectures(opened, study):
     assert study["scatter"]["archs"][order[2]] in find(opened, "#said").get_attribute("textContent")
     plot.send_keys(Keys.ESCAPE)
     assert not find(opened, "#tip").is_displayed()
+
+
+def test_a_tap_shows_an_architecture(opened, study):
+    size(opened, 360, 800)
+    plot = find(opened, "#plot")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
+    x, y, _ = place_of(opened, study, 30)
+    left, top = opened.execute_script("const box = arguments[0].getBoundingClientRect(); return [box.x, box.y]", plot)
+    opened.execute_cdp_cmd(
+        "Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": left + x, "y": top + y}]}
+    )
+    opened.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert shown(opened)["arch"] == study["scatter"]["archs"][30]
+    assert find(opened, "#tip").rect["y"] > plot.rect["y"] + plot.rect["height"]
+
+
+def test_the_plot_follows_the_colour_scheme(opened):
+    def prefer(scheme):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        return [
+            picture(opened),
+            *(find(opened, css).value_of_css_property("background-color") for css in ("body", ".card")),
+        ]
+
+    light, dark = prefer("light"), prefer("dark")
+    prefer("light")
+    assert light[0] != dark[0]
+    assert light[1] != dark[1]
+    assert light[2] == dark[2] == "rgba(255, 255, 255, 1)"  # figures keep a white ground
 
 
 def column(browser, k):

@@ -1,0 +1,1 @@
+"""Search algorithms under fixed budgets: what they ask, what it costs, and how good the architectures they pick are."""
