@@ -13,6 +13,7 @@ import math
 import os
 import platform
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -296,16 +297,20 @@ def _write_log(run: Run, out: Path) -> None:
 def restore(run: Run, out: Path) -> None:
     """Load the checkpoint of `out` into the run."""
     try:
+        with zipfile.ZipFile(out / CHECKPOINT) as archive:  # torch itself does not compare the checksums
+            if altered := archive.testzip():
+                raise zipfile.BadZipFile(altered)
         state = torch.load(out / CHECKPOINT, map_location=run.device, weights_only=True)
+        recipe = state["recipe"]
     except FileNotFoundError:
         raise UserError(f"{out} holds no checkpoint.") from None
     except Exception as error:  # whatever damaged bytes lead to
         raise DamagedCheckpoint(
             f"The checkpoint {out / CHECKPOINT} is damaged ({type(error).__name__}). Delete it and train again."
         ) from None
-    if state["recipe"] != run.recipe.hash:
+    if recipe != run.recipe.hash:
         raise UserError(
-            f"The checkpoint in {out} belongs to another recipe ({state['recipe']}, not {run.recipe.hash}). Resume "
+            f"The checkpoint in {out} belongs to another recipe ({recipe}, not {run.recipe.hash}). Resume "
             f"with {out / RECIPE}, or choose another folder."
         )
     run.network.load_state_dict(state["network"])

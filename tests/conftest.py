@@ -19,7 +19,7 @@ HOW_TO_GET = "no ground truth at hand: `supernet data fetch nb101`, `supernet da
 def data_dir():
     """The folder of real ground-truth tables, $SUPERNET_DATA."""
     folder = os.environ.get(shelf.ENVIRONMENT)
-    if not folder or not shelf.tables()[0]:
+    if not folder or not list(Path(folder).glob("*.parquet")):
         pytest.skip(HOW_TO_GET)
     return Path(folder)
 

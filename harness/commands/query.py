@@ -66,7 +66,7 @@ def _list() -> None:
     from harness.study.questions import QUESTIONS
     from harness.study.views import VIEWS
 
-    formatter = click.HelpFormatter(max_width=100)
+    formatter = click.HelpFormatter(width=100)
     with formatter.section("Ready questions (--ask NAME)"):
         formatter.write_dl([(q.name, q.what) for q in QUESTIONS.values()])
     with formatter.section("Views for SQL (DESCRIBE lists the columns of one)"):

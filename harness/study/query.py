@@ -37,8 +37,8 @@ from harness.study import views
 from harness.study.store import Result, Store
 from heuristics.recipe import Recipe
 
-_TEXT, _WHOLE, _NUMBER, _TRUTH_VALUE = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-_KINDS = {str: _TEXT, int: _WHOLE, float: _NUMBER, bool: _TRUTH_VALUE}
+_TEXT, _WHOLE, _NUMBER, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+_KINDS = {str: _TEXT, int: _WHOLE, float: _NUMBER, bool: _FLAG}
 
 _SCORES = pa.schema(
     [

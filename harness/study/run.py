@@ -72,33 +72,34 @@ def _make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     table = spec.truth.open(recipe.space)
     indices = spec.architectures(table)
     write_json(work / files.SPEC, spec.as_dict())
-    rate = 0.8  # share of the bar for training; scoring is the rest
+    epochs = recipe.training.epochs
+    scored_epochs = min(spec.last_epochs, epochs)
     tracked = _throttled(report, work / files.PROGRESS)
 
+    def share(trained: float, scored: float) -> float:
+        """Of the whole run, given epochs trained and epochs scored: training counts for 80 %."""
+        return 0.8 * trained / epochs + 0.2 * scored / scored_epochs
+
     def training(p: train.Progress) -> None:
-        text = f"epoch {p.epoch + 1}/{recipe.training.epochs}, loss {p.loss:.2f}, {p.images_per_second:,.0f} images/s"
-        tracked(rate * p.step / p.steps, text)
+        text = f"epoch {p.epoch + 1}/{epochs}, loss {p.loss:.2f}, {p.images_per_second:,.0f} images/s"
+        tracked(share(epochs * p.step / p.steps, max(0, p.epoch - epochs + scored_epochs)), text)
 
     def scored(run: train.Run) -> None:
-        if run.epoch > recipe.training.epochs - spec.last_epochs:
-            path = work / f".scores-{run.epoch}.parquet"
-            if not path.exists():
-                done = (run.epoch - recipe.training.epochs + spec.last_epochs - 1) / spec.last_epochs
-                _score(
-                    run,
-                    indices,
-                    path,
-                    lambda k, n: tracked(rate + (1 - rate) * (done + k / n / spec.last_epochs), "scoring"),
-                )
+        before = run.epoch - 1 - epochs + scored_epochs
+        path = work / f".scores-{run.epoch}.parquet"
+        if before >= 0 and not path.exists():
+            _score(run, indices, path, lambda k, n: tracked(share(run.epoch, before + k / n), "scoring"))
 
     problem = None
     try:
         run = _train(recipe, work, device, training, scored)
         log = run.log
-    except train.Diverged as error:
-        problem = str(error)
+    except train.Diverged:
+        problem = str(files.read_json(work / train.STATUS)["problem"])
         log = train.read_log(work)
     frame = _gathered(spec, table, indices, work) if problem is None else None
+    if frame is not None and not np.isfinite(frame[list(MEASURES.values())]).to_numpy().all():
+        problem, frame = "Scores are not finite: the run diverged at the end. Lower training.learning_rate.", None
     if frame is not None:
         frame.to_parquet(work / files.SCORES)
     write_json(work / files.METRICS, {} if frame is None else measures(spec, table, frame))
@@ -106,16 +107,18 @@ def _make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     write_json(work / files.ENVIRONMENT, {**train.environment(), "device": _device_name(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
     write_json(work / files.STATUS, {"state": state, "problem": problem, "recipe": recipe.hash})
-    for path in (*work.glob(".*"), work / train.CHECKPOINT):
+    for path in (work / train.CHECKPOINT, *work.glob(".*")):  # in this order: no checkpoint is ahead of its scores
         path.unlink(missing_ok=True)
     return state
 
 
 def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any) -> train.Run:
-    """Train from the checkpoint there is; a damaged one costs the run's own work alone."""
+    """Train from the checkpoint there is; a damaged one, or damaged scores, cost the run's own work alone."""
     task = task_of(recipe.task)
     keep = {"task": task, "device": device, "progress": progress, "after_epoch": after_epoch}
     try:
+        for path in work.glob(".scores-*.parquet"):
+            _read_scores(path)
         return train.train(recipe, work, resume=True, **keep)
     except train.DamagedCheckpoint:
         for path in (work / train.CHECKPOINT, work / train.LOG, *work.glob(".scores-*")):
@@ -136,14 +139,21 @@ def _score(run: train.Run, indices: Any, path: Path, progress: Any) -> None:
         }
     )
     partial = path.with_suffix(".partial")
-    frame.to_parquet(partial)
+    frame.to_parquet(partial, write_page_checksum=True)
     partial.replace(path)
+
+
+def _read_scores(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, page_checksum_verification=True)
+    except (OSError, ValueError) as error:  # pyarrow's errors are among them
+        raise train.DamagedCheckpoint(f"The scores {path} are damaged: {' '.join(str(error).split())}") from None
 
 
 def _gathered(spec: RunSpec, table: GroundTruth, indices: Any, work: Path) -> pd.DataFrame:
     """Scores after each of the last epochs, with architectures spelled out and their true accuracies."""
     within, m = space(spec.recipe.space), spec.truth.measure
-    parts = [pd.read_parquet(path) for path in work.glob(".scores-*.parquet")]
+    parts = [_read_scores(path) for path in work.glob(".scores-*.parquet")]
     frame = pd.concat(parts).sort_values(["epoch", "index"], ignore_index=True)
     rows = truth_rows(within, indices, table)
     known = pd.DataFrame(

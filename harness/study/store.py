@@ -112,15 +112,15 @@ class Store:
         if not path.is_dir():
             raise KeyError(run)
         check(path)
-        status = _load(path / STATUS)
+        status = read_json(path / STATUS)
         return Result(
             path,
-            _load(path / SPEC),
+            read_json(path / SPEC),
             status["state"],
             status.get("problem"),
-            _load(path / METRICS),
-            _load(path / LEDGER),
-            _load(path / ENVIRONMENT),
+            read_json(path / METRICS),
+            read_json(path / LEDGER),
+            read_json(path / ENVIRONMENT),
         )
 
     def hashes(self) -> list[str]:
@@ -159,14 +159,14 @@ class Store:
     def failure(self, run: str) -> str | None:
         """Why the last try of an unfinished run failed."""
         try:
-            return str(_load(self._failed / f"{run}.json")["problem"])
+            return str(read_json(self._failed / f"{run}.json")["problem"])
         except (OSError, ValueError, KeyError):
             return None
 
     def progress(self, run: str) -> dict[str, Any] | None:
         """Where a run in progress is: epoch, epochs, share, text; None where nothing is known."""
         try:
-            return _load(self._work / run / PROGRESS)
+            return read_json(self._work / run / PROGRESS)
         except (OSError, ValueError):
             return None
 
@@ -216,7 +216,7 @@ def check(path: Path) -> None:
         Damaged: they do not agree.
     """
     try:
-        sums = _load(path / SUMS)
+        sums = read_json(path / SUMS)
         for name, digest in sums.items():
             if _digest(path / name) != digest:
                 raise Damaged(f"The run {path} is damaged: {name} was altered. `supernet study run` makes it again.")
@@ -224,7 +224,7 @@ def check(path: Path) -> None:
         if missing:
             raise ValueError(f"{', '.join(sorted(missing))} is not among its files")
         for name in (SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT):
-            _load(path / name)
+            read_json(path / name)
     except (OSError, ValueError, AttributeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         name = f" ({Path(error.filename).name})" if isinstance(error, OSError) and error.filename else ""
@@ -241,7 +241,8 @@ def write_json(path: Path, content: Any) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _load(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The contents of a JSON file."""
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
 
