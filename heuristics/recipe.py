@@ -23,7 +23,6 @@ import yaml
 from benchmarks.errors import UserError
 from benchmarks.spaces import SPACE_NAMES
 
-
 LAWS = ["uniform", "architectures", "classes", "fair", "sandwich", "fixed"]
 """Sampling laws that there are; `heuristics.samplers.register` adds to them."""
 

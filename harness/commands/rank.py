@@ -51,7 +51,7 @@ def rank(
     from benchmarks.truth import shelf
     from harness import rank as ranking
     from harness.commands.correlate import report_single
-    from harness.scores import read_scores, written_architectures
+    from harness.scores import ScoreTable, truth_rows, written_architectures
     from harness.train import open_run
 
     if threads:
@@ -83,10 +83,15 @@ def rank(
         return
     by = "negative_loss" if run.recipe.evaluation.metric == "loss" else "accuracy"
     other = "accuracy" if by == "negative_loss" else "negative_loss"
-    table = read_scores(
-        run_dir / ranking.SCORES, run.recipe.space, truth, arch_column="index", score_columns=[by, other]
-    )
+    rows = truth_rows(within, scores.indices, truth)
+    known = rows >= 0
+    if not known.any():
+        raise UserError(f"None of the architectures scored is in {truth.path.name}; the scores are in {run_dir}.")
+    columns = {name: frame[name].to_numpy()[known] for name in (by, other)}
+    table = ScoreTable(run.recipe.space, rows[known], columns, pd.DataFrame(index=range(known.sum())))
     notes = [f"ranked by {by}; {scores.images:,} validation images"]
+    if not known.all():
+        notes.append(f"{known.sum():,} of the {len(known):,} architectures scored have ground truth and are compared")
     report = report_single(table, truth, measure, "all", resamples, 0, notes, None, run_dir / "report")
     metrics = {
         "images": scores.images,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.errors import UserError
+
 if TYPE_CHECKING:
     from harness.study.executors import Executor
-    from harness.study.plan import Study
+    from harness.study.plan import Setting, Study
+    from harness.study.spec import RunSpec
     from harness.study.store import Store
 
 RESULTS = click.option(
@@ -102,8 +106,8 @@ def run(
         if not specs:
             break
         tried |= set(specs)
-        _make(chosen, store, makers[executor], list(specs.values()), len(rows))
-    _status(chosen, store, overrides, results, brief=True)
+        _make(chosen, store, makers[executor], list(specs.values()), rows)
+    _status(chosen, store, name, overrides, results, brief=True)
     _report(chosen, store, results)
 
 
@@ -114,7 +118,7 @@ def run(
 def status(name: str, overrides: tuple[str, ...], results: Path) -> None:
     """Which runs are done, missing, diverged, failed or damaged, and why."""
     chosen, store = _open(name, overrides, results)
-    _status(chosen, store, overrides, results)
+    _status(chosen, store, name, overrides, results)
 
 
 @study.command()
@@ -134,16 +138,17 @@ def _open(name: str, overrides: tuple[str, ...], results: Path) -> tuple[Study, 
     return load_study(name, overrides), Store(results / "runs")
 
 
-def _make(chosen: Study, store: Store, executor: Executor, specs: list, total: int) -> None:
+def _make(
+    chosen: Study, store: Store, executor: Executor, specs: list[RunSpec], rows: list[tuple[Setting, RunSpec]]
+) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    labels = {spec.hash: f"{setting.label}, seed {spec.recipe.seed}" for setting, spec in chosen.plan()}
-    labels |= {spec.hash: labels.get(spec.hash, spec.hash) for spec in specs}
+    labels = {spec.hash: f"{setting.label}, seed {spec.recipe.seed}" for setting, spec in rows}
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[now]}"))
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bar:
-        overall = bar.add_task(chosen.name, total=total, completed=total - len(specs), now="")
+        overall = bar.add_task(chosen.name, total=len(rows), completed=len(rows) - len(specs), now="")
         shown: dict[str, int] = {}
 
         def tick() -> None:
@@ -163,15 +168,18 @@ def _make(chosen: Study, store: Store, executor: Executor, specs: list, total: i
             if run in shown:
                 bar.remove_task(shown.pop(run))  # type: ignore[arg-type]
             if state != "done":
-                reason = store.failure(run) or (store.read(run).problem if state == "diverged" else "")
-                click.echo(f"{labels[run]}: {state}. {reason or ''}", err=True)
+                reason = store.read(run).problem if state == "diverged" else store.failure(run)
+                unknown = f"The reason could not be written to {store.root}: its disk is full, perhaps."
+                click.echo(f"{labels[run]}: {state}. {reason or unknown}", err=True)
             elif not console.is_terminal:
                 click.echo(f"{len(done)}/{len(specs)} {labels[run]}", err=True)
 
         executor.make(specs, store.root, finished, tick)
 
 
-def _status(chosen: Study, store: Store, overrides: tuple[str, ...], results: Path, brief: bool = False) -> None:
+def _status(
+    chosen: Study, store: Store, name: str, overrides: tuple[str, ...], results: Path, brief: bool = False
+) -> None:
     from harness.study.overview import STATES, mean_tau, state_of
 
     rows = chosen.plan(mean_tau(store))
@@ -184,14 +192,17 @@ def _status(chosen: Study, store: Store, overrides: tuple[str, ...], results: Pa
             click.echo(f"{setting.label:{width}}  seed {spec.recipe.seed}  {spec.hash}  {state}  {reason}".rstrip())
     click.echo(f"{len(rows)} runs: " + ", ".join(f"{n} {state}" for state, n in counts.items() if n))
     if counts["failed"] + counts["missing"] + counts["damaged"]:
-        changes = "".join(f" --set {change}" for change in overrides)
-        place = "" if results == Path("results") else f" --results {results}"
-        click.echo(f"Complete it with: supernet study run {chosen.name}{changes}{place}")
+        options = [part for change in overrides for part in ("--set", change)]
+        options += [] if results == Path("results") else ["--results", str(results)]
+        click.echo(f"Complete it with: {shlex.join(['supernet', 'study', 'run', name, *options])}")
 
 
 def _report(chosen: Study, store: Store, results: Path) -> None:
     from harness.report.study import write_report
 
     out = results / "reports" / chosen.name
-    write_report(chosen, store, out)
+    try:
+        write_report(chosen, store, out)
+    except OSError as error:
+        raise UserError(f"The report cannot be written to {out}: {error.strerror or error}.") from None
     click.echo(f"Report: {out / 'index.html'}")

@@ -42,8 +42,8 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         f"{study.base.task.name} in batches of {training.batch_size}; the others differ from it as listed.",
         f"Every run scores the same {a.architectures:,} architectures on the same {a.images:,} validation images with "
         f"its shared weights, by {study.base.evaluation.metric}, and is compared with {measure} of {a.truth}.",
-        "Kendall tau is tau-b. Sparse tau floors the true accuracies to bins of 0.1 or 1 percentage points before tau-b is "
-        "taken, after the text of Yu et al. (2021); their released code bins positions too.",
+        "Kendall tau is tau-b. Sparse tau floors the true accuracies to bins of 0.1 or 1 percentage points before "
+        "tau-b is taken, after the text of Yu et al. (2021); their released code bins positions too.",
         f"Intervals are 95 % percentile intervals of {a.resamples:,} bootstrap resamples of architectures and seeds "
         "together; the same resamples serve all settings, so that differences are paired. P-values are two-sided "
         "bootstrap p-values of the paired difference from the base, corrected by Holm's method over all settings"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.errors import UserError
 from benchmarks.spaces import SearchSpace, space
 from harness import metrics, stats
 from harness.correlation import PARAMS, Ceiling, ceiling_of, params_of
@@ -121,6 +122,8 @@ def analyse(
     rows = truth_rows(space(study.base.space), indices, table)
     y = table.accuracy(m.dataset, m.split, m.epochs, m.seed, rows)
     found = {setting.label: _results(study, setting, store) for setting in settings}
+    if not found[BASE]:
+        raise UserError("No run of the base is done: there is nothing to compare with, and no report.")
     scores = {
         (label, seed): _last_scores(result, setting) for setting in settings
         for label in [setting.label] for seed, result in found[label].items()
@@ -324,8 +327,7 @@ def _findings(a: Analysis) -> list[str]:
     """What the numbers say, each sentence by a fixed rule."""
     said = []
     base = a.base.tau
-    if base is None:
-        return ["No run of the base is done yet."]
+    assert base is not None
     d = a.beside_params
     against = "no differently from" if d is None or d.p >= 0.05 else "worse than" if d.value < 0 else "better than"
     ceiling = f"; two repeats of the ground truth agree at {a.ceiling.tau:.2f}" if a.ceiling else ""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -59,7 +60,7 @@ class InProcess:
 class Processes:
     """Local processes, each with so many CPU threads; on GPUs they take turns over the devices.
 
-    A worker that dies takes no run with it: the run is begun again, where its checkpoint left it, in another.
+    A worker that dies takes no run with it: its own is begun again, where its checkpoint left it, in a new worker.
     """
 
     workers: int
@@ -68,41 +69,45 @@ class Processes:
 
     def make(self, specs: Sequence[RunSpec], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
         waiting = [(spec, 1) for spec in reversed(specs)]
-        running: dict[Future[str], tuple[RunSpec, int]] = {}
-        pool = self._pool()
+        running: dict[Future[str], tuple[int, RunSpec, int]] = {}
+        # A pool for each worker: a pool that loses one of its workers gives up the others, too.
+        pools = [self._pool(number) for number in range(self.workers)]
         try:
             while waiting or running:
-                while waiting and len(running) < self.workers:
+                idle = set(range(self.workers)) - {number for number, _, _ in running.values()}
+                for number in sorted(idle)[: len(waiting)]:
                     spec, attempt = waiting.pop()
-                    running[pool.submit(_in_worker, spec.as_dict(), str(root), self.device)] = spec, attempt
+                    try:
+                        future = self._submit(pools[number], spec, root)
+                    except BrokenProcessPool:  # its worker died while it had nothing to do
+                        pools[number] = self._pool(number)
+                        future = self._submit(pools[number], spec, root)
+                    running[future] = number, spec, attempt
                 ended, _ = wait(running, timeout=0.25, return_when=FIRST_COMPLETED)
-                broken = False
                 for future in ended:
-                    spec, attempt = running.pop(future)
+                    number, spec, attempt = running.pop(future)
                     try:
                         finished(spec.hash, future.result())
                     except BrokenProcessPool:
-                        broken = True
+                        pools[number] = self._pool(number)
                         self._again(spec, attempt, waiting, root, finished)
-                if broken:  # every other run in the pool is lost with it
-                    for spec, attempt in running.values():
-                        self._again(spec, attempt, waiting, root, finished)
-                    running.clear()
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    pool = self._pool()
                 tick()
         finally:
-            for process in list((getattr(pool, "_processes", None) or {}).values()):
-                process.kill()  # a run can be killed at any moment
-            pool.shutdown(wait=False, cancel_futures=True)
+            for pool in pools:
+                for process in list((getattr(pool, "_processes", None) or {}).values()):
+                    process.kill()  # a run can be killed at any moment
+                pool.shutdown(wait=False, cancel_futures=True)
 
-    def _pool(self) -> ProcessPoolExecutor:
+    def _pool(self, number: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            self.workers,
+            1,
             mp_context=get_context("spawn"),
             initializer=_start_worker,
-            initargs=(self.threads, os.getpid()),
+            initargs=(self.threads, os.getpid(), number),
         )
+
+    def _submit(self, pool: ProcessPoolExecutor, spec: RunSpec, root: Path) -> Future[str]:
+        return pool.submit(_in_worker, spec.as_dict(), str(root), self.device)
 
     @staticmethod
     def _again(spec: RunSpec, attempt: int, waiting: list[tuple[RunSpec, int]], root: Path, finished: Finished) -> None:
@@ -141,6 +146,8 @@ class Ray:
                     spec = running.pop(reference)
                     try:
                         finished(spec.hash, ray.get(reference))
+                    except UserError:
+                        raise
                     except ray.exceptions.RayError:
                         _give_up(spec, root, TRIES)
                         finished(spec.hash, "failed")
@@ -154,7 +161,8 @@ def _give_up(spec: RunSpec, root: Path, tries: int) -> None:
     from harness.study.store import Store
 
     problem = f"The worker died {tries} times while it made this run (out of memory, perhaps). Try fewer workers."
-    Store(root).fail(spec.hash, problem)
+    with suppress(OSError):  # a full disk: the run stays missing
+        Store(root).fail(spec.hash, problem)
 
 
 def _on_ray(content: dict[str, Any], root: str, device: str, threads: int) -> str:
@@ -183,14 +191,12 @@ def _turn(device: str) -> str:
     return f"cuda:{_worker_number % max(1, torch.cuda.device_count())}"
 
 
-def _start_worker(threads: int, parent: int) -> None:
-    """In a new worker: its threads, and an end when the parent is gone, even if that was killed."""
-    import multiprocessing
-
+def _start_worker(threads: int, parent: int, number: int) -> None:
+    """In a new worker: its number and threads, and an end when the parent is gone, even if that was killed."""
     import torch
 
     global _worker_number
-    _worker_number = (multiprocessing.current_process()._identity or (1,))[-1] - 1
+    _worker_number = number
     torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
 

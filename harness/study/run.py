@@ -98,7 +98,7 @@ def _make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         problem = str(files.read_json(work / train.STATUS)["problem"])
         log = train.read_log(work)
     frame = _gathered(spec, table, indices, work) if problem is None else None
-    if frame is not None and not np.isfinite(frame[list(MEASURES.values())]).to_numpy().all():
+    if frame is not None and not np.isfinite(frame[list(MEASURES.values())].to_numpy()).all():
         problem, frame = "Scores are not finite: the run diverged at the end. Lower training.learning_rate.", None
     if frame is not None:
         frame.to_parquet(work / files.SCORES)
