@@ -99,6 +99,7 @@ def run(
         "process": executors.InProcess(device),
         "ray": executors.Ray(address, cpus, gpus),
     }
+    store.prepare()
     tried: set[str] = set()
     while True:  # a staged plan grows as results come in
         rows = chosen.plan(mean_tau(store))

@@ -106,7 +106,7 @@ def _make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     write_json(work / files.LEDGER, _ledger(log, frame))
     write_json(work / files.ENVIRONMENT, {**train.environment(), "device": _device_name(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
-    write_json(work / files.STATUS, {"state": state, "problem": problem, "recipe": recipe.hash})
+    write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
     for path in (work / train.CHECKPOINT, *work.glob(".*")):  # in this order: no checkpoint is ahead of its scores
         path.unlink(missing_ok=True)
     return state

@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +58,7 @@ class Result:
         return self.path.name
 
     def scores(self) -> pd.DataFrame:
-        """Columns epoch, index, arch, accuracy, loss, true."""
+        """Columns epoch, index, arch, accuracy, negative_loss, true, params, seconds, images."""
         return pd.read_parquet(self.path / SCORES)
 
     def log(self) -> list[dict[str, Any]]:
@@ -71,21 +70,23 @@ class Store:
     """The runs under one folder."""
 
     def __init__(self, root: Path) -> None:
-        """Open or make the folder.
+        self.root = root
+
+    def prepare(self) -> None:
+        """Make the folders that runs are made in.
 
         Raises:
-            UserError: it cannot be written to.
+            UserError: they cannot be written to.
         """
-        self.root = root
         try:
             for folder in (self._work, self._failed):
                 folder.mkdir(parents=True, exist_ok=True)
             probe = self._work / f".probe-{os.getpid()}"
             probe.write_bytes(b"")
-            probe.unlink()
+            probe.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(
-                f"The results folder {root} cannot be written to: {error.strerror}. Choose another with --results."
+                f"The results folder {self.root} cannot be written to: {error.strerror}. Choose another with --results."
             ) from None
 
     @property
@@ -125,6 +126,8 @@ class Store:
 
     def hashes(self) -> list[str]:
         """All run directories, whole or damaged."""
+        if not self.root.is_dir():
+            return []
         return sorted(path.name for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
     def results(self) -> tuple[list[Result], list[str]]:
@@ -135,6 +138,8 @@ class Store:
                 found.append(self.read(run))
             except Damaged as error:
                 problems.append(str(error))
+            except (KeyError, OSError):  # put aside by another process meanwhile
+                continue
         return found, problems
 
     def whole(self, run: str) -> bool:
@@ -176,6 +181,7 @@ class Store:
     def hold(self, spec: RunSpec) -> Iterator[Path]:
         """The work folder of a run, to which no other process writes meanwhile; waits while one does."""
         run = spec.hash
+        self.prepare()
         with (self._work / f"{run}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:
@@ -202,11 +208,8 @@ class Store:
 
     def fail(self, run: str, problem: str, trace: str = "") -> None:
         """Note why a try failed; what the run has done so far stays."""
+        self._failed.mkdir(parents=True, exist_ok=True)
         write_json(self._failed / f"{run}.json", {"problem": problem, "trace": trace})
-
-    def discard_work(self, run: str) -> None:
-        """Forget what an unfinished run has done."""
-        shutil.rmtree(self._work / run, ignore_errors=True)
 
 
 def check(path: Path) -> None:
@@ -220,12 +223,16 @@ def check(path: Path) -> None:
         for name, digest in sums.items():
             if _digest(path / name) != digest:
                 raise Damaged(f"The run {path} is damaged: {name} was altered. `supernet study run` makes it again.")
-        missing = {SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT} - set(sums)
+        missing = {SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT, LOG} - set(sums)
         if missing:
             raise ValueError(f"{', '.join(sorted(missing))} is not among its files")
-        for name in (SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT):
-            read_json(path / name)
-    except (OSError, ValueError, AttributeError) as error:
+        contents = {name: read_json(path / name) for name in (SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT)}
+        status = contents[STATUS]
+        if status["run"] != path.name:
+            raise ValueError(f"it holds the run {status['run']}")
+        if status["state"] == "done" and SCORES not in sums:
+            raise ValueError(f"{SCORES} is not among its files")
+    except (OSError, ValueError, AttributeError, KeyError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         name = f" ({Path(error.filename).name})" if isinstance(error, OSError) and error.filename else ""
         raise Damaged(f"The run {path} is damaged: {reason}{name}. `supernet study run` makes it again.") from None

@@ -1,0 +1,345 @@
+import pytest
+import yaml
+from tiny import CONTENT
+
+from benchmarks.errors import UserError
+from benchmarks.truth import shelf
+from benchmarks.truth.table import Measure
+from harness.study import plan
+from harness.study.overview import mean_tau
+from harness.study.plan import StudyError, load_study, studies
+from harness.study.run import execute
+from harness.study.spec import Truth
+from heuristics.catalogue import CATALOGUE
+
+
+def labels(settings):
+    return [setting.label for setting in settings]
+
+
+def no_results(_):
+    return None
+
+
+# ---- designs ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_factor_varies_each_value_alone(study):
+    settings = study(heuristics={"path-dropout": [0.1, 0.2], "channels": [8]}).settings(no_results)
+    assert labels(settings) == ["base", "path-dropout=0.1", "path-dropout=0.2", "channels=8"]
+    assert settings[0].heuristic == "base"
+    assert settings[3].recipe.network.channels == 8
+    assert settings[3].recipe.network.path_dropout == 0.0
+
+
+def test_values_equal_to_the_base_are_left_out(study):
+    factors = {"channels": [4, 8], "path-sampling": ["random-nas"], "schedule": ["cosine", "step"], "nesterov": "all"}
+    assert labels(study(heuristics=factors).settings(no_results)) == [
+        "base", "channels=8", "schedule=step", "nesterov=true",
+    ]  # fmt: skip
+
+
+def test_a_grid_has_every_combination_once(study):
+    grid = study(plan="grid", heuristics={"path-dropout": [0.0, 0.2], "channels": [4, 8], "layers": [2]})
+    assert labels(grid.settings(no_results)) == [
+        "base",
+        "layers=2",
+        "channels=8, layers=2",
+        "path-dropout=0.2, layers=2",
+        "path-dropout=0.2, channels=8, layers=2",
+    ]
+    last = grid.settings(no_results)[-1]
+    assert (last.heuristic, last.value) == ("path-dropout + channels + layers", "0.2 + 8 + 2")
+
+
+def test_runs_go_seed_by_seed(study):
+    chosen = study(seeds=[3, 1], heuristics={"channels": [8]})
+    assert [(setting.label, run.recipe.seed) for setting, run in chosen.plan()] == [
+        ("base", 3), ("channels=8", 3), ("base", 1), ("channels=8", 1),
+    ]  # fmt: skip
+    assert {run.sample for _, run in chosen.plan()} == {"20"}
+    assert {run.last_epochs for _, run in chosen.plan()} == {2}
+
+
+class Taus:
+    """Taus by path dropout and channels, with the same added for one seed as taken from the other."""
+
+    def __init__(self, known, spread=0.3):
+        self.known, self.spread = known, spread
+
+    def __call__(self, run):
+        network = run.recipe.network
+        mean = self.known.get((network.path_dropout, network.channels))
+        return None if mean is None else mean + (self.spread if run.recipe.seed else -self.spread)
+
+
+STAGES = {"path-dropout": [0.1, 0.2], "channels": [8, 16]}
+
+
+def test_a_staged_plan_grows_and_keeps_the_best(study):
+    staged = study(plan="staged", heuristics=STAGES)
+    first = ["base", "path-dropout=0.1", "path-dropout=0.2"]
+    assert labels(staged.settings(no_results)) == first
+    taus = {(0.0, 4): 0.4, (0.1, 4): 0.6, (0.2, 4): 0.5}
+    grown = labels(staged.settings(Taus(taus)))
+    assert grown == [*first, "path-dropout=0.1, channels=8", "path-dropout=0.1, channels=16"]
+    assert len(staged.plan(Taus(taus))) == 2 * len(grown)
+    assert labels(staged.settings(Taus(taus | {(0.1, 8): 0.9, (0.1, 16): 0.1}))) == grown
+
+
+def test_a_staged_plan_goes_on_from_the_base_when_nothing_is_better(study):
+    staged = study(plan="staged", heuristics=STAGES)
+    for dropout in (0.3, 0.4):
+        taus = {(0.0, 4): 0.4, (0.1, 4): dropout, (0.2, 4): 0.1}
+        assert labels(staged.settings(Taus(taus)))[3:] == ["channels=8", "channels=16"]
+
+
+@pytest.mark.parametrize("missing", [(0.0, 4), (0.1, 4), (0.2, 4)])
+def test_a_staged_plan_waits_for_every_result_of_a_stage(study, missing):
+    taus = {(0.0, 4): 0.4, (0.1, 4): 0.6, (0.2, 4): 0.5}
+    del taus[missing]
+    assert len(study(plan="staged", heuristics=STAGES).settings(Taus(taus))) == 3
+
+
+def test_a_staged_plan_waits_for_every_seed(study):
+    staged = study(plan="staged", heuristics=STAGES)
+    assert len(staged.settings(lambda run: 0.5 if run.recipe.seed == 0 else None)) == 3
+
+
+def test_all_leaves_out_what_cannot_be_combined(study):
+    chosen = study(heuristics="all")
+    names = {heuristic.name for heuristic, _ in chosen.factors}
+    assert set(CATALOGUE) - names == {"dynamic-channels", "ws-bn"}
+    assert len(chosen.settings(no_results)) > 40
+    assert all(run.recipe.space == "nb201" for _, run in chosen.plan())
+    two_paths = dict(study("sampling.paths=2", heuristics="all").factors)
+    assert two_paths[CATALOGUE["path-sampling"]] == ("random-nas", "random-a", "classes")
+    assert CATALOGUE["sandwich"] not in two_paths
+
+
+def test_heuristics_may_be_a_list_of_names(study):
+    assert labels(study(heuristics=["clip", "with-none"]).settings(no_results)) == [
+        "base", "clip=null", "clip=0.25", "with-none=false",
+    ]  # fmt: skip
+
+
+def test_yaml_values_are_read_as_the_catalogue_spells_them(study):
+    chosen = study(heuristics={"clip": [None], "with-none": [False], "learning-rate": [1e-3]})
+    (_, clip, none, rate) = chosen.settings(no_results)
+    assert clip.recipe.training.clip is None
+    assert none.recipe.sampling.with_none is False
+    assert rate.recipe.training.learning_rate == 1e-3
+
+
+# ---- mistakes --------------------------------------------------------------------------------------------------------
+
+TRUTH = CONTENT["truth"]
+MISTAKES = [
+    ({"heuristics": {"path-dropuot": [0.2]}}, "there is no heuristic 'path-dropuot'; did you mean path-dropout?"),
+    ({"heuristics": {"zzz": [0.2]}}, "`supernet heuristics` lists them"),
+    ({"heuristics": {"batch-norm": ["plain"]}}, "The heuristic batch-norm has no value 'plain'; it has affine-batch,"),
+    ({"heuristics": {"ws-bn": "all"}}, "The heuristic ws-bn is for nb1shot1-1, nb1shot1-2, nb1shot1-3, not for nb201"),
+    ({"heuristics": {"path-dropout": [2]}}, "network.path_dropout is 2.0, but must lie in [0, 1)"),
+    ({"heuristics": {"channels": ["many"]}}, "network.channels is 'many', but must be int"),
+    ({"heuristics": {"path-dropout": 0.2}}, "heuristics.path-dropout is 0.2, but must be `all` or a list of values"),
+    ({"heuristics": {"schedule": "step"}}, "heuristics.schedule is 'step', but must be `all` or a list of values"),
+    ({"heuristics": {"path-dropout": [0.2, 0.2]}}, "heuristics.path-dropout has the value 0.2 twice"),
+    ({"heuristics": [["clip"]]}, "heuristics must be `all`, a list of names, or names with lists of values"),
+    ({"heuristics": "path-dropout"}, "heuristics must be `all`, a list of names, or names with lists of values"),
+    ({"heuristics": None}, "heuristics must be `all`, a list of names, or names with lists of values"),
+    ({"sedes": [1]}, "there is no key 'sedes'; did you mean seeds?"),
+    ({"seeds": 3}, "seeds is 3, but must be a list of whole numbers"),
+    ({"seeds": []}, "seeds is [], but must be a list of whole numbers"),
+    ({"seeds": [0.5]}, "seeds is [0.5], but must be a list of whole numbers"),
+    ({"seeds": [True]}, "seeds is [True], but must be a list of whole numbers"),
+    ({"seeds": [-1]}, "seeds is [-1], but must be a list of whole numbers"),
+    ({"seeds": [1, 0, 1]}, "a seed stands there twice"),
+    ({"sample": "half"}, "sample is 'half', but must be `all` or a number of architectures"),
+    ({"sample": 1}, "sample is '1', but must be"),
+    ({"sample": -5}, "sample is '-5', but must be"),
+    ({"last_epochs": 0}, "last_epochs is 0, but must be a whole number of at least 1"),
+    ({"last_epochs": 1.5}, "last_epochs is 1.5, but must be"),
+    ({"plan": "random"}, "plan is 'random', but must be one of one-factor, grid, staged"),
+    ({"plan": ["grid"]}, "plan is ['grid'], but must be one of"),
+    ({"space": "nb102"}, "there is no space 'nb102'"),
+    ({"recipe": {"training": {"epoch": 3}}}, "there is no key 'training.epoch'; did you mean training.epochs?"),
+    ({"recipe": {"trainin": {}}}, "there is no key 'trainin'; did you mean training?"),
+    ({"recipe": {"sampling": {"law": "unifrom"}}}, "did you mean uniform?"),
+    ({"recipe": "cifar10-16"}, "recipe must hold keys and values, not 'cifar10-16'"),
+    ({"truth": TRUTH | {"dataset": "mnist"}}, "has no accuracy for mnist test, 5 epochs, mean. It has:"),
+    ({"truth": TRUTH | {"epochs": 7}}, "has no accuracy for digits test, 7 epochs, mean. It has:"),
+    ({"truth": TRUTH | {"table": "nowhere"}}, "There is no ground-truth table 'nowhere'"),
+    ({"truth": {"dataset": "mnist"}}, "No table at hand has mnist test (mean) for nb201"),
+    ({"truth": {"tabel": "tiny"}}, "there is no key 'truth.tabel'; did you mean truth.table?"),
+    ({"truth": "tiny"}, "truth must hold keys and values, not 'tiny'"),
+    ({"space": "nb201", "recipe": {"space": "nb201"}}, "space stands there twice"),
+    ({"plugins": ["nowhere.py"]}, "nowhere.py cannot be read: No such file or directory"),
+    ({"plugins": "mine.py"}, "plugins is 'mine.py', but must be a list of files"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), MISTAKES, ids=str)
+def test_a_mistake_is_named_with_the_file_and_the_nearest_right_word(study, change, message):
+    with pytest.raises(StudyError) as error:
+        study(**change)
+    assert message in str(error.value)
+    assert "tiny.yaml" in str(error.value)
+
+
+def test_an_empty_recipe_is_the_default_one(study):
+    assert study(recipe=None).base.training.epochs == 100
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a list: [", "is no YAML"),
+        (b"\xff\xfe\x00\x01", "is no YAML"),
+        (b"\xe4\xf6", "is no YAML"),
+        (b"", "it is no study"),
+        (b"only words", "it is no study"),
+        (b"[1, 2]", "it is no study"),
+        (b"training: {epochs: 3}", "a recipe alone goes to `supernet train`"),
+    ],
+)
+def test_files_that_hold_no_study(truth, tmp_path, content, message):
+    (tmp_path / "s.yaml").write_bytes(content)
+    with pytest.raises(StudyError, match=r"s\.yaml") as error:
+        load_study(tmp_path / "s.yaml")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_study_that_is_not_there_is_named_with_the_nearest(tmp_path):
+    with pytest.raises(StudyError, match=r"There is no study 'quik': .*nb201-paper.* Did you mean quick\?"):
+        load_study("quik")
+    with pytest.raises(StudyError, match=r"There is no study .*mine\.yaml"):
+        load_study(tmp_path / "mine.yaml")
+    with pytest.raises(StudyError, match="cannot be read: Is a directory"):
+        load_study(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.epoch=3", "did you mean training.epochs?"),
+        ("training.epochs", "is not of the form key=value"),
+        ("network.ws_bn=true", "is for the 1Shot1 spaces"),
+    ],
+)
+def test_overrides_that_cannot_be_used(study, change, message):
+    with pytest.raises(StudyError) as error:
+        study(change)
+    assert message in str(error.value)
+
+
+def test_overrides_change_the_base(study):
+    assert study("training.epochs=9", "network.channels=16").base.training.epochs == 9
+
+
+def test_a_grid_of_what_cannot_be_combined_is_an_error(study):
+    chosen = study(plan="grid", heuristics={"path-sampling": ["classes"], "per-cell": [True]})
+    with pytest.raises(UserError, match=r"sampling\.per_cell draws decisions .* which the law classes does not"):
+        chosen.settings(no_results)
+
+
+# ---- plug-ins --------------------------------------------------------------------------------------------------------
+
+MINE = """
+from heuristics.catalogue import Heuristic, register
+from heuristics.hooks import Path
+from heuristics.samplers import register as register_law
+
+class Repeated:
+    def __init__(self, space, recipe, cells):
+        self.options = [int(n) for n in space.cardinalities]
+    def plan(self, ctx):
+        return [Path((int(ctx.rng.integers(n)),) * len(self.options)) for n in self.options[:2]]
+
+register_law("repeated", Repeated)
+register(Heuristic("repeat", "protocol", "one operation everywhere", {"on": ("sampling.law=repeated",)}, "mine"))
+"""
+
+
+def test_a_heuristic_of_ones_own_in_one_file(study, store, tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    chosen = study(plugins=["mine.py"], heuristics={"repeat": "all"}, seeds=[0])
+    (_, base), (setting, run) = chosen.plan()
+    assert setting.label == "repeat=on"
+    assert run.recipe.sampling.law == "repeated"
+    for spec in (base, run):
+        assert execute(spec, store) == "done", store.failure(spec.hash)
+    taus = [mean_tau(store)(spec) for spec in (base, run)]
+    assert taus[0] != taus[1]
+    images = [store.read(spec.hash).ledger["train_images"] for spec in (base, run)]
+    assert images[1] == 2 * images[0]
+
+
+def test_runs_of_equal_plug_ins_are_the_same_wherever_they_lie(study, tmp_path):
+    hashes = []
+    for name in ("one.py", "two.py"):
+        (tmp_path / name).write_text(MINE)
+        hashes += [[run.hash for _, run in study(plugins=[name], heuristics={"repeat": "all"}).plan()]]
+    assert hashes[0] == hashes[1]
+    (tmp_path / "two.py").write_text(MINE + "\n")
+    assert hashes[0] != [run.hash for _, run in study(plugins=["two.py"], heuristics={"repeat": "all"}).plan()]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero"),
+        ("import nowhere_at_all", "cannot be imported: ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("this is", "cannot be imported: SyntaxError"),
+    ],
+)
+def test_a_plug_in_that_raises_is_named_with_its_error(study, tmp_path, code, message):
+    (tmp_path / "bad.py").write_text(code)
+    for _ in range(2):
+        with pytest.raises(StudyError) as error:
+            study(plugins=["bad.py"])
+        assert f"The plug-in {tmp_path / 'bad.py'} {message}" in str(error.value)
+
+
+def test_a_plug_in_must_be_python(study, tmp_path):
+    (tmp_path / "mine.txt").write_text("")
+    with pytest.raises(StudyError, match=r"mine.txt is no Python file"):
+        study(plugins=["mine.txt"])
+
+
+# ---- the studies that ship -------------------------------------------------------------------------------------------
+
+YU_ON_NB201 = {
+    "batch-norm", "learning-rate", "schedule", "epochs", "weight-decay", "path-sampling", "ofa-kernel", "path-dropout",
+    "global-dropout", "op-on", "layers", "training-portion", "batch-size", "channels",
+}  # fmt: skip
+
+
+def test_six_studies_ship_and_recipes_are_not_among_them():
+    assert studies() == ["my-heuristic", "nb1shot1-paper", "nb201-paper", "nb201-small", "quick", "quick-1shot1"]
+
+
+@pytest.mark.parametrize("name", studies())
+def test_shipped_studies_are_sound_whatever_ground_truth_there_is(name, monkeypatch):
+    anything = Truth("any", Measure("digits", "test", "1", "mean"), "0")
+    monkeypatch.setattr(plan, "_truth", lambda content, base: anything)
+    chosen = load_study(name)
+    rows = chosen.plan(lambda run: 0.5)
+    assert len({run.hash for _, run in rows}) == len(rows)
+    assert len(chosen.seeds) == 3
+    if name != "my-heuristic":
+        names = {heuristic.name for heuristic, _ in chosen.factors}
+        on_1shot1 = YU_ON_NB201 - {"op-on"} | {"dynamic-channels", "ws-bn"}
+        assert names >= (on_1shot1 if "1shot1" in name else YU_ON_NB201)
+        varied = " ".join(setting.heuristic for setting, _ in rows)
+        assert all(name in varied for name in names)
+
+
+@pytest.mark.parametrize("name", studies())
+def test_shipped_studies_find_their_ground_truth(name, data_dir):
+    content = yaml.safe_load((plan.FOLDER / f"{name}.yaml").read_text())
+    table = content["truth"].get("table")
+    if table and not (shelf.EMBEDDED / f"{table}.parquet").exists():
+        pytest.skip(f"{table} is not built")
+    chosen = load_study(name)
+    assert chosen.truth.measure in chosen.truth.open(chosen.base.space)

@@ -1,0 +1,228 @@
+import errno
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tiny import begin, changed, make, outcome, wait_for
+
+from benchmarks.errors import UserError
+from harness import train
+from harness.study import store as files
+from harness.study.overview import state_of
+from harness.study.run import execute
+from harness.study.store import Damaged, Store
+
+
+@pytest.fixture
+def copied(undisturbed, tmp_path):
+    """A store of its own with the finished runs of the tiny study."""
+    shutil.copytree(undisturbed.root, tmp_path / "runs")
+    return Store(tmp_path / "runs")
+
+
+def garble(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+# ---- appearing whole -------------------------------------------------------------------------------------------------
+
+
+def test_a_run_killed_before_its_rename_is_not_there(spec, store, undisturbed, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def replace(path, target, replace=Path.replace):
+        if Path(target) == store.root / spec.hash:
+            raise Killed
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(Killed):
+            execute(spec, store)
+    assert spec.hash not in store
+    assert store.hashes() == []
+    assert state_of(spec, store) == ("missing", "")
+    with pytest.raises(KeyError):
+        store.read(spec.hash)
+    assert execute(spec, store) == "done"
+    assert outcome(store, spec.hash) == outcome(undisturbed, spec.hash)
+    assert not (store.root / ".work" / spec.hash).exists()
+
+
+def test_a_finished_run_holds_everything_and_nothing_else(spec, undisturbed):
+    result = undisturbed.read(spec.hash)
+    assert {path.name for path in result.path.iterdir()} == {
+        "spec.json", "recipe.yaml", "environment.json", "ledger.json", "metrics.json", "scores.parquet", "log.jsonl",
+        "status.json", "checksums.json",
+    }  # fmt: skip
+    assert result.spec == json.loads(json.dumps(spec.as_dict()))
+    assert (result.state, result.problem, result.hash) == ("done", None, spec.hash)
+    assert result.environment["device"] == "cpu"
+    assert {"python", "torch", "numpy", "commit"} <= set(result.environment)
+    assert [entry["epoch"] for entry in result.log()] == [1, 2, 3]
+    assert spec.hash in undisturbed
+    assert undisturbed.whole(spec.hash)
+
+
+def test_a_run_that_is_there_is_not_made_again(spec, copied, monkeypatch):
+    monkeypatch.setattr(train, "train", None)
+    assert execute(spec, copied) == "done"
+
+
+def test_two_processes_that_make_the_same_run_both_end_with_it(spec, store, undisturbed):
+    processes = [begin(make, spec.as_dict(), store.root) for _ in range(2)]
+    wait_for(lambda: state_of(spec, store)[0] == "running")
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    assert store.hashes() == [spec.hash]
+    assert outcome(store, spec.hash) == outcome(undisturbed, spec.hash)
+    assert {path.name for path in (store.root / ".work").iterdir()} == {f"{spec.hash}.lock"}
+    assert list((store.root / ".failed").iterdir()) == []
+
+
+# ---- damage ----------------------------------------------------------------------------------------------------------
+
+DAMAGE = {
+    "an altered byte": (lambda run: garble(run / "scores.parquet"), "scores.parquet was altered"),
+    "a number changed by hand": (
+        lambda run: (run / "metrics.json").write_text('{"kendall_tau": 1.0}'),
+        "metrics.json was altered",
+    ),
+    "a missing file": (lambda run: (run / "ledger.json").unlink(), "No such file or directory (ledger.json)"),
+    "no checksums": (lambda run: (run / "checksums.json").unlink(), "No such file or directory (checksums.json)"),
+    "unreadable checksums": (lambda run: (run / "checksums.json").write_text("{"), "damaged: Expecting property name"),
+    "bytes for checksums": (lambda run: (run / "checksums.json").write_bytes(b"\xff"), "'utf-8' codec can't decode"),
+    "empty checksums": (
+        lambda run: (run / "checksums.json").write_text("{}"),
+        "environment.json, ledger.json, log.jsonl, metrics.json, spec.json, status.json is not",
+    ),
+    "a list for checksums": (lambda run: (run / "checksums.json").write_text("[]"), "damaged:"),
+    "an empty folder": (lambda run: (shutil.rmtree(run), run.mkdir()), "No such file or directory (checksums.json)"),
+    "garbage under right checksums": (lambda run: resigned(run, "metrics.json", "{garbage"), "damaged: Expecting"),
+}
+
+
+def resigned(run, name, text):
+    (run / name).write_text(text)
+    sums = json.loads((run / "checksums.json").read_text())
+    files.write_json(run / "checksums.json", sums | {name: files._digest(run / name)})
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_run_is_named_and_skipped(kind, spec, study, copied):
+    damage, message = DAMAGE[kind]
+    whole = len(copied.results()[0])
+    damage(copied.root / spec.hash)
+    with pytest.raises(Damaged) as error:
+        copied.read(spec.hash)
+    assert message in str(error.value)
+    assert str(copied.root / spec.hash) in str(error.value)
+    found, problems = copied.results()
+    assert len(found) == whole - 1
+    assert problems == [str(error.value)]
+    assert state_of(spec, copied) == ("damaged", str(error.value))
+    assert not copied.whole(spec.hash)
+
+
+def test_a_damaged_run_is_put_aside_and_made_again(spec, copied, undisturbed):
+    garble(copied.root / spec.hash / "metrics.json")
+    assert execute(spec, copied) == "done"
+    assert outcome(copied, spec.hash) == outcome(undisturbed, spec.hash)
+    (aside,) = (copied.root / ".damaged").iterdir()
+    assert aside.name.startswith(spec.hash)
+    assert (aside / "scores.parquet").exists()
+    assert len(copied.results()[0]) == len(undisturbed.results()[0])
+
+
+# ---- folders that cannot be written to -------------------------------------------------------------------------------
+
+
+def test_a_results_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(UserError, match=r"results folder .*runs cannot be written to: Not a directory\. Choose"):
+        Store(tmp_path / "results" / "runs").prepare()
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Mount a file system of so many kilobytes in memory; skips where that is not allowed."""
+    place = tmp_path / "mounted"
+    place.mkdir()
+
+    def mount(*options):
+        command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(place)]
+        if os.name != "posix" or shutil.which("mount") is None or subprocess.run(command, stderr=-3).returncode:
+            pytest.skip("no file system can be mounted here")
+        return place
+
+    yield mount
+    subprocess.run(["umount", "-l", str(place)], stderr=subprocess.DEVNULL)
+
+
+def test_a_read_only_results_folder_is_named(mounted):
+    with pytest.raises(UserError, match=r"cannot be written to: Read-only file system\. Choose another with --results"):
+        Store(mounted("ro")).prepare()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_results_folder_without_permission_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(UserError, match=r"cannot be written to: Permission denied"):
+        Store(tmp_path / "runs")
+
+
+WRITERS = [(files, "write_json"), (train, "save"), (Store, "publish")]
+
+
+@pytest.mark.parametrize("place", WRITERS, ids=lambda place: place[1])
+def test_a_full_disk_fails_the_run_alone_and_the_next_try_completes_it(place, copied, spec, undisturbed, monkeypatch):
+    shutil.rmtree(copied.root / spec.hash)
+    others = copied.hashes()
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(copied.root))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*place, full)
+        assert execute(spec, copied) == "failed"
+    if place[1] != "write_json":  # which writes the note, too
+        state, reason = state_of(spec, copied)
+        assert state == "failed"
+        assert reason == f"No space left on device: {copied.root}. What is done so far is kept."
+    assert copied.hashes() == others
+    assert all(copied.whole(run) for run in others)
+    assert execute(spec, copied) == "done"
+    assert state_of(spec, copied)[0] == "done"
+    assert copied.failure(spec.hash) is None
+    assert outcome(copied, spec.hash) == outcome(undisturbed, spec.hash)
+
+
+@pytest.mark.parametrize("kilobytes", [40, 200, 420])
+def test_on_a_disk_that_is_really_full_the_reason_is_said(kilobytes, mounted, spec, undisturbed):
+    disk = mounted(f"size={kilobytes}k")
+    store = Store(disk / "runs")
+    assert execute(spec, store) == "failed"
+    state, reason = state_of(spec, store)
+    assert state == "failed"
+    assert "No space left on device" in reason
+    assert "What is done so far is kept" in reason
+    assert "\n" not in reason
+    subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
+    assert execute(spec, store) == "done"
+    assert outcome(store, spec.hash) == outcome(undisturbed, spec.hash)
+
+
+def test_many_failures_are_kept_apart(store, spec):
+    other = changed(spec, "seed=9")
+    store.fail(spec.hash, "one reason", "a trace")
+    store.fail(other.hash, "another")
+    assert store.failure(spec.hash) == "one reason"
+    assert state_of(other, store) == ("failed", "another")
+    assert json.loads((store.root / ".failed" / f"{spec.hash}.json").read_text())["trace"] == "a trace"
