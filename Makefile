@@ -1,11 +1,10 @@
 # `make study` and `make test` set up everything they need by themselves.
 #
-#   make study                              every heuristic on the embedded task, a quarter of an hour on two cores
-#   make study STUDY=nb201-small            another study: see `supernet study list`
+#   make study                              parameter count against every ground-truth table at hand
+#   make study STUDY=nb201-small            a study: see `supernet study list`
 #   make study STUDY=nb201-paper DEVICE=cuda
 PYTHON ?= python3
 VENV ?= .venv
-STUDY ?= quick
 DEVICE ?= cpu
 BIN := $(VENV)/bin
 
@@ -18,7 +17,11 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	touch $@
 
 study: $(VENV)/ready
+ifdef STUDY
 	$(BIN)/supernet study run $(STUDY) --device $(DEVICE)
+else
+	$(BIN)/supernet baselines --out results/baselines
+endif
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
