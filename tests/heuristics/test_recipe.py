@@ -2,6 +2,7 @@ import hashlib
 
 import pytest
 
+from heuristics import extras
 from heuristics import recipe as recipes
 from heuristics.catalogue import CATALOGUE
 from heuristics.recipe import Recipe, RecipeError
@@ -129,3 +130,18 @@ def test_the_catalogue_has_the_fourteen():
         "ws-bn", "path-dropout", "global-dropout", "op-on", "layers", "training-portion", "batch-size", "channels",
     }  # fmt: skip
     assert fourteen <= set(CATALOGUE)
+
+
+def test_extras_are_loss_terms_or_update_transforms(monkeypatch):
+    class Watch:
+        def after_path(self, ctx, path): ...
+        def before_update(self, ctx): ...
+        def after_update(self, ctx): ...
+
+    monkeypatch.setattr(extras, "EXTRAS", {})
+    extras.register("watch", lambda recipe: Watch())
+    extras.register("term", lambda recipe: lambda ctx, path, logits, labels: None)
+    terms, transforms = extras.extras_for(Recipe().override(["training.extras='watch, term'"]))
+    assert (len(terms), [type(t) for t in transforms]) == (1, [Watch])
+    with pytest.raises(RecipeError, match=r"names 'wacht', but registered are: term, watch"):
+        extras.extras_for(Recipe().override(["training.extras=wacht"]))

@@ -39,7 +39,9 @@ def spec(study):
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(tmp_path / "runs")
+    store = Store(tmp_path / "runs")
+    store.prepare()
+    return store
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,9 @@ def publish(
     with store.hold(spec) as work:
         work.mkdir()
         write_json(work / files.SPEC, spec.as_dict())
-        write_json(work / files.STATUS, {"state": "diverged" if problem else "done", "problem": problem, "run": spec.hash})
+        write_json(
+            work / files.STATUS, {"state": "diverged" if problem else "done", "problem": problem, "run": spec.hash}
+        )
         write_json(work / files.METRICS, {} if problem else metrics)
         write_json(work / files.LEDGER, LEDGER | ledger)
         write_json(work / files.ENVIRONMENT, ENVIRONMENT)

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,7 @@ class Killed(BaseException):
 
 
 def test_a_run_killed_before_any_step_on_disk_ends_with_the_same_bytes(spec, store, tmp_path, monkeypatch):
-    short = changed(spec, "training.epochs=2", "training.batch_size=200", "evaluation.images=20")
+    short = replace(changed(spec, "training.epochs=2", "training.batch_size=200", "evaluation.images=20"), sample="5")
     states = []
 
     def watched(name, method):

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,7 @@ def mounted(tmp_path):
 
     def mount(*options):
         command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(place)]
-        if os.name != "posix" or shutil.which("mount") is None or subprocess.run(command, stderr=-3).returncode:
+        if sys.platform != "linux" or subprocess.run(command, stderr=subprocess.DEVNULL).returncode:
             pytest.skip("no file system can be mounted here")
         return place
 
@@ -175,7 +176,7 @@ def test_a_read_only_results_folder_is_named(mounted):
 def test_a_results_folder_without_permission_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match=r"cannot be written to: Permission denied"):
-        Store(tmp_path / "runs")
+        Store(tmp_path / "runs").prepare()
 
 
 WRITERS = [(files, "write_json"), (train, "save"), (Store, "publish")]

@@ -1,0 +1,134 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import versions
+from benchmarks.errors import BadTable, UserError
+from benchmarks.spaces import space
+from benchmarks.truth import shelf
+from benchmarks.truth.table import GroundTruth, write_table
+from harness import embedded
+from harness.metrics import kendall_tau
+from harness.supernet.build import build_network
+from heuristics.recipe import Recipe
+
+TINY = [
+    "task.name=digits", "task.train_images=120", "task.valid_images=40", "network.channels=4", "network.cells=1",
+    "network.bn_track=true", "training.epochs=1", "training.batch_size=40", "evaluation.bn=running",
+]  # fmt: skip
+
+
+def tiny(name="nb201", among="unique-skip-none", architectures=3, seeds=(0, 1)):
+    return embedded.Benchmark(f"{name}-tiny", name, among, architectures, seeds, Recipe(space=name).override(TINY))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("embedded")
+    told = []
+    path = embedded.build(tiny(), folder, workers=2, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (6, 6)
+    return folder, GroundTruth(path)
+
+
+def test_a_table_has_every_seed_and_their_mean(built):
+    _, table = built
+    within, benchmark = space("nb201"), tiny()
+    assert table.keys() == [within.string(within.arch(index)) for index in benchmark.indices().tolist()]
+    for split in ("valid", "test"):
+        seeds = np.array([table.accuracy("digits", split, 1, f"s{seed}") for seed in (0, 1)])
+        assert np.allclose(table.accuracy("digits", split, 1, "mean"), seeds.mean(0))
+        assert ((seeds >= 0) & (seeds <= 100)).all()
+    assert (table.train_seconds("digits", 1) > 0).all()
+    assert (table.about["digits_version"], table.space) == (versions.DIGITS_VERSION, "nb201")
+
+
+def test_a_build_goes_on_where_it_stopped_with_the_same_numbers(built, tmp_path):
+    folder, table = built
+    done = tmp_path / "nb201-tiny"
+    done.mkdir()
+    kept = sorted((folder / "nb201-tiny").glob("*.json"))
+    for path in kept[:3]:
+        (done / path.name).write_bytes(path.read_bytes())
+    (done / kept[3].name).write_text("{half")  # as a machine that lost power leaves it
+    other = json.loads(kept[4].read_text()) | {"recipe": "another", "test": 1.0}
+    (done / kept[4].name).write_text(json.dumps(other))
+    with pytest.raises(UserError, match="lacks architecture"):
+        embedded.assemble(tiny(), tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in done.glob("*.json")}
+    again = GroundTruth(embedded.build(tiny(), tmp_path))
+    for seed in ("s0", "s1", "mean"):
+        assert np.array_equal(again.accuracy("digits", "test", 1, seed), table.accuracy("digits", "test", 1, seed))
+    after = {path.name: path.stat().st_mtime_ns for path in done.glob("*.json")}
+    assert {name for name in before if before[name] == after[name]} == {path.name for path in kept[:3]}
+
+
+def test_tables_of_another_version_of_the_digits_are_refused(built, monkeypatch):
+    folder, table = built
+    assert shelf.opened(table.path).space == "nb201"
+    monkeypatch.setattr(shelf, "DIGITS_VERSION", 99)
+    with pytest.raises(BadTable, match=r"version 1 of the digits task, but this is version 99"):
+        shelf.opened(table.path)
+    monkeypatch.setattr(shelf, "EMBEDDED", folder)
+    assert any("version 99" in problem for problem in shelf.tables()[1])
+
+
+def test_1shot1_tables_are_keyed_by_the_graph_of_the_cell(tmp_path):
+    benchmark = tiny("nb1shot1-1", "unique-cell", 2, (0,))
+    table = GroundTruth(embedded.build(benchmark, tmp_path))
+    within = space("nb1shot1-1")
+    assert table.keys() == within.hashes(benchmark.indices()).tolist()
+    archs = within.archs(benchmark.indices())
+    assert table.params("digits").tolist() == within.cells(archs).params(4, 1).tolist()
+
+
+@pytest.mark.parametrize("name", ["nb201", "nb1shot1-1"])
+def test_costs_are_those_of_the_networks_trained(name):
+    benchmark = replace(tiny(name, "unique-skip-none" if name == "nb201" else "unique-cell", 4), seeds=(0,))
+    indices = benchmark.indices()
+    params, flops = embedded.costs(benchmark.recipe, indices)
+    for index, count, work in zip(indices.tolist(), params, flops, strict=True):
+        recipe = benchmark.spec(index, 0)
+        network = build_network(recipe, 10)
+        routing = benchmark.within.arch(index)
+        if name == "nb201":
+            assert sum(p.numel() for p in network.active_parameters(routing)) == count
+            continue
+        assert sum(p.numel() for p in network.parameters()) == count
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.zeros(1, 3, 16, 16), routing)
+        assert counter.get_total_flops() == 2 * work
+
+
+def test_agreement_tells_spread_and_taus(tmp_path):
+    rng = np.random.default_rng(0)
+    a = rng.normal(70, 5, 40)
+    b = a + rng.normal(0, 2, 40)
+    within = space("nb201")
+    columns = {
+        "arch": [within.string(within.arch(index)) for index in range(40)],
+        "digits.test.e1.mean": (a + b) / 2, "digits.test.e1.s0": a, "digits.test.e1.s1": b,
+        "digits.params": np.arange(40), "digits.flops": np.arange(40)[::-1],
+    }  # fmt: skip
+    write_table(tmp_path / "t.parquet", columns, {"space": "nb201", "family": "made up", "accuracy_unit": "percent"})
+    figures = embedded.agreement(GroundTruth(tmp_path / "t.parquet"), "digits", "test", "1")
+    assert figures["tau between seeds"] == pytest.approx(kendall_tau(a, b))
+    assert figures["tau of parameter count"] == pytest.approx(-figures["tau of FLOPs"])
+    assert figures["highest accuracy"] == pytest.approx(((a + b) / 2).max())
+
+
+def test_an_unknown_benchmark_is_named_beside_those_there_are():
+    with pytest.raises(UserError, match=r"no embedded benchmark 'nb301'; there are nb1shot1-1-digits, nb201-digits"):
+        embedded.load("nb301")
+    with pytest.raises(UserError, match="it has 6,466"):
+        replace(tiny(), architectures=7000).indices()
+
+
+def test_shipped_benchmarks_have_the_sizes_that_are_promised():
+    sizes = {name: (len(embedded.load(name).indices()), len(embedded.load(name).seeds)) for name in embedded.names()}
+    assert sizes["nb201-digits"] >= (400, 3)
+    assert sizes["nb1shot1-1-digits"] >= (200, 2)
