@@ -43,17 +43,24 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class InProcess:
-    """One run after the other, here."""
+    """One run after the other, here, with as many CPU threads as elsewhere: their number changes the last bits."""
 
     device: str = "cpu"
+    threads: int = 1
 
     def make(self, specs: Sequence[RunSpec], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
+        import torch
+
         from harness.study.run import execute
         from harness.study.store import Store
 
-        store = Store(root)
-        for spec in specs:
-            finished(spec.hash, execute(spec, store, device=self.device, report=lambda share, text: tick()))
+        store, before = Store(root), torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            for spec in specs:
+                finished(spec.hash, execute(spec, store, device=self.device, report=lambda share, text: tick()))
+        finally:
+            torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)

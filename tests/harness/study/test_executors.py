@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+import torch
 from tiny import Killer, begin, changed, make_with_a_worker, outcome, wait_for
 
 from benchmarks.errors import UserError
@@ -20,9 +21,14 @@ def specs(study):
     return [spec for _, spec in study().plan()]
 
 
-def test_every_run_is_made_here_and_told_of(specs, store, undisturbed):
+def test_every_run_is_made_here_and_told_of_whatever_threads_there_are(specs, store, undisturbed):
     told, ticks = [], []
-    InProcess().make(specs, store.root, lambda *each: told.append(each), lambda: ticks.append(1))
+    torch.set_num_threads(2)
+    try:
+        InProcess().make(specs, store.root, lambda *each: told.append(each), lambda: ticks.append(1))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
     assert told == [(spec.hash, "done") for spec in specs]
     assert len(ticks) >= len(specs)
     for spec in specs:
