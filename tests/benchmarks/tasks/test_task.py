@@ -103,7 +103,7 @@ def test_large_splits_shrink_in_parts():
 def test_digits_need_no_folder():
     task = load_task("digits", train_images=100, valid_images=50, train_portion=0.2, size=8)
     assert (task.classes, task.size, task.crop_padding, task.flip) == (10, 8, 1, False)
-    assert (len(task.train), len(task.valid), len(task.test)) == (100, 50, 2000)
+    assert (len(task.train), len(task.valid), len(task.test)) == (100, 50, 4000)
 
 
 def test_rows_are_taken_in_their_order(small_cifar10, number_of):
@@ -129,3 +129,9 @@ def test_normalisation_is_that_of_nas_bench_201():
     assert [255 * value for value in TASKS["cifar10-valid"].std] == pytest.approx([63.0, 62.1, 66.7])
     assert [255 * value for value in TASKS["cifar100"].mean] == pytest.approx([129.3, 124.1, 112.4])
     assert [255 * value for value in TASKS["imagenet16-120"].std] == pytest.approx([63.22, 61.26, 65.09])
+
+
+def test_a_smaller_portion_of_digits_is_the_first_canvases():
+    whole, half = (load_task("digits", train_portion=portion, valid_images=50) for portion in (0.05, 0.025))
+    assert (len(whole.train), len(half.train)) == (400, 200)
+    assert torch.equal(half.train.images, whole.train.images[:200])
