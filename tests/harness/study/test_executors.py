@@ -46,14 +46,15 @@ def play(spec, store, monkeypatch):
     monkeypatch.setattr(executors, "_in_worker", tiny.play)
     monkeypatch.setattr(executors, "_start_worker", tiny.rest)
 
-    def play(workers, seeds, tick=lambda: None):
+    def play(workers, seeds, after=lambda: None):
         runs = {changed(spec, f"seed={seed}").hash: seed for seed in seeds}
         states = {}
 
         def finished(run, state):
             states[runs[run]] = state
+            after()
 
-        Processes(workers).make([changed(spec, f"seed={seed}") for seed in seeds], store.root, finished, tick)
+        Processes(workers).make([changed(spec, f"seed={seed}") for seed in seeds], store.root, finished, lambda: None)
         return states, Counter(map(int, (store.root / "made").read_text().split()))
 
     return play
@@ -77,17 +78,16 @@ def test_a_run_whose_worker_died_once_is_begun_again(play, store):
 def test_a_worker_that_dies_with_nothing_to_do_is_replaced(play):
     killed = []
 
-    def tick():
-        if not killed:
-            idle = multiprocessing.active_children()
-            for child in idle:
-                child.kill()
-                child.join()
-                killed.append(child.pid)
+    def kill_idle():
+        for child in multiprocessing.active_children():
+            child.kill()
+            child.join()
+            killed.append(child.pid)
 
-    states, _ = play(1, [11, 12], tick)
-    assert killed
-    assert states == {11: "done", 12: "done"}
+    states, made = play(1, [11, 12, 13], kill_idle)
+    assert len(killed) == 3
+    assert states == {11: "done", 12: "done", 13: "done"}
+    assert made == {11: 1, 12: 1, 13: 1}
 
 
 def test_what_a_user_can_put_right_ends_the_study(play):
