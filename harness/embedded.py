@@ -6,14 +6,11 @@ On one machine, with one version of torch, a training gives the same numbers eve
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -118,12 +115,14 @@ def build(
 def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
     """Train one architecture with one seed and leave its results in the folder `done`."""
     from harness.rank import rank
+    from harness.study.run import task_of
+    from harness.study.store import write_json
     from harness.train import Diverged, train
 
     recipe = benchmark.spec(index, seed)
     started = time.process_time()
     try:
-        run = train(recipe, task=_task(recipe.task))
+        run = train(recipe, task=task_of(recipe.task))
     except Diverged as problem:
         raise UserError(f"{benchmark.name}, architecture {index}, seed {seed}: {problem}") from None
     seconds = time.process_time() - started
@@ -132,10 +131,7 @@ def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
         run.recipe = run.recipe.override([f"evaluation.images={len(images)}"])
         scores[name] = float(rank(run, [index], images=images).accuracy[0])
     result = {"recipe": recipe.hash, "index": index, "seed": seed, "train_seconds": round(seconds, 3), **scores}
-    path = _path(done, index, seed)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(result) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_json(_path(done, index, seed), result)
 
 
 def assemble(benchmark: Benchmark, folder: Path) -> Path:
@@ -243,10 +239,3 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
-
-
-@cache
-def _task(section: recipes.TaskSection) -> Any:
-    from benchmarks.tasks.task import load_task
-
-    return load_task(**dataclasses.asdict(section))

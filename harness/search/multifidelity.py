@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from random import Random
 
 from benchmarks.spaces import Arch
@@ -105,11 +104,3 @@ class BOHB(Hyperband):
     def tell(self, query: Query, value: float) -> None:
         super().tell(query, value)
         self._seen[query.fidelity].append((value, query.arch))
-
-
-MULTI_FIDELITY: dict[str, Callable[[Moves, int, Random], Hyperband]] = {
-    "sh": successive_halving,
-    "hyperband": Hyperband,
-    "bohb": BOHB,
-}
-"""Name -> how to make it."""
