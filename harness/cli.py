@@ -19,6 +19,7 @@ COMMANDS = {
     "rank": "Score architectures with a trained super-net, and report on the ranking.",
     "correlate": "Rank-disorder report of a file of scores.",
     "study": "Plan, run and report on studies of heuristics.",
+    "search": "Compare search algorithms under one budget.",
     "benchmark": "Ground truth that the project measures itself.",
     "query": "Ask finished runs questions in SQL.",
     "baselines": "Report of parameter count against every ground-truth table at hand.",

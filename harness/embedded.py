@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -97,19 +97,30 @@ def build(
     done.mkdir(parents=True, exist_ok=True)
     jobs = [(index, seed) for seed in benchmark.seeds for index in benchmark.indices().tolist()]
     missing = [job for job in jobs if _read(done, benchmark, *job) is None]
-    count = len(jobs) - len(missing)
+    before = len(jobs) - len(missing)
+    train_all(benchmark, missing, done, workers, progress and (lambda n, _: progress(before + n, len(jobs))))
+    return assemble(benchmark, folder)
+
+
+def train_all(
+    benchmark: Benchmark,
+    jobs: Sequence[tuple[int, int]],
+    done: Path,
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Train architectures (index, seed), each in its file in the folder `done`."""
+    done.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        futures = [pool.submit(measure, benchmark, *job, done) for job in missing]
+        futures = [pool.submit(measure, benchmark, *job, done) for job in jobs]
         try:
-            for future in as_completed(futures):
+            for count, future in enumerate(as_completed(futures), 1):
                 future.result()
-                count += 1
                 if progress:
                     progress(count, len(jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return assemble(benchmark, folder)
 
 
 def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:

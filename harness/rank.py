@@ -29,6 +29,7 @@ from benchmarks.tasks.split import Split
 from harness.supernet.nb201 import NB201Net
 from harness.supernet.ops import BatchNorm
 from harness.train import Run
+from heuristics.hooks import Routing
 
 SCORES = "scores.parquet"
 PARTIAL = ".scores.partial.npz"
@@ -96,6 +97,22 @@ def rank(
         distinct=len(ordered),
         seconds=time.perf_counter() - started,
     )
+
+
+def accuracy_of(run: Run, routing: Routing) -> float:
+    """Accuracy in percent of one routing, relaxed or not, on the scoring images with statistics of each batch."""
+    protocol, network = run.recipe.evaluation, run.network
+    images = run.task.valid.take(slice(0, protocol.images))
+    was_training, correct = network.training, 0
+    network.eval()
+    try:
+        autocast = torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.recipe.training.amp)
+        with torch.inference_mode(), autocast, _statistics(network, "batch"):
+            for x, y in eval_batches(images, run.task, min(protocol.batch_size, protocol.images)):
+                correct += int((network(x, routing).argmax(1) == y).sum())
+    finally:
+        network.train(was_training)
+    return 100 * correct / len(images)
 
 
 def chosen(within: SearchSpace, which: str, seed: int) -> NDArray[np.int64]:
@@ -201,7 +218,7 @@ class _statistics:
 
 def logits_of(network: torch.nn.Module, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
     """Logits of each architecture on one batch, in the order given (fastest when sorted)."""
-    if isinstance(network, NB201Net):
+    if isinstance(network, NB201Net) and not network.all_cells[0].partial:
         yield from _with_shared_first_cell(network, x, archs)
     else:
         for arch in archs:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import json
 import math
 import os
 import platform
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from harness.supernet import fair
 from harness.supernet.build import build_network
 from heuristics import recipe as recipes
 from heuristics.extras import extras_for
-from heuristics.hooks import Context, StepRule, UpdateTransform
+from heuristics.hooks import Context, Sampler, StepRule, UpdateTransform
+from heuristics.learners import Learner, learner_for
 from heuristics.losses import losses_for
 from heuristics.recipe import Recipe, TrainingSection
 from heuristics.samplers import sampler_for
@@ -69,6 +71,8 @@ class Run:
     task: Task
     network: torch.nn.Module
     optimiser: torch.optim.Optimizer
+    learner: Learner | None = None
+    """Of a distribution over architectures, where the recipe has one."""
     epoch: int = 0
     """Epochs done."""
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -91,6 +95,7 @@ def start(recipe: Recipe, *, task: Task | None = None, device: str | torch.devic
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = build_network(recipe, task.classes).to(device)
+        learner = learner_for(space(recipe.space), recipe)
     t = recipe.training
     optimiser = torch.optim.SGD(
         network.parameters(),
@@ -107,7 +112,7 @@ def start(recipe: Recipe, *, task: Task | None = None, device: str | torch.devic
     if t.unsampled == "zero":
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
-    return Run(recipe, task, network, optimiser)
+    return Run(recipe, task, network, optimiser, learner)
 
 
 def train(
@@ -135,7 +140,8 @@ def train(
     run = start(recipe, task=task, device=device)
     if out is not None:
         _prepare(run, out, resume)
-    law = sampler_for(space(recipe.space), recipe, getattr(run.network, "cell_count", 1))
+    learner, last = run.learner, recipe.distribution.first == "weights"
+    law = law_of(run)
     extra_terms, transforms = extras_for(recipe)
     rule, terms = _step_rule(run, transforms), [*losses_for(recipe), *extra_terms]
     steps_per_epoch = len(run.task.train) // recipe.training.batch_size
@@ -145,17 +151,24 @@ def train(
     for epoch in range(run.epoch, recipe.training.epochs):
         ctx.epoch, ctx.step = epoch, epoch * steps_per_epoch
         ctx.rng = np.random.default_rng([recipe.seed, epoch])
-        torch.manual_seed(recipe.seed * 1_000_003 + epoch)  # dropout
+        torch.manual_seed(recipe.seed * 1_000_003 + epoch)  # dropout, and draws from a distribution
+        ctx.other = _other_batches(run, epoch)
         meter = _Meter(ctx, progress)
         for images, labels in train_batches(
             run.task.train, run.task, recipe.training.batch_size, seed=recipe.seed, epoch=epoch
         ):
             ctx.images, ctx.labels = images, labels
             _set_schedule(ctx)
+            if learner is not None and not last:
+                learner.step(ctx)
             meter.add(rule.run(ctx, law.plan(ctx), terms))
+            if learner is not None and last:
+                learner.step(ctx)
             ctx.step += 1
             if ctx.step % CHECK_STEPS == 0 and not meter.finite():
                 break
+        if learner is not None and meter.finite():
+            learner.end_epoch(ctx)
         entry = meter.epoch_entry()
         run.epoch = epoch + 1
         run.log.append(entry)
@@ -177,6 +190,22 @@ def train(
     if out is not None:
         _write_status(out, "trained", run)
     return run
+
+
+def law_of(run: Run) -> Sampler:
+    """Which paths train."""
+    if run.learner is not None and run.recipe.sampling.law == "distribution":
+        return run.learner.sampler
+    return sampler_for(space(run.recipe.space), run.recipe, getattr(run.network, "cell_count", 1))
+
+
+def _other_batches(run: Run, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Endless batches that the distribution learns from, in an order unrelated to that of the weights' batches."""
+    d, size = run.recipe.distribution, run.recipe.training.batch_size
+    images = run.task.valid if d.data == "valid" else run.task.train
+    for again in itertools.count():
+        seed = int(np.random.SeedSequence([run.recipe.seed, again, 1]).generate_state(1)[0])
+        yield from train_batches(images, run.task, size, seed=seed, epoch=epoch)
 
 
 def _step_rule(run: Run, transforms: list[UpdateTransform]) -> StepRule:
@@ -276,6 +305,8 @@ def save(run: Run, out: Path) -> None:
         "optimiser": run.optimiser.state_dict(),
         "log": run.log,
     }
+    if run.learner is not None:
+        state["distribution"] = run.learner.state_dict()
     content = io.BytesIO()  # writing to a file itself, torch does not say why it cannot
     torch.save(state, content)
     partial = out / f".{CHECKPOINT}.partial"
@@ -315,6 +346,8 @@ def restore(run: Run, out: Path) -> None:
         )
     run.network.load_state_dict(state["network"])
     run.optimiser.load_state_dict(state["optimiser"])
+    if run.learner is not None:
+        run.learner.load_state_dict(state["distribution"])
     run.epoch, run.log = state["epoch"], state["log"]
 
 

@@ -1,13 +1,13 @@
 """The extension points of the one training loop. A method is a small class with one of these shapes.
 
 The loop asks a Sampler which paths a step trains, a StepRule to turn them into an update, LossTerms for what is
-minimised, UpdateTransforms to look at or change gradients and updates, and ArchUpdaters where a distribution over
-architectures is learned. None of them knows the loop; all they need is in the Context.
+minimised, UpdateTransforms to look at or change gradients and updates, and an ArchUpdater where a distribution over
+architectures, an ArchModel, is learned. None of them knows the loop; all they need is in the Context.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,8 +17,27 @@ import torch
 from benchmarks.spaces import Arch, SearchSpace
 from heuristics.recipe import Recipe
 
-Choice = int | torch.Tensor
-"""A decision: the number of an option, or weights over all options (a relaxation)."""
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """A decision that executes one option, whose output is multiplied by a weight of value one (GDAS).
+
+    The weights carry gradients: the output is w_i o_i(x) plus all other w_j, which are zero in value, as scalars
+    (Dong and Yang, CVPR 2019).
+    """
+
+    option: int
+    weights: torch.Tensor
+    """One at the option, zero elsewhere: (options,)."""
+
+    @property
+    def rest(self) -> torch.Tensor:
+        """The sum of the other options' weights, a scalar zero."""
+        return self.weights.sum() - self.weights[self.option]
+
+
+Choice = int | torch.Tensor | Gate
+"""A decision: the number of an option, weights over all options (a relaxation), or a gate."""
 Routing = tuple[Choice, ...]
 """One choice per decision."""
 
@@ -52,6 +71,14 @@ class Context:
     """Steps of the whole training."""
     images: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     labels: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    other: Iterator[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=lambda: iter(()))
+    """Endless batches that a distribution over architectures learns from: images and labels."""
+
+    def logits(self, images: torch.Tensor, routing: Routing | tuple[Routing, ...]) -> torch.Tensor:
+        """The network's outputs, (n, classes), in float32 whatever the recipe computes in."""
+        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.recipe.training.amp):
+            logits: torch.Tensor = self.network(images, routing)
+        return logits.float()
 
 
 class Sampler(Protocol):
@@ -94,17 +121,33 @@ class UpdateTransform(Protocol):
 class ArchModel(Protocol):
     """A distribution over architectures, or the weights of a mixture."""
 
-    def parameters(self) -> list[torch.Tensor]: ...
+    def weights(self) -> list[torch.Tensor]:
+        """For every decision weights of its options, with gradients: (options,) each."""
+        ...
 
-    def sample(self, ctx: Context) -> Routing: ...
+    def sample(self) -> Arch:
+        """One architecture, drawn with torch's global generator."""
+        ...
 
-    def best(self) -> Arch: ...
+    def log_prob(self, arch: Arch) -> torch.Tensor:
+        """Log-probability of an architecture, with gradients, a scalar."""
+        ...
+
+    def best(self) -> Arch:
+        """The architecture that the distribution stands for."""
+        ...
 
 
 class ArchUpdater(Protocol):
     """Learns an ArchModel, in turn with the weights."""
 
-    def step(self, ctx: Context) -> None: ...
+    def step(self, ctx: Context) -> None:
+        """Once in every step of the weights."""
+        ...
+
+    def end_epoch(self, ctx: Context) -> None:
+        """After the last step of an epoch."""
+        ...
 
 
 class Partition(Protocol):

@@ -23,7 +23,7 @@ import yaml
 from benchmarks.errors import UserError
 from benchmarks.spaces import SPACE_NAMES
 
-LAWS = ["uniform", "architectures", "classes", "fair", "sandwich", "fixed"]
+LAWS = ["uniform", "architectures", "classes", "fair", "sandwich", "fixed", "distribution"]
 """Sampling laws that there are; `heuristics.samplers.register` adds to them."""
 
 
@@ -73,6 +73,8 @@ class NetworkSection:
     """Probability with which the output of an edge is dropped, reached linearly over layers and steps."""
     global_dropout: float = 0.0
     """Dropout of the pooled features."""
+    partial_channels: int = 1
+    """nb201: operations see one in so many channels of their node, the others pass by (PC-DARTS's k)."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class SamplingSection:
 
     law: str = "uniform"
     """One of `LAWS`: `uniform` per decision (Random-NAS, SPOS); over the `architectures` that differ (Random-A); over
-    functional `classes`; strictly `fair` (FairNAS); `sandwich`; or one `fixed` architecture, alone."""
+    functional `classes`; strictly `fair` (FairNAS); `sandwich`; one `fixed` architecture, alone; or as a learned
+    `distribution` has it."""
     paths: int = 1
     """Paths per step, where the law leaves it open."""
     batch: Literal["whole", "split"] = "whole"
@@ -120,6 +123,55 @@ class SamplingSection:
     """Also sample the operation none."""
     architecture: str | None = None
     """The architecture of the `fixed` law, as its official string."""
+
+
+@dataclass(frozen=True)
+class DistributionSection:
+    """A distribution over architectures, learned in turn with the weights."""
+
+    model: Literal["none", "softmax", "simplex", "dirichlet", "controller"] = "none"
+    """Logits of a softmax; points of the simplex themselves, learned by exponentiated gradients (GAEA); a Dirichlet
+    distribution of mixtures (DrNAS); or an LSTM that decides one thing after the other (ENAS)."""
+    step: Literal["first-order", "second-order", "importance", "reinforce"] = "first-order"
+    """How it learns: by gradients through a relaxed network, of first or second order (DARTS); by weighing sampled
+    architectures with their likelihoods (PARSEC); or by policy gradients (ENAS)."""
+    route: Literal["mixture", "gate"] = "mixture"
+    """How the network is relaxed: all options, weighed (DARTS), or one that is drawn, with a gradient to all (GDAS)."""
+    perturbation: Literal["none", "random", "adversarial"] = "none"
+    """Of the mixture, in steps of the weights (SmoothDARTS)."""
+    data: Literal["valid", "train"] = "valid"
+    """What it learns from: validation images (bilevel), or further batches of training images (single-level, ERM)."""
+    first: Literal["distribution", "weights"] = "distribution"
+    """Which of the two learns first in a step."""
+    start_epoch: int = 0
+    """Epochs in which the weights learn alone."""
+    learning_rate: float = 3e-4
+    weight_decay: float = 1e-3
+    """Of logits."""
+    beta1: float = 0.5
+    """Adam's decay of the mean gradient."""
+    epsilon: float = 1e-8
+    """Adam's."""
+    edge_weights: bool = False
+    """nb201: also weigh the edges into a node (PC-DARTS)."""
+    floor: float = 1e-5
+    """Least weight on the simplex before it is normalised."""
+    entropy: float = 0.0
+    """simplex: factor of sum(w log w) in the loss; reinforce: factor of the entropy in the reward."""
+    penalty: float = 1e-3
+    """dirichlet: factor of the squared distance of concentrations from one."""
+    temperature: float = 10.0
+    """gate: at the first epoch, from where it falls linearly."""
+    final_temperature: float = 0.1
+    radius: float = 0.03
+    """perturbation: at the first epoch, from where it grows linearly."""
+    final_radius: float = 0.3
+    samples: int = 16
+    """importance: architectures per step; reinforce: per update of the controller."""
+    likelihood: float = 1.0
+    """importance: power to which a batch's likelihood is raised; 1 makes one architecture have nearly all weight."""
+    updates: int = 50
+    """reinforce: of the controller, after every epoch."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +198,7 @@ class Recipe:
     network: NetworkSection = field(default_factory=NetworkSection)
     training: TrainingSection = field(default_factory=TrainingSection)
     sampling: SamplingSection = field(default_factory=SamplingSection)
+    distribution: DistributionSection = field(default_factory=DistributionSection)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
 
     def __post_init__(self) -> None:
@@ -309,6 +362,8 @@ def _problems(r: Recipe) -> Iterable[str]:
     if r.space == "nb201":
         if r.network.channel_mode != "fixed":
             yield "network.channel_mode is for the 1Shot1 spaces: no width of nb201 depends on the architecture"
+        if r.network.channels % max(1, r.network.partial_channels):
+            yield f"network.channels is {r.network.channels}, not a multiple of partial_channels"
         if r.network.ws_bn:
             yield "network.ws_bn is for the 1Shot1 spaces: an edge of nb201 has one input"
     elif r.network.op_on == "node":
@@ -323,7 +378,54 @@ def _problems(r: Recipe) -> Iterable[str]:
         yield f"sampling.per_cell draws decisions cell by cell, which the law {r.sampling.law} does not"
     if not r.sampling.with_none and r.space != "nb201":
         yield f"sampling.with_none=false is for nb201: {r.space} has no operation none"
+    yield from _distribution_problems(r)
     if r.training.nesterov and r.training.momentum == 0:
         yield "training.nesterov needs training.momentum above 0"
     if r.training.warmup_epochs >= r.training.epochs:
         yield "training.warmup_epochs must be below training.epochs"
+
+
+def _distribution_problems(r: Recipe) -> Iterable[str]:
+    d = r.distribution
+    for name, value in (("samples", d.samples), ("updates", d.updates)):
+        if value < 1:
+            yield f"distribution.{name} is {value}, but must be at least 1"
+    if r.network.partial_channels < 1:
+        yield f"network.partial_channels is {r.network.partial_channels}, but must be at least 1"
+    if r.network.partial_channels > 1 and r.space != "nb201":
+        yield "network.partial_channels is for nb201: widths of the 1Shot1 spaces follow from their parents"
+    if r.network.partial_channels > 1 and r.network.path_dropout:
+        yield "network.partial_channels and path_dropout do not go together: what passes by would be dropped, too"
+    if d.model == "none":
+        if r.sampling.law == "distribution":
+            yield "sampling.law=distribution needs distribution.model"
+        return
+    if r.sampling.per_cell:
+        yield "sampling.per_cell draws an architecture for every cell; a distribution has one for all"
+    if r.sampling.law not in ("distribution", "uniform"):
+        yield f"distribution.model goes with sampling.law=distribution or uniform, not {r.sampling.law}"
+    if r.sampling.paths != 1 and r.sampling.law == "distribution":
+        yield "sampling.paths is for laws that leave the number open; distribution sets it"
+    sampled = d.step in ("importance", "reinforce")
+    if d.model == "controller" and d.step != "reinforce":
+        yield f"distribution.model=controller learns by step=reinforce, not {d.step}: it has no weights to mix"
+    if d.model in ("simplex", "dirichlet") and sampled:
+        yield f"distribution.model={d.model} learns by gradients through a mixture, not by step={d.step}"
+    if d.route == "gate" and d.model not in ("softmax", "simplex"):
+        yield f"distribution.route=gate draws from a softmax or a simplex, not a {d.model}"
+    if d.route == "gate" and d.perturbation != "none":
+        yield "distribution.perturbation is of a mixture, not of route=gate"
+    if (d.perturbation != "none" or d.route == "gate") and sampled:
+        yield f"distribution.step={d.step} samples architectures: there is no mixture to route or perturb"
+    if d.perturbation != "none" and d.model == "dirichlet":
+        yield "distribution.perturbation is of a softmax or a simplex, not a dirichlet"
+    if d.step == "second-order" and (d.model == "dirichlet" or d.route == "gate"):
+        yield "distribution.step=second-order compares losses of one mixture; this distribution draws another each time"
+    if d.edge_weights and (r.space != "nb201" or sampled or d.model not in ("softmax", "simplex")):
+        yield "distribution.edge_weights is for mixtures of a softmax or a simplex on nb201"
+    if d.edge_weights and (d.route == "gate" or d.perturbation != "none"):
+        yield "distribution.edge_weights goes with route=mixture and without perturbation"
+    if r.network.channel_mode != "fixed" and not sampled:
+        yield "distribution.step with gradients mixes widths, which needs network.channel_mode=fixed"
+    if not 0 <= d.start_epoch <= r.training.epochs:
+        yield f"distribution.start_epoch is {d.start_epoch}, beyond the {r.training.epochs} epochs of training"

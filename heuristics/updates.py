@@ -27,9 +27,7 @@ class Accumulate:
         ctx.optimiser.zero_grad(set_to_none=training.unsampled == "keep")
         total = correct = torch.zeros((), device=ctx.images.device)
         for path, x, y in zip(plan, images, labels, strict=True):
-            with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=training.amp):
-                logits = ctx.network(x, path.routing)
-            logits = logits.float()
+            logits = ctx.logits(x, path.routing)
             terms = [term for loss in losses if (term := loss(ctx, path, logits, y)) is not None]
             loss = torch.stack(terms).sum()
             (loss * (path.weight * share)).backward()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,8 @@ from benchmarks.errors import UserError
 
 if TYPE_CHECKING:
     from harness.study.executors import Executor
-    from harness.study.plan import Setting, Study
-    from harness.study.spec import RunSpec
+    from harness.study.plan import Study
+    from harness.study.spec import Job
     from harness.study.store import Store
 
 RESULTS = click.option(
@@ -90,15 +91,10 @@ def run(
 
     Can be interrupted or killed at any moment; the same command goes on where it stopped.
     """
-    from harness.study import executors
     from harness.study.overview import mean_tau
 
     chosen, store = _open(name, overrides, results)
-    makers: dict[str, Executor] = {
-        "local": executors.Processes(workers or (1 if device != "cpu" else os.cpu_count() or 1), device),
-        "process": executors.InProcess(device),
-        "ray": executors.Ray(address, cpus, gpus),
-    }
+    maker = executor_of(executor, workers, device, address, cpus, gpus)
     store.prepare()
     tried: set[str] = set()
     while True:  # a staged plan grows as results come in
@@ -107,7 +103,8 @@ def run(
         if not specs:
             break
         tried |= set(specs)
-        _make(chosen, store, makers[executor], list(specs.values()), rows)
+        labels = {spec.hash: f"{setting.label}, seed {spec.recipe.seed}" for setting, spec in rows}
+        make_runs(chosen.name, store, maker, list(specs.values()), labels)
     _status(chosen, store, name, overrides, results, brief=True)
     _report(chosen, store, results)
 
@@ -139,17 +136,31 @@ def _open(name: str, overrides: tuple[str, ...], results: Path) -> tuple[Study, 
     return load_study(name, overrides), Store(results / "runs")
 
 
-def _make(
-    chosen: Study, store: Store, executor: Executor, specs: list[RunSpec], rows: list[tuple[Setting, RunSpec]]
-) -> None:
+def executor_of(name: str, workers: int | None, device: str, address: str | None, cpus: float, gpus: float) -> Executor:
+    """The executor of this name: local, process or ray."""
+    from harness.study import executors
+
+    makers: dict[str, Executor] = {
+        "local": executors.Processes(workers or (1 if device != "cpu" else os.cpu_count() or 1), device),
+        "process": executors.InProcess(device),
+        "ray": executors.Ray(address, cpus, gpus),
+    }
+    return makers[name]
+
+
+def make_runs(name: str, store: Store, executor: Executor, specs: Sequence[Job], labels: Mapping[str, str]) -> None:
+    """Make the runs and show how far they are.
+
+    Args:
+        labels: hash of every run, also of those that are there already -> what to call it.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    labels = {spec.hash: f"{setting.label}, seed {spec.recipe.seed}" for setting, spec in rows}
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[now]}"))
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bar:
-        overall = bar.add_task(chosen.name, total=len(rows), completed=len(rows) - len(specs), now="")
+        overall = bar.add_task(name, total=len(labels), completed=len(labels) - len(specs), now="")
         shown: dict[str, int] = {}
 
         def tick() -> None:

@@ -18,6 +18,7 @@ from harness.report.inlined import figure
 from harness.report.markup import ABSENT, Html, el, escaped, join, number, with_interval
 
 TEMPLATE = Path(__file__).with_name("page.html")
+STYLE = Html(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))
 DIGITS = 7
 """Significant digits of the scores in the page: as many as single precision has."""
 
@@ -39,6 +40,7 @@ def page(analysis: dict[str, Any], scatter: dict[str, Any], figures: dict[str, s
     """
     columns = page_tables.columns(analysis)
     parts = {
+        "style": STYLE,
         "title": escaped(analysis["title"]),
         "what": _what(analysis),
         "findings": join(el("li", sentence) for sentence in analysis["findings"]),
@@ -55,8 +57,13 @@ def page(analysis: dict[str, Any], scatter: dict[str, Any], figures: dict[str, s
         "checklist": join(el("dt", item["question"]) + el("dd", item["answer"]) for item in methods["checklist"]),
         "data": _data(analysis, scatter),
     }
+    return filled(TEMPLATE, parts)
+
+
+def filled(template: Path, parts: Mapping[str, str]) -> str:
+    """The template with its marks replaced."""
     # One pass, so that a mark inside what is put in stays what it is.
-    return _SLOT.sub(lambda mark: parts[mark[1]], TEMPLATE.read_text(encoding="utf-8"))
+    return _SLOT.sub(lambda mark: parts[mark[1]], template.read_text(encoding="utf-8"))
 
 
 # ---- data of the scatter -----------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def write_tables(analysis: Analysis, out: Path) -> list[Path]:
         paths += [out / f"{name}.csv", out / f"{name}.tex"]
         rounded.to_csv(paths[-2], index=False, float_format="%.6g", lineterminator="\n")
         shown = summary(analysis) if name == "effects" else frame
-        paths[-1].write_text(_latex(shown), encoding="utf-8")
+        paths[-1].write_text(latex(shown), encoding="utf-8")
     return paths
 
 
@@ -88,7 +88,7 @@ def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _latex(frame: pd.DataFrame) -> str:
+def latex(frame: pd.DataFrame) -> str:
     """A booktabs table; no other package is needed."""
 
     def cell(value: object) -> str:

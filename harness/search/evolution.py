@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from random import Random
 
 from benchmarks.spaces import Arch
@@ -11,13 +12,18 @@ from harness.search.moves import Moves
 
 
 class RandomSearch:
-    """Every architecture drawn on its own (Bergstra and Bengio, JMLR 2012; Li and Talwalkar, UAI 2019)."""
+    """Every architecture drawn on its own (Bergstra and Bengio, JMLR 2012; Li and Talwalkar, UAI 2019).
 
-    def __init__(self, moves: Moves, top: int, rng: Random) -> None:
-        self._moves, self._top, self._rng = moves, top, rng
+    Args:
+        among: draw uniformly from these; from the whole space without.
+    """
+
+    def __init__(self, moves: Moves, top: int, rng: Random, among: Sequence[Arch] = ()) -> None:
+        self._moves, self._top, self._rng, self._among = moves, top, rng, among
 
     def ask(self) -> Query:
-        return Query(self._moves.random(self._rng), self._top)
+        arch = self._rng.choice(self._among) if self._among else self._moves.random(self._rng)
+        return Query(arch, self._top)
 
     def tell(self, query: Query, value: float) -> None:
         """Nothing is learned."""

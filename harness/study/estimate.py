@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +14,10 @@ from benchmarks.spaces import space
 from benchmarks.tasks.loader import train_batches
 from harness.study.run import task_of
 from harness.study.spec import RunSpec
-from harness.train import start
+from harness.train import law_of, start
 from heuristics.hooks import Context
 from heuristics.losses import losses_for
 from heuristics.recipe import Recipe
-from heuristics.samplers import sampler_for
 from heuristics.updates import Accumulate
 
 
@@ -55,7 +55,7 @@ class Stopwatch:
     def _timed(self, recipe: Recipe) -> tuple[float, float]:
         run = start(recipe, task=task_of(recipe.task))
         within = space(recipe.space)
-        law = sampler_for(within, recipe, getattr(run.network, "cell_count", 1))
+        law = law_of(run)
         ctx = Context(recipe, within, run.network, run.optimiser, np.random.default_rng(0), steps=1)
         batches = train_batches(run.task.train, run.task, recipe.training.batch_size, seed=0, epoch=0)
         ctx.images, ctx.labels = next(batches)
@@ -63,6 +63,9 @@ class Stopwatch:
         archs = [tuple(arch) for arch in within.archs(within.sample(np.random.default_rng(0), 4)).tolist()]
 
         def step() -> None:
+            if run.learner is not None:
+                ctx.other = itertools.repeat((ctx.images, ctx.labels))
+                run.learner.step(ctx)
             rule.run(ctx, law.plan(ctx), losses)
 
         def passes() -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.errors import UserError
-from harness.study.spec import RunSpec
+from harness.study.spec import Job, job
 
 TRIES = 3
 """Times that a run is begun before it counts as failed because its worker died each time."""
@@ -31,7 +31,7 @@ Finished = Callable[[str, str], None]
 class Executor(Protocol):
     """Makes runs."""
 
-    def make(self, specs: Sequence[RunSpec], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
+    def make(self, specs: Sequence[Job], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
         """Make all runs in the store at `root`; returns when each is done, diverged or failed.
 
         Args:
@@ -48,7 +48,7 @@ class InProcess:
     device: str = "cpu"
     threads: int = 1
 
-    def make(self, specs: Sequence[RunSpec], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
+    def make(self, specs: Sequence[Job], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
         import torch
 
         from harness.study.run import execute
@@ -74,9 +74,9 @@ class Processes:
     device: str = "cpu"
     threads: int = 1
 
-    def make(self, specs: Sequence[RunSpec], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
+    def make(self, specs: Sequence[Job], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
         waiting = [(spec, 1) for spec in reversed(specs)]
-        running: dict[Future[str], tuple[int, RunSpec, int]] = {}
+        running: dict[Future[str], tuple[int, Job, int]] = {}
         # A pool for each worker: a pool that loses one of its workers gives up the others, too.
         pools = [self._pool(number) for number in range(self.workers)]
         try:
@@ -113,11 +113,11 @@ class Processes:
             initargs=(self.threads, os.getpid(), number),
         )
 
-    def _submit(self, pool: ProcessPoolExecutor, spec: RunSpec, root: Path) -> Future[str]:
+    def _submit(self, pool: ProcessPoolExecutor, spec: Job, root: Path) -> Future[str]:
         return pool.submit(_in_worker, spec.as_dict(), str(root), self.device)
 
     @staticmethod
-    def _again(spec: RunSpec, attempt: int, waiting: list[tuple[RunSpec, int]], root: Path, finished: Finished) -> None:
+    def _again(spec: Job, attempt: int, waiting: list[tuple[Job, int]], root: Path, finished: Finished) -> None:
         if attempt < TRIES:
             waiting.append((spec, attempt + 1))
         else:
@@ -133,7 +133,7 @@ class Ray:
     cpus: float = 1
     gpus: float = 0
 
-    def make(self, specs: Sequence[RunSpec], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
+    def make(self, specs: Sequence[Job], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
         try:
             import ray
         except ImportError:
@@ -164,7 +164,7 @@ class Ray:
                 ray.shutdown()
 
 
-def _give_up(spec: RunSpec, root: Path, tries: int) -> None:
+def _give_up(spec: Job, root: Path, tries: int) -> None:
     from harness.study.store import Store
 
     problem = f"The worker died {tries} times while it made this run (out of memory, perhaps). Try fewer workers."
@@ -183,7 +183,7 @@ def _in_worker(content: dict[str, Any], root: str, device: str) -> str:
     from harness.study.run import execute
     from harness.study.store import Store
 
-    return execute(RunSpec.from_dict(content), Store(Path(root)), device=_turn(device))
+    return execute(job(content), Store(Path(root)), device=_turn(device))
 
 
 _worker_number = 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from harness.study.plan import Tau
-from harness.study.spec import RunSpec
+from harness.study.spec import Job, RunSpec
 from harness.study.store import Damaged, Store
 
 STATES = ("done", "diverged", "failed", "damaged", "running", "missing")
 
 
-def state_of(spec: RunSpec, store: Store) -> tuple[str, str]:
+def state_of(spec: Job, store: Store) -> tuple[str, str]:
     """State of a run, and the reason where it is not simply done or missing."""
     run = spec.hash
     try:

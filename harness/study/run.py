@@ -25,7 +25,7 @@ from harness.correlation import RANDOM_DRAWS, THRESHOLDS, params_of
 from harness.rank import rank
 from harness.scores import truth_rows
 from harness.study import store as files
-from harness.study.spec import RunSpec
+from harness.study.spec import Job, RunSpec
 from harness.study.store import Damaged, Store, write_json
 from heuristics.recipe import TaskSection
 
@@ -35,7 +35,7 @@ MEASURES = {"loss": "negative_loss", "accuracy": "accuracy"}
 """The metric that a recipe ranks by -> the score that ranks."""
 
 
-def execute(spec: RunSpec, store: Store, *, device: str = "cpu", report: Report | None = None) -> str:
+def execute(spec: Job, store: Store, *, device: str = "cpu", report: Report | None = None) -> str:
     """Make the run unless it is there; its state: done, diverged or failed.
 
     A failure is noted in the store, never raised, so that one run cannot stop others. Interrupted or killed at any
@@ -51,7 +51,7 @@ def execute(spec: RunSpec, store: Store, *, device: str = "cpu", report: Report 
             except Damaged:
                 store.set_aside(run)
             work.mkdir(exist_ok=True)
-            state = _make(spec, work, device, report or (lambda share, text: None))
+            state = spec.make(work, device, report or (lambda share, text: None))
             store.publish(run)
             return state
     except UserError as error:
@@ -66,7 +66,7 @@ def execute(spec: RunSpec, store: Store, *, device: str = "cpu", report: Report 
     return "failed"
 
 
-def _make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
+def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     """Train, score and measure in the work folder."""
     recipe = spec.recipe
     table = spec.truth.open(recipe.space)
@@ -74,7 +74,7 @@ def _make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     write_json(work / files.SPEC, spec.as_dict())
     epochs = recipe.training.epochs
     scored_epochs = min(spec.last_epochs, epochs)
-    tracked = _throttled(report, work / files.PROGRESS)
+    tracked = throttled(report, work / files.PROGRESS)
 
     def share(trained: float, scored: float) -> float:
         """Of the whole run, given epochs trained and epochs scored: training counts for 80 %."""
@@ -104,7 +104,7 @@ def _make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         frame.to_parquet(work / files.SCORES)
     write_json(work / files.METRICS, {} if frame is None else measures(spec, table, frame))
     write_json(work / files.LEDGER, _ledger(log, frame))
-    write_json(work / files.ENVIRONMENT, {**train.environment(), "device": _device_name(device), "commit": commit()})
+    write_json(work / files.ENVIRONMENT, {**train.environment(), "device": device_name(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
     write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
     for path in (work / train.CHECKPOINT, *work.glob(".*")):  # in this order: no checkpoint is ahead of its scores
@@ -204,7 +204,7 @@ def _ledger(log: list[dict[str, Any]], frame: pd.DataFrame | None) -> dict[str, 
     }
 
 
-def _throttled(report: Report, path: Path) -> Report:
+def throttled(report: Report, path: Path) -> Report:
     """Reports, and leaves a progress file for whoever watches from outside, a few times a second at most."""
     last = [0.0]
 
@@ -224,7 +224,7 @@ def task_of(section: TaskSection) -> Task:
     return load_task(**dataclasses.asdict(section))
 
 
-def _device_name(device: str) -> str:
+def device_name(device: str) -> str:
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,28 @@ class Plugin:
             raise UserError(f"The plug-in {self.path} cannot be imported: {type(error).__name__}: {error}.") from error
 
 
+class Job(Protocol):
+    """What executors make and the store keeps: runs of studies, and searches."""
+
+    @property
+    def hash(self) -> str: ...
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+    def make(self, work: Path, device: str, report: Any) -> str:
+        """Leave the files of a finished run in the work folder; the state: done or diverged."""
+        ...
+
+
+def job(content: Mapping[str, Any]) -> Job:
+    """The spec that `as_dict` wrote, of whichever kind."""
+    if content.get("kind") == "search":
+        from harness.search.spec import SearchSpec
+
+        return SearchSpec.from_dict(content)
+    return RunSpec.from_dict(content)
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """Everything that a run's results depend on."""
@@ -139,6 +161,12 @@ class RunSpec:
         content["plugins"] = [plugin.sha256 for plugin in self.plugins]
         content["truth"].pop("table")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def make(self, work: Path, device: str, report: Any) -> str:
+        """Train, score and measure in the work folder; the state: done or diverged."""
+        from harness.study.run import make
+
+        return make(self, work, device, report)
 
     def architectures(self, table: GroundTruth) -> NDArray[np.int64]:
         """Indices of the architectures to score, all with ground truth, ascending: (n,).

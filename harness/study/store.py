@@ -22,7 +22,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.errors import UserError
-from harness.study.spec import RunSpec
+from harness.study.spec import Job
 
 SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
     "spec.json",
@@ -31,7 +31,7 @@ SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
     "ledger.json",
     "environment.json",
 )
-SCORES, LOG, RECIPE, SUMS = "scores.parquet", "log.jsonl", "recipe.yaml", "checksums.json"
+SCORES, TRACE, LOG, RECIPE, SUMS = "scores.parquet", "trace.parquet", "log.jsonl", "recipe.yaml", "checksums.json"
 PROGRESS = "progress.json"
 DEFAULT = Path("results/runs")
 
@@ -60,6 +60,10 @@ class Result:
     def scores(self) -> pd.DataFrame:
         """Columns epoch, index, arch, accuracy, negative_loss, true, params, seconds, images."""
         return pd.read_parquet(self.path / SCORES)
+
+    def trace(self) -> pd.DataFrame:
+        """Of a search: a row per seed and step, the architecture it would pick and all that it has spent by then."""
+        return pd.read_parquet(self.path / TRACE)
 
     def log(self) -> list[dict[str, Any]]:
         """One entry per epoch of training."""
@@ -178,7 +182,7 @@ class Store:
     # ---- writing -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def hold(self, spec: RunSpec) -> Iterator[Path]:
+    def hold(self, spec: Job) -> Iterator[Path]:
         """The work folder of a run, to which no other process writes meanwhile; waits while one does."""
         run = spec.hash
         self.prepare()
@@ -230,8 +234,9 @@ def check(path: Path) -> None:
         status = contents[STATUS]
         if status["run"] != path.name:
             raise ValueError(f"it holds the run {status['run']}")
-        if status["state"] == "done" and SCORES not in sums:
-            raise ValueError(f"{SCORES} is not among its files")
+        made = TRACE if contents[SPEC].get("kind") == "search" else SCORES
+        if status["state"] == "done" and made not in sums:
+            raise ValueError(f"{made} is not among its files")
     except (OSError, ValueError, AttributeError, KeyError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         name = f" ({Path(error.filename).name})" if isinstance(error, OSError) and error.filename else ""

@@ -30,7 +30,8 @@ def fits(recipe: Recipe) -> bool:
     alike = recipe.training.unsampled == "zero" and not recipe.network.bn_affine
     dropout = recipe.network.path_dropout or recipe.network.global_dropout
     fair = recipe.space == "nb201" and recipe.sampling.law == "fair"
-    return fair and (alike or not recipe.sampling.with_none) and not dropout
+    partial = recipe.network.partial_channels > 1
+    return fair and (alike or not recipe.sampling.with_none) and not dropout and not partial
 
 
 class FairStep:

@@ -53,7 +53,8 @@ class Node(nn.Module):
 
     def forward(self, x: Tensor, plan: NodeProgram, part: Part | None) -> Tensor:
         """The node's output, of the sum of its sources."""
-        return _sum((self._operate(op, x, plan, part), share) for op, share in plan.ops)
+        out = _sum((self._operate(op, x, plan, part), share) for op, share in plan.ops)
+        return out if plan.rest is None else out + plan.rest
 
     def _operate(self, op: int, x: Tensor, plan: NodeProgram, part: Part | None) -> Tensor:
         if op == MAXPOOL:
@@ -106,7 +107,7 @@ class Cell(nn.Module):
     def forward(self, x: Tensor, routing: Routing) -> Tensor:
         """The cell's output for one routing; see `NB1Shot1Net`."""
         plan = self._wiring.program(routing)
-        if self.mode != "fixed" and any(isinstance(choice, Tensor) for choice in routing):
+        if self.mode != "fixed" and not all(isinstance(choice, int) for choice in routing):
             raise ValueError(f"relaxed decisions need channel_mode fixed, not {self.mode}: widths cannot be weighed")
         part = self._part(len(plan.output), x.device)
         values: dict[int, Tensor] = {}

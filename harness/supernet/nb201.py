@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, OPS, SKIP
 from harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool
-from heuristics.hooks import Routing
+from heuristics.hooks import Choice, Gate, Routing
 from heuristics.recipe import NetworkSection
 
 POOL = OPS.index("avg_pool_3x3")
@@ -70,8 +70,12 @@ class Cell(nn.Module):
         affine, track = options.bn_affine, options.bn_track
         slots = BY_NODE if options.op_on == "node" else tuple(range(len(EDGES)))
         self.slot = slots
-        large = [ConvBN(channels, channels, 3, affine, track) for _ in range(max(slots) + 1)]
-        small: list[nn.Module] = [ConvBN(channels, channels, 1, affine, track) for _ in large]
+        self.width = channels // options.partial_channels
+        """Channels that operations see; the others pass by."""
+        self.partial = options.partial_channels > 1
+        self._stateless = not affine and options.ofa_kernel == "own"
+        large = [ConvBN(self.width, self.width, 3, affine, track) for _ in range(max(slots) + 1)]
+        small: list[nn.Module] = [ConvBN(self.width, self.width, 1, affine, track) for _ in large]
         if options.ofa_kernel != "own":
             small = [CentreConvBN(parent, options.ofa_kernel == "transform", affine, track) for parent in large]
         self.conv3, self.conv1 = nn.ModuleList(large), nn.ModuleList(small)
@@ -86,8 +90,9 @@ class Cell(nn.Module):
 
     def forward(self, x: Tensor, routing: Routing) -> Tensor:
         """The cell's output for one routing; a relaxed decision weighs the outputs of its options."""
-        if any(isinstance(choice, Tensor) for choice in routing):
-            return self._relaxed(x, routing)
+        if self.partial or not all(isinstance(choice, int) for choice in routing):
+            merged = self._mixture if self._merges(routing) else self._relaxed
+            return merged(x, routing)
         nodes: list[Tensor | None] = [x, None, None, None]
         rectified: list[Tensor | None] = [None] * 4
         for node, plan in enumerate(program(routing), 1):
@@ -110,15 +115,76 @@ class Cell(nn.Module):
             total: Tensor = torch.zeros_like(x)
             for edge, (source, target) in enumerate(EDGES):
                 if target == node:
-                    total = total + self._mixed(edge, nodes[source], routing[edge])
+                    total = total + self._edge(edge, nodes[source], routing[edge])
             nodes.append(total)
         return nodes[3]
 
-    def _mixed(self, edge: int, x: Tensor, choice: int | Tensor) -> Tensor:
-        if not isinstance(choice, Tensor):
+    def _edge(self, edge: int, x: Tensor, choice: Choice) -> Tensor:
+        """What an edge adds to its node; channels that pass by are weighed with the edge."""
+        if not self.partial:
+            return self._mixed(edge, x, choice)
+        seen = self._mixed(edge, x[:, : self.width], choice)
+        passing = x[:, self.width :]
+        return self._shuffled(seen, passing * choice.sum() if isinstance(choice, Tensor) else passing)
+
+    def _mixed(self, edge: int, x: Tensor, choice: Choice) -> Tensor:
+        if isinstance(choice, Gate):
+            return choice.weights[choice.option] * self._mixed(edge, x, choice.option) + choice.rest
+        if isinstance(choice, int):
             return torch.zeros_like(x) if choice == NONE else self._dropped(self._operate(edge, choice, x))
         terms = [choice[op] * self._dropped(self._operate(edge, op, x)) for op in range(len(OPS)) if op != NONE]
         return torch.stack(terms).sum(0)
+
+    def _shuffled(self, seen: Tensor, passing: Tensor) -> Tensor:
+        """Both together, with channels taken in turn from all parts of the width, so that all get seen."""
+        whole = torch.cat([seen, passing], 1)
+        n, channels, height, width = whole.shape
+        grouped = whole.view(n, channels // self.width, self.width, height, width)
+        return grouped.transpose(1, 2).reshape(n, channels, height, width).contiguous(memory_format=torch.channels_last)
+
+    def _merges(self, routing: Routing) -> bool:
+        """Whether all edges out of a node can be computed at once: mixtures, and nothing kept or dropped on the way."""
+        bn = self.conv3[0].bn
+        assert isinstance(bn, BatchNorm)
+        kept = bn.track or bn.use_running or (self.training and self.drop_rate > 0)
+        return self._stateless and not kept and all(isinstance(choice, Tensor) for choice in routing)
+
+    def _mixture(self, x: Tensor, routing: Routing) -> Tensor:
+        """`_relaxed` for mixtures on all edges: one convolution per size for all edges out of a node.
+
+        Weights of convolutions are scales of their batch norms; pooling is linear, so that sums are pooled.
+        """
+        weights = [choice for choice in routing if isinstance(choice, Tensor)]
+        nodes = [x]
+        convolved: list[list[Tensor]] = [[], [], [], []]
+        for node in (0, 1, 2):
+            out = [edge for edge, (source, _) in enumerate(EDGES) if source == node]
+            rectified = F.relu(nodes[node][:, : self.width])
+            large = self._convolved(rectified, out, weights, self.conv3, CONV3X3)
+            both = large + self._convolved(rectified, out, weights, self.conv1, CONV1X1)
+            for edge, term in zip(out, both.split(self.width, 1), strict=True):
+                convolved[EDGES[edge][1]].append(term)
+            nodes.append(self._joined(nodes, node + 1, convolved[node + 1], weights))
+        return nodes[3]
+
+    def _convolved(
+        self, rectified: Tensor, edges: list[int], routing: Sequence[Tensor], convs: nn.ModuleList, op: int
+    ) -> Tensor:
+        """Weighed convolutions of several edges from one node: (n, edges x width, size, size)."""
+        weight = torch.cat([convs[self.slot[edge]].weight for edge in edges])  # type: ignore[misc]
+        scale = torch.stack([routing[edge][op] for edge in edges]).repeat_interleave(self.width)
+        convolved = F.conv2d(rectified, weight, padding=weight.shape[-1] // 2)
+        return F.batch_norm(convolved, None, None, scale, torch.zeros_like(scale), training=True)
+
+    def _joined(self, nodes: list[Tensor], node: int, terms: list[Tensor], routing: Sequence[Tensor]) -> Tensor:
+        """The value of a node, given its convolved terms."""
+        into = [(edge, nodes[source]) for edge, (source, target) in enumerate(EDGES) if target == node]
+        skipped = sum(routing[edge][SKIP] * x[:, : self.width] for edge, x in into)
+        pooled = average_pool(sum(routing[edge][POOL] * x[:, : self.width] for edge, x in into))  # type: ignore[arg-type]
+        total: Tensor = sum(terms, skipped + pooled)
+        if not self.partial:
+            return total
+        return self._shuffled(total, sum(routing[edge].sum() * x[:, self.width :] for edge, x in into))  # type: ignore[arg-type]
 
     def _operate(self, edge: int, op: int, x: Tensor) -> Tensor:
         return self.conv(edge, op, F.relu(x)) if self.is_convolution(op) else self.pass_through(op, x)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.spaces.nb1shot1 import NB1Shot1
 from benchmarks.spaces.nb101 import SHORT_OPS
-from heuristics.hooks import Choice, Routing
+from heuristics.hooks import Choice, Gate, Routing
 
 Parents = tuple[int, ...]
 T = TypeVar("T")
@@ -27,6 +27,8 @@ class NodeProgram:
     ops: tuple[tuple[int, Share], ...]
     parent_sets: tuple[tuple[Parents, Share], ...]
     sources: tuple[tuple[int, Share], ...]
+    rest: Share = None
+    """Of a gated operation: a scalar zero with gradients to the options that are not executed."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Wiring:
 
     def program(self, routing: Routing) -> Program:
         """What a cell has to compute; remembered where no decision is relaxed."""
-        relaxed = any(isinstance(choice, Tensor) for choice in routing)
+        relaxed = not all(isinstance(choice, int) for choice in routing)
         return _program(self, routing) if relaxed else _known_program(self, routing)
 
 
@@ -73,7 +75,9 @@ def _program(wiring: Wiring, routing: Routing) -> Program:
             sets = interior[node - 1]
             sources = _totals((parent, share) for parents, share in sets for parent in parents)
             used |= {parent for parent, _ in sources}
-            nodes.insert(0, NodeProgram(node, _shares(range(len(SHORT_OPS)), routing[node - 1]), sets, sources))
+            op = routing[node - 1]
+            rest = op.rest if isinstance(op, Gate) else None
+            nodes.insert(0, NodeProgram(node, _shares(range(len(SHORT_OPS)), op), sets, sources, rest))
     inner = [(tuple(filter(None, parents)), share) for parents, share in ends]
     return Program(
         nodes=tuple(nodes),
@@ -91,6 +95,8 @@ _known_program = lru_cache(maxsize=2**14)(_program)
 def _shares(options: Sequence[T], choice: Choice) -> tuple[tuple[T, Share], ...]:
     if isinstance(choice, Tensor):
         return tuple(zip(options, choice.unbind(), strict=True))
+    if isinstance(choice, Gate):
+        return ((options[choice.option], choice.weights[choice.option]),)
     return ((options[choice], None),)
 
 

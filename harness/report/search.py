@@ -1,0 +1,300 @@
+"""The report of a comparison of searches: page, figures, tables, and every number as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from benchmarks.truth.table import Measure
+from harness.report import search_figures
+from harness.report.inlined import figure
+from harness.report.markup import ABSENT, Html, el, escaped, join, number
+from harness.report.page import STYLE, filled
+from harness.report.search_figures import UNITS
+from harness.report.tables import latex
+from harness.search.analysis import NEAR, Entry, Outcome, analyse, gather, wanted
+from harness.search.comparison import Comparison
+from harness.search.published import PUBLISHED
+from harness.search.truths import Truths
+from harness.study.store import Store
+
+TEMPLATE = Path(__file__).with_name("search.html")
+
+
+def write_search_report(
+    comparison: Comparison, store: Store, out: Path, *, workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:  # fmt: skip
+    """Analyse what is done and write index.html, figures/, tables/ and report.json to `out`.
+
+    Args:
+        workers: processes that measure architectures which an embedded table lacks.
+        progress: told how many of these are measured, and how many there are.
+    """
+    entries = gather(comparison, store)
+    truths = [
+        Truths(comparison.within, comparison.ground_truth, measure, store.root.parent / "measured")
+        for measure in comparison.scene.reported
+        if measure in comparison.ground_truth
+    ]
+    for truth in truths:
+        truth.measure_missing(wanted(entries), workers, progress)
+    outcome = analyse(comparison, entries, truths)
+    for folder in (out, out / "figures", out / "tables"):
+        folder.mkdir(parents=True, exist_ok=True)
+    svgs = search_figures.draw(outcome, out / "figures")
+    for name, frame in tables(outcome).items():
+        frame.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+        (out / "tables" / f"{name}.tex").write_text(latex(frame.round(3)), encoding="utf-8")
+    (out / "report.json").write_text(json.dumps(as_json(outcome), indent=1) + "\n", encoding="utf-8")
+    (out / "index.html").write_text(_page(outcome, svgs), encoding="utf-8")
+    return outcome
+
+
+# ---- numbers -----------------------------------------------------------------------------------------------------
+
+
+def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
+    """final, reached, pairs and picks, as they are written."""
+    final, reached, picks = [], [], []
+    within = outcome.comparison.within
+    for entry in outcome.entries:
+        line: dict[str, Any] = {"algorithm": entry.name, "seeds": len(entry.picks)}
+        for measure in outcome.measures:
+            mean, deviation, _ = _summary(entry, measure)
+            line |= {f"{_short(measure)}": mean, f"{_short(measure)} sd": deviation}
+        rank = entry.rank or (None, None, None)
+        final.append(line | dict(zip(("rank", "rank_low", "rank_high"), rank, strict=True)))
+        for distance, (spent, share) in entry.reached.items():
+            reached.append(
+                {
+                    "algorithm": entry.name,
+                    "within": distance,
+                    f"median {outcome.unit}": spent if math.isfinite(spent) else None,
+                    "share of seeds": share,
+                }
+            )
+        for position, (seed, index) in enumerate(sorted(entry.picks.items())):
+            arch = within.string(within.archs(np.array([index]))[0].tolist())
+            values = {_short(m): float(entry.final[str(m)][position]) for m in outcome.measures}
+            picks.append({"algorithm": entry.name, "seed": seed, "index": index, "arch": arch, **values})
+    pairs = [vars(pair) for pair in outcome.pairs]
+    return {"final": pd.DataFrame(final), "reached": pd.DataFrame(reached), "pairs": pd.DataFrame(pairs),
+            "picks": pd.DataFrame(picks)}  # fmt: skip
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Every number of the report; what is not known is null."""
+    curves = {
+        entry.name: {
+            "spent": entry.curve.spent.tolist(),
+            "mean": entry.curve.mean.tolist(),
+            "low": entry.curve.low.tolist(),
+            "high": entry.curve.high.tolist(),
+            "quartiles": entry.curve.quartiles.tolist(),
+        }
+        for entry in outcome.entries
+        if entry.curve
+    }
+    content = {
+        "comparison": outcome.comparison.as_dict(),
+        "best": outcome.best,
+        "critical_difference": outcome.critical,
+        "findings": findings(outcome),
+        "notes": outcome.notes,
+        "curves": curves,
+        "random_expected": None if outcome.random is None else [side.tolist() for side in outcome.random],
+        "runs": {entry.name: entry.states for entry in outcome.entries},
+        **{name: frame.to_dict("records") for name, frame in tables(outcome).items()},
+    }
+    plain: dict[str, Any] = _plain(content)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _summary(entry: Entry, measure: Measure) -> tuple[float | None, float | None, int]:
+    """Mean and standard deviation over seeds with a known value, and how many these are."""
+    values = entry.final.get(str(measure), np.empty(0))
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return None, None, 0
+    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None, len(values)
+
+
+def _short(measure: Measure) -> str:
+    return f"{measure.dataset} {measure.split}"
+
+
+def findings(outcome: Outcome) -> list[str]:
+    """What the numbers say, by rule."""
+    main = outcome.measures[0]
+    known = [(entry, *_summary(entry, main)[:2]) for entry in outcome.entries]
+    ordered = sorted((line for line in known if line[1] is not None), key=lambda line: -(line[1] or 0))
+    if not ordered:
+        return ["No search is done yet."]
+    best, mean, _ = ordered[0]
+    said = [
+        f"{best.title} ends best: mean {_short(main)} accuracy {mean:.2f} %, {outcome.best - (mean or 0):.2f} points "
+        f"below the best known ({outcome.best:.2f} %)."
+    ]
+    clear = [pair for pair in outcome.pairs if pair.p_holm < 0.05]
+    if outcome.pairs:
+        seeds = len(best.picks)
+        smallest = f"; with {seeds} seeds the smallest attainable p of one pair is {2 / 2**seeds:.2g}"
+        said.append(
+            f"Of {len(outcome.pairs)} pairs of algorithms, {len(clear)} differ clearly (Wilcoxon, Holm p < 0.05)"
+            + (f"{smallest}." if seeds < 20 else ".")
+        )
+    random = next((line for line in ordered if line[0].name == "random"), None)
+    if random is not None and len(ordered) > 1:
+        better = [entry.title for entry, value, _ in ordered if (value or 0) > (random[1] or 0)]
+        said.append(
+            f"Random search reaches {random[1]:.2f} %; "
+            + (f"better on average: {', '.join(better)}." if better else "no algorithm is better on average.")
+        )
+    for name, partner in (("darts", "gaea-darts-erm"), ("darts", "gaea-darts")):
+        pair = [entry for entry in outcome.entries if entry.name in (name, partner) and entry.picks]
+        if len(pair) == 2:
+            skips = [float(entry.trace.groupby("seed")["skips"].last().astype(float).mean()) for entry in pair]
+            said.append(
+                f"Skip connections in the final picks: {pair[0].title} {100 * skips[0]:.0f} %, {pair[1].title} "
+                f"{100 * skips[1]:.0f} % of edges (a fifth by chance)."
+            )
+            break
+    return said
+
+
+# ---- the page ----------------------------------------------------------------------------------------------------
+
+
+def _page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
+    c = outcome.comparison
+    drawn = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
+    figures = [figure(caption, svg, k) for k, (caption, svg) in enumerate(drawn.items(), 1)]
+    main = outcome.measures[0]
+    published = (c.space, c.dataset) == ("nb201", "cifar10")
+    parts = {
+        "style": STYLE,
+        "title": escaped(f"Searching {c.space} on {c.dataset}"),
+        "what": escaped(
+            f"{len(c.algorithms)} algorithms · budget {c.budget} · {c.seeds} seeds · searches see {c.truth.measure} of "
+            f"{c.truth.table} · regret is of {main}"
+        ),
+        "findings": join(el("li", sentence) for sentence in findings(outcome)),
+        "about_final": escaped(
+            "Rank is the mean over seeds of the rank by the first accuracy, with its 95 % interval. Reached is the "
+            f"median of {UNITS[outcome.unit]} until within {NEAR[0]:g} and {NEAR[1]:g} points of the best known, "
+            f"{outcome.best:.2f} %, and the share of seeds that got there."
+        ),
+        "final": _final(outcome, published),
+        "about_published": _about_published(outcome) if published else Html(""),
+        "figures": join(figures),
+        "about_pairs": escaped(
+            "Mean difference of final accuracy over seeds, points, with its 95 % bootstrap interval; p of Wilcoxon's "
+            f"signed ranks, by Holm's method for {len(outcome.pairs)} pairs."
+        ),
+        "pairs": _pairs(outcome),
+        "methods": _methods(outcome),
+    }
+    return filled(TEMPLATE, parts)
+
+
+def _grid(heads: list[str], rows: list[list[object]]) -> Html:
+    """A table whose first column heads its rows."""
+    top = el("thead", el("tr", *(el("th", head, scope="col", class_=None if k == 0 else "number")
+                                 for k, head in enumerate(heads))))  # fmt: skip
+    body = [
+        el("tr", el("th", row[0], scope="row"), *(el("td", cell, class_="number") for cell in row[1:])) for row in rows
+    ]
+    return el("table", top, el("tbody", *body))
+
+
+def _final(outcome: Outcome, published: bool) -> Html:
+    heads = ["Algorithm", "Seeds", *(_short(m) for m in outcome.measures), "Rank"]
+    heads += [f"Reached {distance:g}" for distance in NEAR] + (["Published, test"] if published else [])
+    rows = []
+    for entry in outcome.entries:
+        row: list[object] = [join([entry.title, " ", el("code", entry.name)]), _states(entry)]
+        for measure in outcome.measures:
+            mean, deviation, _ = _summary(entry, measure)
+            row.append(_plus_minus(mean, deviation))
+        low_high = f" [{entry.rank[1]:.1f}, {entry.rank[2]:.1f}]" if entry.rank else ""
+        row.append(f"{entry.rank[0]:.2f}{low_high}" if entry.rank else ABSENT)
+        for distance in NEAR:
+            spent, share = entry.reached.get(distance, (math.inf, 0.0))
+            row.append(f"{number(spent, ',.0f')} ({100 * share:.0f} %)" if entry.reached else ABSENT)
+        if published:
+            known = PUBLISHED.get(entry.name)
+            row.append(
+                " / ".join(_plus_minus(*pair) for pair in (known.cifar10, known.cifar100, known.imagenet16))
+                if known
+                else ABSENT
+            )
+        rows.append(row)
+    return _grid(heads, rows)
+
+
+def _states(entry: Entry) -> str:
+    done = sum(state == "done" for state in entry.states.values())
+    others = {state for state in entry.states.values() if state != "done"}
+    return f"{done}" + (f" of {len(entry.states)} ({', '.join(sorted(others))})" if others else "")
+
+
+def _plus_minus(mean: float | None, deviation: float | None) -> str:
+    if mean is None:
+        return ABSENT
+    return f"{mean:.2f}" + (f" ± {deviation:.2f}" if deviation is not None else "")
+
+
+def _about_published(outcome: Outcome) -> Html:
+    sources: dict[str, list[str]] = {}
+    for entry in outcome.entries:
+        if known := PUBLISHED.get(entry.name):
+            sources.setdefault(known.source + ("" if known.confirmed else " (at second hand)"), []).append(entry.name)
+    said = "; ".join(f"{source}: {', '.join(names)}" for source, names in sources.items())
+    text = f"Published: CIFAR-10 / CIFAR-100 / ImageNet16-120, with budgets and settings of their own. {said}."
+    return el("p", text, class_="hint") if sources else Html("")
+
+
+def _pairs(outcome: Outcome) -> Html:
+    titles = {entry.name: entry.title for entry in outcome.entries}
+    rows: list[list[object]] = [
+        [
+            f"{titles[pair.first]} less {titles[pair.second]}",
+            f"{number(pair.difference, '+.2f')} [{number(pair.low, '+.2f')}, {number(pair.high, '+.2f')}]",
+            number(pair.p, ".3g"),
+            number(pair.p_holm, ".3g"),
+        ]
+        for pair in sorted(outcome.pairs, key=lambda pair: pair.p_holm)
+    ]
+    return _grid(["Pair", "Difference", "p", "p (Holm)"], rows)
+
+
+def _methods(outcome: Outcome) -> Html:
+    c = outcome.comparison
+    sources = join(el("dt", entry.title) + el("dd", f"{entry.source} ({entry.name})") for entry in outcome.entries)
+    problems = [problem for entry in outcome.entries for problem in entry.problems]
+    parts = [el("p", note) for note in outcome.notes]
+    parts.append(el("details", el("summary", "Algorithms"), el("dl", sources, class_="pairs")))
+    if any(entry.sharing for entry in outcome.entries):
+        recipe = yaml.safe_dump(c.base.as_dict(), sort_keys=False)
+        parts.append(el("details", el("summary", "Base recipe of the super-nets"), el("pre", el("code", recipe))))
+    if problems:
+        parts.append(el("details", el("summary", "Runs that are not done"), el("ul", *(el("li", p) for p in problems))))
+    return join(parts)

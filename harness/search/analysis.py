@@ -1,0 +1,308 @@
+"""What searches found for what they spent: regret curves, final accuracies, ranks, tests, time to reach."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats as scipy_stats
+
+from benchmarks.truth.table import Measure
+from harness.search.algorithms import ALGORITHMS, Query
+from harness.search.comparison import Comparison
+from harness.search.objective import Objective, objective
+from harness.search.truths import Truths
+from harness.stats import holm
+from harness.study.store import Result, Store
+
+GRID = 80
+"""Points of a curve."""
+RESAMPLES = 2000
+NEAR = (0.5, 0.1)
+"""Points of accuracy from the best within which a search is said to have arrived."""
+MARKS = (0.25, 0.5, 1.0)
+"""Of a super-net's steps, where a curve is drawn from measurements made for it: shares of the last."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Test regret of the incumbent as the budget is spent."""
+
+    spent: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    """95 % interval of the mean over seeds."""
+    quartiles: NDArray[np.float64]
+    """First, second and third: (3, points)."""
+
+
+@dataclass
+class Entry:
+    """One algorithm of a comparison."""
+
+    name: str
+    title: str
+    source: str
+    sharing: bool
+    states: dict[int, str] = field(default_factory=dict)
+    """Seed -> done, diverged, failed or missing."""
+    problems: list[str] = field(default_factory=list)
+    trace: pd.DataFrame = field(default_factory=pd.DataFrame)
+    picks: dict[int, int] = field(default_factory=dict)
+    """Seed -> index of the final pick."""
+    final: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Measure -> accuracies of the final picks, by ascending seed."""
+    curve: Curve | None = None
+    reached: dict[float, tuple[float, float]] = field(default_factory=dict)
+    """Distance from the best -> median spent when first within, infinite where most never were; share that were."""
+    rank: tuple[float, float, float] | None = None
+    """Mean rank by final accuracy among the algorithms, with its interval; 1 is best."""
+    hash: str = ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two algorithms, compared seed by seed."""
+
+    first: str
+    second: str
+    difference: float
+    """Mean of the first less the second, points of accuracy."""
+    low: float
+    high: float
+    p: float
+    """Wilcoxon's signed ranks, two-sided."""
+    p_holm: float
+
+
+@dataclass
+class Outcome:
+    """All that a report says."""
+
+    comparison: Comparison
+    measures: tuple[Measure, ...]
+    best: float
+    """The largest known value of the first measure."""
+    entries: list[Entry]
+    pairs: list[Pair]
+    critical: float | None
+    """Nemenyi's critical difference of mean ranks at 5 %; None for fewer than three algorithms."""
+    random: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+    """What random search reaches in expectation: spent, regret."""
+    notes: list[str]
+
+    @property
+    def unit(self) -> str:
+        """What the budget counts."""
+        return self.comparison.budget.kind
+
+
+def gather(comparison: Comparison, store: Store) -> list[Entry]:
+    """The traces of all runs that are done."""
+    from harness.study.overview import state_of
+
+    entries: dict[str, Entry] = {}
+    for spec in comparison.specs():
+        algorithm = ALGORITHMS[spec.algorithm]
+        entry = entries.setdefault(
+            spec.algorithm,
+            Entry(spec.algorithm, algorithm.title, algorithm.source, not isinstance(algorithm, Query)),
+        )
+        state, reason = state_of(spec, store)
+        entry.states |= dict.fromkeys(spec.seeds, state)
+        if reason:
+            entry.problems.append(f"{spec.label}: {reason}")
+        if state == "done":
+            result: Result = store.read(spec.hash)
+            entry.trace = pd.concat([entry.trace, result.trace()], ignore_index=True)
+            entry.hash = spec.hash
+    for entry in entries.values():
+        if len(entry.trace):
+            last = entry.trace.sort_values("step").groupby("seed")["pick"].last()
+            entry.picks = dict(zip(last.index.tolist(), last.tolist(), strict=True))
+    return list(entries.values())
+
+
+def wanted(entries: Sequence[Entry]) -> list[int]:
+    """Architectures whose accuracies curves and tables need, where they are not simply looked up."""
+    return sorted({int(pick) for entry in entries for pick in _marked(entry)["pick"]} if entries else set())
+
+
+def _marked(entry: Entry) -> pd.DataFrame:
+    """Rows of a trace at the marks."""
+    if not len(entry.trace):
+        return pd.DataFrame({"pick": [], "seed": []})
+    last = entry.trace.groupby("seed")["step"].transform("max")
+    steps = [np.ceil(share * last) for share in MARKS]
+    return entry.trace[np.logical_or.reduce([entry.trace["step"] == step for step in steps])]
+
+
+def analyse(comparison: Comparison, entries: list[Entry], truths: Sequence[Truths]) -> Outcome:
+    """Curves, tables and tests of what is done.
+
+    Args:
+        truths: one for each measure that is reported; the first is what regret is of.
+    """
+    main, kind = truths[0], comparison.budget.kind
+    best = float(main.known.max())
+    done = [entry for entry in entries if entry.picks]
+    for entry in done:
+        indices = np.array([entry.picks[seed] for seed in sorted(entry.picks)])
+        entry.final = {str(t.measure): t.of(indices) for t in truths}
+        _follow(entry, main, best, kind)
+    common = _common(done, main)
+    _rank(done, common, main)
+    notes = _notes(comparison, done, main)
+    critical = None
+    if len(done) > 2 and len(common) > 1:
+        k = len(done)
+        critical = float(
+            scipy_stats.studentized_range.ppf(0.95, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / 6 / len(common))
+        )
+    return Outcome(
+        comparison, tuple(t.measure for t in truths), best, entries, _pairs(done, common, main), critical,
+        _expected_random(comparison, main, best), notes,
+    )  # fmt: skip
+
+
+def _follow(entry: Entry, truth: Truths, best: float, kind: str) -> None:
+    """The curve of an algorithm, and when it came near the best."""
+    runs = []
+    frame = entry.trace.assign(regret=best - truth.of(entry.trace["pick"].to_numpy()))
+    frame = frame[~frame["regret"].isna()]
+    for _, run in frame.sort_values("step").groupby("seed"):
+        runs.append((run[kind].to_numpy(dtype=np.float64), run["regret"].to_numpy()))
+    if len(runs) < len(entry.picks) or not runs:
+        return
+    start, end = max(spent[0] for spent, _ in runs), max(spent[-1] for spent, _ in runs)
+    grid = np.unique(np.geomspace(max(start, 1e-9), max(end, start), GRID))
+    values = np.stack([regret[np.maximum(0, _last(spent, grid))] for spent, regret in runs])
+    mean = values.mean(0)
+    low, high = _mean_interval(values)
+    entry.curve = Curve(grid, mean, low, high, np.quantile(values, [0.25, 0.5, 0.75], axis=0))
+    for distance in NEAR:
+        first = [spent[regret <= distance + 1e-9].min(initial=np.inf) for spent, regret in runs]
+        entry.reached[distance] = (float(np.median(first)), float(np.mean(np.isfinite(first))))
+
+
+def _last(spent: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The last step that each budget of the grid affords, -1 for none: what a later step spends in all can be less."""
+    return np.array([np.flatnonzero(spent <= budget * (1 + 1e-9)).max(initial=-1) for budget in grid])
+
+
+def _mean_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """95 % interval of the mean over rows by the bootstrap; the mean itself for one row: (columns,) twice."""
+    rng = np.random.default_rng(0)
+    counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=RESAMPLES)
+    low, high = np.quantile(counts @ values / len(values), [0.025, 0.975], axis=0)
+    return low, high
+
+
+def _common(done: Sequence[Entry], truth: Truths) -> list[int]:
+    """Seeds that all algorithms have finished, with a known accuracy."""
+    seeds = [{seed for seed, pick in entry.picks.items() if not np.isnan(truth.of([pick])[0])} for entry in done]
+    return sorted(set.intersection(*seeds)) if seeds else []
+
+
+def _table(done: Sequence[Entry], seeds: Sequence[int], truth: Truths) -> NDArray[np.float64]:
+    """Final accuracies: (algorithms, seeds)."""
+    return np.array([truth.of([entry.picks[seed] for seed in seeds]) for entry in done])
+
+
+def _rank(done: list[Entry], seeds: Sequence[int], truth: Truths) -> None:
+    if len(done) < 2 or not seeds:
+        return
+    ranks = scipy_stats.rankdata(-_table(done, seeds, truth), axis=0)
+    low, high = _mean_interval(ranks.T)
+    for entry, mean, a, b in zip(done, ranks.mean(1), low, high, strict=True):
+        entry.rank = float(mean), float(a), float(b)
+
+
+def _pairs(done: Sequence[Entry], seeds: Sequence[int], truth: Truths) -> list[Pair]:
+    """Every two algorithms, with p-values corrected for the number of pairs."""
+    if len(done) < 2 or not seeds:
+        return []
+    values = _table(done, seeds, truth)
+    found = []
+    for a, b in itertools.combinations(range(len(done)), 2):
+        difference = values[a] - values[b]
+        p = 1.0 if np.allclose(difference, 0) else float(scipy_stats.wilcoxon(difference).pvalue)
+        low, high = _mean_interval(difference[:, None])
+        found.append((done[a].name, done[b].name, float(difference.mean()), float(low[0]), float(high[0]), p))
+    return [Pair(*pair, p) for pair, p in zip(found, holm([pair[-1] for pair in found]), strict=True)]
+
+
+def _expected_random(
+    comparison: Comparison, truth: Truths, best: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """The exact expectation of random search with replacement, over what the table has.
+
+    After n queries the observed-best has observed rank r with probability (r/N)^n - ((r-1)/N)^n, N architectures
+    ranked from the worst; what it is worth is its true accuracy. Of budgets in seconds n is what they buy of mean
+    cost, also between whole numbers.
+    """
+    if comparison.budget.kind == "passes":
+        return None
+    m = comparison.truth.measure
+    seen: Objective = objective(comparison.within, comparison.ground_truth, m.dataset, (m.epochs,), m.seed, m.split)
+    observed, cost = np.array(seen.fidelities[0].values), np.array(seen.fidelities[0].seconds)
+    members = np.flatnonzero(~np.isnan(observed))
+    true = truth.of(members)
+    if np.isnan(true).any():
+        return None
+    price = 1.0 if comparison.budget.kind == "queries" else float(np.nanmean(cost[members]))
+    if not np.isfinite(price) or comparison.budget.amount < price:
+        return None
+    n = np.geomspace(1, comparison.budget.amount / price, GRID)
+    return n * price, best - expected_best(observed[members], true, n)
+
+
+def expected_best(
+    observed: NDArray[np.float64], true: NDArray[np.float64], n: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Expected true value of the observed-best of n draws with replacement, ties at random: (budgets,)."""
+    order = np.argsort(observed, kind="stable")
+    _, group, sizes = np.unique(observed[order], return_inverse=True, return_counts=True)
+    mean = np.bincount(group, true[order]) / sizes
+    upper = np.cumsum(sizes) / len(observed)
+    lower = upper - sizes / len(observed)
+    return np.array([((upper**k - lower**k) * mean).sum() for k in n])
+
+
+def _notes(comparison: Comparison, done: Sequence[Entry], truth: Truths) -> list[str]:
+    """What a reader has to know about costs and accuracies."""
+    m, table = comparison.truth.measure, comparison.ground_truth
+    seen: Callable[[str], Any] = lambda epochs: objective(  # noqa: E731
+        comparison.within, table, m.dataset, (epochs,), m.seed, m.split
+    )
+    notes = [note for epochs in dict.fromkeys((m.epochs, *comparison.fidelities)) for note in seen(epochs).notes]
+    if any(entry.sharing for entry in done):
+        kind = comparison.budget.kind
+        if kind == "seconds":
+            notes.append(
+                "Seconds of super-nets are path passes times the benchmark's mean time per training image, scaled by "
+                "the mean operations of a path; a mixture counts as as many paths as it has options, and a forward "
+                "pass alone as a third of a pass."
+            )
+        if kind == "wall":
+            notes.append(
+                "Seconds by the clock of super-nets were measured; those of table look-ups are the seconds of training "
+                "that the table records."
+            )
+        notes.append(
+            "Each super-net was trained for the epochs that its budget affords, so that its learning rate falls with "
+            "the budget; a point of its curve is what it would have picked after that epoch."
+        )
+    if truth.sampled:
+        notes.append(
+            f"The table has a sample of the space. Architectures that it lacks were trained as those in it, one "
+            f"training each ({truth.measure.seed}); the best is that of all that are known, so that regret can grow "
+            "as more become known."
+        )
+    return list(dict.fromkeys(notes))

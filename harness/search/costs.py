@@ -1,0 +1,93 @@
+"""What sharing weights costs, in passes of one path forward and backward for one batch, and in simulated seconds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.errors import UserError
+from benchmarks.spaces import NB201, NB1Shot1, SearchSpace
+from benchmarks.spaces.nb201 import NONE
+from benchmarks.tasks.task import Task
+from benchmarks.truth.table import GroundTruth, Measure
+from harness.scores import truth_rows
+from heuristics.recipe import Recipe
+from heuristics.relaxations import AdversarialPerturbation
+from heuristics.samplers import Sandwich
+
+FORWARD = 1 / 3
+"""A pass forward alone: backward takes about two."""
+TRAIN_IMAGES = {"cifar10-valid": 25_000, "cifar10": 50_000, "cifar100": 50_000, "imagenet16-120": 151_700}
+"""Training images of NAS-Bench-201's data sets."""
+TRAIN_IMAGES_NB101 = 40_000
+
+
+def passes_per_step(recipe: Recipe, within: SearchSpace) -> float:
+    """Path passes of one step of the weights and of the distribution.
+
+    A mixture counts as many paths as a decision has options at most, divided by the share of channels that it sees.
+    """
+    d = recipe.distribution
+    options = int(within.cardinalities.max()) - (not recipe.sampling.with_none) * (NONE + 1)
+    mixture = options / recipe.network.partial_channels
+    relaxed = 1.0 if d.route == "gate" else mixture
+    weights = {"fair": float(options), "sandwich": 2.0 + Sandwich.RANDOM}.get(
+        recipe.sampling.law, float(recipe.sampling.paths)
+    )
+    if recipe.sampling.law == "distribution":
+        if d.step == "reinforce":
+            weights = 1.0
+        elif d.step == "importance":
+            weights = 1.0 + FORWARD * d.samples
+        else:
+            adversary = AdversarialPerturbation.STEPS + 2 * FORWARD
+            weights = relaxed * (1 + (adversary if d.perturbation == "adversarial" else 0))
+    if d.model == "none" or d.step == "reinforce":
+        return weights
+    learning = {"first-order": relaxed, "second-order": 4 * relaxed, "importance": FORWARD * d.samples}[d.step]
+    return weights + learning
+
+
+def passes_per_epoch(recipe: Recipe, within: SearchSpace, images: int) -> float:
+    """Path passes of one epoch on so many training images."""
+    d = recipe.distribution
+    between = FORWARD * d.updates * d.samples if d.step == "reinforce" and d.model != "none" else 0.0
+    return images // recipe.training.batch_size * passes_per_step(recipe, within) + between
+
+
+def seconds_per_pass(recipe: Recipe, within: SearchSpace, truth: GroundTruth, observed: Measure, task: Task) -> float:
+    """Simulated seconds of one path pass: the benchmark's mean time per training image, scaled by mean operations.
+
+    Raises:
+        UserError: the table has no training times.
+    """
+    columns = [name for name in truth.columns if name.startswith(f"{observed.dataset}.train_seconds.e")]
+    if not columns:
+        raise UserError(
+            f"{truth.path.name} has no training times for {observed.dataset}, so that the cost of a super-net cannot "
+            "be given in its seconds. Use a budget of passes (p) or by the clock (w), or another table."
+        )
+    epochs = max((name.split(".e")[1].split(".")[0] for name in columns), key=int)
+    members = np.arange(len(within)) if isinstance(within, NB201) else within.subset("unique-cell")
+    rows = truth_rows(within, members, truth)
+    members, rows = members[rows >= 0], rows[rows >= 0]
+    seconds = np.nanmean([truth.read(name).to_numpy()[rows] for name in columns if f".e{epochs}" in name])
+    ours = _flops(recipe, within, members, task.size)
+    theirs = truth.flops(observed.dataset.removesuffix("-valid"), rows)
+    per_image = seconds / int(epochs) / _images(truth, observed)
+    return float(per_image * recipe.training.batch_size * np.mean(ours) / np.mean(theirs))
+
+
+def _images(truth: GroundTruth, observed: Measure) -> int:
+    """Training images of the benchmark's own runs."""
+    recipe = truth.about.get("recipe")
+    if recipe:
+        return int(recipe["task"]["train_images"])
+    return TRAIN_IMAGES_NB101 if truth.space == "nb101" else TRAIN_IMAGES[observed.dataset]
+
+
+def _flops(recipe: Recipe, within: SearchSpace, members: np.ndarray, size: int) -> np.ndarray:
+    n, archs = recipe.network, within.archs(members)
+    if isinstance(within, NB201):
+        return within.flops(archs, "cifar10", n.channels, n.cells, size)
+    assert isinstance(within, NB1Shot1)
+    return within.cells(archs).flops(n.channels, n.cells, size=size)

@@ -1,0 +1,134 @@
+"""How an architecture is picked with shared weights: by the distribution, or by scores on validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.spaces import Arch, space
+from harness.rank import rank
+from harness.search.moves import moves
+from harness.train import Run
+
+
+@dataclass(frozen=True)
+class Pick:
+    """An architecture, and how many images were passed forward to find it."""
+
+    arch: Arch
+    images: int = 0
+
+
+class Picker(Protocol):
+    """Picks an architecture of a trained super-net."""
+
+    def __call__(self, run: Run, rng: np.random.Generator) -> Pick: ...
+
+
+@dataclass(frozen=True)
+class Best:
+    """The likeliest of the distribution."""
+
+    def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
+        assert run.learner is not None
+        return Pick(run.learner.model.best())
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The best-scored of some that are drawn from the distribution, as ENAS and SETN do (100 in NAS-Bench-201)."""
+
+    samples: int = 100
+
+    def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
+        assert run.learner is not None
+        model, within = run.learner.model, moves(run.recipe.space)
+        drawn = {within.index(model.sample()) for _ in range(self.samples)}
+        return _best_of(run, np.array(sorted(drawn)))
+
+
+@dataclass(frozen=True)
+class Random:
+    """Of random architectures the best few by one batch, of these the best by all images (RandomNAS)."""
+
+    samples: int = 100
+    kept: int = 10
+
+    def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
+        indices = space(run.recipe.space).sample(rng, self.samples)
+        one_batch = min(run.recipe.evaluation.batch_size, run.recipe.evaluation.images)
+        order = np.argsort(-_scores(run, indices, one_batch), kind="stable")
+        final = _best_of(run, indices[order[: self.kept]])
+        return Pick(final.arch, final.images + _passed(run, len(indices), one_batch))
+
+
+@dataclass(frozen=True)
+class Evolved:
+    """Evolution of a population on scores of shared weights: half crossovers, half mutations of the best (SPOS).
+
+    SPOS takes 50 architectures and 20 generations; the defaults here make as many evaluations as `Random`.
+    """
+
+    population: int = 20
+    generations: int = 5
+    parents: int = 10
+    mutation: float = 0.1
+    """Probability that a decision of a mutated parent is drawn anew."""
+
+    def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
+        within = space(run.recipe.space)
+        known: dict[int, float] = {}
+        members = within.sample(rng, self.population)
+        for generation in range(self.generations):
+            new = np.array([index for index in dict.fromkeys(members.tolist()) if index not in known], dtype=np.int64)
+            if len(new):
+                values = _scores(run, new, run.recipe.evaluation.images)
+                known |= dict(zip(new.tolist(), values.tolist(), strict=True))
+            best = sorted(known, key=lambda index: -known[index])[: self.parents]
+            if generation < self.generations - 1:
+                members = within.indices(self._children(within.archs(np.array(best)), within.cardinalities, rng))
+        arch = tuple(within.archs(np.array(best[:1]))[0].tolist())
+        return Pick(arch, _passed(run, len(known), run.recipe.evaluation.images))
+
+    def _children(
+        self, parents: NDArray[np.integer], cardinalities: NDArray[np.integer], rng: np.random.Generator
+    ) -> NDArray[np.integer]:
+        half = self.population // 2
+        first, second = (parents[rng.integers(len(parents), size=half)] for _ in range(2))
+        crossed = np.where(rng.random(first.shape) < 0.5, first, second)
+        chosen = parents[rng.integers(len(parents), size=self.population - half)]
+        redrawn = rng.integers(cardinalities, size=chosen.shape)
+        mutated = np.where(rng.random(chosen.shape) < self.mutation, redrawn, chosen)
+        return np.concatenate([crossed, mutated])
+
+
+def _best_of(run: Run, indices: NDArray[np.int64]) -> Pick:
+    images = run.recipe.evaluation.images
+    best = int(indices[np.argmax(_scores(run, indices, images))])
+    arch = tuple(space(run.recipe.space).archs(np.array([best]))[0].tolist())
+    return Pick(arch, _passed(run, len(indices), images))
+
+
+def _passed(run: Run, architectures: int, images: int) -> int:
+    """Images passed forward to score so many architectures, with those that recalibrate their batch norm."""
+    e = run.recipe.evaluation
+    return architectures * images * (1 + (e.recalibration_batches if e.bn == "recalibrate" else 0))
+
+
+def _scores(run: Run, indices: NDArray[np.int64], images: int) -> NDArray[np.float64]:
+    """Higher is better: (architectures,)."""
+    whole = run.recipe
+    try:
+        run.recipe = whole.override([f"evaluation.images={images}"])
+        scores = rank(run, indices)
+    finally:
+        run.recipe = whole
+    chosen: Callable[[], NDArray[np.float64]] = {
+        "loss": lambda: -scores.loss,
+        "accuracy": lambda: scores.accuracy,
+    }[whole.evaluation.metric]
+    return chosen()

@@ -1,0 +1,185 @@
+"""One search with shared weights: a super-net trained for what the budget affords, and its pick after every epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.errors import UserError
+from benchmarks.spaces import NB201, Arch, space
+from benchmarks.spaces.nb201 import SKIP
+from benchmarks.tasks.task import Task
+from benchmarks.truth.table import GroundTruth
+from harness import train
+from harness.rank import accuracy_of
+from harness.search.algorithms import ALGORITHMS, Sharing
+from harness.search.costs import FORWARD, passes_per_epoch, seconds_per_pass
+from harness.search.ledger import Ledger
+from harness.search.picks import Pick
+from harness.search.spec import SearchSpec
+from harness.study.run import task_of
+from harness.study.store import read_json, write_json
+from heuristics.distributions import Factorised
+from heuristics.recipe import Recipe
+
+PICKS = "picks.json"
+"""What the epochs so far brought, while the run is unfinished."""
+SPARE = 0.95
+"""Share of a budget by the clock that is planned for."""
+
+
+class _Exceeded(Exception):
+    """The next epoch would exceed, or the last one did exceed, the budget."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What training and picking cost."""
+
+    epoch: dict[str, float]
+    """Of one epoch, by kind."""
+    batch_size: int
+    seconds_per_pass: float | None
+
+    def pick(self, pick: Pick, wall: float) -> dict[str, float]:
+        """Of one pick that took so long by the clock."""
+        passes = FORWARD * pick.images / self.batch_size
+        return self.of_passes(passes) | {"wall": wall}
+
+    def of_passes(self, passes: float) -> dict[str, float]:
+        seconds = {} if self.seconds_per_pass is None else {"seconds": passes * self.seconds_per_pass}
+        return {"passes": passes, **seconds}
+
+
+def share_weights(
+    spec: SearchSpec, seed: int, truth: GroundTruth, work: Path, device: str, report: Callable[[float, str], None]
+) -> list[dict[str, Any]]:
+    """Train, and pick after every epoch; one row per epoch within the budget.
+
+    Interrupted, it goes on from the checkpoint in `work`.
+
+    Raises:
+        UserError: the budget does not afford one epoch, or is of queries, of which there are none.
+        Diverged: the loss is not finite.
+    """
+    assert spec.recipe is not None
+    task = task_of(spec.recipe.task)
+    picker = ALGORITHMS[spec.algorithm]
+    assert isinstance(picker, Sharing)
+    recipe, prices = _planned(spec, replace(spec.recipe, seed=seed), truth, task, picker, work, device)
+    path = work / PICKS
+    rows = {row["step"]: row for row in read_json(path)["rows"]} if path.exists() else {}
+
+    def after_epoch(run: train.Run) -> None:
+        began = time.perf_counter()
+        pick = picker.pick(run, np.random.default_rng([seed, run.epoch]))
+        picking = prices.pick(pick, time.perf_counter() - began)
+        ledger = Ledger(spec.budget)
+        trained = {kind: run.epoch * cost for kind, cost in prices.epoch.items()}
+        trained["wall"] = sum(entry["seconds"] for entry in run.log)
+        spent = {kind: trained.get(kind, 0.0) + picking.get(kind, 0.0) for kind in trained}
+        if not ledger.affords(**spent):
+            raise _Exceeded
+        rows[run.epoch] = {
+            "seed": seed,
+            "step": run.epoch,
+            "pick": space(spec.space).index(pick.arch),
+            "queries": 0,
+            **spent,
+            **_state(run, pick.arch),
+        }
+        write_json(path, {"rows": [rows[step] for step in sorted(rows)]})
+
+    def progress(p: train.Progress) -> None:
+        report(p.step / p.steps, f"epoch {p.epoch + 1}/{recipe.training.epochs}, loss {p.loss:.2f}")
+
+    try:
+        train.train(recipe, work, task=task, device=device, resume=True, progress=progress, after_epoch=after_epoch)
+    except _Exceeded:
+        if not rows:
+            raise UserError(
+                f"{spec.algorithm}: a budget of {spec.budget} did not suffice for one epoch and a pick."
+            ) from None
+    except train.DamagedCheckpoint:
+        for damaged in (work / train.CHECKPOINT, work / train.LOG, path):
+            damaged.unlink(missing_ok=True)
+        return share_weights(spec, seed, truth, work, device, report)
+    return [rows[step] for step in sorted(rows)]
+
+
+def _state(run: train.Run, arch: Arch) -> dict[str, Any]:
+    """How decided the distribution is, and what its pick is like; for reports, and not charged."""
+    model = run.learner.model if run.learner is not None else None
+    entry: dict[str, Any] = {
+        "loss": run.log[-1]["loss"],
+        "train_accuracy": run.log[-1]["accuracy"],
+        "entropy": None if model is None else model.entropy(),
+        "skips": sum(op == SKIP for op in arch) / len(arch) if isinstance(space(run.recipe.space), NB201) else None,
+        "pick_accuracy": accuracy_of(run, arch),
+        "mixture_accuracy": None,
+    }
+    if isinstance(model, Factorised) and run.recipe.distribution.step in ("first-order", "second-order"):
+        weights = tuple(row.to(run.device) for row in model.mean())
+        entry["mixture_accuracy"] = accuracy_of(run, weights)
+    return entry
+
+
+def _planned(
+    spec: SearchSpec, recipe: Recipe, truth: GroundTruth, task: Task, sharing: Sharing, work: Path, device: str
+) -> tuple[Recipe, Prices]:
+    """The recipe with as many epochs as the budget affords, so that its schedule ends where the budget does."""
+    within, size = space(spec.space), recipe.training.batch_size
+    kind, amount = spec.budget.kind, spec.budget.amount
+    if kind == "queries":
+        raise UserError(
+            f"{spec.algorithm} shares weights and queries nothing: give a budget in seconds (s), passes (p) or by the "
+            "clock (w)."
+        )
+    rate = None
+    if kind == "seconds" or any(".train_seconds." in name for name in truth.columns):
+        rate = seconds_per_pass(recipe, within, truth, spec.truth.measure, task)
+    prices = Prices({}, size, rate)
+    prices = replace(prices, epoch=prices.of_passes(passes_per_epoch(recipe, within, len(task.train))))
+    if (work / train.RECIPE).exists():  # what was planned before is gone on with
+        from heuristics import recipe as recipes
+
+        return recipes.load(work / train.RECIPE), prices
+    epoch_wall, pick_wall, pick = _timed(recipe, task, sharing, device)
+    epoch = {**prices.epoch, "wall": epoch_wall}[kind]
+    picking = prices.pick(pick, pick_wall)[kind]
+    epochs = int(((SPARE if kind == "wall" else 1.0) * amount - picking) / epoch + 1e-9)
+    if epochs < 1:
+        raise UserError(
+            f"{spec.algorithm}: a budget of {spec.budget} does not afford one epoch and a pick, which cost about "
+            f"{epoch + picking:,.1f} {kind}."
+        )
+    d = recipe.distribution
+    training = replace(recipe.training, epochs=epochs)
+    return replace(recipe, training=training, distribution=replace(d, start_epoch=min(d.start_epoch, epochs))), prices
+
+
+def _timed(recipe: Recipe, task: Task, sharing: Sharing, device: str) -> tuple[float, float, Pick]:
+    """Seconds by the clock of an epoch and of a pick, from a few steps; and what a pick takes."""
+    batch = recipe.training.batch_size
+    steps = len(task.train) // batch
+    d = replace(recipe.distribution, start_epoch=0)
+    short = replace(recipe, training=replace(recipe.training, epochs=1, warmup_epochs=0.0), distribution=d)
+    taken = {}
+    for count in (1, 2, 8):  # the first warms up
+        part = replace(task, train=task.train.take(slice(0, min(steps, count) * batch)))
+        began = time.perf_counter()
+        run = train.train(short, task=part, device=device)
+        if run.device.type == "cuda":
+            torch.cuda.synchronize()
+        taken[count] = time.perf_counter() - began
+    step = max(1e-6, (taken[8] - taken[2]) / 6)
+    once = max(0.0, taken[2] - 2 * step) if recipe.distribution.step == "reinforce" else 0.0
+    began = time.perf_counter()
+    pick = sharing.pick(run, np.random.default_rng(0))
+    return steps * step + once, time.perf_counter() - began, pick

@@ -1,0 +1,73 @@
+"""A search run: one algorithm under one budget on one benchmark, for some seeds. Its hash names its results."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.truth.table import Measure
+from harness.search.ledger import Budget
+from harness.study.spec import Truth
+from heuristics import recipe as recipes
+from heuristics.recipe import Recipe
+
+FORMAT = 1
+"""Goes up when runs of equal specs would give other results than before."""
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """Everything that a search run's results depend on."""
+
+    space: str
+    truth: Truth
+    """What the search observes: validation accuracies of a table, at the most expensive fidelity."""
+    fidelities: tuple[str, ...]
+    """Epochs at which it can look architectures up, from the cheapest up, the last one that of `truth`."""
+    algorithm: str
+    budget: Budget
+    seeds: tuple[int, ...]
+    recipe: Recipe | None = None
+    """Of the super-net, for algorithms that share weights."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Nested plain values."""
+        return {**dataclasses.asdict(self), "kind": "search", "format": FORMAT}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> SearchSpec:
+        """The spec that `as_dict` wrote."""
+        truth = content["truth"]
+        return cls(
+            content["space"],
+            Truth(truth["table"], Measure(**truth["measure"]), truth["digest"]),
+            tuple(content["fidelities"]),
+            content["algorithm"],
+            Budget(**content["budget"]),
+            tuple(content["seeds"]),
+            None if content["recipe"] is None else recipes.from_dict(content["recipe"]),
+        )
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits that name the run."""
+        content = {**self.as_dict(), "recipe": self.recipe and self.recipe.hash}
+        content["truth"].pop("table")
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        """What tells it from other runs of the same comparison."""
+        first, *more = self.seeds
+        return f"{self.algorithm}, seed {first}" + (f" to {more[-1]}" if more else "")
+
+    def make(self, work: Path, device: str, report: Any) -> str:
+        """Search in the work folder; the state that it ends in."""
+        from harness.search.run import make
+
+        return make(self, work, device, report)

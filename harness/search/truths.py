@@ -1,0 +1,83 @@
+"""True accuracies of the architectures that searches picked: looked up, or measured where a table can be added to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from benchmarks.spaces import NB201, SearchSpace
+from benchmarks.truth.table import GroundTruth, Measure
+from harness import embedded
+from harness.search.objective import reported
+from harness.study.store import read_json
+
+
+class Truths:
+    """One measure of every architecture, for reports alone.
+
+    The embedded tables hold a sample of their space. Architectures that they lack are trained as those were, one
+    of a functional class for all, and kept in `folder`.
+    """
+
+    def __init__(self, within: SearchSpace, table: GroundTruth, measure: Measure, folder: Path) -> None:
+        self.measure = measure
+        self._values = reported(within, table, measure)
+        self._representative = np.arange(len(within))
+        self._benchmark: embedded.Benchmark | None = None
+        if table.path.stem in embedded.names() and np.isnan(self._values).any():
+            self._benchmark = embedded.load(table.path.stem)
+            self._folder = folder / self._benchmark.name
+            self._representative = _representatives(within, self._benchmark.indices())
+            self._read()
+
+    def of(self, indices: ArrayLike) -> NDArray[np.float64]:
+        """Percent, NaN where unknown: (n,)."""
+        return self._values[self._representative[np.asarray(indices)]]
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the table holds a sample of the space, to which is added."""
+        return self._benchmark is not None
+
+    @property
+    def known(self) -> NDArray[np.float64]:
+        """All that the table or a measurement gives: (known,)."""
+        return self._values[~np.isnan(self._values)]
+
+    def measure_missing(
+        self, indices: Sequence[int], workers: int, progress: Callable[[int, int], None] | None = None
+    ) -> int:
+        """Train what is unknown of these, where that is possible; how many were."""
+        if self._benchmark is None:
+            return 0
+        wanted = np.unique(self._representative[np.asarray(indices, dtype=np.int64)])
+        missing = wanted[np.isnan(self._values[wanted])].tolist()
+        if missing:
+            embedded.train_all(self._benchmark, [(i, self._seed) for i in missing], self._folder, workers, progress)
+            self._read()
+        return len(missing)
+
+    @property
+    def _seed(self) -> int:
+        """The benchmark's seed of the measure, s0 for 0."""
+        return int(self.measure.seed.removeprefix("s"))
+
+    def _read(self) -> None:
+        assert self._benchmark is not None
+        for path in self._folder.glob(f"*-s{self._seed}.json"):
+            result = read_json(path)
+            if result["recipe"] == self._benchmark.spec(result["index"], self._seed).hash:
+                self._values[result["index"]] = result[self.measure.split]
+
+
+def _representatives(within: SearchSpace, sampled: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each architecture the one that stands for its functional class, a sampled one where there is one."""
+    classes = within.classes("skip-none" if isinstance(within, NB201) else "pruned")
+    first = np.full(classes.max() + 1, -1)
+    order = np.arange(len(within))[::-1]
+    first[classes[order]] = order  # the last to be written is the first member
+    first[classes[sampled]] = sampled
+    return first[classes]

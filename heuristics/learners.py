@@ -1,0 +1,107 @@
+"""From a recipe to its distribution over architectures, what samples from it, and what it learns by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.spaces import SearchSpace
+from benchmarks.spaces.nb201 import EDGES, NONE
+from heuristics.arch_steps import Adam, Exponentiated, FirstOrder, Importance, Reinforce, Rule, SecondOrder
+from heuristics.distributions import Controller, Dirichlet, Factorised, Simplex, Softmax
+from heuristics.hooks import ArchUpdater, Context, Sampler
+from heuristics.recipe import Recipe
+from heuristics.relaxations import (
+    AdversarialPerturbation,
+    Distribution,
+    Gates,
+    ImportanceSampled,
+    Mixture,
+    RandomPerturbation,
+    Sampled,
+)
+
+MODELS: dict[str, type[Factorised]] = {"softmax": Softmax, "simplex": Simplex, "dirichlet": Dirichlet}
+PERTURBED: dict[str, type[Mixture]] = {
+    "none": Mixture,
+    "random": RandomPerturbation,
+    "adversarial": AdversarialPerturbation,
+}
+
+
+@dataclass
+class Learner:
+    """A distribution over architectures in training."""
+
+    model: Distribution
+    sampler: Sampler
+    """Paths of weight steps under the law `distribution`."""
+    updater: ArchUpdater
+    rule: Rule
+    start_epoch: int
+
+    def step(self, ctx: Context) -> None:
+        """Learn beside one step of the weights."""
+        if ctx.epoch >= self.start_epoch:
+            self.updater.step(ctx)
+
+    def end_epoch(self, ctx: Context) -> None:
+        """Learn between epochs."""
+        if ctx.epoch >= self.start_epoch:
+            self.updater.end_epoch(ctx)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that learning goes on from."""
+        baseline = getattr(self.updater, "baseline", None)
+        return {"model": self.model.state_dict(), "rule": self.rule.state_dict(), "baseline": baseline}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.rule.load_state_dict(state["rule"])
+        if isinstance(self.updater, Reinforce):
+            self.updater.baseline = state["baseline"]
+
+
+def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:
+    """The distribution of a recipe, initialised from torch's global generator; None where there is none."""
+    d = recipe.distribution
+    if d.model == "none":
+        return None
+    first = 0 if recipe.sampling.with_none else NONE + 1
+    model: Distribution
+    if d.model == "controller":
+        model = Controller(space.cardinalities.tolist(), first)
+    else:
+        model = MODELS[d.model](space.cardinalities.tolist(), first, _edges_by_node() if d.edge_weights else ())
+    rule: Rule = Exponentiated(model, d) if isinstance(model, Simplex) else Adam(model, d)
+    sampler, updater = (
+        _sampled(model, rule, recipe)
+        if d.step in ("importance", "reinforce")
+        else (_relaxed(model, rule, space, recipe))
+    )
+    return Learner(model, sampler, updater, rule, d.start_epoch)
+
+
+def _sampled(model: Distribution, rule: Rule, recipe: Recipe) -> tuple[Sampler, ArchUpdater]:
+    d = recipe.distribution
+    if d.step == "reinforce":
+        return Sampled(model), Reinforce(model, rule)
+    return ImportanceSampled(model, d.samples, d.likelihood), Importance(model, rule)
+
+
+def _relaxed(model: Distribution, rule: Rule, space: SearchSpace, recipe: Recipe) -> tuple[Sampler, ArchUpdater]:
+    d = recipe.distribution
+    assert isinstance(model, Factorised)
+    if d.route == "gate":
+        assert isinstance(model, Softmax | Simplex)
+        operations = [n for n, decision in enumerate(space.decisions) if isinstance(decision.options[0], str)]
+        gates = Gates(model, operations)
+        return gates, FirstOrder(gates, rule)
+    relaxation, sampler = Mixture(model), PERTURBED[d.perturbation](model)
+    return sampler, (SecondOrder if d.step == "second-order" else FirstOrder)(relaxation, rule)
+
+
+def _edges_by_node() -> list[list[int]]:
+    """Of NAS-Bench-201: the edges into each node that has several."""
+    into = {node: [edge for edge, (_, target) in enumerate(EDGES) if target == node] for _, node in EDGES}
+    return [edges for edges in into.values() if len(edges) > 1]
