@@ -30,7 +30,8 @@ class Adam:
 
     def __init__(self, model: Distribution, d: DistributionSection) -> None:
         self._parameters = list(model.parameters())
-        decay = d.weight_decay if d.model in ("softmax", "dirichlet") else 0.0
+        # What is learned from samples has no decay: it would pull where the samples say nothing.
+        decay = d.weight_decay if d.step in ("first-order", "second-order") else 0.0
         self._optimiser = torch.optim.Adam(
             self._parameters, d.learning_rate, betas=(d.beta1, 0.999), eps=d.epsilon, weight_decay=decay
         )

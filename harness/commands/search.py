@@ -53,8 +53,8 @@ COMPARISON = "comparison.json"
 @click.option("--list", "listing", is_flag=True, help="List the algorithms and end.")
 def search(
     space: str, dataset: str, algorithms: str | None, budget: str | None, seeds: int, out: Path, name: str,
-    table: str | None, epochs: str | None, fidelities: str | None, overrides: tuple[str, ...], rate: float, executor: str,
-    workers: int | None, device: str, address: str | None, listing: bool,
+    table: str | None, epochs: str | None, fidelities: str | None, overrides: tuple[str, ...], rate: float,
+    executor: str, workers: int | None, device: str, address: str | None, listing: bool,
 ) -> None:  # fmt: skip
     """Compare search algorithms that query a benchmark and that share weights, under one budget.
 

@@ -73,7 +73,7 @@ def _draw_nodes(axis: Axes, within: NB1Shot1, arch: list[int]) -> None:
 
 def _node(axis: Axes, place: np.ndarray, text: str) -> None:
     axis.text(
-        *place, text, ha="center", va="center", fontsize=5.5, color=INK,
+        float(place[0]), float(place[1]), text, ha="center", va="center", fontsize=5.5, color=INK,
         bbox={"boxstyle": "round,pad=0.28", "facecolor": "white", "edgecolor": INK, "linewidth": 0.7},
     )  # fmt: skip
 
@@ -91,6 +91,6 @@ def _label(axis: Axes, start: np.ndarray, end: np.ndarray, bend: float, text: st
     across = end - start
     middle = (start + end) / 2 + bend / 2 * np.array([across[1], -across[0]])
     axis.text(
-        *middle, text, ha="center", va="center", fontsize=5, color=colour,
+        float(middle[0]), float(middle[1]), text, ha="center", va="center", fontsize=5, color=colour,
         bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"},
     )  # fmt: skip

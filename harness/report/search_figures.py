@@ -188,6 +188,5 @@ def _cell(axis: Axes, entry: Entry, outcome: Outcome, within: object) -> None:
     seeds = [seed for seed, pick in sorted(entry.picks.items()) if pick == index]
     value = entry.final[str(outcome.measures[0])][sorted(entry.picks).index(seeds[0])]
     known = "" if np.isnan(value) else f", {value:.2f} %"
-    axis.set_title(
-        f"{entry.title}\n{counts.max()} of {len(entry.picks)} seeds{known}", fontsize=6.5, fontweight="normal"
-    )
+    title = f"{entry.title}\n{counts.max()} of {len(entry.picks)} seeds{known}"
+    axis.set_title(title, fontsize=6.5, fontweight="normal")

@@ -90,7 +90,7 @@ def share_weights(
             "seed": seed,
             "step": run.epoch,
             "pick": space(spec.space).index(pick.arch),
-            "queries": 0,
+            "queries": 0.0,
             **spent,
             **_state(run, pick.arch),
         }

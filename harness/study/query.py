@@ -59,6 +59,13 @@ _LOG = pa.schema(
         *((name, _NUMBER) for name in ("loss", "accuracy", "learning_rate", "seconds", "images_per_second")),
     ]
 )
+_TRACE = pa.schema(
+    [
+        *((name, kind) for name, kind in (("hash", _TEXT), ("seed", _WHOLE), ("step", _WHOLE), ("pick", _WHOLE))),
+        *((name, _NUMBER) for name in ("queries", "seconds", "passes", "wall", "entropy", "skips")),
+        *((name, _NUMBER) for name in ("pick_accuracy", "mixture_accuracy")),
+    ]
+)
 _METRICS = (
     "architectures", "kendall_tau", "spearman", "tau_top_10", "supernet_accuracy", "params_tau", "negative_loss_tau",
     "accuracy_tau", "sparse_tau@0.1", "sparse_tau@1", "regret@1", "regret@10", "surpass_random",
@@ -78,8 +85,10 @@ class Database:
     """The runs of a store, as they are now, and the ground truth at hand, open to questions in SQL."""
 
     def __init__(self, store: Store) -> None:
-        results, self.problems = store.results()
+        everything, self.problems = store.results()
         """What is wrong with runs that were skipped."""
+        searches = [result for result in everything if result.spec.get("kind") == "search"]
+        results = [result for result in everything if result.spec.get("kind") != "search"]
         tables, self.table_problems = shelf.tables()
         """Likewise of ground-truth tables."""
         self._db = duckdb.connect(
@@ -93,7 +102,13 @@ class Database:
                 "temp_directory": str(Path(tempfile.gettempdir()) / f"supernet-query-{os.getpid()}"),
             },
         )
-        for name, table in {**_about(results), **_files(results, store.root), "failures": _failures(store)}.items():
+        held = {
+            **_about(results),
+            "_search_runs": _searches(searches),
+            **_files(results, searches, store.root),
+            "failures": _failures(store),
+        }
+        for name, table in held.items():
             self._db.register(name, table)
         for number, table in enumerate(tables):
             self._db.register(f"_truth_{number}", _lazily(table))
@@ -208,6 +223,22 @@ def _about(results: Sequence[Result]) -> dict[str, pa.Table]:
     }
 
 
+def _searches(results: Sequence[Result]) -> pa.Table:
+    """A row per search run."""
+    rows = [
+        (
+            r.hash, r.spec["space"], r.spec["truth"]["measure"]["dataset"], r.spec["algorithm"], r.state,
+            r.spec["budget"]["kind"], r.spec["budget"]["amount"], str(r.path),
+        )
+        for r in results
+    ]  # fmt: skip
+    kinds = {
+        **dict.fromkeys(("hash", "space", "dataset", "algorithm", "state", "budget_kind"), _TEXT),
+        "budget": _NUMBER, "path": _TEXT,
+    }  # fmt: skip
+    return _rows(rows, kinds)
+
+
 def _run(result: Result) -> dict[str, Any]:
     """The row of a run."""
     spec = dict(result.spec)
@@ -293,16 +324,17 @@ def _failures(store: Store) -> pa.Table:
     return _rows([(run, store.failure(run)) for run in failed], {"hash": _TEXT, "problem": _TEXT})
 
 
-def _files(results: Sequence[Result], root: Path) -> dict[str, ds.Dataset | pa.Table]:
+def _files(results: Sequence[Result], searches: Sequence[Result], root: Path) -> dict[str, ds.Dataset | pa.Table]:
     """Scores and logs, which are read when they are asked for; the name of a file's folder is the run's hash."""
     base = root.resolve()
     folders = ds.partitioning(pa.schema([("hash", _TEXT)]))
     found: dict[str, ds.Dataset | pa.Table] = {}
-    for name, file, kind, schema in (
-        ("_scores", files.SCORES, "parquet", _SCORES),
-        ("_log", files.LOG, "json", _LOG),
+    for name, among, file, kind, schema in (
+        ("_scores", results, files.SCORES, "parquet", _SCORES),
+        ("_log", results, files.LOG, "json", _LOG),
+        ("_trace", searches, files.TRACE, "parquet", _TRACE),
     ):
-        paths = [str(path) for path in (base / r.hash / file for r in results) if path.exists()]
+        paths = [str(path) for path in (base / r.hash / file for r in among) if path.exists()]
         found[name] = ds.dataset(paths, schema, kind, partitioning=folders, partition_base_dir=str(base))
     return found
 

@@ -18,6 +18,8 @@ VIEWS = {
     "recipes": "every key of a run but its seed, as text: hash, key, value",
     "changes": "how a run differs from the base of its cohort: the setting whose values are, key by key, shared by "
     "most settings (of several the one with most runs, then the first by its identifier)",
+    "searches": "a row per search and seed: algorithm, budget, the index of its final pick, and all that it spent",
+    "search_steps": "a row per search, seed and step (query or epoch): its pick, what is spent, and how a super-net is",
     "failures": "runs whose last try failed: hash, problem",
     "ground_truth": "a row per table, architecture and measure: accuracy in percent; epochs are text, as in '200'",
 }
@@ -37,6 +39,14 @@ DEFINITIONS = (
     # The file's column is called true, which in SQL is a truth value unless it is quoted, and in silence.
     """CREATE VIEW scores AS
         SELECT hash, epoch, "index", arch, accuracy, negative_loss, "true" AS true_accuracy, params FROM _scores""",
+    """CREATE VIEW search_steps AS
+        SELECT r.* EXCLUDE (path, state), t.* EXCLUDE (hash) FROM _search_runs AS r JOIN _trace AS t USING (hash)""",
+    """CREATE VIEW searches AS
+        SELECT r.*, s.* EXCLUDE (hash) FROM _search_runs AS r LEFT JOIN (
+            SELECT hash, seed, max(step) AS steps, arg_max(pick, step) AS pick, arg_max(queries, step) AS queries,
+                arg_max(seconds, step) AS seconds, arg_max(passes, step) AS passes, arg_max(wall, step) AS wall
+            FROM _trace GROUP BY hash, seed
+        ) AS s USING (hash)""",
     """CREATE VIEW epochs AS
         SELECT hash, epoch, kendall_tau, loss, accuracy, learning_rate, seconds, images_per_second
         FROM _log FULL JOIN _taus USING (hash, epoch)""",
