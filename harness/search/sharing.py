@@ -1,7 +1,8 @@
-"""One search with shared weights: a super-net trained for what the budget affords, and its pick after every epoch."""
+"""One search with shared weights: a super-net trained for what the budget affords, and its picks on the way."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from harness.rank import accuracy_of
 from harness.search.algorithms import ALGORITHMS, Sharing
 from harness.search.costs import FORWARD, passes_per_epoch, seconds_per_pass
 from harness.search.ledger import Ledger
-from harness.search.picks import Pick
+from harness.search.picks import Best, Pick
 from harness.search.spec import SearchSpec
 from harness.study.run import task_of
 from harness.study.store import read_json, write_json
@@ -30,6 +31,8 @@ from heuristics.recipe import Recipe
 
 PICKS = "picks.json"
 """What the epochs so far brought, while the run is unfinished."""
+SCORED_PICKS = 10
+"""Picks at most of a search that scores architectures for each: so many, evenly spread, the last at its end."""
 SPARE = 0.95
 """Share of a budget by the clock that is planned for."""
 
@@ -60,7 +63,7 @@ class Prices:
 def share_weights(
     spec: SearchSpec, seed: int, truth: GroundTruth, work: Path, device: str, report: Callable[[float, str], None]
 ) -> list[dict[str, Any]]:
-    """Train, and pick after every epoch; one row per epoch within the budget.
+    """Train, and pick after every epoch (or some, where that takes scores); a row per pick within the budget.
 
     Interrupted, it goes on from the checkpoint in `work`.
 
@@ -77,6 +80,8 @@ def share_weights(
     rows = {row["step"]: row for row in read_json(path)["rows"]} if path.exists() else {}
 
     def after_epoch(run: train.Run) -> None:
+        if run.epoch not in _pick_epochs(recipe.training.epochs, scores=not isinstance(picker.pick, Best)):
+            return
         began = time.perf_counter()
         pick = picker.pick(run, np.random.default_rng([seed, run.epoch]))
         picking = prices.pick(pick, time.perf_counter() - began)
@@ -111,6 +116,12 @@ def share_weights(
             damaged.unlink(missing_ok=True)
         return share_weights(spec, seed, truth, work, device, report)
     return [rows[step] for step in sorted(rows)]
+
+
+def _pick_epochs(epochs: int, scores: bool) -> set[int]:
+    """Epochs after which to pick."""
+    count = min(epochs, SCORED_PICKS) if scores else epochs
+    return {math.ceil(epochs * (k + 1) / count) for k in range(count)}
 
 
 def _state(run: train.Run, arch: Arch) -> dict[str, Any]:

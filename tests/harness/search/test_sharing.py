@@ -1,0 +1,250 @@
+"""Searches with shared weights: prices, budgets, resumption, and what a run leaves."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from benchmarks.errors import UserError
+from benchmarks.spaces import space
+from benchmarks.truth.table import Measure, write_table
+from harness import train
+from harness.rank import rank
+from harness.search import picks, sharing
+from harness.search.algorithms import ALGORITHMS, Query, Sharing, named, recipe_for
+from harness.search.costs import FORWARD, passes_per_epoch, passes_per_step, seconds_per_pass
+from harness.search.ledger import Budget
+from harness.search.picks import Best, Evolved, Random, Sampled
+from harness.search.spec import SearchSpec
+from harness.study.run import execute, task_of
+from harness.study.spec import Truth, job
+from harness.study.store import Store
+from heuristics.recipe import Recipe
+
+WITHIN = space("nb201")
+MEASURE = Measure("digits", "valid", "5", "s0")
+BASE = Recipe().override(
+    [
+        "task.name=digits", "task.train_images=128", "task.valid_images=96", "network.channels=4", "network.cells=1",
+        "network.bn_affine=false", "training.batch_size=32", "training.learning_rate=0.05", "evaluation.images=64",
+        "evaluation.batch_size=32", "evaluation.metric=accuracy",
+    ]
+)  # fmt: skip
+SHARING = [name for name, algorithm in ALGORITHMS.items() if isinstance(algorithm, Sharing)]
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
+    """A table whose accuracy is the number of 3x3 convolutions, and whose seconds are its operations."""
+    archs = WITHIN.archs()
+    accuracy = (archs == 3).sum(1) + 0.5 * (archs == 2).sum(1)
+    flops = WITHIN.flops(archs, "cifar10", 16, 1, 16)
+    columns = {
+        "arch": [WITHIN.string(arch) for arch in archs.tolist()],
+        "digits.valid.e5.s0": accuracy.astype(float),
+        "digits.test.e5.s0": accuracy.astype(float),
+        "digits.params": WITHIN.params(archs, "cifar10", 16, 1),
+        "digits.flops": flops,
+        "digits.train_seconds.e5": flops / 1e6,
+    }
+    path = tmp_path_factory.mktemp("truth") / "made.parquet"
+    about = {"space": "nb201", "family": "made", "accuracy_unit": "percent", "recipe": {"task": {"train_images": 500}}}
+    write_table(path, columns, about)
+    return Truth.find("nb201", MEASURE, str(path))
+
+
+def spec_of(algorithm, truth, budget="200p", seed=0, changes=()):
+    recipe = recipe_for(algorithm, BASE.override(list(changes)), WITHIN)
+    return SearchSpec("nb201", truth, ("5",), algorithm, Budget.parse(budget), (seed,), recipe)
+
+
+# ---- prices ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "passes"),
+    [
+        ("rs-ws", 1), ("fairnas", 5), ("enas", 1), ("darts", 10), ("darts-2", 25), ("gdas", 2), ("setn", 6),
+        ("pc-darts", 2.5), ("sdarts-rs", 10), ("sdarts-adv", 5 * (8 + 2 / 3) + 5), ("gaea-darts-erm", 8),
+        ("parsec", 1 + 16 / 3), ("drnas", 10),
+    ],
+)  # fmt: skip
+def test_a_step_costs_its_passes(algorithm, passes):
+    assert passes_per_step(recipe_for(algorithm, BASE, WITHIN), WITHIN) == pytest.approx(passes)
+
+
+def test_an_epoch_costs_its_steps_and_what_comes_between():
+    recipe = recipe_for("enas", BASE, WITHIN)
+    assert passes_per_epoch(recipe, WITHIN, 128) == pytest.approx(4 + FORWARD * 100)
+    assert passes_per_epoch(recipe_for("darts", BASE, WITHIN), WITHIN, 130) == 40
+
+
+def test_a_pass_takes_the_tables_mean_time_per_image_and_operation(truth):
+    table = truth.open("nb201")
+    # Seconds are millions of operations: 500 images for 5 epochs; ours has a quarter of the channels.
+    recipe = BASE.override(["network.channels=16"])
+    flops = WITHIN.flops(WITHIN.archs(), "cifar10", 16, 1, 16).mean()
+    found = seconds_per_pass(recipe, WITHIN, table, MEASURE, task_of(recipe.task))
+    assert found == pytest.approx(flops / 1e6 / 2500 * 32)
+    small = seconds_per_pass(BASE, WITHIN, table, MEASURE, task_of(BASE.task))
+    assert small == pytest.approx(found * WITHIN.flops(WITHIN.archs(), "cifar10", 4, 1, 16).mean() / flops)
+
+
+# ---- runs --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", SHARING)
+def test_every_algorithm_searches_within_its_budget(algorithm, truth, tmp_path, monkeypatch):
+    few = {Sampled: Sampled(5), Random: Random(6, 2), Evolved: Evolved(4, 2, 2), Best: Best()}
+    changes = ("distribution.samples=2", "distribution.updates=2")
+    monkeypatch.setitem(
+        ALGORITHMS, algorithm, replace(ALGORITHMS[algorithm], pick=few[type(ALGORITHMS[algorithm].pick)])
+    )
+    spec = spec_of(algorithm, truth)
+    recipe = spec.recipe.override(list(changes))
+    epoch = passes_per_epoch(recipe, WITHIN, 128)
+    spec = replace(spec, recipe=recipe, budget=Budget("passes", 2.5 * epoch + 15))
+    assert job(json.loads(json.dumps(spec.as_dict()))) == spec
+    store = Store(tmp_path / "runs")
+    assert execute(spec, store) == "done", store.failure(spec.hash)
+    result = store.read(spec.hash)
+    trace = result.trace()
+    assert 1.5 * epoch < trace["passes"].max() <= spec.budget.amount
+    assert trace["step"].is_monotonic_increasing
+    assert trace["pick"].between(0, 15_624).all()
+    assert (trace["seconds"] / trace["passes"]).std() < 1e-9
+    assert result.ledger["passes"] == trace["passes"].iloc[-1]
+    learned = spec.recipe.distribution.model != "none"
+    assert trace["entropy"].notna().all() == learned
+    mixes = learned and spec.recipe.distribution.step in ("first-order", "second-order")
+    assert trace["mixture_accuracy"].notna().all() == mixes
+    assert not list(result.path.glob("checkpoint*"))
+
+
+def test_the_schedule_ends_where_the_budget_does(truth, tmp_path):
+    store = Store(tmp_path / "runs")
+    spec = spec_of("darts", truth, "130p")
+    execute(spec, store)
+    log = store.read(spec.hash).log()
+    assert len(log) == 3  # of 40 passes each
+    assert log[-1]["learning_rate"] < 0.01
+
+
+def test_a_killed_search_goes_on_to_the_same_trace(truth, tmp_path, monkeypatch):
+    spec = spec_of("gaea-darts-erm", truth, "130p")
+    one, other = Store(tmp_path / "one"), Store(tmp_path / "other")
+    execute(spec, one)
+    whole = sharing._state
+    calls = []
+
+    def killed(run, arch):
+        calls.append(run.epoch)
+        if run.epoch == 3:
+            raise KeyboardInterrupt
+        return whole(run, arch)
+
+    monkeypatch.setattr(sharing, "_state", killed)
+    with pytest.raises(KeyboardInterrupt):
+        execute(spec, other)
+    monkeypatch.setattr(sharing, "_state", whole)
+    assert execute(spec, other) == "done"
+    traces = [store.read(spec.hash).trace().drop(columns="wall") for store in (one, other)]
+    pd.testing.assert_frame_equal(*traces)
+    assert calls == [1, 2, 3]
+
+
+def test_a_budget_by_the_clock_is_kept(truth, tmp_path):
+    store = Store(tmp_path / "runs")
+    spec = spec_of("setn", truth, "4w")
+    assert execute(spec, store) == "done", store.failure(spec.hash)
+    trace = store.read(spec.hash).trace()
+    assert 0.5 < trace["wall"].max() <= 4
+    assert len(trace) <= sharing.SCORED_PICKS
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [("20q", "queries nothing"), ("3p", "does not afford one epoch"), ("0.0000001s", "does not afford")],
+)
+def test_a_budget_that_buys_nothing_fails_with_the_reason(budget, said, truth, tmp_path):
+    store = Store(tmp_path / "runs")
+    spec = spec_of("darts", truth, budget)
+    assert execute(spec, store) == "failed"
+    assert said in store.failure(spec.hash)
+
+
+def test_a_diverged_search_is_marked(truth, tmp_path):
+    store = Store(tmp_path / "runs")
+    spec = spec_of("spos", truth, "60p", changes=["training.learning_rate=1e9", "training.clip=1e9"])
+    assert execute(spec, store) == "diverged"
+    assert "diverged" in store.read(spec.hash).problem
+
+
+# ---- picks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained():
+    recipe = recipe_for("setn", BASE.override(["training.epochs=3", "evaluation.images=96"]), WITHIN)
+    return train.train(recipe, task=task_of(recipe.task))
+
+
+def test_sampled_and_random_pick_the_best_scored(trained):
+    drawn = WITHIN.sample(np.random.default_rng(0), 8)
+    pick = Random(8, kept=8)(trained, np.random.default_rng(0))
+    scores = rank(trained, drawn).accuracy
+    assert WITHIN.index(pick.arch) in drawn[scores == scores.max()]
+    assert pick.images == 8 * (32 + 96)
+    torch.manual_seed(0)
+    sampled = [WITHIN.index(trained.learner.model.sample()) for _ in range(8)]
+    torch.manual_seed(0)
+    pick = Sampled(8)(trained, np.random.default_rng(0))
+    scores = rank(trained, sampled).accuracy
+    assert WITHIN.index(pick.arch) in np.array(sampled)[scores == scores.max()]
+
+
+def test_evolution_improves_on_its_first_generation(trained, monkeypatch):
+    def convolutions(run, indices, images):
+        return (WITHIN.archs(indices) == 3).sum(1).astype(float)
+
+    monkeypatch.setattr(picks, "_scores", convolutions)
+    evolved = [Evolved(20, 8)(trained, np.random.default_rng(seed)) for seed in range(10)]
+    first = [convolutions(None, WITHIN.sample(np.random.default_rng(s), 20), 0).max() for s in range(10)]
+    best = [pick.arch.count(3) for pick in evolved]
+    assert (np.array(best) >= first).all()
+    assert np.mean(best) > np.mean(first) + 1
+    assert all(20 * 96 < pick.images <= 8 * 20 * 96 for pick in evolved)
+
+
+# ---- names -------------------------------------------------------------------------------------------------------
+
+
+def test_names_are_checked():
+    assert named("rea, darts,rea") == ["rea", "darts"]
+    with pytest.raises(UserError, match=r"'dart'.* There are: random"):
+        named("random,dart")
+
+
+def test_algorithms_apply_to_nb1shot1_where_they_can():
+    within = space("nb1shot1-1")
+    base = BASE.override(["space=nb1shot1-1", "network.channels=8"])
+    refused = []
+    for name in SHARING:
+        try:
+            recipe_for(name, base, within)
+        except UserError as problem:
+            assert str(problem).startswith(name)
+            refused.append(name)
+    assert refused == ["pc-darts", "gaea-pc-darts", "gaea-pc-darts-erm"]
+
+
+def test_hyper_parameters_are_the_published_ones():
+    d = recipe_for("darts", BASE, WITHIN).distribution
+    assert (d.learning_rate, d.weight_decay, d.beta1) == (3e-4, 1e-3, 0.5)
+    g = recipe_for("gaea-darts-erm", BASE, WITHIN)
+    assert (g.distribution.learning_rate, g.distribution.data, g.sampling.with_none) == (0.1, "train", False)
+    assert recipe_for("pc-darts", BASE, WITHIN).network.partial_channels == 4
+    assert all(isinstance(a, Query | Sharing) and a.source for a in ALGORITHMS.values())
