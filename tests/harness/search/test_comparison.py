@@ -1,0 +1,333 @@
+"""Comparisons: from options to runs, and from runs to a report."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from scipy import stats as scipy_stats
+
+from benchmarks.errors import UserError
+from benchmarks.spaces import space
+from benchmarks.truth.table import GroundTruth, Measure, write_table
+from harness import embedded
+from harness.cli import supernet
+from harness.report.search import tables, write_search_report
+from harness.search.algorithms import ALGORITHMS
+from harness.search.analysis import NEAR, _last, expected_best, gather
+from harness.search.comparison import BLOCK, Comparison
+from harness.search.ledger import Budget
+from harness.search.truths import Truths, _representatives
+from harness.study.executors import InProcess
+from harness.study.query import query
+from harness.study.store import Store, write_json
+
+WITHIN = space("nb201")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """NAS-Bench-201 as it could be: accuracy by operations, with noise that differs between fidelities and splits."""
+    rng, archs = np.random.default_rng(0), WITHIN.archs()
+    base = 80 + 2.0 * (archs == 3).sum(1) + 1.2 * (archs == 2).sum(1) - 1.0 * (archs == 0).sum(1)
+    flops = WITHIN.flops(archs, "cifar10", 16, 5)
+    columns = {"arch": [WITHIN.string(arch) for arch in archs.tolist()]}
+    for name, noise in (
+        ("cifar10-valid.valid.e12.mean", 1.5),
+        ("cifar10-valid.valid.e200.mean", 0.3),
+        ("cifar10.test.e200.mean", 0.0),
+        ("cifar100.test.e200.mean", 0.2),
+    ):
+        columns[name] = base + noise * rng.normal(size=len(base))
+    columns |= {"cifar10.params": flops, "cifar10.flops": flops, "cifar10-valid.train_seconds.e200": flops / 1e5}
+    path = tmp_path_factory.mktemp("truth") / "made.parquet"
+    write_table(path, columns, {"space": "nb201", "family": "made", "accuracy_unit": "percent"})
+    return path
+
+
+def comparison(table, **changes):
+    made = Comparison("nb201", "cifar10", ("random", "rea", "bohb"), Budget("seconds", 3000), 6, str(table))
+    return replace(made, **changes)
+
+
+def made(chosen, folder):
+    store = Store(folder / "runs")
+    store.prepare()
+    missing = [spec for spec in chosen.specs() if not store.whole(spec.hash)]
+    ended = []
+    InProcess().make(missing, store.root, lambda run, state: ended.append(state), lambda: None)
+    return store, ended
+
+
+# ---- runs --------------------------------------------------------------------------------------------------------
+
+
+def test_runs_of_a_comparison(table):
+    specs = comparison(table, algorithms=("random", "bohb", "darts"), seeds=60).specs()
+    assert [(s.algorithm, len(s.seeds)) for s in specs[:6]] == [
+        ("random", BLOCK), ("random", BLOCK), ("random", 10), ("bohb", BLOCK), ("bohb", BLOCK), ("bohb", 10),
+    ]  # fmt: skip
+    assert [s.fidelities for s in specs[:6:3]] == [("12",), ("12", "200")]
+    assert [s.truth.measure.epochs for s in specs[:6:3]] == ["12", "200"]
+    shared = specs[6:]
+    assert [s.seeds for s in shared] == [(seed,) for seed in range(60)]
+    assert shared[0].recipe.distribution.model == "softmax"
+    assert len({s.hash for s in specs}) == len(specs)
+
+
+def test_more_seeds_keep_the_runs_there_are(table):
+    few = {s.hash for s in comparison(table, seeds=50).specs()}
+    many = {s.hash for s in comparison(table, seeds=100).specs()}
+    assert few < many
+
+
+def test_a_comparison_survives_json(table):
+    chosen = comparison(table, overrides=("network.channels=4",), only=("12",), rate=3.0)
+    assert Comparison.from_dict(json.loads(json.dumps(chosen.as_dict()))) == chosen
+    assert chosen.fidelities == ("12",)
+    assert chosen.recipe("darts").distribution.learning_rate == pytest.approx(9e-4)
+    assert chosen.recipe("darts").network.channels == 4
+
+
+def test_what_is_there_is_not_searched_again(table, tmp_path):
+    chosen = comparison(table)
+    assert made(chosen, tmp_path)[1] == ["done"] * 3
+    assert made(chosen, tmp_path)[1] == []
+    more = replace(chosen, algorithms=("random", "rea", "bohb", "local"))
+    assert made(more, tmp_path)[1] == ["done"]
+
+
+def test_an_unknown_scene_is_refused_with_those_there_are(table):
+    with pytest.raises(UserError, match="no comparison on nb201 with mnist.*nb201 with cifar10"):
+        comparison(table, dataset="mnist")
+
+
+# ---- numbers -----------------------------------------------------------------------------------------------------
+
+
+def test_the_expectation_of_random_search_is_that_of_a_simulation():
+    rng = np.random.default_rng(0)
+    observed = rng.integers(0, 12, 40).astype(float)  # with ties
+    true = observed + rng.normal(size=40)
+    n = np.array([1.0, 2.0, 5.0, 20.0])
+    found = expected_best(observed, true, n)
+    assert found[0] == pytest.approx(true.mean())
+    for k, value in zip((2, 5, 20), found[1:], strict=True):
+        draws = rng.integers(0, 40, (60_000, k))
+        noise = rng.random(draws.shape)  # ties at random
+        best = draws[np.arange(len(draws)), np.argmax(observed[draws] + 0.5 * noise, axis=1)]
+        assert value == pytest.approx(true[best].mean(), abs=4 * true[best].std() / np.sqrt(60_000))
+
+
+def test_the_last_step_within_a_budget_need_not_be_the_one_before():
+    spent = np.array([10.0, 9.0, 30.0, 25.0])
+    assert _last(spent, np.array([8.0, 9.0, 10.0, 25.0, 29.0, 30.0])).tolist() == [-1, 1, 1, 3, 3, 3]
+
+
+def test_curves_ranks_and_tests_are_those_of_a_plain_computation(table, tmp_path):
+    chosen = comparison(table, algorithms=("random", "rea", "local"), seeds=8, budget=Budget("queries", 30))
+    store, _ = made(chosen, tmp_path)
+    outcome = write_search_report(chosen, store, tmp_path / "report")
+    truth = GroundTruth(table).accuracy("cifar10", "test", "200", "mean")
+    assert outcome.best == truth.max()
+    finals = {}
+    for entry in outcome.entries:
+        by_seed = [run.sort_values("step") for _, run in entry.trace.groupby("seed")]
+        regrets = np.array([truth.max() - truth[run["pick"]] for run in by_seed])
+        finals[entry.name] = truth[[run["pick"].iloc[-1] for run in by_seed]]
+        steps = np.array([int(budget) for budget in entry.curve.spent + 1e-9])
+        np.testing.assert_allclose(entry.curve.mean, regrets[:, steps - 1].mean(0))
+        np.testing.assert_allclose(entry.curve.quartiles[1], np.median(regrets[:, steps - 1], axis=0))
+        assert (entry.curve.low <= entry.curve.mean + 1e-9).all()
+        for distance in NEAR:
+            first = [np.flatnonzero(r <= distance + 1e-9) for r in regrets]
+            wanted = np.median([f[0] + 1 if len(f) else np.inf for f in first])
+            assert entry.reached[distance] == (wanted, np.mean([len(f) > 0 for f in first]))
+    values = np.array(list(finals.values()))
+    ranks = scipy_stats.rankdata(-values, axis=0).mean(1)
+    assert [entry.rank[0] for entry in outcome.entries] == pytest.approx(ranks.tolist())
+    pair = next(p for p in outcome.pairs if (p.first, p.second) == ("random", "rea"))
+    assert pair.difference == pytest.approx((values[0] - values[1]).mean())
+    assert pair.p == pytest.approx(scipy_stats.wilcoxon(values[0] - values[1]).pvalue)
+    assert pair.p_holm >= pair.p
+    # Demšar's table: 2.343 for three at 5 %.
+    assert outcome.critical == pytest.approx(2.343 * np.sqrt(3 * 4 / 6 / 8), rel=1e-3)
+
+
+# ---- truths ------------------------------------------------------------------------------------------------------
+
+
+def test_one_of_a_functional_class_stands_for_all():
+    sampled = np.array([77, 4000])
+    found = _representatives(WITHIN, sampled)
+    classes = WITHIN.classes("skip-none")
+    assert (classes[found] == classes).all()
+    assert len(np.unique(found)) == 6466
+    assert found[77] == 77
+    assert found[4000] == 4000
+
+
+def test_architectures_that_an_embedded_table_lacks_are_measured_once(tmp_path, monkeypatch):
+    name = embedded.names()[-1]
+    benchmark = embedded.load(name)
+    sampled = benchmark.indices()
+    archs = WITHIN.archs(sampled)
+    path = tmp_path / f"{name}.parquet"
+    columns = {
+        "arch": [WITHIN.string(arch) for arch in archs.tolist()],
+        "digits.test.e5.s0": np.linspace(40, 60, len(sampled)),
+    }
+    about = {"space": "nb201", "family": "made", "accuracy_unit": "percent"}
+    write_table(path, columns, about)
+    measured = []
+
+    def train_all(what, jobs, folder, workers, progress):
+        measured.extend(jobs)
+        folder.mkdir(parents=True, exist_ok=True)
+        for index, seed in jobs:
+            result = {"recipe": what.spec(index, seed).hash, "index": index, "seed": seed, "test": 70.0, "valid": 69.0}
+            write_json(folder / f"{index}-s{seed}.json", result)
+
+    monkeypatch.setattr(embedded, "train_all", train_all)
+    truths = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), tmp_path / "measured")
+    known = int(sampled[3])
+    other = int(np.setdiff1d(WITHIN.subset("unique-skip-none"), sampled)[0])
+    twin = int(np.flatnonzero(WITHIN.classes("skip-none") == WITHIN.classes("skip-none")[other])[-1])
+    assert truths.sampled
+    assert np.isnan(truths.of([other])).all()
+    assert truths.measure_missing([known, other, twin], workers=1) == 1
+    assert [seed for _, seed in measured] == [0]
+    assert truths.of([known, other, twin]).tolist() == [columns["digits.test.e5.s0"][3], 70.0, 70.0]
+    again = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), tmp_path / "measured")
+    assert again.measure_missing([other], workers=1) == 0
+
+
+def test_a_table_that_is_measured_by_others_is_not_added_to(table, tmp_path):
+    truths = Truths(WITHIN, GroundTruth(table), Measure("cifar10", "test", "200", "mean"), tmp_path)
+    assert not truths.sampled
+    assert truths.measure_missing([3], workers=1) == 0
+
+
+# ---- report and command ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reported(table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search")
+    arguments = [
+        "search", "--algorithms", "random,rea,local,bohb", "--budget", "3000s", "--seeds", "7", "--table", str(table),
+        "--out", str(folder), "--name", "made", "--executor", "process",
+    ]  # fmt: skip
+    result = CliRunner().invoke(supernet, arguments, catch_exceptions=False)
+    return folder, result, arguments
+
+
+def test_the_command_prints_the_best_first_and_where_the_report_is(reported):
+    folder, result, _ = reported
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("cifar10 test, 200 epochs, mean, best known")
+    accuracies = [float(line.split()[1]) for line in lines[1:5]]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert lines[5] == f"Report: {folder / 'reports' / 'made' / 'index.html'}"
+
+
+def test_the_report_has_all_that_it_promises(reported):
+    folder = reported[0] / "reports" / "made"
+    figures = {path.name for path in (folder / "figures").iterdir()}
+    assert figures == {f"{name}.{kind}" for name in ("regret", "ranks", "cells") for kind in ("png", "svg")}
+    assert {path.name for path in (folder / "tables").iterdir()} == {
+        f"{name}.{kind}" for name in ("final", "reached", "pairs", "picks") for kind in ("csv", "tex")
+    }
+    content = json.loads((folder / "report.json").read_text())
+    assert content["runs"] == {a: dict.fromkeys(map(str, range(7)), "done") for a in ("random", "rea", "local", "bohb")}
+    final = pd.read_csv(folder / "tables" / "final.csv").set_index("algorithm")
+    picks = pd.read_csv(folder / "tables" / "picks.csv")
+    for name, group in picks.groupby("algorithm"):
+        assert final.loc[name, "cifar10 test"] == pytest.approx(group["cifar10 test"].mean(), rel=1e-4)
+        assert final.loc[name, "cifar10 test sd"] == pytest.approx(group["cifar10 test"].std(), rel=1e-3)
+    page = (folder / "index.html").read_text()
+    assert "12/200" in page  # how the seconds of 12 epochs were found
+    assert "93.92 ± 0.30" in page
+    assert "at second hand" in page
+    assert "http" not in page.split("</style>")[1].replace("http://www.w3.org", "")
+    assert "<!--=" not in page
+
+
+def test_the_same_runs_give_the_same_report(reported, table, tmp_path):
+    folder, _, arguments = reported
+    before = {path: path.read_bytes() for path in (folder / "reports").rglob("*") if path.is_file()}
+    again = CliRunner().invoke(supernet, arguments, catch_exceptions=False)
+    assert again.stderr == ""  # nothing was searched
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_searches_answer_sql(reported):
+    folder, _, _ = reported
+    frame = query(
+        Store(folder / "runs"), "SELECT algorithm, count(*) AS n, max(seconds) AS most FROM searches GROUP BY ALL"
+    ).set_index("algorithm")
+    assert frame["n"].to_dict() == dict.fromkeys(("random", "rea", "local", "bohb"), 7)
+    assert frame["most"].max() <= 3000
+    steps = query(Store(folder / "runs"), "SELECT max(step) AS most FROM search_steps WHERE algorithm = 'rea'")
+    trace = next(e for e in gather(comparison_of(folder), Store(folder / "runs")) if e.name == "rea").trace
+    assert steps["most"][0] == trace["step"].max()
+    assert query(Store(folder / "runs"), "SELECT count(*) AS n FROM runs")["n"][0] == 0
+
+
+def comparison_of(folder):
+    content = json.loads((folder / "reports" / "made" / "comparison.json").read_text())
+    return Comparison.from_dict(content)
+
+
+def test_a_search_never_sees_test_accuracies(table, tmp_path):
+    chosen = comparison(table)
+    spec = chosen.specs()[0]
+    cheating = replace(spec, truth=replace(spec.truth, measure=Measure("cifar10", "test", "200", "mean")))
+    cheating = replace(cheating, fidelities=("200",))
+    store = Store(tmp_path / "runs")
+    from harness.study.run import execute
+
+    assert execute(cheating, store) == "failed"
+    assert "must not see test" in store.failure(cheating.hash)
+
+
+def test_failed_searches_are_named_and_stop_no_others(table, tmp_path):
+    arguments = [
+        "search", "--algorithms", "random,darts", "--budget", "20q", "--seeds", "2", "--table", str(table), "--out",
+        str(tmp_path), "--executor", "process", "--set", "task.name=digits", "--set", "task.train_images=128",
+    ]  # fmt: skip
+    result = CliRunner().invoke(supernet, arguments, catch_exceptions=False)
+    assert "darts, seed 0: failed. darts shares weights and queries nothing" in result.stderr
+    assert "random" in result.stdout
+    page = (tmp_path / "reports" / "search" / "index.html").read_text()
+    assert "0 of 2 (failed)" in page
+
+
+def test_algorithms_are_listed():
+    result = CliRunner().invoke(supernet, ["search", "--list"])
+    assert len(result.stdout.splitlines()) == len(ALGORITHMS)
+    assert "gaea-darts-erm" in result.stdout
+
+
+def test_without_a_budget_the_command_says_what_to_give():
+    result = CliRunner().invoke(supernet, ["search", "--algorithms", "random"])
+    assert isinstance(result.exception, UserError)
+    assert "--budget 12000s" in str(result.exception)
+
+
+def test_a_table_with_holes_serves_random_search_alone(tmp_path):
+    archs = WITHIN.archs()[:50]
+    columns = {"arch": [WITHIN.string(arch) for arch in archs.tolist()]}
+    for name in ("cifar10-valid.valid.e12.mean", "cifar10.test.e200.mean"):
+        columns[name] = np.arange(50.0)
+    path = tmp_path / "few.parquet"
+    write_table(path, columns, {"space": "nb201", "family": "made", "accuracy_unit": "percent"})
+    chosen = comparison(path, algorithms=("random", "rea"), budget=Budget("queries", 30), seeds=2)
+    store, ended = made(chosen, tmp_path)
+    assert ended == ["done", "failed"]
+    assert "has 50 of the 15,625" in store.failure(chosen.specs()[1].hash)
+    trace = store.read(chosen.specs()[0].hash).trace()
+    assert trace["index"].max() < 50
+    assert tables(write_search_report(chosen, store, tmp_path / "report"))["final"]["seeds"].tolist() == [2, 0]
