@@ -82,6 +82,9 @@ def regret(outcome: Outcome, entries: list[Entry]) -> Figure:
     low, high = axes[0].get_ylim()
     axes[0].set_yticks([tick for tick in ticks if low - 1e-9 <= tick <= high])
     axes[0].minorticks_off()
+    axes[0].set_ylim(
+        bottom=min(-0.04, *(float(entry.curve.quartiles.min()) - 0.04 for entry in entries if entry.curve))
+    )
     axes[0].set_ylabel("test regret, points")
     sns.despine(figure)
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside right center", fontsize=6.5)

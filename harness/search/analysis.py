@@ -193,14 +193,17 @@ def _follow(entry: Entry, truth: Truths, best: float, kind: str) -> None:
 
 def _last(spent: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.int64]:
     """The last step that each budget of the grid affords, -1 for none: what a later step spends in all can be less."""
-    return np.array([np.flatnonzero(spent <= budget * (1 + 1e-9)).max(initial=-1) for budget in grid])
+    allowed = grid * (1 + 1e-9)
+    if (np.diff(spent) >= 0).all():
+        return np.searchsorted(spent, allowed, side="right") - 1
+    return np.array([np.flatnonzero(spent <= budget).max(initial=-1) for budget in allowed])
 
 
 def _mean_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """95 % interval of the mean over rows by the bootstrap; the mean itself for one row: (columns,) twice."""
     rng = np.random.default_rng(0)
     counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=RESAMPLES)
-    low, high = np.quantile(counts @ values / len(values), [0.025, 0.975], axis=0)
+    low, high = np.quantile(counts.astype(np.float64) @ values / len(values), [0.025, 0.975], axis=0)
     return low, high
 
 
