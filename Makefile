@@ -1,14 +1,16 @@
 # `make study` and `make test` set up everything they need by themselves.
 #
-#   make study                              parameter count against every ground-truth table at hand
-#   make study STUDY=nb201-small            a study: see `supernet study list`
+#   make study                              the fourteen heuristics on the embedded task
+#   make study STUDY=nb201-small            another study: see `supernet study list`
 #   make study STUDY=nb201-paper DEVICE=cuda
+#   make compare                            search algorithms by the clock, on the embedded task
 PYTHON ?= python3
 VENV ?= .venv
+STUDY ?= quick
 DEVICE ?= cpu
 BIN := $(VENV)/bin
 
-.PHONY: study test lint bench bench-gpu lock clean
+.PHONY: study compare test lint bench bench-gpu lock clean
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -17,11 +19,11 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	touch $@
 
 study: $(VENV)/ready
-ifdef STUDY
 	$(BIN)/supernet study run $(STUDY) --device $(DEVICE)
-else
-	$(BIN)/supernet baselines --out results/baselines
-endif
+
+compare: $(VENV)/ready
+	$(BIN)/supernet search --dataset digits --algorithms random,spos,darts,gaea-darts-erm,gdas --budget 40w \
+	    --seeds 3 --rate 10 --name compare --device $(DEVICE)
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest

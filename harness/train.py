@@ -11,7 +11,6 @@ import io
 import itertools
 import json
 import math
-import os
 import platform
 import time
 import zipfile
@@ -29,6 +28,7 @@ from benchmarks.tasks.loader import train_batches
 from benchmarks.tasks.task import Task, load_task
 from harness.supernet import fair
 from harness.supernet.build import build_network
+from harness.writing import write_text
 from heuristics import recipe as recipes
 from heuristics.extras import extras_for
 from heuristics.hooks import Context, Sampler, StepRule, UpdateTransform
@@ -322,7 +322,7 @@ def read_log(out: Path) -> list[dict[str, Any]]:
 
 def _write_log(run: Run, out: Path) -> None:
     finite = [{k: v if math.isfinite(v) else None for k, v in entry.items()} for entry in run.log]
-    _write(out / LOG, "".join(json.dumps(entry) + "\n" for entry in finite))
+    write_text(out / LOG, "".join(json.dumps(entry) + "\n" for entry in finite))
 
 
 def restore(run: Run, out: Path) -> None:
@@ -388,10 +388,4 @@ def _write_status(out: Path, state: str, run: Run, problem: str | None = None) -
     content = {"state": state, "recipe": run.recipe.hash, "epochs_done": run.epoch, "environment": environment()}
     if problem:
         content["problem"] = problem
-    _write(out / STATUS, json.dumps(content, indent=1) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_text(out / STATUS, json.dumps(content, indent=1) + "\n")

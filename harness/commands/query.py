@@ -107,17 +107,13 @@ def _form(path: Path | None) -> str:
 def _write(answer: Answer, form: str, path: Path) -> None:
     """Write the answer whole or not at all."""
     from benchmarks.errors import UserError
+    from harness.writing import write_lines
 
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="") as out:
-            out.writelines(TEXTS[form](answer))
-        partial.replace(path)
+        write_lines(path, TEXTS[form](answer))
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
     click.echo(f"wrote {path}")
 
 

@@ -23,6 +23,7 @@ import pandas as pd
 
 from benchmarks.errors import UserError
 from harness.study.spec import Job
+from harness.writing import write_text
 
 SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
     "spec.json",
@@ -245,12 +246,7 @@ def check(path: Path) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
