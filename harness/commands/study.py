@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,8 +106,10 @@ def run(
         tried |= set(specs)
         labels = {spec.hash: f"{setting.label}, seed {spec.recipe.seed}" for setting, spec in rows}
         make_runs(chosen.name, store, maker, list(specs.values()), labels)
-    _status(chosen, store, name, overrides, results, brief=True)
+    lacking = _status(chosen, store, name, overrides, results, brief=True)
     _report(chosen, store, results)
+    if lacking:
+        sys.exit(1)
 
 
 @study.command()
@@ -191,7 +194,7 @@ def make_runs(name: str, store: Store, executor: Executor, specs: Sequence[Job],
 
 def _status(
     chosen: Study, store: Store, name: str, overrides: tuple[str, ...], results: Path, brief: bool = False
-) -> None:
+) -> bool:
     from harness.study.overview import STATES, mean_tau, state_of
 
     rows = chosen.plan(mean_tau(store))
@@ -203,10 +206,12 @@ def _status(
         if not brief or state in ("failed", "damaged"):
             click.echo(f"{setting.label:{width}}  seed {spec.recipe.seed}  {spec.hash}  {state}  {reason}".rstrip())
     click.echo(f"{len(rows)} runs: " + ", ".join(f"{n} {state}" for state, n in counts.items() if n))
-    if counts["failed"] + counts["missing"] + counts["damaged"]:
+    lacking = counts["failed"] + counts["missing"] + counts["damaged"] > 0
+    if lacking:
         options = [part for change in overrides for part in ("--set", change)]
         options += [] if results == Path("results") else ["--results", str(results)]
         click.echo(f"Complete it with: {shlex.join(['supernet', 'study', 'run', name, *options])}")
+    return lacking
 
 
 def _report(chosen: Study, store: Store, results: Path) -> None:

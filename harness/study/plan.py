@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -106,11 +107,15 @@ def _grid(study: Study, tau: Tau) -> Iterator[Setting]:
 
 
 def _staged(study: Study, tau: Tau) -> Iterator[Setting]:
-    """One heuristic after the other; the value with the highest mean tau stays, as Yu et al. (2021) went about it."""
+    """One heuristic after the other; the value with the highest mean tau stays, as Yu et al. (2021) went about it.
+
+    Values that cannot be had with what stays are left out: they are not known before.
+    """
     best = Setting((), study.base)
     yield best
     for heuristic, values in study.factors:
-        stage = [best, *_varied(best, heuristic, values)]
+        possible = [value for value in values if _fits(heuristic, best.recipe, value)]
+        stage = [best, *_varied(best, heuristic, possible)]
         yield from stage[1:]
         means = []
         for setting in stage:
@@ -130,7 +135,11 @@ DESIGNS: dict[str, Callable[[Study, Tau], Iterator[Setting]]] = {
 
 
 def _changed(setting: Setting, heuristic: Heuristic, value: str) -> Setting:
-    recipe = heuristic.apply(setting.recipe, value)
+    try:
+        recipe = heuristic.apply(setting.recipe, value)
+    except RecipeError as error:
+        before = ", ".join(f"{name}={earlier}" for name, earlier in setting.changes)
+        raise StudyError(f"{heuristic.name}={value} cannot be had with {before or 'the base'}: {error}") from None
     if recipe == setting.recipe:
         return setting
     return Setting((*setting.changes, (heuristic.name, value)), recipe)
@@ -215,7 +224,7 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
     if type(last_epochs) is not int or last_epochs < 1:
         raise StudyError(f"last_epochs is {last_epochs!r}, but must be a whole number of at least 1.")
     return Study(
-        name=path.stem,
+        name=path.stem + ("-" + hashlib.sha256(repr(tuple(overrides)).encode()).hexdigest()[:6] if overrides else ""),
         title=str(content.get("title", path.stem)),
         base=base,
         seeds=tuple(seeds),

@@ -141,7 +141,7 @@ def test_runs_that_do_not_work_out_are_named_and_the_others_go_on(supernet, fold
     recipe = {"clip": [0.25], "learning-rate": ["1e6"], "batch-size": [999]}
     write_study(folder / "bad.yaml", heuristics=recipe, seeds=[0])
     options = ["--set", "training.clip=null", "--results", "my results"]
-    text = supernet("study", "run", "bad.yaml", *HERE, *options)
+    text = supernet("study", "run", "bad.yaml", *HERE, *options, expect=1)
     assert "learning-rate=1e6, seed 0: diverged. The loss is nan in epoch 1" in text
     assert "batch-size=999, seed 0: failed. A batch of 999 cannot be made of 200 training images" in text
     assert "4 runs: 2 done, 1 diverged, 1 failed" in text
@@ -149,12 +149,13 @@ def test_runs_that_do_not_work_out_are_named_and_the_others_go_on(supernet, fold
     assert command == "supernet study run bad.yaml --set training.clip=null --results 'my results'"
     status = supernet("study", "status", "bad.yaml", *options)
     assert re.search(r"batch-size=999 +seed 0  [0-9a-f]{16}  failed  A batch of 999 cannot", status)
-    again = supernet(*shlex.split(command)[1:], *HERE)
+    again = supernet(*shlex.split(command)[1:], *HERE, expect=1)
     assert "diverged" not in again.splitlines()[0]
     assert "batch-size=999, seed 0: failed" in again
-    runs = pd.read_csv(folder / "my results" / "reports" / "bad" / "tables" / "runs.csv")
+    (report,) = (folder / "my results" / "reports").glob("bad-??????")  # apart from that without changes
+    runs = pd.read_csv(report / "tables" / "runs.csv")
     assert runs["state"].tolist() == ["done", "done", "diverged", "failed"]
-    findings = json.loads((folder / "my results" / "reports" / "bad" / "report.json").read_text())["findings"]
+    findings = json.loads((report / "report.json").read_text())["findings"]
     assert findings[-1] == (
         "Not among the results: learning-rate=1e6 (seed 0: diverged), batch-size=999 (seed 0: failed)."
     )

@@ -100,7 +100,7 @@ def test_what_is_there_is_not_searched_again(table, tmp_path):
 
 
 def test_an_unknown_scene_is_refused_with_those_there_are(table):
-    with pytest.raises(UserError, match="no comparison on nb201 with mnist.*nb201 with cifar10"):
+    with pytest.raises(UserError, match=r"no comparison on nb201 with mnist.*nb201 with cifar10"):
         comparison(table, dataset="mnist")
 
 

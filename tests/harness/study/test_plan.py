@@ -239,8 +239,22 @@ def test_overrides_change_the_base(study):
 
 def test_a_grid_of_what_cannot_be_combined_is_an_error(study):
     chosen = study(plan="grid", heuristics={"path-sampling": ["classes"], "per-cell": [True]})
-    with pytest.raises(UserError, match=r"sampling\.per_cell draws decisions .* which the law classes does not"):
+    said = r"per-cell=true cannot be had with path-sampling=classes: .* which the law classes does not"
+    with pytest.raises(StudyError, match=said):
         chosen.settings(no_results)
+
+
+def test_a_staged_plan_leaves_out_what_does_not_go_with_what_stays(study):
+    chosen = study(plan="staged", heuristics={"path-sampling": ["classes"], "per-cell": [True]})
+    better = chosen.settings(lambda run: 0.9 if run.recipe.sampling.law == "classes" else 0.1)
+    assert labels(better) == ["base", "path-sampling=classes"]
+    assert len(chosen.settings(lambda run: 0.1 if run.recipe.sampling.law == "classes" else 0.9)) == 3
+
+
+def test_a_study_with_overrides_has_a_name_of_its_own(study):
+    names = {study().name, study("training.epochs=9").name, study("training.epochs=7").name}
+    assert len(names) == 3
+    assert study("training.epochs=9").name == study("training.epochs=9").name
 
 
 # ---- plug-ins --------------------------------------------------------------------------------------------------------
