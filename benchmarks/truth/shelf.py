@@ -37,6 +37,11 @@ def tables() -> tuple[list[GroundTruth], list[str]]:
     return sorted(found, key=lambda table: (table.space, -len(table.measures), table.path.name)), problems
 
 
+def is_embedded(table: GroundTruth) -> bool:
+    """Whether the table ships with the project."""
+    return table.path.parent == EMBEDDED
+
+
 def opened(path: Path) -> GroundTruth:
     """The table at a path.
 
@@ -88,7 +93,8 @@ def table_for(space: str, measure: Measure, named: str | None = None) -> GroundT
             return table
     if fitting:
         there = "\n".join(f"{table.path.name} ({table.family}):\n{table.describe()}" for table in fitting)
-        raise NoSuchResult(f"No table at hand has {measure} for {space}. There is:\n{there}")
+        how = "\n" + how_to_get(space) if all(map(is_embedded, fitting)) else ""
+        raise NoSuchResult(f"No table at hand has {measure} for {space}. There is:\n{there}{how}")
     raise UserError(how_to_get(space))
 
 

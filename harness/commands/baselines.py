@@ -37,8 +37,9 @@ def baselines(out: Path, resamples: int | None) -> None:
     from harness.scores import ScoreTable
 
     found, _ = shelf.tables()
-    if not found:
+    if all(map(shelf.is_embedded, found)):
         click.echo(shelf.how_to_get("nb201"))
+    if not found:
         return
     summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Kendall tau-b of parameter count", title_justify="left")
     for title in ("table", "space", "architectures", "accuracy", "tau-b", "top 10 %", "ceiling", "regret@1"):

@@ -64,8 +64,8 @@ def list_() -> None:
         click.echo(f"  SHA-256 of the file: {file_digests(table.path, 'sha256')[0]}\n{table.describe()}")
     for problem in problems:
         click.echo(f"\nNot a table: {problem}")
-    if not found:
-        click.echo(shelf.how_to_get("nb201"))
+    if all(map(shelf.is_embedded, found)):
+        click.echo("\n" + shelf.how_to_get("nb201"))
 
 
 @data.command()

@@ -25,7 +25,7 @@ GRID = 80
 RESAMPLES = 2000
 NEAR = (0.5, 0.1)
 """Points of accuracy from the best within which a search is said to have arrived."""
-MARKS = (0.25, 0.5, 1.0)
+MARKS = (0.5, 1.0)
 """Of a super-net's steps, where a curve is drawn from measurements made for it: shares of the last."""
 
 

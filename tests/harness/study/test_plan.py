@@ -2,7 +2,6 @@ import pytest
 import yaml
 from tiny import CONTENT
 
-from benchmarks.errors import UserError
 from benchmarks.truth import shelf
 from benchmarks.truth.table import Measure
 from harness.study import plan
