@@ -177,7 +177,23 @@ def findings(outcome: Outcome) -> list[str]:
                 f"{100 * skips[1]:.0f} % of edges (a fifth by chance)."
             )
             break
+    gaps = {entry.title: gap for entry in outcome.entries if (gap := _gap(entry)) is not None}
+    if gaps:
+        widest, narrowest = max(gaps, key=lambda title: gaps[title]), min(gaps, key=lambda title: gaps[title])
+        said.append(
+            f"Discretisation costs most with {widest}: at the end its mixture is {gaps[widest]:.0f} points more "
+            f"accurate than its pick with the same weights; least with {narrowest} ({gaps[narrowest]:.0f})."
+        )
     return said
+
+
+def _gap(entry: Entry) -> float | None:
+    """Accuracy of the mixture less that of the pick at the end, points, mean over seeds; None without a mixture."""
+    if not entry.sharing or not entry.picks:
+        return None
+    last = entry.trace.sort_values("step").groupby("seed").last()
+    gaps = last["mixture_accuracy"].astype(float) - last["pick_accuracy"].astype(float)
+    return None if gaps.isna().all() else float(gaps.mean())
 
 
 # ---- the page ----------------------------------------------------------------------------------------------------

@@ -79,9 +79,10 @@ def search(make: Maker, objective: Objective, ledger: Ledger, seed: int) -> Trac
         index = within.index(query.arch)
         fidelity = objective.fidelities[query.fidelity]
         cost = fidelity.seconds[index]
-        if not ledger.affords(queries=1, seconds=cost):
+        # By the clock, too, a query takes as long as the training that it stands for.
+        if not ledger.affords(queries=1, seconds=cost, wall=cost):
             return trace
-        ledger.charge(queries=1, seconds=cost)
+        ledger.charge(queries=1, seconds=cost, wall=cost)
         value = fidelity.values[index]
         algorithm.tell(query, value)
         trace.indices.append(index)

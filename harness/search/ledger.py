@@ -14,6 +14,7 @@ KINDS = {
     "wall": "seconds by the clock",
 }
 """What budgets are counted in."""
+NAMES = {"queries": "queries", "seconds": "simulated seconds", "passes": "path passes", "wall": "seconds by the clock"}
 _UNITS = {"q": "queries", "s": "seconds", "p": "passes", "w": "wall"}
 _FORM = re.compile(r"([\d_]+(?:\.\d+)?(?:e\d+)?)\s*([a-z]*)")
 
@@ -43,7 +44,7 @@ class Budget:
         return cls(kind, float(match[1]))
 
     def __str__(self) -> str:
-        return f"{self.amount:,.0f} {self.kind}"
+        return f"{self.amount:,.10g} {NAMES[self.kind]}"
 
 
 @dataclass

@@ -31,7 +31,7 @@ from heuristics.recipe import Recipe
 
 PICKS = "picks.json"
 """What the epochs so far brought, while the run is unfinished."""
-SCORED_PICKS = 10
+SCORED_PICKS = 4
 """Picks at most of a search that scores architectures for each: so many, evenly spread, the last at its end."""
 SPARE = 0.95
 """Share of a budget by the clock that is planned for."""

@@ -40,7 +40,7 @@ def two_fidelities():
 
 
 @pytest.mark.parametrize("make", ALL.values(), ids=ALL)
-@pytest.mark.parametrize("budget", ["57q", "3000s"])
+@pytest.mark.parametrize("budget", ["57q", "3000s", "3000w"])
 def test_searches_stop_at_the_last_query_that_the_budget_affords(make, budget, two_fidelities):
     ledger = Ledger(Budget.parse(budget))
     trace = search(make, two_fidelities, ledger, seed=3)
