@@ -85,8 +85,13 @@ def rank(
     other = "accuracy" if by == "negative_loss" else "negative_loss"
     rows = truth_rows(within, scores.indices, truth)
     known = rows >= 0
-    if not known.any():
-        raise UserError(f"None of the architectures scored is in {truth.path.name}; the scores are in {run_dir}.")
+    if known.sum() < 2:
+        click.echo(
+            f"No report: {known.sum()} of the {len(known):,} architectures scored is in {truth.path.name}, and a "
+            "comparison needs two. Score more of them: --archs all, or a file with those it has.",
+            err=True,
+        )
+        return
     columns = {name: frame[name].to_numpy()[known] for name in (by, other)}
     table = ScoreTable(run.recipe.space, rows[known], columns, pd.DataFrame(index=range(known.sum())))
     notes = [f"ranked by {by}; {scores.images:,} validation images"]

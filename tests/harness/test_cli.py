@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from benchmarks.truth import shelf
 from benchmarks.truth.table import GroundTruth
 
 
@@ -31,6 +32,7 @@ def supernet(made_up):
     return run
 
 
+EMBEDDED = [path.stem for path in shelf.EMBEDDED.glob("*.parquet")]
 ASK = ["--dataset", "cifar10", "--split", "test"]
 
 
@@ -143,13 +145,13 @@ def test_baselines_cover_every_table_and_sub_space(supernet, made_up, tmp_path):
     code, text, errors = supernet("baselines", "--out", tmp_path / "b", "--resamples", 20, data=folder)
     assert (code, errors) == (0, "")
     assert "cifar10 test @200" in text
-    assert len(list((tmp_path / "b").rglob("report.json"))) == 1
+    assert {path.parent.parent.name for path in (tmp_path / "b").rglob("report.json")} == {"nb201", *EMBEDDED}
 
 
 def test_data_list_and_verify_say_what_is_there(supernet, made_up):
     code, text, _ = supernet("data", "list")
     assert code == 0
-    assert "2 ground-truth table(s)" in text
+    assert f"{2 + len(EMBEDDED)} ground-truth table(s)" in text
     assert "made up" in text
     code, text, _ = supernet("data", "verify", made_up / "nb201.parquet")
     assert code == 0

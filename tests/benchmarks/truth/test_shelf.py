@@ -14,6 +14,11 @@ TEST = Measure("cifar10", "test", "200", "mean")
 VALID = Measure("cifar10", "valid", "200", "s777")
 
 
+@pytest.fixture(autouse=True)
+def nothing_ships(tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(shelf, "EMBEDDED", tmp_path_factory.mktemp("embedded"))
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """The data folder, empty."""
