@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,6 +113,8 @@ def _report(comparison: Comparison, store: Store, folder: Path, workers: int) ->
         outcome = write_search_report(comparison, store, folder, workers=workers, progress=progress)
     _print(outcome)
     click.echo(f"Report: {folder / 'index.html'}")
+    if any(state not in ("done", "diverged") for entry in outcome.entries for state in entry.states.values()):
+        sys.exit(1)
 
 
 def _print(outcome: Outcome) -> None:

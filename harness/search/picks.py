@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -127,8 +126,4 @@ def _scores(run: Run, indices: NDArray[np.int64], images: int) -> NDArray[np.flo
         scores = rank(run, indices)
     finally:
         run.recipe = whole
-    chosen: Callable[[], NDArray[np.float64]] = {
-        "loss": lambda: -scores.loss,
-        "accuracy": lambda: scores.accuracy,
-    }[whole.evaluation.metric]
-    return chosen()
+    return -scores.loss if whole.evaluation.metric == "loss" else scores.accuracy

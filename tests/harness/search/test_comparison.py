@@ -301,6 +301,7 @@ def test_failed_searches_are_named_and_stop_no_others(table, tmp_path):
     result = CliRunner().invoke(supernet, arguments, catch_exceptions=False)
     assert "darts, seed 0: failed. darts shares weights and queries nothing" in result.stderr
     assert "random" in result.stdout
+    assert result.exit_code == 1
     page = (tmp_path / "reports" / "search" / "index.html").read_text()
     assert "0 of 2 (failed)" in page
 
