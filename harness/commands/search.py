@@ -119,20 +119,14 @@ def _report(comparison: Comparison, store: Store, folder: Path, workers: int) ->
 
 def _print(outcome: Outcome) -> None:
     """Final accuracies, best first, and what is not done."""
-    import numpy as np
+    from harness.report.search import plus_minus
 
     main = outcome.measures[0]
     click.echo(f"{main}, best known {outcome.best:.2f} %, after {outcome.comparison.budget}:")
-    values = {entry.name: entry.final.get(str(main), np.empty(0)) for entry in outcome.entries}
-    known = {name: found[~np.isnan(found)] for name, found in values.items()}
-    means = {name: float(found.mean()) if len(found) else -1.0 for name, found in known.items()}
-    for entry in sorted(outcome.entries, key=lambda entry: -means[entry.name]):
-        found = known[entry.name]
-        done = sum(state == "done" for state in entry.states.values())
-        spread = f" ± {found.std(ddof=1):.2f}" if len(found) > 1 else ""
-        accuracy = f"{found.mean():.2f}{spread}" if len(found) else "–"
+    for entry in outcome.best_first:
+        accuracy = plus_minus(*entry.summary(main))
         rank = f"rank {entry.rank[0]:.2f} [{entry.rank[1]:.2f}, {entry.rank[2]:.2f}]" if entry.rank else ""
-        click.echo(f"  {entry.name:18} {accuracy:14} {done}/{len(entry.states)} seeds  {rank}".rstrip())
+        click.echo(f"  {entry.name:18} {accuracy:14} {entry.done}/{len(entry.states)} seeds  {rank}".rstrip())
     for entry in outcome.entries:
         for problem in entry.problems:
             click.echo(problem, err=True)

@@ -1,28 +1,25 @@
 """The report of a study as one HTML file that needs nothing else: no network, no other file.
 
 All words and numbers are in the markup itself, so that the page reads without scripts; these draw the scatter, sort
-and filter. `page.html` holds what is the same for every study; `<!--=name-->` marks where the rest goes.
+and filter. `page.html` holds what is the same for every study, `page.js` the scripts.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.report import page_tables
+from harness.report.frame import document
 from harness.report.inlined import figure
 from harness.report.markup import ABSENT, Html, el, escaped, join, number, with_interval
 
-TEMPLATE = Path(__file__).with_name("page.html")
-STYLE = Html(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))
+SCRIPT = Path(__file__).with_name("page.js")
 DIGITS = 7
 """Significant digits of the scores in the page: as many as single precision has."""
-
-_SLOT = re.compile(r"<!--=(\w+)-->")
 
 
 def page(analysis: dict[str, Any], scatter: dict[str, Any], figures: dict[str, str], methods: dict[str, Any]) -> str:
@@ -40,9 +37,6 @@ def page(analysis: dict[str, Any], scatter: dict[str, Any], figures: dict[str, s
     """
     columns = page_tables.columns(analysis)
     parts = {
-        "style": STYLE,
-        "title": escaped(analysis["title"]),
-        "what": _what(analysis),
         "findings": join(el("li", sentence) for sentence in analysis["findings"]),
         "numbers": _numbers(analysis),
         "note": escaped(scatter.get("note") or ""),
@@ -55,15 +49,10 @@ def page(analysis: dict[str, Any], scatter: dict[str, Any], figures: dict[str, s
         "operations": page_tables.operations(analysis["rows"]),
         "methods": _methods(methods),
         "checklist": join(el("dt", item["question"]) + el("dd", item["answer"]) for item in methods["checklist"]),
-        "data": _data(analysis, scatter),
     }
-    return filled(TEMPLATE, parts)
-
-
-def filled(template: Path, parts: Mapping[str, str]) -> str:
-    """The template with its marks replaced."""
-    # One pass, so that a mark inside what is put in stays what it is.
-    return _SLOT.sub(lambda mark: parts[mark[1]], template.read_text(encoding="utf-8"))
+    scripts = el("script", _data(analysis, scatter), type="application/json", id="data")
+    scripts += el("script", Html("\n" + SCRIPT.read_text(encoding="utf-8")))
+    return document(escaped(analysis["title"]), _what(analysis), "page.html", parts, scripts)
 
 
 # ---- data of the scatter -----------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ import yaml
 
 from benchmarks.truth.table import Measure
 from harness.report import search_figures
+from harness.report.frame import document
 from harness.report.inlined import figure
 from harness.report.markup import ABSENT, Html, el, escaped, join, number
-from harness.report.page import STYLE, filled
 from harness.report.search_figures import UNITS
 from harness.report.tables import latex
 from harness.search.analysis import NEAR, Entry, Outcome, analyse, gather, wanted
@@ -24,8 +24,6 @@ from harness.search.comparison import Comparison
 from harness.search.published import PUBLISHED
 from harness.search.truths import Truths
 from harness.study.store import Store
-
-TEMPLATE = Path(__file__).with_name("search.html")
 
 
 def write_search_report(
@@ -50,10 +48,12 @@ def write_search_report(
     for folder in (out, out / "figures", out / "tables"):
         folder.mkdir(parents=True, exist_ok=True)
     svgs = search_figures.draw(outcome, out / "figures")
-    for name, frame in tables(outcome).items():
+    frames = tables(outcome)
+    for name, frame in frames.items():
         frame.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-        (out / "tables" / f"{name}.tex").write_text(latex(frame.round(3)), encoding="utf-8")
-    (out / "report.json").write_text(json.dumps(as_json(outcome), indent=1) + "\n", encoding="utf-8")
+        if name != "curves":  # which no paper prints
+            (out / "tables" / f"{name}.tex").write_text(latex(frame.round(3)), encoding="utf-8")
+    (out / "report.json").write_text(json.dumps(as_json(outcome, frames), indent=1) + "\n", encoding="utf-8")
     (out / "index.html").write_text(_page(outcome, svgs), encoding="utf-8")
     return outcome
 
@@ -62,13 +62,13 @@ def write_search_report(
 
 
 def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
-    """final, reached, pairs and picks, as they are written."""
+    """final, reached, pairs, picks and curves, as they are written."""
     final, reached, picks = [], [], []
     within = outcome.comparison.within
     for entry in outcome.entries:
         line: dict[str, Any] = {"algorithm": entry.name, "seeds": len(entry.picks)}
         for measure in outcome.measures:
-            mean, deviation, _ = _summary(entry, measure)
+            mean, deviation = entry.summary(measure)
             line |= {f"{_short(measure)}": mean, f"{_short(measure)} sd": deviation}
         rank = entry.rank or (None, None, None)
         final.append(line | dict(zip(("rank", "rank_low", "rank_high"), rank, strict=True)))
@@ -87,32 +87,34 @@ def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
             picks.append({"algorithm": entry.name, "seed": seed, "index": index, "arch": arch, **values})
     pairs = [vars(pair) for pair in outcome.pairs]
     return {"final": pd.DataFrame(final), "reached": pd.DataFrame(reached), "pairs": pd.DataFrame(pairs),
-            "picks": pd.DataFrame(picks)}  # fmt: skip
+            "picks": pd.DataFrame(picks), "curves": _curves(outcome)}  # fmt: skip
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Every number of the report; what is not known is null."""
-    curves = {
-        entry.name: {
-            "spent": entry.curve.spent.tolist(),
-            "mean": entry.curve.mean.tolist(),
-            "low": entry.curve.low.tolist(),
-            "high": entry.curve.high.tolist(),
-            "quartiles": entry.curve.quartiles.tolist(),
-        }
-        for entry in outcome.entries
-        if entry.curve
-    }
+def _curves(outcome: Outcome) -> pd.DataFrame:
+    """Test regret against what was spent; "random, exact" is what random search reaches in expectation."""
+    frames = []
+    for entry in outcome.entries:
+        if c := entry.curve:
+            quartiles = dict(zip(("q1", "median", "q3"), c.quartiles, strict=True))
+            values = {"spent": c.spent, "mean": c.mean, "low": c.low, "high": c.high, **quartiles}
+            frames.append(pd.DataFrame({"algorithm": entry.name, **values}))
+    if outcome.random is not None:
+        frames.append(
+            pd.DataFrame({"algorithm": "random, exact", **dict(zip(("spent", "mean"), outcome.random, strict=True))})
+        )
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def as_json(outcome: Outcome, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Every number of the report but the curves; what is not known is null."""
     content = {
         "comparison": outcome.comparison.as_dict(),
         "best": outcome.best,
         "critical_difference": outcome.critical,
         "findings": findings(outcome),
         "notes": outcome.notes,
-        "curves": curves,
-        "random_expected": None if outcome.random is None else [side.tolist() for side in outcome.random],
         "runs": {entry.name: entry.states for entry in outcome.entries},
-        **{name: frame.to_dict("records") for name, frame in tables(outcome).items()},
+        **{name: frame.to_dict("records") for name, frame in frames.items() if name != "curves"},
     }
     plain: dict[str, Any] = _plain(content)
     return plain
@@ -128,15 +130,6 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def _summary(entry: Entry, measure: Measure) -> tuple[float | None, float | None, int]:
-    """Mean and standard deviation over seeds with a known value, and how many these are."""
-    values = entry.final.get(str(measure), np.empty(0))
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return None, None, 0
-    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None, len(values)
-
-
 def _short(measure: Measure) -> str:
     return f"{measure.dataset} {measure.split}"
 
@@ -144,13 +137,13 @@ def _short(measure: Measure) -> str:
 def findings(outcome: Outcome) -> list[str]:
     """What the numbers say, by rule."""
     main = outcome.measures[0]
-    known = [(entry, *_summary(entry, main)[:2]) for entry in outcome.entries]
-    ordered = sorted((line for line in known if line[1] is not None), key=lambda line: -(line[1] or 0))
-    if not ordered:
+    means = {entry.name: mean for entry in outcome.best_first if (mean := entry.summary(main)[0]) is not None}
+    if not means:
         return ["No search is done yet."]
-    best, mean, _ = ordered[0]
+    titles = {entry.name: entry.title for entry in outcome.entries}
+    best, highest = outcome.best_first[0], max(means.values())
     said = [
-        f"{best.title} ends best: mean {_short(main)} accuracy {mean:.2f} %, {outcome.best - (mean or 0):.2f} points "
+        f"{best.title} ends best: mean {_short(main)} accuracy {highest:.2f} %, {outcome.best - highest:.2f} points "
         f"below the best known ({outcome.best:.2f} %)."
     ]
     clear = [pair for pair in outcome.pairs if pair.p_holm < 0.05]
@@ -161,11 +154,10 @@ def findings(outcome: Outcome) -> list[str]:
             f"Of {len(outcome.pairs)} pairs of algorithms, {len(clear)} differ clearly (Wilcoxon, Holm p < 0.05)"
             + (f"{smallest}." if seeds < 20 else ".")
         )
-    random = next((line for line in ordered if line[0].name == "random"), None)
-    if random is not None and len(ordered) > 1:
-        better = [entry.title for entry, value, _ in ordered if (value or 0) > (random[1] or 0)]
+    if "random" in means and len(means) > 1:
+        better = [titles[name] for name, mean in means.items() if mean > means["random"]]
         said.append(
-            f"Random search reaches {random[1]:.2f} %; "
+            f"Random search reaches {means['random']:.2f} %; "
             + (f"better on average: {', '.join(better)}." if better else "no algorithm is better on average.")
         )
     for name, partner in (("darts", "gaea-darts-erm"), ("darts", "gaea-darts")):
@@ -205,13 +197,11 @@ def _page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
     figures = [figure(caption, svg, k) for k, (caption, svg) in enumerate(drawn.items(), 1)]
     main = outcome.measures[0]
     published = (c.space, c.dataset) == ("nb201", "cifar10")
+    what = (
+        f"{len(c.algorithms)} algorithms · budget {c.budget} · {c.seeds} seeds · searches see {c.truth.measure} of "
+        f"{c.truth.table} · regret is of {main}"
+    )
     parts = {
-        "style": STYLE,
-        "title": escaped(f"Searching {c.space} on {c.dataset}"),
-        "what": escaped(
-            f"{len(c.algorithms)} algorithms · budget {c.budget} · {c.seeds} seeds · searches see {c.truth.measure} of "
-            f"{c.truth.table} · regret is of {main}"
-        ),
         "findings": join(el("li", sentence) for sentence in findings(outcome)),
         "about_final": escaped(
             "Rank is the mean over seeds of the rank by the first accuracy, with its 95 % interval. Reached is the "
@@ -228,7 +218,7 @@ def _page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
         "pairs": _pairs(outcome),
         "methods": _methods(outcome),
     }
-    return filled(TEMPLATE, parts)
+    return document(escaped(f"Searching {c.space} on {c.dataset}"), escaped(what), "search.html", parts)
 
 
 def _grid(heads: list[str], rows: list[list[object]]) -> Html:
@@ -248,8 +238,7 @@ def _final(outcome: Outcome, published: bool) -> Html:
     for entry in outcome.entries:
         row: list[object] = [join([entry.title, " ", el("code", entry.name)]), _states(entry)]
         for measure in outcome.measures:
-            mean, deviation, _ = _summary(entry, measure)
-            row.append(_plus_minus(mean, deviation))
+            row.append(plus_minus(*entry.summary(measure)))
         low_high = f" [{entry.rank[1]:.1f}, {entry.rank[2]:.1f}]" if entry.rank else ""
         row.append(f"{entry.rank[0]:.2f}{low_high}" if entry.rank else ABSENT)
         for distance in NEAR:
@@ -258,7 +247,7 @@ def _final(outcome: Outcome, published: bool) -> Html:
         if published:
             known = PUBLISHED.get(entry.name)
             row.append(
-                " / ".join(_plus_minus(*pair) for pair in (known.cifar10, known.cifar100, known.imagenet16))
+                " / ".join(plus_minus(*pair) for pair in (known.cifar10, known.cifar100, known.imagenet16))
                 if known
                 else ABSENT
             )
@@ -267,12 +256,12 @@ def _final(outcome: Outcome, published: bool) -> Html:
 
 
 def _states(entry: Entry) -> str:
-    done = sum(state == "done" for state in entry.states.values())
     others = {state for state in entry.states.values() if state != "done"}
-    return f"{done}" + (f" of {len(entry.states)} ({', '.join(sorted(others))})" if others else "")
+    return f"{entry.done}" + (f" of {len(entry.states)} ({', '.join(sorted(others))})" if others else "")
 
 
-def _plus_minus(mean: float | None, deviation: float | None) -> str:
+def plus_minus(mean: float | None, deviation: float | None) -> str:
+    """Mean ± standard deviation, percent."""
     if mean is None:
         return ABSENT
     return f"{mean:.2f}" + (f" ± {deviation:.2f}" if deviation is not None else "")

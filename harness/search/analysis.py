@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,6 @@ from scipy import stats as scipy_stats
 from benchmarks.truth.table import Measure
 from harness.search.algorithms import ALGORITHMS, Query
 from harness.search.comparison import Comparison
-from harness.search.objective import Objective, objective
 from harness.search.truths import Truths
 from harness.stats import holm
 from harness.study.store import Result, Store
@@ -63,7 +61,19 @@ class Entry:
     """Distance from the best -> median spent when first within, infinite where most never were; share that were."""
     rank: tuple[float, float, float] | None = None
     """Mean rank by final accuracy among the algorithms, with its interval; 1 is best."""
-    hash: str = ""
+
+    @property
+    def done(self) -> int:
+        """Seeds that are."""
+        return sum(state == "done" for state in self.states.values())
+
+    def summary(self, measure: Measure) -> tuple[float | None, float | None]:
+        """Mean and standard deviation of the final accuracies over the seeds whose value is known."""
+        values = self.final.get(str(measure), np.empty(0))
+        values = values[~np.isnan(values)]
+        if not len(values):
+            return None, None
+        return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,11 @@ class Outcome:
         """What the budget counts."""
         return self.comparison.budget.kind
 
+    @property
+    def best_first(self) -> list[Entry]:
+        """By mean final accuracy; those without one last."""
+        return sorted(self.entries, key=lambda entry: -(entry.summary(self.measures[0])[0] or -1.0))
+
 
 def gather(comparison: Comparison, store: Store) -> list[Entry]:
     """The traces of all runs that are done."""
@@ -121,7 +136,6 @@ def gather(comparison: Comparison, store: Store) -> list[Entry]:
         if state == "done":
             result: Result = store.read(spec.hash)
             entry.trace = pd.concat([entry.trace, result.trace()], ignore_index=True)
-            entry.hash = spec.hash
     for entry in entries.values():
         if len(entry.trace):
             last = entry.trace.sort_values("step").groupby("seed")["pick"].last()
@@ -252,8 +266,7 @@ def _expected_random(
     """
     if comparison.budget.kind == "passes":
         return None
-    m = comparison.truth.measure
-    seen: Objective = objective(comparison.within, comparison.ground_truth, m.dataset, (m.epochs,), m.seed, m.split)
+    seen = comparison.objective(comparison.truth.measure.epochs)
     observed, cost = np.array(seen.fidelities[0].values), np.array(seen.fidelities[0].seconds)
     members = np.flatnonzero(~np.isnan(observed))
     true = truth.of(members)
@@ -280,11 +293,8 @@ def expected_best(
 
 def _notes(comparison: Comparison, done: Sequence[Entry], truth: Truths) -> list[str]:
     """What a reader has to know about costs and accuracies."""
-    m, table = comparison.truth.measure, comparison.ground_truth
-    seen: Callable[[str], Any] = lambda epochs: objective(  # noqa: E731
-        comparison.within, table, m.dataset, (epochs,), m.seed, m.split
-    )
-    notes = [note for epochs in dict.fromkeys((m.epochs, *comparison.fidelities)) for note in seen(epochs).notes]
+    seen = dict.fromkeys((comparison.truth.measure.epochs, *comparison.fidelities))
+    notes = [note for epochs in seen for note in comparison.objective(epochs).notes]
     if any(entry.sharing for entry in done):
         kind = comparison.budget.kind
         if kind == "seconds":

@@ -13,6 +13,7 @@ from benchmarks.spaces import SearchSpace, space
 from benchmarks.truth.table import GroundTruth, Measure
 from harness.search.algorithms import ALGORITHMS, Query, recipe_for
 from harness.search.ledger import Budget
+from harness.search.objective import Objective, objective
 from harness.search.spec import SearchSpec
 from harness.study.spec import Truth
 from heuristics import recipe as recipes
@@ -152,6 +153,11 @@ class Comparison:
     def ground_truth(self) -> GroundTruth:
         """The table."""
         return self.truth.open(self.space)
+
+    def objective(self, epochs: str) -> Objective:
+        """What algorithms see at this fidelity."""
+        m = self.truth.measure
+        return objective(self.within, self.ground_truth, m.dataset, (epochs,), m.seed, m.split)
 
     @property
     def fidelities(self) -> tuple[str, ...]:

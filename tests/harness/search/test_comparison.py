@@ -238,7 +238,8 @@ def test_the_report_has_all_that_it_promises(reported):
     figures = {path.name for path in (folder / "figures").iterdir()}
     assert figures == {f"{name}.{kind}" for name in ("regret", "ranks", "cells") for kind in ("png", "svg")}
     assert {path.name for path in (folder / "tables").iterdir()} == {
-        f"{name}.{kind}" for name in ("final", "reached", "pairs", "picks") for kind in ("csv", "tex")
+        *(f"{name}.{kind}" for name in ("final", "reached", "pairs", "picks") for kind in ("csv", "tex")),
+        "curves.csv",
     }
     content = json.loads((folder / "report.json").read_text())
     assert content["runs"] == {a: dict.fromkeys(map(str, range(7)), "done") for a in ("random", "rea", "local", "bohb")}
@@ -247,6 +248,12 @@ def test_the_report_has_all_that_it_promises(reported):
     for name, group in picks.groupby("algorithm"):
         assert final.loc[name, "cifar10 test"] == pytest.approx(group["cifar10 test"].mean(), rel=1e-4)
         assert final.loc[name, "cifar10 test sd"] == pytest.approx(group["cifar10 test"].std(), rel=1e-3)
+    curves = pd.read_csv(folder / "tables" / "curves.csv").groupby("algorithm")
+    assert set(curves.groups) == {"random", "rea", "local", "bohb", "random, exact"}
+    for name in final.index:
+        curve = curves.get_group(name)
+        assert curve["mean"].between(curve["low"] - 1e-6, curve["high"] + 1e-6).all()
+        assert curve["mean"].iloc[-1] == pytest.approx(content["best"] - final.loc[name, "cifar10 test"], abs=1e-3)
     page = (folder / "index.html").read_text()
     assert "12/200" in page  # how the seconds of 12 epochs were found
     assert "93.92 ± 0.30" in page
