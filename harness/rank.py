@@ -30,6 +30,7 @@ from harness.supernet.nb201 import NB201Net
 from harness.supernet.ops import BatchNorm
 from harness.train import Run
 from heuristics.hooks import Routing
+from heuristics.recipe import NetworkSection
 
 SCORES = "scores.parquet"
 PARTIAL = ".scores.partial.npz"
@@ -79,7 +80,7 @@ def rank(
         raise UserError(f"evaluation.images is {protocol.images:,}, but there are {len(images):,} images to score on.")
     started = time.perf_counter()
     rows = np.arange(len(within)) if indices is None else within.checked_indices(indices)
-    members, position = np.unique(within.classes(_identical(within))[rows], return_inverse=True)
+    members, position = np.unique(_identical(within, run.recipe.network)[rows], return_inverse=True)
     archs = within.archs(members)
     order = np.lexsort(archs.T[::-1])
     ordered: list[Arch] = [tuple(arch) for arch in archs[order].tolist()]
@@ -133,9 +134,11 @@ def write_scores(frame: pd.DataFrame, out: Path) -> Path:
     return out / SCORES
 
 
-def _identical(within: SearchSpace) -> str:
-    """The class of architectures that a super-net cannot tell apart."""
-    return "computation" if isinstance(within, NB201) else "pruned"
+def _identical(within: SearchSpace, network: NetworkSection) -> NDArray[np.int64]:
+    """For each architecture the first of those that a super-net cannot tell apart: (n,)."""
+    if network.partial_channels > 1:  # channels pass by edges that lead nowhere, too
+        return np.arange(len(within))
+    return within.classes("computation" if isinstance(within, NB201) else "pruned")
 
 
 def _scored(

@@ -14,7 +14,7 @@ import math
 import platform
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from harness.supernet.build import build_network
 from harness.writing import write_text
 from heuristics import recipe as recipes
 from heuristics.extras import extras_for
-from heuristics.hooks import Context, Sampler, StepRule, UpdateTransform
+from heuristics.hooks import Context, LossTerm, NotFinite, Sampler, StepRule, UpdateTransform
 from heuristics.learners import Learner, learner_for
 from heuristics.losses import losses_for
 from heuristics.recipe import Recipe, TrainingSection
@@ -140,7 +140,6 @@ def train(
     run = start(recipe, task=task, device=device)
     if out is not None:
         _prepare(run, out, resume)
-    learner, last = run.learner, recipe.distribution.first == "weights"
     law = law_of(run)
     extra_terms, transforms = extras_for(recipe)
     rule, terms = _step_rule(run, transforms), [*losses_for(recipe), *extra_terms]
@@ -154,35 +153,12 @@ def train(
         torch.manual_seed(recipe.seed * 1_000_003 + epoch)  # dropout, and draws from a distribution
         ctx.other = _other_batches(run, epoch)
         meter = _Meter(ctx, progress)
-        for images, labels in train_batches(
-            run.task.train, run.task, recipe.training.batch_size, seed=recipe.seed, epoch=epoch
-        ):
-            ctx.images, ctx.labels = images, labels
-            _set_schedule(ctx)
-            if learner is not None and not last:
-                learner.step(ctx)
-            meter.add(rule.run(ctx, law.plan(ctx), terms))
-            if learner is not None and last:
-                learner.step(ctx)
-            ctx.step += 1
-            if ctx.step % CHECK_STEPS == 0 and not meter.finite():
-                break
-        if learner is not None and meter.finite():
-            learner.end_epoch(ctx)
-        entry = meter.epoch_entry()
+        try:
+            _epoch(run, ctx, law, rule, terms, meter)
+        except NotFinite as what:
+            raise _diverged(run, out, ctx, meter, what) from None
         run.epoch = epoch + 1
-        run.log.append(entry)
-        if not math.isfinite(entry["loss"]):
-            problem = (
-                f"The loss is {entry['loss']} in epoch {epoch + 1} by step {ctx.step:,}: the run diverged. Lower "
-                "training.learning_rate, "
-            )
-            problem += "or clip gradients (training.clip)."
-            if out is not None:
-                _write_log(run, out)
-                _write_status(out, "diverged", run, problem)
-                problem += f" The log is in {out / LOG}."
-            raise Diverged(problem)
+        run.log.append(meter.epoch_entry())
         if after_epoch:
             after_epoch(run)
         if out is not None:
@@ -190,6 +166,45 @@ def train(
     if out is not None:
         _write_status(out, "trained", run)
     return run
+
+
+def _epoch(run: Run, ctx: Context, law: Sampler, rule: StepRule, terms: Sequence[LossTerm], meter: _Meter) -> None:
+    """Train for one epoch.
+
+    Raises:
+        NotFinite: the loss or the distribution is not.
+    """
+    learner, last = run.learner, run.recipe.distribution.first == "weights"
+    size = run.recipe.training.batch_size
+    for images, labels in train_batches(run.task.train, run.task, size, seed=run.recipe.seed, epoch=ctx.epoch):
+        ctx.images, ctx.labels = images, labels
+        _set_schedule(ctx)
+        if learner is not None and not last:
+            learner.step(ctx)
+        meter.add(rule.run(ctx, law.plan(ctx), terms))
+        if learner is not None and last:
+            learner.step(ctx)
+        ctx.step += 1
+        if ctx.step % CHECK_STEPS == 0:
+            meter.check()
+    meter.check()
+    if learner is not None:
+        learner.end_epoch(ctx)
+
+
+def _diverged(run: Run, out: Path | None, ctx: Context, meter: _Meter, what: NotFinite) -> Diverged:
+    """Mark the run so."""
+    run.epoch = ctx.epoch + 1
+    run.log.append(meter.epoch_entry())
+    problem = (
+        f"{what} in epoch {run.epoch} by step {ctx.step:,}: the run diverged. Lower training.learning_rate, or clip "
+        "gradients (training.clip)."
+    )
+    if out is None:
+        return Diverged(problem)
+    _write_log(run, out)
+    _write_status(out, "diverged", run, problem)
+    return Diverged(f"{problem} The log is in {out / LOG}.")
 
 
 def law_of(run: Run) -> Sampler:
@@ -264,9 +279,10 @@ class _Meter:
                 Progress(ctx.epoch, ctx.step + 1, ctx.steps, e["loss"], e["accuracy"], e["images_per_second"])
             )
 
-    def finite(self) -> bool:
-        """Whether no loss of the epoch so far was infinite or no number."""
-        return math.isfinite(float(self._loss))
+    def check(self) -> None:
+        """Raise NotFinite if a loss of the epoch so far was infinite or no number."""
+        if not math.isfinite(float(self._loss)):
+            raise NotFinite(f"The loss is {float(self._loss)}")
 
     def epoch_entry(self) -> dict[str, Any]:
         seconds = time.perf_counter() - self._started

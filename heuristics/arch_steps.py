@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heuristics.distributions import Controller, Dirichlet, Simplex
+from heuristics.distributions import Controller, Simplex
 from heuristics.hooks import Context, Routing
 from heuristics.recipe import DistributionSection
 from heuristics.relaxations import Distribution, Gates, Mixture, importance
@@ -26,7 +26,10 @@ class Rule(Protocol):
 
 
 class Adam:
-    """Adam on all parameters of a distribution, with a decay of its own for logits (quark0/darts, cnn/architect.py)."""
+    """Adam on all parameters of a distribution, with a decay of its own (quark0/darts, cnn/architect.py).
+
+    Of a Dirichlet, the decay is the penalty on the distance of concentrations from one (xiangning-chen/DrNAS).
+    """
 
     def __init__(self, model: Distribution, d: DistributionSection) -> None:
         self._parameters = list(model.parameters())
@@ -82,8 +85,6 @@ class FirstOrder:
         """What the distribution minimises, with gradients to it and to the weights, a scalar."""
         d, model = ctx.recipe.distribution, self._relaxation.model
         loss = F.cross_entropy(ctx.logits(images, self._relaxation.route(ctx)), labels)
-        if isinstance(model, Dirichlet):
-            loss = loss + d.penalty * model.penalty().to(loss.device)
         if isinstance(model, Simplex) and d.entropy:
             p = model.table[model.allowed]
             loss = loss + d.entropy * torch.xlogy(p, p).sum().to(loss.device)
@@ -172,7 +173,8 @@ class Importance:
 class Reinforce:
     """Policy gradients on the accuracy of sampled architectures, after every epoch (ENAS, Pham et al., ICML 2018).
 
-    Baseline and clipping are those of NAS-Bench-201's experiments (ENAS.py of D-X-Y/AutoDL-Projects).
+    Clipping and the baseline's decay are those of NAS-Bench-201's experiments (ENAS.py of D-X-Y/AutoDL-Projects),
+    where the baseline starts anew in every step from that of the last epoch; here it moves with every sample.
     """
 
     DECAY, CLIP = 0.99, 5.0
@@ -203,8 +205,7 @@ class Reinforce:
 
     def _likelihood(self, arch: Routing) -> tuple[Tensor, Tensor]:
         if isinstance(self._model, Controller):
-            _, log_p, entropy = self._model.decide(arch)  # type: ignore[arg-type]
-            return log_p, entropy
+            return self._model.retrace(arch)  # type: ignore[arg-type]
         p = self._model.probabilities()
         return self._model.log_prob(arch), -torch.xlogy(p, p).sum()  # type: ignore[arg-type]
 

@@ -6,7 +6,7 @@ All of them lie on the host: they are small, and what is drawn from them decides
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -38,8 +38,6 @@ class Factorised(nn.Module):
         )
         self._groups = [list(group) for group in groups]
         self.table = nn.Parameter(self._initial(self.allowed))
-        member = [any(decision in group for group in groups) for decision in range(len(cardinalities))]
-        self._grouped = torch.tensor(member)
         self.shares = nn.Parameter(self._initial_shares()) if groups else None
         """Of each decision within its group: (decisions,)."""
 
@@ -141,29 +139,34 @@ class Simplex(Factorised):
 
     @torch.no_grad()
     def exponentiate(self, gradients: Sequence[Tensor], rate: float, floor: float) -> None:
-        """One exponentiated-gradient step: multiply by exp(-rate g), raise to `floor`, normalise.
+        """One exponentiated-gradient step: multiply by exp(-rate g), normalise, raise to `floor`, normalise.
 
-        The order is that of the published code (liamcli/gaea_release); least weights are so `floor` over the sum.
+        The published code (liamcli/gaea_release) raises to the floor once, before normalising for mixtures and after
+        it for gates. Doing both keeps sums at one and, after however large a step, weights at the floor: the gradients
+        of gates divide by them.
         """
-        updated = self._exponentiated(self.table, gradients[0], rate, floor, self.allowed)
-        self.table.copy_(updated / updated.sum(1, keepdim=True))
+        self.table.copy_(self._exponentiated(self.table, gradients[0], rate, floor, self.allowed))
         if self.shares is not None:
-            updated = self._exponentiated(self.shares, gradients[1], rate, floor, self._grouped)
             for group in self._groups:
-                self.shares[group] = (updated[group] / updated[group].sum()).float()
+                shares, slopes = self.shares[group], gradients[1][group]
+                self.shares[group] = self._exponentiated(shares, slopes, rate, floor, torch.ones_like(shares).bool())
 
     @staticmethod
     def _exponentiated(point: Tensor, gradient: Tensor, rate: float, floor: float, allowed: Tensor) -> Tensor:
-        factor = (-rate * gradient.double()).exp()  # in float32 a gradient of some hundreds would overflow
-        return (point * factor).clamp(min=floor) * allowed
+        moved = point.double().log() - rate * gradient.double()  # logarithms, lest large gradients overflow
+        raised = moved.masked_fill(~allowed, -math.inf).softmax(-1).clamp(min=floor) * allowed
+        return (raised / raised.sum(-1, keepdim=True)).float()
 
 
 class Dirichlet(Factorised):
     """A Dirichlet distribution of mixtures for each decision, concentrations elu(a) + 1 (DrNAS, Chen et al., 2021)."""
 
+    LEAST = 1e-3
+    """Concentration, below which draws would underflow."""
+
     def concentrations(self) -> Tensor:
         """With gradients: (decisions, options)."""
-        return F.elu(self.table) + 1
+        return (F.elu(self.table) + 1).clamp(min=self.LEAST)
 
     def mixture(self) -> Tensor:
         # A Dirichlet draw is gammas over their sum: so decisions of all sizes are drawn at once.
@@ -177,10 +180,6 @@ class Dirichlet(Factorised):
 
     def _edge_weights(self) -> Tensor | None:
         return None
-
-    def penalty(self) -> Tensor:
-        """Squared distance of the concentrations from one, a scalar."""
-        return (F.elu(self.table) * self.allowed).square().sum()
 
 
 class Controller(nn.Module):
@@ -201,8 +200,12 @@ class Controller(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -0.1, 0.1)
 
-    def decide(self, choose: Arch | None) -> tuple[Arch, Tensor, Tensor]:
-        """An architecture (a new one without `choose`), its log-probability and the summed entropy of the decisions."""
+    def decide(self, choose: Callable[[int, Tensor], int]) -> tuple[Arch, Tensor, Tensor]:
+        """An architecture, its log-probability and the summed entropy of the decisions.
+
+        Args:
+            choose: from the number of a decision and the log-probabilities of its allowed options to one of these.
+        """
         x: Tensor = self.start
         state, arch = None, []
         log_prob = entropy = torch.zeros(())
@@ -211,46 +214,34 @@ class Controller(nn.Module):
             logits = self.TANH * torch.tanh(head(h[-1]) / self.TEMPERATURE)
             allowed = logits[self._first :]
             log_p = allowed.log_softmax(0)
-            if choose is None:
-                option = self._first + int(torch.multinomial(log_p.detach().exp(), 1))
-            else:
-                option = choose[decision]
-            arch.append(option)
-            log_prob = log_prob + log_p[option - self._first]
+            chosen = choose(decision, log_p)
+            arch.append(self._first + chosen)
+            log_prob = log_prob + log_p[chosen]
             entropy = entropy - (log_p.exp() * log_p).sum()
-            x = self._after(decision, option)
+            if decision < len(self.embeddings):
+                x = self.embeddings[decision](torch.tensor(arch[-1:]))
         return tuple(arch), log_prob, entropy
 
-    def _after(self, decision: int, option: int) -> Tensor:
-        """What the LSTM reads after a decision; nothing reads it after the last."""
-        last = decision == len(self.embeddings)
-        read: Tensor = self.start if last else self.embeddings[decision](torch.tensor([option]))
-        return read
-
-    def weights(self) -> list[Tensor]:
-        raise NotImplementedError("a controller has no weights to mix")
+    def retrace(self, arch: Arch) -> tuple[Tensor, Tensor]:
+        """Log-probability of an architecture, and the summed entropy of the decisions on the way, with gradients."""
+        _, log_prob, entropy = self.decide(lambda decision, _: arch[decision] - self._first)
+        return log_prob, entropy
 
     def sample(self) -> Arch:
         with torch.no_grad():
-            return self.decide(None)[0]
+            return self.decide(lambda _, log_p: int(torch.multinomial(log_p.exp(), 1)))[0]
 
     def log_prob(self, arch: Arch) -> Tensor:
-        return self.decide(arch)[1]
+        return self.retrace(arch)[0]
 
     def best(self) -> Arch:
         """Decisions made greedily."""
-        x: Tensor = self.start
-        state, arch = None, []
         with torch.no_grad():
-            for decision, head in enumerate(self.heads):
-                h, state = self.lstm(x, state)
-                arch.append(self._first + int(head(h[-1])[self._first :].argmax()))
-                x = self._after(decision, arch[-1])
-        return tuple(arch)
+            return self.decide(lambda _, log_p: int(log_p.argmax()))[0]
 
     def entropy(self) -> float:
         """Mean entropy of the decisions on the way to the greedy architecture, as a share of its largest value."""
         with torch.no_grad():
-            total = self.decide(self.best())[2]
+            total = self.retrace(self.best())[1]
             most = sum(math.log(k - self._first) for k in self._cardinalities)
             return float(total) / most

@@ -97,6 +97,10 @@ class LossTerm(Protocol):
         ...
 
 
+class NotFinite(ArithmeticError):
+    """What a run goes on with is infinite or no number; the text begins a sentence."""
+
+
 class StepRule(Protocol):
     """How the paths of a step become one update of the weights."""
 
@@ -119,11 +123,7 @@ class UpdateTransform(Protocol):
 
 
 class ArchModel(Protocol):
-    """A distribution over architectures, or the weights of a mixture."""
-
-    def weights(self) -> list[torch.Tensor]:
-        """For every decision weights of its options, with gradients: (options,) each."""
-        ...
+    """A distribution over architectures."""
 
     def sample(self) -> Arch:
         """One architecture, drawn with torch's global generator."""

@@ -9,7 +9,7 @@ from benchmarks.spaces import SearchSpace
 from benchmarks.spaces.nb201 import EDGES, NONE
 from heuristics.arch_steps import Adam, Exponentiated, FirstOrder, Importance, Reinforce, Rule, SecondOrder
 from heuristics.distributions import Controller, Dirichlet, Factorised, Simplex, Softmax
-from heuristics.hooks import ArchUpdater, Context, Sampler
+from heuristics.hooks import ArchUpdater, Context, NotFinite, Sampler
 from heuristics.recipe import Recipe
 from heuristics.relaxations import (
     AdversarialPerturbation,
@@ -41,14 +41,24 @@ class Learner:
     start_epoch: int
 
     def step(self, ctx: Context) -> None:
-        """Learn beside one step of the weights."""
+        """Learn beside one step of the weights.
+
+        Raises:
+            NotFinite: the distribution is no distribution any more.
+        """
         if ctx.epoch >= self.start_epoch:
             self.updater.step(ctx)
+            self._check()
 
     def end_epoch(self, ctx: Context) -> None:
-        """Learn between epochs."""
+        """Learn between epochs; raises as `step` does."""
         if ctx.epoch >= self.start_epoch:
             self.updater.end_epoch(ctx)
+            self._check()
+
+    def _check(self) -> None:
+        if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
+            raise NotFinite("The distribution over architectures is not finite")
 
     def state_dict(self) -> dict[str, Any]:
         """All that learning goes on from."""
@@ -94,8 +104,7 @@ def _relaxed(model: Distribution, rule: Rule, space: SearchSpace, recipe: Recipe
     assert isinstance(model, Factorised)
     if d.route == "gate":
         assert isinstance(model, Softmax | Simplex)
-        operations = [n for n, decision in enumerate(space.decisions) if isinstance(decision.options[0], str)]
-        gates = Gates(model, operations)
+        gates = Gates(model, space.operations)
         return gates, FirstOrder(gates, rule)
     relaxation, sampler = Mixture(model), PERTURBED[d.perturbation](model)
     return sampler, (SecondOrder if d.step == "second-order" else FirstOrder)(relaxation, rule)

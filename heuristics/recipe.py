@@ -147,7 +147,7 @@ class DistributionSection:
     """Epochs in which the weights learn alone."""
     learning_rate: float = 3e-4
     weight_decay: float = 1e-3
-    """Of logits."""
+    """Of logits; of a Dirichlet, of what its concentrations are less one before elu."""
     beta1: float = 0.5
     """Adam's decay of the mean gradient."""
     epsilon: float = 1e-8
@@ -155,11 +155,9 @@ class DistributionSection:
     edge_weights: bool = False
     """nb201: also weigh the edges into a node (PC-DARTS)."""
     floor: float = 1e-5
-    """Least weight on the simplex before it is normalised."""
+    """simplex: the least weight."""
     entropy: float = 0.0
     """simplex: factor of sum(w log w) in the loss; reinforce: factor of the entropy in the reward."""
-    penalty: float = 1e-3
-    """dirichlet: factor of the squared distance of concentrations from one."""
     temperature: float = 10.0
     """gate: at the first epoch, from where it falls linearly."""
     final_temperature: float = 0.1
@@ -227,6 +225,12 @@ class Recipe:
                 raise RecipeError(_unknown(name, _leaves(content)))
             place[key] = _value(text)
         return from_dict(content)
+
+    def shortened(self) -> Recipe:
+        """The same work per step in one epoch, to time it."""
+        training = dataclasses.replace(self.training, epochs=1, warmup_epochs=0.0)
+        distribution = dataclasses.replace(self.distribution, start_epoch=0)
+        return dataclasses.replace(self, training=training, distribution=distribution)
 
     def save(self, path: Path) -> None:
         """Write the recipe as YAML."""

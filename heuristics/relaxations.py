@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heuristics.distributions import Controller, Factorised, Simplex, Softmax
-from heuristics.hooks import Context, Gate, Path, Routing
+from heuristics.hooks import ArchModel, Context, Gate, NotFinite, Path, Routing
 
 Distribution = Factorised | Controller
 
@@ -109,7 +110,7 @@ class AdversarialPerturbation(Mixture):
 class Sampled:
     """One architecture drawn from the distribution (ENAS)."""
 
-    def __init__(self, model: Distribution) -> None:
+    def __init__(self, model: ArchModel) -> None:
         self._model = model
 
     def plan(self, ctx: Context) -> list[Path]:
@@ -124,7 +125,7 @@ class ImportanceSampled:
 
     NEGLIGIBLE = 1e-4
 
-    def __init__(self, model: Distribution, samples: int, power: float) -> None:
+    def __init__(self, model: ArchModel, samples: int, power: float) -> None:
         self._model, self._samples, self._power = model, samples, power
 
     def plan(self, ctx: Context) -> list[Path]:
@@ -142,7 +143,10 @@ def importance(ctx: Context, archs: Sequence[Routing], images: Tensor, labels: T
         for arch in archs:
             if arch not in known:
                 known[arch] = F.cross_entropy(ctx.logits(images, arch), labels, reduction="sum")
-        return (-power * torch.stack([known[arch] for arch in archs])).softmax(0)
+        weights = (-power * torch.stack([known[arch] for arch in archs])).softmax(0)
+    if not weights.isfinite().all():
+        raise NotFinite("The loss of a sampled architecture is not finite")
+    return weights
 
 
 def on_device(rows: Sequence[Tensor], ctx: Context) -> tuple[Tensor, ...]:
@@ -168,6 +172,12 @@ def _linear(start: float, end: float, ctx: Context) -> float:
 
 
 def projected(table: Tensor, centre: Tensor, radius: float, allowed: Tensor) -> Tensor:
-    """The mixture within `radius` of the centre in every weight, not below zero, summing to one per decision."""
-    near = (centre + (table - centre).clamp(-radius, radius)).clamp(0, 1) * allowed
+    """The mixture within `radius` of the centre in every weight, not below zero, summing to one per decision.
+
+    Where all weights of a decision fell to zero, its largest one before takes all (chenxiangning/SmoothDARTS).
+    """
+    moved = centre + (table - centre).clamp(-radius, radius)
+    near = moved.clamp(0, 1) * allowed
+    largest = F.one_hot(moved.masked_fill(~allowed, -math.inf).argmax(1), near.shape[1]).to(near)
+    near = torch.where(near.sum(1, keepdim=True) > 0, near, largest)
     return near / near.sum(1, keepdim=True)

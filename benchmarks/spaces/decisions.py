@@ -56,6 +56,11 @@ class SearchSpace(ABC):
         """Number of options of each decision, shape (decisions,)."""
         return np.array([len(d) for d in self.decisions], dtype=np.int64)
 
+    @property
+    def operations(self) -> list[int]:
+        """Numbers of the decisions about operations; the others are about parents."""
+        return [number for number, d in enumerate(self.decisions) if isinstance(d.options[0], str)]
+
     @cached_property
     def _places(self) -> NDArray[np.int64]:
         """Place value of each decision in the mixed-radix number, shape (decisions,)."""

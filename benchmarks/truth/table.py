@@ -162,6 +162,25 @@ class GroundTruth:
         """Seconds of stand-alone training as recorded, of one seed where the table keeps seeds apart: (n,)."""
         return self._cost(f"{dataset}.train_seconds.e{epochs}" + (f".{seed}" if seed else ""), rows)
 
+    def timed_epochs(self, dataset: str) -> list[str]:
+        """Epochs whose training seconds the table has, of any seed; in the order of the columns."""
+        return list(self._timings(dataset))
+
+    def mean_train_seconds(self, dataset: str, epochs: int | str, rows: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Seconds of stand-alone training, mean of the seeds that the table keeps apart: (n,)."""
+        columns = self._timings(dataset).get(str(epochs), [f"{dataset}.train_seconds.e{epochs}"])
+        values = np.stack([self._cost(column, rows) for column in columns])
+        present = (~np.isnan(values)).sum(0)
+        return np.nansum(values, axis=0) / np.where(present, present, np.nan)
+
+    def _timings(self, dataset: str) -> dict[str, list[str]]:
+        """Epochs -> columns of their training seconds."""
+        found: dict[str, list[str]] = {}
+        for name in self.columns:
+            if name.startswith(f"{dataset}.train_seconds.e"):
+                found.setdefault(name.removeprefix(f"{dataset}.train_seconds.e").split(".")[0], []).append(name)
+        return found
+
     def keys(self, rows: ArrayLike | None = None) -> list[str]:
         """Official string or graph hash of these rows (all without `rows`)."""
         column = self.read(self.key_column)

@@ -63,14 +63,14 @@ def search(
     goes on where it stopped.
     """
     from harness.commands.study import executor_of, make_runs
-    from harness.search.algorithms import ALGORITHMS, Query, named
+    from harness.search.algorithms import ALGORITHMS, QueryAlgorithm, named
     from harness.search.comparison import Comparison
     from harness.search.ledger import Budget
     from harness.study.store import Store, write_json
 
     if listing:
         for key, algorithm in ALGORITHMS.items():
-            kind = "queries" if isinstance(algorithm, Query) else "shares weights"
+            kind = "queries" if isinstance(algorithm, QueryAlgorithm) else "shares weights"
             click.echo(f"{key:18} {algorithm.title:32} {kind:15} {algorithm.source}")
         return
     if not algorithms or not budget:

@@ -17,10 +17,10 @@ from harness.report import search_figures
 from harness.report.frame import document
 from harness.report.inlined import figure
 from harness.report.markup import ABSENT, Html, el, escaped, join, number
-from harness.report.search_figures import UNITS
 from harness.report.tables import latex
 from harness.search.analysis import NEAR, Entry, Outcome, analyse, gather, wanted
 from harness.search.comparison import Comparison
+from harness.search.ledger import NAMES
 from harness.search.published import PUBLISHED
 from harness.search.truths import Truths
 from harness.study.store import Store
@@ -148,7 +148,7 @@ def findings(outcome: Outcome) -> list[str]:
     ]
     clear = [pair for pair in outcome.pairs if pair.p_holm < 0.05]
     if outcome.pairs:
-        seeds = len(best.picks)
+        seeds = len(outcome.common)
         smallest = f"; with {seeds} seeds the smallest attainable p of one pair is {2 / 2**seeds:.2g}"
         said.append(
             f"Of {len(outcome.pairs)} pairs of algorithms, {len(clear)} differ clearly (Wilcoxon, Holm p < 0.05)"
@@ -160,15 +160,12 @@ def findings(outcome: Outcome) -> list[str]:
             f"Random search reaches {means['random']:.2f} %; "
             + (f"better on average: {', '.join(better)}." if better else "no algorithm is better on average.")
         )
-    for name, partner in (("darts", "gaea-darts-erm"), ("darts", "gaea-darts")):
-        pair = [entry for entry in outcome.entries if entry.name in (name, partner) and entry.picks]
-        if len(pair) == 2:
-            skips = [float(entry.trace.groupby("seed")["skips"].last().astype(float).mean()) for entry in pair]
-            said.append(
-                f"Skip connections in the final picks: {pair[0].title} {100 * skips[0]:.0f} %, {pair[1].title} "
-                f"{100 * skips[1]:.0f} % of edges (a fifth by chance)."
-            )
-            break
+    skips = {entry.name: skip for entry in outcome.entries if (skip := _skips(entry)) is not None}
+    if partner := next((name for name in ("gaea-darts-erm", "gaea-darts") if {"darts", name} <= skips.keys()), None):
+        said.append(
+            f"Skip connections in the final picks: {titles['darts']} {100 * skips['darts']:.0f} %, {titles[partner]} "
+            f"{100 * skips[partner]:.0f} % of edges; a random architecture has 20 %, or 25 % without none."
+        )
     gaps = {entry.title: gap for entry in outcome.entries if (gap := _gap(entry)) is not None}
     if gaps:
         widest, narrowest = max(gaps, key=lambda title: gaps[title]), min(gaps, key=lambda title: gaps[title])
@@ -177,6 +174,14 @@ def findings(outcome: Outcome) -> list[str]:
             f"accurate than its pick with the same weights; least with {narrowest} ({gaps[narrowest]:.0f})."
         )
     return said
+
+
+def _skips(entry: Entry) -> float | None:
+    """Share of skip connections in the final picks, mean over seeds; None where these are not a matter of edges."""
+    if not entry.sharing or not entry.picks:
+        return None
+    shares = entry.trace.sort_values("step").groupby("seed")["skips"].last().astype(float)
+    return None if shares.isna().all() else float(shares.mean())
 
 
 def _gap(entry: Entry) -> float | None:
@@ -205,7 +210,7 @@ def _page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
         "findings": join(el("li", sentence) for sentence in findings(outcome)),
         "about_final": escaped(
             "Rank is the mean over seeds of the rank by the first accuracy, with its 95 % interval. Reached is the "
-            f"median of {UNITS[outcome.unit]} until within {NEAR[0]:g} and {NEAR[1]:g} points of the best known, "
+            f"median of {NAMES[outcome.unit]} until within {NEAR[0]:g} and {NEAR[1]:g} points of the best known, "
             f"{outcome.best:.2f} %, and the share of seeds that got there."
         ),
         "final": _final(outcome, published),
@@ -271,9 +276,12 @@ def _about_published(outcome: Outcome) -> Html:
     sources: dict[str, list[str]] = {}
     for entry in outcome.entries:
         if known := PUBLISHED.get(entry.name):
-            sources.setdefault(known.source + ("" if known.confirmed else " (at second hand)"), []).append(entry.name)
+            sources.setdefault(known.source, []).append(entry.name)
     said = "; ".join(f"{source}: {', '.join(names)}" for source, names in sources.items())
-    text = f"Published: CIFAR-10 / CIFAR-100 / ImageNet16-120, with budgets and settings of their own. {said}."
+    text = (
+        "Published, quoted at second hand: CIFAR-10 / CIFAR-100 / ImageNet16-120, with budgets and settings of their "
+        f"own. {said}."
+    )
     return el("p", text, class_="hint") if sources else Html("")
 
 

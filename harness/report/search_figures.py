@@ -18,13 +18,8 @@ from matplotlib.figure import Figure
 from harness.report.cells import draw_cell
 from harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE, paper, save
 from harness.search.analysis import Entry, Outcome
+from harness.search.ledger import NAMES
 
-UNITS = {
-    "queries": "queries of the benchmark",
-    "seconds": "simulated seconds of training",
-    "passes": "path passes",
-    "wall": "seconds by the clock",
-}
 _STYLES = ("-", (0, (4, 1.2)), (0, (1.2, 1)), (0, (5, 1, 1, 1)))
 
 
@@ -39,7 +34,7 @@ def draw(outcome: Outcome, out: Path) -> dict[str, Path]:
     if outcome.critical is not None:
         figures["Mean ranks and the critical difference"] = ("ranks", lambda: ranks(outcome, ranked))
     if learned:
-        figures["Super-nets on the way"] = ("training", lambda: training(learned))
+        figures["Super-nets on the way"] = ("training", lambda: training(outcome, learned))
     if any(entry.picks for entry in outcome.entries):
         figures["Picked cells"] = ("cells", lambda: cells(outcome))
     paths = {}
@@ -74,7 +69,7 @@ def regret(outcome: Outcome, entries: list[Entry]) -> Figure:
     if outcome.random is not None:
         axes[1].plot(*outcome.random, color=INK, linewidth=0.9, linestyle=(0, (1, 1.5)), label="random search, exact")
     for axis, title in zip(axes, ("median and quartiles", "mean and 95 % interval"), strict=True):
-        axis.set(xscale="log", xlabel=UNITS[outcome.unit], title=title)
+        axis.set(xscale="log", xlabel=NAMES[outcome.unit], title=title)
         axis.grid(axis="y", color=FAINT)
     axes[0].set_yscale("symlog", linthresh=0.5, linscale=0.6)
     axes[0].yaxis.set_major_formatter("{x:g}")
@@ -137,7 +132,7 @@ def _cliques(means: list[float], critical: float) -> list[tuple[int, int]]:
     return found
 
 
-def training(entries: list[Entry]) -> Figure:
+def training(outcome: Outcome, entries: list[Entry]) -> Figure:
     """How decided distributions are, how many skip connections they pick, and what discretisation costs."""
     panels = (
         ("entropy", "entropy, share of largest"),
@@ -145,17 +140,17 @@ def training(entries: list[Entry]) -> Figure:
         ("gap", "mixture less pick, points of accuracy"),
     )
     figure, axes = plt.subplots(1, 3, figsize=(2.5 * COLUMN, 0.7 * COLUMN), layout="constrained")
-    for k, entry in enumerate(entries):
+    look = _look(outcome)
+    for entry in entries:
         frame = entry.trace.assign(
             gap=entry.trace["mixture_accuracy"].astype(float) - entry.trace["pick_accuracy"].astype(float),
             share=entry.trace["step"] / entry.trace.groupby("seed")["step"].transform("max"),
         )
         bins = (frame["share"] * 20).round() / 20
-        style = {"color": PALETTE[k % len(PALETTE)], "linestyle": _STYLES[k // len(PALETTE) % len(_STYLES)]}
         for axis, (column, _) in zip(axes, panels, strict=True):
             values = frame[column].astype(float).groupby(bins).mean().dropna()
             if len(values):
-                axis.plot(values.index, values, label=entry.title, linewidth=1.1, **style)
+                axis.plot(values.index, values, label=entry.title, linewidth=1.1, **look[entry.name])
     for axis, (_, label) in zip(axes, panels, strict=True):
         axis.set(xlabel="share of the training", ylabel=label)
         axis.grid(axis="y", color=FAINT)
@@ -176,15 +171,14 @@ def cells(outcome: Outcome) -> Figure:
     figure, axes = plt.subplots(
         down, across, figsize=(0.62 * COLUMN * across, 0.5 * COLUMN * down), squeeze=False, layout="constrained"
     )
-    within = outcome.comparison.within
     for axis in axes.flat:
         axis.axis("off")
     for axis, entry in zip(axes.flat, shown, strict=False):
-        _cell(axis, entry, outcome, within)
+        _cell(axis, entry, outcome)
     return figure
 
 
-def _cell(axis: Axes, entry: Entry, outcome: Outcome, within: object) -> None:
+def _cell(axis: Axes, entry: Entry, outcome: Outcome) -> None:
     numbers, counts = np.unique(list(entry.picks.values()), return_counts=True)
     index = int(numbers[np.argmax(counts)])
     draw_cell(axis, outcome.comparison.within, index)

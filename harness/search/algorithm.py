@@ -47,8 +47,6 @@ class Trace:
     indices: list[int] = field(default_factory=list)
     fidelities: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
-    spent: list[float] = field(default_factory=list)
-    """Of what the budget counts, after each query."""
 
     def incumbents(self) -> NDArray[np.int64]:
         """Index of the architecture that the search would pick after each query: (queries,).
@@ -88,4 +86,3 @@ def search(make: Maker, objective: Objective, ledger: Ledger, seed: int) -> Trac
         trace.indices.append(index)
         trace.fidelities.append(query.fidelity)
         trace.values.append(value)
-        trace.spent.append(ledger.used)

@@ -10,7 +10,7 @@ from harness.search.algorithm import Maker
 from harness.search.bananas import BANANAS
 from harness.search.evolution import LocalSearch, RandomSearch, RegularisedEvolution
 from harness.search.multifidelity import BOHB, Hyperband, successive_halving
-from harness.search.picks import Best, Evolved, Picker, Random, Sampled
+from harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest, Picker
 from harness.search.pnas import PNAS
 from harness.search.reinforce import Reinforce
 from harness.search.tpe import TPE
@@ -18,7 +18,7 @@ from heuristics.recipe import Recipe, RecipeError
 
 
 @dataclass(frozen=True)
-class Query:
+class QueryAlgorithm:
     """An algorithm that looks architectures up in a benchmark."""
 
     title: str
@@ -29,7 +29,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Sharing:
+class SharingAlgorithm:
     """An algorithm that trains a super-net and picks an architecture with its weights."""
 
     title: str
@@ -48,21 +48,21 @@ _ERM = ("distribution.data=train",)
 _GAEA = (_LEARNED, _SIMPLEX, "distribution.learning_rate=0.1")
 _WITHOUT_NONE = ("sampling.with_none=false",)
 
-ALGORITHMS: dict[str, Query | Sharing] = {
-    "random": Query("Random search", "Li and Talwalkar, UAI 2019", RandomSearch),
-    "rea": Query("Regularised evolution", "Real et al., AAAI 2019", RegularisedEvolution),
-    "local": Query("Local search", "White et al., UAI 2021", LocalSearch),
-    "reinforce": Query("REINFORCE", "Williams, 1992", Reinforce),
-    "tpe": Query("TPE", "Bergstra et al., NeurIPS 2011", TPE),
-    "bananas": Query("BANANAS", "White et al., AAAI 2021", BANANAS),
-    "pnas": Query("PNAS", "Liu et al., ECCV 2018", PNAS),
-    "halving": Query("Successive halving", "Jamieson and Talwalkar, AISTATS 2016", successive_halving, True),
-    "hyperband": Query("Hyperband", "Li et al., JMLR 2018", Hyperband, True),
-    "bohb": Query("BOHB", "Falkner et al., ICML 2018", BOHB, True),
-    "rs-ws": Sharing("Random search, shared weights", "Li and Talwalkar, UAI 2019", (), Random()),
-    "spos": Sharing("SPOS", "Guo et al., ECCV 2020", (), Evolved()),
-    "fairnas": Sharing("FairNAS", "Chu et al., ICCV 2021", ("sampling.law=fair",), Evolved()),
-    "enas": Sharing(
+ALGORITHMS: dict[str, QueryAlgorithm | SharingAlgorithm] = {
+    "random": QueryAlgorithm("Random search", "Li and Talwalkar, UAI 2019", RandomSearch),
+    "rea": QueryAlgorithm("Regularised evolution", "Real et al., AAAI 2019", RegularisedEvolution),
+    "local": QueryAlgorithm("Local search", "White et al., UAI 2021", LocalSearch),
+    "reinforce": QueryAlgorithm("REINFORCE", "Williams, 1992", Reinforce),
+    "tpe": QueryAlgorithm("TPE", "Bergstra et al., NeurIPS 2011", TPE),
+    "bananas": QueryAlgorithm("BANANAS", "White et al., AAAI 2021", BANANAS),
+    "pnas": QueryAlgorithm("PNAS", "Liu et al., ECCV 2018", PNAS),
+    "halving": QueryAlgorithm("Successive halving", "Jamieson and Talwalkar, AISTATS 2016", successive_halving, True),
+    "hyperband": QueryAlgorithm("Hyperband", "Li et al., JMLR 2018", Hyperband, True),
+    "bohb": QueryAlgorithm("BOHB", "Falkner et al., ICML 2018", BOHB, True),
+    "rs-ws": SharingAlgorithm("Random search, shared weights", "Li and Talwalkar, UAI 2019", (), BestRandom()),
+    "spos": SharingAlgorithm("SPOS", "Guo et al., ECCV 2020", (), Evolved()),
+    "fairnas": SharingAlgorithm("FairNAS", "Chu et al., ICCV 2021", ("sampling.law=fair",), Evolved()),
+    "enas": SharingAlgorithm(
         "ENAS",
         "Pham et al., ICML 2018",
         (
@@ -70,56 +70,58 @@ ALGORITHMS: dict[str, Query | Sharing] = {
             "distribution.beta1=0", "distribution.epsilon=1e-3", "distribution.entropy=1e-4",
             "distribution.samples=10", "distribution.updates=10",
         ),
-        Sampled(),
+        BestDrawn(),
     ),
-    "darts": Sharing("DARTS, first order", "Liu et al., ICLR 2019", _DARTS, Best()),
-    "darts-2": Sharing(
-        "DARTS, second order", "Liu et al., ICLR 2019", (*_DARTS, "distribution.step=second-order"), Best()
+    "darts": SharingAlgorithm("DARTS, first order", "Liu et al., ICLR 2019", _DARTS, Likeliest()),
+    "darts-2": SharingAlgorithm(
+        "DARTS, second order", "Liu et al., ICLR 2019", (*_DARTS, "distribution.step=second-order"), Likeliest()
     ),
-    "gdas": Sharing("GDAS", "Dong and Yang, CVPR 2019", (*_DARTS, *_GATES), Best()),
-    "pc-darts": Sharing("PC-DARTS", "Xu et al., ICLR 2020", (*_DARTS, *_PARTIAL), Best()),
-    "setn": Sharing("SETN", "Dong and Yang, ICCV 2019", ("sampling.law=uniform", _SOFTMAX), Sampled()),
-    "sdarts-rs": Sharing(
-        "SmoothDARTS, random", "Chen and Hsieh, ICML 2020", (*_DARTS, "distribution.perturbation=random"), Best()
+    "gdas": SharingAlgorithm("GDAS", "Dong and Yang, CVPR 2019", (*_DARTS, *_GATES), Likeliest()),
+    "pc-darts": SharingAlgorithm("PC-DARTS", "Xu et al., ICLR 2020", (*_DARTS, *_PARTIAL), Likeliest()),
+    "setn": SharingAlgorithm("SETN", "Dong and Yang, ICCV 2019", ("sampling.law=uniform", _SOFTMAX), BestDrawn()),
+    "sdarts-rs": SharingAlgorithm(
+        "SmoothDARTS, random", "Chen and Hsieh, ICML 2020", (*_DARTS, "distribution.perturbation=random"), Likeliest()
     ),
-    "sdarts-adv": Sharing(
+    "sdarts-adv": SharingAlgorithm(
         "SmoothDARTS, adversarial",
         "Chen and Hsieh, ICML 2020",
         (*_DARTS, "distribution.perturbation=adversarial"),
-        Best(),
+        Likeliest(),
     ),
-    "parsec": Sharing(
+    "parsec": SharingAlgorithm(
         "PARSEC",
         "Casale et al., 2019",
         # The paper's number of samples and learning rate are not known to us.
         (*_DARTS, "distribution.step=importance", "distribution.samples=8", "distribution.learning_rate=0.01"),
-        Best(),
+        Likeliest(),
     ),
-    "drnas": Sharing(
-        "DrNAS, without pruning", "Chen et al., ICLR 2021", (_LEARNED, "distribution.model=dirichlet"), Best()
+    "drnas": SharingAlgorithm(
+        "DrNAS, without pruning", "Chen et al., ICLR 2021", (_LEARNED, "distribution.model=dirichlet"), Likeliest()
     ),
-    "gaea-darts": Sharing("GAEA DARTS, bilevel", "Li et al., ICLR 2021", (*_GAEA, *_WITHOUT_NONE), Best()),
-    "gaea-darts-erm": Sharing(
-        "GAEA DARTS, single-level", "Li et al., ICLR 2021", (*_GAEA, *_WITHOUT_NONE, *_ERM), Best()
+    "gaea-darts": SharingAlgorithm(
+        "GAEA DARTS, bilevel", "Li et al., ICLR 2021", (*_GAEA, *_WITHOUT_NONE), Likeliest()
     ),
-    "darts-erm": Sharing("DARTS, single-level", "Liu et al., ICLR 2019", (*_DARTS, *_ERM), Best()),
-    "gaea-pc-darts": Sharing(
-        "GAEA PC-DARTS, bilevel", "Li et al., ICLR 2021", (*_PARTIAL[:2], *_GAEA), Best()
+    "gaea-darts-erm": SharingAlgorithm(
+        "GAEA DARTS, single-level", "Li et al., ICLR 2021", (*_GAEA, *_WITHOUT_NONE, *_ERM), Likeliest()
     ),
-    "gaea-pc-darts-erm": Sharing(
-        "GAEA PC-DARTS, single-level", "Li et al., ICLR 2021", (*_PARTIAL[:2], *_GAEA, *_ERM), Best()
+    "darts-erm": SharingAlgorithm("DARTS, single-level", "Liu et al., ICLR 2019", (*_DARTS, *_ERM), Likeliest()),
+    "gaea-pc-darts": SharingAlgorithm(
+        "GAEA PC-DARTS, bilevel", "Li et al., ICLR 2021", (*_PARTIAL[:2], *_GAEA), Likeliest()
     ),
-    "gaea-gdas": Sharing(
+    "gaea-pc-darts-erm": SharingAlgorithm(
+        "GAEA PC-DARTS, single-level", "Li et al., ICLR 2021", (*_PARTIAL[:2], *_GAEA, *_ERM), Likeliest()
+    ),
+    "gaea-gdas": SharingAlgorithm(
         "GAEA GDAS, bilevel",
         "Li et al., ICLR 2021",
         (*_GAEA, *_GATES, *_WITHOUT_NONE, "distribution.learning_rate=0.01", "distribution.entropy=0.01"),
-        Best(),
+        Likeliest(),
     ),
-    "gaea-gdas-erm": Sharing(
+    "gaea-gdas-erm": SharingAlgorithm(
         "GAEA GDAS, single-level",
         "Li et al., ICLR 2021",
         (*_GAEA, *_GATES, *_WITHOUT_NONE, *_ERM, "distribution.learning_rate=0.01", "distribution.entropy=0.01"),
-        Best(),
+        Likeliest(),
     ),
 }  # fmt: skip
 """Name -> algorithm. Hyper-parameters not given here are defaults of the recipe or of the class."""
@@ -147,7 +149,7 @@ def recipe_for(algorithm: str, base: Recipe, within: SearchSpace) -> Recipe:
         RecipeError: it does not apply to the space, or not to this base.
     """
     sharing = ALGORITHMS[algorithm]
-    assert isinstance(sharing, Sharing)
+    assert isinstance(sharing, SharingAlgorithm)
     changes = [change for change in sharing.changes if within.name == "nb201" or change not in _WITHOUT_NONE]
     try:
         return base.override(changes)

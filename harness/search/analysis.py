@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
 from benchmarks.truth.table import Measure
-from harness.search.algorithms import ALGORITHMS, Query
+from harness.search.algorithms import ALGORITHMS, QueryAlgorithm
 from harness.search.comparison import Comparison
 from harness.search.truths import Truths
 from harness.stats import holm
@@ -100,6 +100,8 @@ class Outcome:
     best: float
     """The largest known value of the first measure."""
     entries: list[Entry]
+    common: list[int]
+    """Seeds that all algorithms have finished, on which ranks and pairs are compared."""
     pairs: list[Pair]
     critical: float | None
     """Nemenyi's critical difference of mean ranks at 5 %; None for fewer than three algorithms."""
@@ -127,7 +129,7 @@ def gather(comparison: Comparison, store: Store) -> list[Entry]:
         algorithm = ALGORITHMS[spec.algorithm]
         entry = entries.setdefault(
             spec.algorithm,
-            Entry(spec.algorithm, algorithm.title, algorithm.source, not isinstance(algorithm, Query)),
+            Entry(spec.algorithm, algorithm.title, algorithm.source, not isinstance(algorithm, QueryAlgorithm)),
         )
         state, reason = state_of(spec, store)
         entry.states |= dict.fromkeys(spec.seeds, state)
@@ -180,7 +182,7 @@ def analyse(comparison: Comparison, entries: list[Entry], truths: Sequence[Truth
             scipy_stats.studentized_range.ppf(0.95, k, np.inf) / np.sqrt(2) * np.sqrt(k * (k + 1) / 6 / len(common))
         )
     return Outcome(
-        comparison, tuple(t.measure for t in truths), best, entries, _pairs(done, common, main), critical,
+        comparison, tuple(t.measure for t in truths), best, entries, common, _pairs(done, common, main), critical,
         _expected_random(comparison, main, best), notes,
     )  # fmt: skip
 

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from benchmarks.errors import UserError
+from benchmarks.errors import NoSuchResult, UserError
 from benchmarks.spaces import SearchSpace, space
 from benchmarks.truth.table import GroundTruth, Measure
-from harness.search.algorithms import ALGORITHMS, Query, recipe_for
+from harness.search.algorithms import ALGORITHMS, QueryAlgorithm, recipe_for
 from harness.search.ledger import Budget
 from harness.search.objective import Objective, objective
 from harness.search.spec import SearchSpec
 from harness.study.spec import Truth
-from heuristics import recipe as recipes
 from heuristics.recipe import Recipe
 
 BLOCK = 25
@@ -35,6 +34,8 @@ class Scene:
     """What the report says of a pick; regret is of the first."""
     recipe: tuple[str, ...]
     """Of super-nets."""
+    repeats: tuple[str, ...] = ()
+    """Seen instead where no table at hand has the one of `observed`."""
 
 
 # Super-nets of NAS-Bench-201's size, trained as its weight-sharing experiments do (configs/nas-benchmark/algos of
@@ -89,6 +90,7 @@ SCENES: dict[tuple[str, str], Scene] = {
             ("4", "12", "36", "108"),
             (Measure("cifar10", "test", "108", "mean"),),
             ("task.name=cifar10", "network.cells=3", *_GPU),
+            repeats=("r0",),
         )
         for number in (1, 2, 3)
     },
@@ -146,8 +148,14 @@ class Comparison:
     @cached_property
     def truth(self) -> Truth:
         """What algorithms of one fidelity see."""
-        epochs = self.epochs or self.scene.observed.epochs
-        return Truth.find(self.space, dataclasses.replace(self.scene.observed, epochs=epochs), self.table)
+        scene = self.scene
+        seen = dataclasses.replace(scene.observed, epochs=self.epochs or scene.observed.epochs)
+        for repeat in scene.repeats:
+            try:
+                return Truth.find(self.space, seen, self.table)
+            except NoSuchResult:
+                seen = dataclasses.replace(seen, seed=repeat)
+        return Truth.find(self.space, seen, self.table)
 
     @cached_property
     def ground_truth(self) -> GroundTruth:
@@ -161,10 +169,20 @@ class Comparison:
 
     @property
     def fidelities(self) -> tuple[str, ...]:
-        """Epochs at which the table has what algorithms of several fidelities see."""
-        m = self.scene.observed
-        wanted = self.only or self.scene.fidelities
-        return tuple(e for e in wanted if dataclasses.replace(m, epochs=e) in self.ground_truth)
+        """Epochs at which the table has what algorithms of several fidelities see, from the cheapest up.
+
+        Raises:
+            UserError: the table lacks some that were asked for.
+        """
+        m = self.truth.measure
+        there = {e.epochs for e in self.ground_truth.measures if dataclasses.replace(e, epochs=m.epochs) == m}
+        wanted = self.only or tuple(epochs for epochs in self.scene.fidelities if epochs in there)
+        if lacking := [epochs for epochs in wanted if epochs not in there]:
+            raise UserError(
+                f"{self.ground_truth.path.name} has no {m.dataset} {m.split} accuracies of {m.seed} after "
+                f"{', '.join(lacking)} epochs; it has them after {', '.join(sorted(there, key=_number))}."
+            )
+        return tuple(sorted(wanted, key=_number))
 
     @property
     def base(self) -> Recipe:
@@ -174,15 +192,19 @@ class Comparison:
     def recipe(self, algorithm: str) -> Recipe:
         """The super-net's recipe of an algorithm that shares weights."""
         recipe = recipe_for(algorithm, self.base, self.within)
-        rate = recipe.distribution.learning_rate * self.rate
-        return recipes.from_dict({**recipe.as_dict(), "distribution": _with(recipe.distribution, learning_rate=rate)})
+        d = recipe.distribution
+        if d.model == "none":
+            return recipe
+        return dataclasses.replace(
+            recipe, distribution=dataclasses.replace(d, learning_rate=self.rate * d.learning_rate)
+        )
 
     def specs(self) -> list[SearchSpec]:
         """All runs, those of one algorithm together, in the order of seeds."""
         found = []
         for name in self.algorithms:
             algorithm = ALGORITHMS[name]
-            if isinstance(algorithm, Query):
+            if isinstance(algorithm, QueryAlgorithm):
                 several = algorithm.fidelities and len(self.fidelities) > 1
                 truth = self.truth
                 if several:
@@ -201,5 +223,6 @@ class Comparison:
         return found
 
 
-def _with(section: Any, **changes: Any) -> dict[str, Any]:
-    return {**dataclasses.asdict(section), **changes}
+def _number(epochs: str) -> float:
+    """To sort by; what is no number, such as half of a training, comes last."""
+    return float(epochs) if epochs.isdecimal() else float("inf")

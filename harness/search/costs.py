@@ -24,13 +24,14 @@ TRAIN_IMAGES_NB101 = 40_000
 def passes_per_step(recipe: Recipe, within: SearchSpace) -> float:
     """Path passes of one step of the weights and of the distribution.
 
-    A mixture counts as many paths as a decision has options at most, divided by the share of channels that it sees.
+    A mixture counts as many paths as there are operations to choose from, divided by the share of channels that it
+    sees; weights of parents cost nothing.
     """
     d = recipe.distribution
-    options = int(within.cardinalities.max()) - (not recipe.sampling.with_none) * (NONE + 1)
-    mixture = options / recipe.network.partial_channels
-    relaxed = 1.0 if d.route == "gate" else mixture
-    weights = {"fair": float(options), "sandwich": 2.0 + Sandwich.RANDOM}.get(
+    left_out = (not recipe.sampling.with_none) * (NONE + 1)
+    operations = max(len(within.decisions[number]) for number in within.operations) - left_out
+    relaxed = 1.0 if d.route == "gate" else operations / recipe.network.partial_channels
+    weights = {"fair": float(within.cardinalities.max() - left_out), "sandwich": 2.0 + Sandwich.RANDOM}.get(
         recipe.sampling.law, float(recipe.sampling.paths)
     )
     if recipe.sampling.law == "distribution":
@@ -60,17 +61,17 @@ def seconds_per_pass(recipe: Recipe, within: SearchSpace, truth: GroundTruth, ob
     Raises:
         UserError: the table has no training times.
     """
-    columns = [name for name in truth.columns if name.startswith(f"{observed.dataset}.train_seconds.e")]
-    if not columns:
+    timed = [epochs for epochs in truth.timed_epochs(observed.dataset) if epochs.isdecimal()]
+    if not timed:
         raise UserError(
             f"{truth.path.name} has no training times for {observed.dataset}, so that the cost of a super-net cannot "
             "be given in its seconds. Use a budget of passes (p) or by the clock (w), or another table."
         )
-    epochs = max((name.split(".e")[1].split(".")[0] for name in columns), key=int)
+    epochs = max(timed, key=int)
     members = np.arange(len(within)) if isinstance(within, NB201) else within.subset("unique-cell")
     rows = truth_rows(within, members, truth)
     members, rows = members[rows >= 0], rows[rows >= 0]
-    seconds = np.nanmean([truth.read(name).to_numpy()[rows] for name in columns if f".e{epochs}" in name])
+    seconds = np.nanmean(truth.mean_train_seconds(observed.dataset, epochs, rows))
     ours = _flops(recipe, within, members, task.size)
     theirs = truth.flops(observed.dataset.removesuffix("-valid"), rows)
     per_image = seconds / int(epochs) / _images(truth, observed)

@@ -69,17 +69,15 @@ def objective(
 
 def _seconds(truth: GroundTruth, dataset: str, epochs: str, rows: np.ndarray) -> tuple[np.ndarray, str]:
     """Seconds of training of each row, and how they were derived where the table does not say."""
-    available = {
-        column.split(".e")[1]: column for column in truth.columns if column.startswith(f"{dataset}.train_seconds.e")
-    }
+    available = truth.timed_epochs(dataset)
     if epochs in available:
-        return truth.train_seconds(dataset, epochs, rows=rows), ""
+        return truth.mean_train_seconds(dataset, epochs, rows), ""
     whole = [known for known in available if known.isdecimal() and epochs.isdecimal()]
     if not whole:
         return np.full(len(rows), np.nan), f"{truth.path.name} has no training times for {dataset}."
     longest = max(whole, key=int)
     share = int(epochs) / int(longest)
-    seconds = truth.train_seconds(dataset, longest, rows=rows) * share
+    seconds = truth.mean_train_seconds(dataset, longest, rows) * share
     return seconds, f"{truth.path.name} has no times for {epochs} epochs: {epochs}/{longest} of those for {longest}."
 
 

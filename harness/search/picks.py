@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.spaces import Arch, space
+from benchmarks.spaces import Arch, SearchSpace, space
 from harness.rank import rank
 from harness.search.moves import moves
 from harness.train import Run
@@ -29,7 +30,7 @@ class Picker(Protocol):
 
 
 @dataclass(frozen=True)
-class Best:
+class Likeliest:
     """The likeliest of the distribution."""
 
     def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
@@ -38,7 +39,7 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Sampled:
+class BestDrawn:
     """The best-scored of some that are drawn from the distribution, as ENAS and SETN do (100 in NAS-Bench-201)."""
 
     samples: int = 100
@@ -51,7 +52,7 @@ class Sampled:
 
 
 @dataclass(frozen=True)
-class Random:
+class BestRandom:
     """Of random architectures the best few by one batch, of these the best by all images (RandomNAS)."""
 
     samples: int = 100
@@ -69,8 +70,12 @@ class Random:
 class Evolved:
     """Evolution of a population on scores of shared weights: half crossovers, half mutations of the best (SPOS).
 
-    SPOS takes 50 architectures and 20 generations; the defaults here make as many evaluations as `Random`.
+    No architecture is scored twice: where a child is known already, another is drawn. SPOS takes 50 architectures and
+    20 generations; the defaults here score as many as `BestRandom`.
     """
+
+    TRIES = 20
+    """Times that so many children are drawn at most, in spaces with few architectures left."""
 
     population: int = 20
     generations: int = 5
@@ -81,17 +86,28 @@ class Evolved:
     def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
         within = space(run.recipe.space)
         known: dict[int, float] = {}
-        members = within.sample(rng, self.population)
-        for generation in range(self.generations):
-            new = np.array([index for index in dict.fromkeys(members.tolist()) if index not in known], dtype=np.int64)
-            if len(new):
-                values = _scores(run, new, run.recipe.evaluation.images)
-                known |= dict(zip(new.tolist(), values.tolist(), strict=True))
+        new = within.sample(rng, self.population)
+        for _ in range(self.generations):
+            values = _scores(run, new, run.recipe.evaluation.images)
+            known |= dict(zip(new.tolist(), values.tolist(), strict=True))
             best = sorted(known, key=lambda index: -known[index])[: self.parents]
-            if generation < self.generations - 1:
-                members = within.indices(self._children(within.archs(np.array(best)), within.cardinalities, rng))
+            new = self._unknown_children(within, np.array(best), known, rng)
+            if not len(new):
+                break
         arch = tuple(within.archs(np.array(best[:1]))[0].tolist())
         return Pick(arch, _passed(run, len(known), run.recipe.evaluation.images))
+
+    def _unknown_children(
+        self, within: SearchSpace, parents: NDArray[np.int64], known: Mapping[int, float], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """As many architectures as the population has, none of them scored before."""
+        found: dict[int, None] = {}
+        for _ in range(self.TRIES):
+            children = within.indices(self._children(within.archs(parents), within.cardinalities, rng))
+            found |= {index: None for index in children.tolist() if index not in known}
+            if len(found) >= self.population:
+                break
+        return np.array(list(found)[: self.population], dtype=np.int64)
 
     def _children(
         self, parents: NDArray[np.integer], cardinalities: NDArray[np.integer], rng: np.random.Generator

@@ -14,7 +14,7 @@ from benchmarks.spaces import space
 from benchmarks.truth.table import GroundTruth
 from harness import train
 from harness.search.algorithm import Maker, search
-from harness.search.algorithms import ALGORITHMS, Query
+from harness.search.algorithms import ALGORITHMS, QueryAlgorithm
 from harness.search.evolution import RandomSearch
 from harness.search.ledger import KINDS, Ledger
 from harness.search.objective import Objective, objective
@@ -33,7 +33,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     write_json(work / files.SPEC, spec.as_dict())
     tell = throttled(report, work / files.PROGRESS)
     problem, rows = None, pd.DataFrame()
-    if isinstance(ALGORITHMS[spec.algorithm], Query):
+    if isinstance(ALGORITHMS[spec.algorithm], QueryAlgorithm):
         rows = _queried(spec, truth, tell)
         (work / files.LOG).write_text("", encoding="utf-8")
     else:
@@ -61,24 +61,22 @@ def observed(spec: SearchSpec, truth: GroundTruth) -> Objective:
     m = spec.truth.measure
     if m.split == "test":
         raise UserError("A search must not see test accuracies; only its report does. Observe another split.")
-    whole = ALGORITHMS[spec.algorithm]
-    fidelities = spec.fidelities if isinstance(whole, Query) and whole.fidelities else spec.fidelities[-1:]
-    return objective(space(spec.space), truth, m.dataset, fidelities, m.seed, m.split)
+    return objective(space(spec.space), truth, m.dataset, spec.fidelities, m.seed, m.split)
 
 
 def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame:
     """Searches of a benchmark: a row per query."""
     algorithm, seen = ALGORITHMS[spec.algorithm], observed(spec, truth)
-    assert isinstance(algorithm, Query)
+    assert isinstance(algorithm, QueryAlgorithm)
     if spec.budget.kind == "passes":
         raise UserError(f"{spec.algorithm} trains no super-net: give a budget in queries (q) or seconds (s).")
     seconds = np.array([f.seconds for f in seen.fidelities])
     if spec.budget.kind != "queries" and np.isnan(seconds).all():
         raise UserError(f"{truth.path.name} has no training times for {spec.truth.measure.dataset}: use queries (q).")
-    make = _maker(spec.algorithm, algorithm, seen, truth)
+    maker = _maker(spec.algorithm, algorithm, seen, truth)
     parts = []
     for done, seed in enumerate(spec.seeds):
-        trace = search(make, seen, Ledger(spec.budget), seed)
+        trace = search(maker, seen, Ledger(spec.budget), seed)
         if not trace.indices:
             raise UserError(f"{spec.algorithm}: a budget of {spec.budget} does not afford one query.")
         index, fidelity = np.array(trace.indices), np.array(trace.fidelities)
@@ -102,7 +100,7 @@ def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame
     return pd.concat(parts, ignore_index=True)
 
 
-def _maker(name: str, algorithm: Query, seen: Objective, truth: GroundTruth) -> Maker:
+def _maker(name: str, algorithm: QueryAlgorithm, seen: Objective, truth: GroundTruth) -> Maker:
     """The algorithm, as it can work on a table that may lack architectures."""
     known = np.flatnonzero(~np.isnan(seen.fidelities[-1].values))
     if len(known) == len(seen.space):

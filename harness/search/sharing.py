@@ -19,10 +19,10 @@ from benchmarks.tasks.task import Task
 from benchmarks.truth.table import GroundTruth
 from harness import train
 from harness.rank import accuracy_of
-from harness.search.algorithms import ALGORITHMS, Sharing
+from harness.search.algorithms import ALGORITHMS, SharingAlgorithm
 from harness.search.costs import FORWARD, passes_per_epoch, seconds_per_pass
 from harness.search.ledger import Ledger
-from harness.search.picks import Best, Pick
+from harness.search.picks import Likeliest, Pick
 from harness.search.spec import SearchSpec
 from harness.study.run import task_of
 from harness.study.store import read_json, write_json
@@ -74,13 +74,13 @@ def share_weights(
     assert spec.recipe is not None
     task = task_of(spec.recipe.task)
     picker = ALGORITHMS[spec.algorithm]
-    assert isinstance(picker, Sharing)
+    assert isinstance(picker, SharingAlgorithm)
     recipe, prices = _planned(spec, replace(spec.recipe, seed=seed), truth, task, picker, work, device)
     path = work / PICKS
     rows = {row["step"]: row for row in read_json(path)["rows"]} if path.exists() else {}
 
     def after_epoch(run: train.Run) -> None:
-        if run.epoch not in _pick_epochs(recipe.training.epochs, scores=not isinstance(picker.pick, Best)):
+        if run.epoch not in _pick_epochs(recipe.training.epochs, scores=not isinstance(picker.pick, Likeliest)):
             return
         began = time.perf_counter()
         pick = picker.pick(run, np.random.default_rng([seed, run.epoch]))
@@ -142,7 +142,7 @@ def _state(run: train.Run, arch: Arch) -> dict[str, Any]:
 
 
 def _planned(
-    spec: SearchSpec, recipe: Recipe, truth: GroundTruth, task: Task, sharing: Sharing, work: Path, device: str
+    spec: SearchSpec, recipe: Recipe, truth: GroundTruth, task: Task, sharing: SharingAlgorithm, work: Path, device: str
 ) -> tuple[Recipe, Prices]:
     """The recipe with as many epochs as the budget affords, so that its schedule ends where the budget does."""
     within, size = space(spec.space), recipe.training.batch_size
@@ -153,7 +153,7 @@ def _planned(
             "clock (w)."
         )
     rate = None
-    if kind == "seconds" or any(".train_seconds." in name for name in truth.columns):
+    if kind == "seconds" or truth.timed_epochs(spec.truth.measure.dataset):
         rate = seconds_per_pass(recipe, within, truth, spec.truth.measure, task)
     prices = Prices({}, size, rate)
     prices = replace(prices, epoch=prices.of_passes(passes_per_epoch(recipe, within, len(task.train))))
@@ -175,22 +175,21 @@ def _planned(
     return replace(recipe, training=training, distribution=replace(d, start_epoch=min(d.start_epoch, epochs))), prices
 
 
-def _timed(recipe: Recipe, task: Task, sharing: Sharing, device: str) -> tuple[float, float, Pick]:
+def _timed(recipe: Recipe, task: Task, sharing: SharingAlgorithm, device: str) -> tuple[float, float, Pick]:
     """Seconds by the clock of an epoch and of a pick, from a few steps; and what a pick takes."""
     batch = recipe.training.batch_size
     steps = len(task.train) // batch
-    d = replace(recipe.distribution, start_epoch=0)
-    short = replace(recipe, training=replace(recipe.training, epochs=1, warmup_epochs=0.0), distribution=d)
+    few, many = min(2, steps), min(8, steps)
     taken = {}
-    for count in (1, 2, 8):  # the first warms up
-        part = replace(task, train=task.train.take(slice(0, min(steps, count) * batch)))
+    for count in (1, few, many):  # the first warms up
+        part = replace(task, train=task.train.take(slice(0, count * batch)))
         began = time.perf_counter()
-        run = train.train(short, task=part, device=device)
+        run = train.train(recipe.shortened(), task=part, device=device)
         if run.device.type == "cuda":
             torch.cuda.synchronize()
         taken[count] = time.perf_counter() - began
-    step = max(1e-6, (taken[8] - taken[2]) / 6)
-    once = max(0.0, taken[2] - 2 * step) if recipe.distribution.step == "reinforce" else 0.0
+    step = max(1e-6, (taken[many] - taken[few]) / (many - few)) if many > few else taken[few] / few
+    once = max(0.0, taken[few] - few * step) if recipe.distribution.step == "reinforce" else 0.0
     began = time.perf_counter()
     pick = sharing.pick(run, np.random.default_rng(0))
     return steps * step + once, time.perf_counter() - began, pick

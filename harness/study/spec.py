@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import BadTable, UserError
+from benchmarks.errors import BadTable, NoSuchResult, UserError
 from benchmarks.spaces import NB201, space
 from benchmarks.truth import shelf
 from benchmarks.truth.table import GroundTruth, Measure
@@ -39,7 +39,7 @@ class Truth:
         """The measure in the named table, or in the one at hand that has it."""
         table = shelf.table_for(space_name, measure, named)
         if measure not in table:
-            raise UserError(f"{table.path.name} has no accuracy for {measure}. It has:\n{table.describe()}")
+            raise NoSuchResult(f"{table.path.name} has no accuracy for {measure}. It has:\n{table.describe()}")
         return cls(named or table.path.name, measure, digest(table))
 
     def open(self, space_name: str) -> GroundTruth:

@@ -59,6 +59,16 @@ def test_architectures_that_compute_the_same_are_scored_once(run):
     np.testing.assert_allclose(scores.loss[::40], loss, atol=1e-5)
 
 
+def test_with_partial_channels_every_architecture_is_scored_itself(task):  # noqa: F811
+    changes = ("network.partial_channels=2", "network.bn_affine=false", "sampling.law=distribution")
+    run = train(recipe(*changes, "distribution.model=softmax"), task=task)
+    indices = np.flatnonzero(SPACE.classes("computation") < 40)[::30]
+    scores = rank(run, indices)
+    loss, _ = one_by_one(run, indices)
+    assert scores.distinct == len(indices)
+    np.testing.assert_allclose(scores.loss, loss, rtol=0, atol=1e-5)
+
+
 def test_ranking_leaves_the_network_as_it_was(run):
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
     for bn in ("batch", "running", "recalibrate"):

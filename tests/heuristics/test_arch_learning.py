@@ -1,10 +1,12 @@
 """Distributions over architectures in training: resumed, kept apart from the weights, and refused."""
 
+import json
+
 import pytest
 import torch
 from learned import LEARNED, TINY, context, ends_alike, weights_of
 
-from harness.train import start, train
+from harness.train import Diverged, start, train
 from heuristics.hooks import Path
 from heuristics.recipe import Recipe, RecipeError
 
@@ -81,3 +83,18 @@ def test_the_distribution_waits_for_its_first_epoch(digits):
 def test_what_cannot_be_combined_is_refused(changes, reason):
     with pytest.raises(RecipeError, match=reason):
         Recipe().override(changes)
+
+
+def test_samples_without_a_likelihood_have_diverged(digits, tmp_path):
+    parsec = (*LEARNED, "distribution.step=importance", "distribution.samples=2", "training.clip=null")
+    wild = TINY.override([*parsec, "training.learning_rate=1e20", "training.epochs=4"])
+    with pytest.raises(Diverged, match=r"not finite in epoch \d by step \d+: the run diverged"):
+        train(wild, tmp_path / "run", task=digits)
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "diverged"
+
+
+def test_a_recipe_shortened_for_timing_learns_at_once():
+    late = TINY.override([*LEARNED, "training.epochs=50", "distribution.start_epoch=15", "training.warmup_epochs=5"])
+    short = late.shortened()
+    assert (short.training.epochs, short.training.warmup_epochs, short.distribution.start_epoch) == (1, 0.0, 0)
+    assert short.network == late.network

@@ -21,19 +21,30 @@ def test_exponentiated_gradients_stay_on_the_simplex_above_the_floor():
     for _ in range(300):
         model.exponentiate([drift + torch.randn(6, 5), torch.randn(6)], rate=0.1, floor=1e-5)
         assert torch.allclose(model.table.sum(1), torch.ones(6), atol=1e-6)
-        assert model.table.min().item() > 0.5e-5
+        assert model.table.min().item() > 0.9999e-5
         assert torch.allclose(model.shares[[1, 2]].sum(), torch.ones(()), atol=1e-6)
         assert torch.allclose(model.shares[[3, 4, 5]].sum(), torch.ones(()), atol=1e-6)
     assert model.table.min().item() < 2e-5  # far enough for the floor to matter
 
 
-def test_an_exponentiated_step_is_the_published_one():
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e6])
+def test_the_floor_holds_after_however_large_a_step(size):
+    model = Simplex([5] * 6, groups=[(1, 2), (3, 4, 5)])
+    model.exponentiate([size * torch.randn(6, 5), size * torch.randn(6)], rate=1.0, floor=1e-5)
+    assert torch.allclose(model.table.sum(1), torch.ones(6), atol=1e-6)
+    assert 0.9999e-5 <= model.table.min().item() <= 1e-5 or size == 1.0
+    assert model.shares[1:].min().item() >= 0.9999e-5
+    assert model.log_probabilities().isfinite().all()
+
+
+def test_an_exponentiated_step_multiplies_normalises_and_raises_to_the_floor():
     model = Simplex([3, 2])
     before = np.array([[1 / 3] * 3, [0.5, 0.5, 0]])
     gradient = np.array([[300.0, -2.0, 0.5], [1.0, 1.0, 0.0]])
     model.exponentiate([torch.tensor(gradient)], rate=0.1, floor=1e-5)
     for row, start_row, g, k in zip(model.table.tolist(), before, gradient, (3, 2), strict=True):
-        raised = np.maximum(start_row[:k] * np.exp(-0.1 * g[:k]), 1e-5)
+        moved = start_row[:k] * np.exp(-0.1 * g[:k])
+        raised = np.maximum(moved / moved.sum(), 1e-5)
         np.testing.assert_allclose(row[:k], raised / raised.sum(), rtol=1e-5)
         assert row[k:] == [0.0] * (3 - k)
 

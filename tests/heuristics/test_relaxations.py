@@ -148,6 +148,13 @@ def test_the_projection_keeps_what_is_near():
     torch.testing.assert_close(far, torch.tensor([[0.3, 0.2, 0.5], [0.0, 0.0, 1.0]]))
 
 
+def test_the_projection_of_nothing_is_the_largest_option():
+    allowed = torch.tensor([[True, True, True], [False, True, True]])
+    centre = torch.tensor([[0.3, 0.4, 0.3], [0.0, 0.5, 0.5]])
+    fallen = projected(centre - torch.tensor([[0.5, 0.5, 0.35], [0.0, 0.6, 0.7]]), centre, 1.0, allowed)
+    assert fallen.tolist() == [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+
+
 # ---- Dirichlet ------------------------------------------------------------------------------------------------------
 
 
@@ -162,3 +169,15 @@ def test_dirichlet_mixtures_have_the_distributions_mean_and_spread():
     torch.testing.assert_close(draws[:, 0].var(0), variance, atol=0.01, rtol=0.1)
     assert float(draws[:, 1, 2:].abs().max()) == 0
     torch.testing.assert_close(model.probabilities()[0], b / b.sum())
+
+
+def test_dirichlet_mixtures_stay_finite_far_from_the_start():
+    torch.manual_seed(0)
+    model = Dirichlet([5] * 6)
+    with torch.no_grad():
+        model.table.copy_(torch.linspace(-200, 5, 30).view(6, 5))
+    model.table.grad = None
+    mixture = model.mixture()
+    assert torch.allclose(mixture.sum(1), torch.ones(6))
+    (slope,) = torch.autograd.grad(mixture[:, 0].sum(), [model.table])
+    assert slope.isfinite().all()

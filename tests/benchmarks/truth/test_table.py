@@ -152,6 +152,20 @@ def test_costs_come_back_as_written(table):
     assert table.train_seconds("cifar10", 108, "r0", rows=[4]).tolist() == [5.5]
 
 
+def test_training_seconds_are_the_mean_of_what_seeds_have(tmp_path):
+    columns = {"arch": ["a", "b", "c"]} | {
+        f"d.train_seconds.e36.r{k}": v for k, v in enumerate(([1.0, 2.0, NAN], [3.0, NAN, NAN]))
+    }
+    write_table(tmp_path / "seeds.parquet", columns | {"d.train_seconds.e4": [1.0, 2.0, 3.0]}, ABOUT)
+    table = GroundTruth(tmp_path / "seeds.parquet")
+    assert table.timed_epochs("d") == ["36", "4"]
+    assert table.timed_epochs("e") == []
+    np.testing.assert_array_equal(table.mean_train_seconds("d", 36), [2.0, 2.0, NAN])
+    assert table.mean_train_seconds("d", "4", [2, 0]).tolist() == [3.0, 1.0]
+    with pytest.raises(NoSuchResult, match=r"no column d\.train_seconds\.e12"):
+        table.mean_train_seconds("d", 12)
+
+
 @pytest.mark.parametrize(
     ("method", "question"),
     [

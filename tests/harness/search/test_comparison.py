@@ -83,6 +83,46 @@ def test_more_seeds_keep_the_runs_there_are(table):
     assert few < many
 
 
+def test_fidelities_go_from_the_cheapest_up_and_have_to_be_there(table):
+    assert comparison(table, only=("200", "12")).fidelities == ("12", "200")
+    with pytest.raises(UserError, match=r"no cifar10-valid valid accuracies of mean after 36 epochs.*after 12, 200"):
+        comparison(table, only=("12", "36")).specs()
+
+
+def test_rates_are_of_distributions_alone(table):
+    slow, fast = (comparison(table, algorithms=("spos", "darts"), rate=rate) for rate in (1.0, 10.0))
+    assert slow.recipe("spos") == fast.recipe("spos")
+    assert slow.recipe("darts") != fast.recipe("darts")
+
+
+@pytest.mark.parametrize("seed", ["one", "r0"])
+def test_nas_bench_101_is_seen_by_the_repeat_that_its_table_has(seed, tmp_path):
+    within = space("nb1shot1-1")
+    hashes = within.hashes(within.subset("unique-cell")).tolist()
+    values = np.random.default_rng(0).uniform(80, 95, len(hashes))
+    columns = {"hash": hashes}
+    for epochs, name in (("12", seed), ("108", seed), ("108", "r2")):
+        columns[f"cifar10.valid.e{epochs}.{name}"] = values + int(epochs) / 100
+    columns |= {"cifar10.test.e108.mean": values, "cifar10.train_seconds.e108.r0": 10 * values}
+    write_table(
+        tmp_path / "made.parquet",
+        columns | {"cifar10.train_seconds.e108.r1": 30 * values},
+        {"space": "nb101", "family": "made", "accuracy_unit": "percent"},
+    )
+    chosen = Comparison(
+        "nb1shot1-1", "cifar10", ("random", "hyperband"), Budget("seconds", 2e5), 2, str(tmp_path / "made.parquet")
+    )
+    assert chosen.truth.measure.seed == seed
+    assert chosen.fidelities == ("12", "108")
+    seen = chosen.objective("108")
+    known = ~np.isnan(seen.fidelities[0].values)
+    assert np.array(seen.fidelities[0].seconds)[known].mean() == pytest.approx(20 * values.mean(), rel=0.05)
+    store, ended = made(chosen, tmp_path)
+    assert ended == ["done", "done"]
+    outcome = write_search_report(chosen, store, tmp_path / "report")
+    assert all(len(entry.picks) == 2 for entry in outcome.entries)
+
+
 def test_a_comparison_survives_json(table):
     chosen = comparison(table, overrides=("network.channels=4",), only=("12",), rate=3.0)
     assert Comparison.from_dict(json.loads(json.dumps(chosen.as_dict()))) == chosen
