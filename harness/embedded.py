@@ -7,6 +7,7 @@ On one machine, with one version of torch, a training gives the same numbers eve
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -25,6 +26,7 @@ from benchmarks.tasks.digits import DigitsRecipe
 from benchmarks.truth.shelf import EMBEDDED
 from benchmarks.truth.table import GroundTruth, Measure, write_table
 from benchmarks.versions import DIGITS_VERSION
+from harness.workers import begin
 from heuristics import recipe as recipes
 from heuristics.recipe import Recipe
 
@@ -111,7 +113,9 @@ def train_all(
 ) -> None:
     """Train architectures (index, seed), each in its file in the folder `done`."""
     done.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=begin, initargs=(os.getpid(),)
+    ) as pool:
         futures = [pool.submit(measure, benchmark, *job, done) for job in jobs]
         try:
             for count, future in enumerate(as_completed(futures), 1):
@@ -244,9 +248,3 @@ def _read(done: Path, benchmark: Benchmark, index: int, seed: int) -> Mapping[st
     except (OSError, ValueError):
         return None
     return result if result.get("recipe") == benchmark.spec(index, seed).hash else None
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)

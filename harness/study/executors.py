@@ -7,9 +7,6 @@ failures are in the store, which all places share.
 from __future__ import annotations
 
 import os
-import signal
-import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.errors import UserError
+from harness import workers
 from harness.study.spec import Job, job
 
 TRIES = 3
@@ -199,17 +197,7 @@ def _turn(device: str) -> str:
 
 
 def _start_worker(threads: int, parent: int, number: int) -> None:
-    """In a new worker: its number and threads, and an end when the parent is gone, even if that was killed."""
-    import torch
-
+    """In a new worker."""
     global _worker_number
     _worker_number = number
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    workers.begin(parent, threads)

@@ -1,9 +1,15 @@
+import dataclasses
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import versions
@@ -65,6 +71,30 @@ def test_a_build_goes_on_where_it_stopped_with_the_same_numbers(built, tmp_path)
         assert np.array_equal(again.accuracy("digits", "test", 1, seed), table.accuracy("digits", "test", 1, seed))
     after = {path.name: path.stat().st_mtime_ns for path in done.glob("*.json")}
     assert {name for name in before if before[name] == after[name]} == {path.name for path in kept[:3]}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds workers in /proc")
+def test_workers_do_not_outlive_a_builder_that_is_killed(tmp_path):
+    content = {**dataclasses.asdict(tiny()), "architectures": 300, "recipe": tiny().recipe.as_dict()}
+    del content["name"], content["recipe"]["space"]
+    (tmp_path / "long.yaml").write_text(yaml.safe_dump(content | {"seeds": [0]}))
+    command = [sys.executable, "-m", "harness.cli", "benchmark", "build", str(tmp_path / "long.yaml")]
+    builder = subprocess.Popen([*command, "--out", str(tmp_path), "--workers", "1"], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: list((tmp_path / "long").glob("*.json")), 120)
+        workers = Path(f"/proc/{builder.pid}/task/{builder.pid}/children").read_text().split()
+    finally:
+        builder.kill()
+        builder.wait()
+    assert workers
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
+
+
+def wait_until(true, seconds):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_tables_of_another_version_of_the_digits_are_refused(built, monkeypatch):
