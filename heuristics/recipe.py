@@ -43,6 +43,8 @@ class TaskSection:
     train_images: int | None = None
     """Keep so many training images after the split; None keeps all."""
     valid_images: int | None = None
+    test_images: int | None = None
+    """Only stand-alone training is tested."""
     seed: int = 0
     """Of the division into training and validation images (digits: of the canvases). Apart from the recipe's seed,
     so that runs of several seeds see the same data and are scored on the same images."""

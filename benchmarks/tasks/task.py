@@ -54,6 +54,7 @@ class Request:
     train_portion: float
     train_images: int | None
     valid_images: int | None
+    test_images: int | None
     seed: int
 
 
@@ -76,6 +77,7 @@ def load_task(
     train_portion: float = 0.9,
     train_images: int | None = None,
     valid_images: int | None = None,
+    test_images: int | None = None,
     seed: int = 0,
     folder: Path | None = None,
 ) -> Task:
@@ -90,6 +92,7 @@ def load_task(
         train_images: keep the first so many training images, or all (digits: make so many, that share of 8,000 if
             not given).
         valid_images: likewise for validation images (digits: 2,000 if not given).
+        test_images: likewise for test images (digits: 4,000 if not given).
         seed: of the order of training and validation images, of which the first ones are kept, and of the division
             into both where it is not given (digits: of everything in the canvases).
         folder: where the data sets lie; `shelf.data_dir()` if not given.
@@ -101,10 +104,11 @@ def load_task(
         raise UserError(f"There is no task {name!r}; there are {', '.join(TASKS)}.")
     if not 0 < train_portion <= 1:
         raise UserError(f"The share of images that trains is above 0 and at most 1, not {train_portion}.")
-    if any(count is not None and count < 1 for count in (train_images, valid_images)):
-        raise UserError("The numbers of training and validation images are at least 1.")
+    if any(count is not None and count < 1 for count in (train_images, valid_images, test_images)):
+        raise UserError("The numbers of training, validation and test images are at least 1.")
     source = TASKS[name]
-    parts = source.load(Request(folder or shelf.data_dir(), train_portion, train_images, valid_images, seed))
+    request = Request(folder or shelf.data_dir(), train_portion, train_images, valid_images, test_images, seed)
+    parts = source.load(request)
     if len(parts) == 2:
         official, test = parts
         order = _order(len(official), seed)
@@ -113,6 +117,7 @@ def load_task(
     train, valid, test = parts
     train = _first(train, train_images, f"training images of {name}")
     valid = _first(valid, valid_images, f"validation images of {name}")
+    test = _first(test, test_images, f"test images of {name}")
     size = size or train.images.shape[-1]
     train, valid, test = (shrink(split, size) for split in (train, valid, test))
     return Task(name, source.classes, train, valid, test, source.mean, source.std, size // 8, source.flip)
@@ -139,7 +144,7 @@ def _first(split: Split, count: int | None, what: str) -> Split:
 def _digits(request: Request) -> tuple[Split, ...]:
     train, valid, test = DIGITS_SIZES
     train = request.train_images or round(request.train_portion * train)
-    return make_digits(train, request.valid_images or valid, test, request.seed)
+    return make_digits(train, request.valid_images or valid, request.test_images or test, request.seed)
 
 
 def _of_255(red: float, green: float, blue: float) -> Channels:

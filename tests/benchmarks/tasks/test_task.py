@@ -50,14 +50,17 @@ def test_an_official_split_stays_as_it_is(small_cifar10, number_of):
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar10-valid", "digits"])
 def test_the_first_images_are_kept(name, small_cifar10):
-    sizes = {"train_images": 60, "valid_images": 15}
+    sizes = {"train_images": 60, "valid_images": 15, "test_images": 15}
     task = load_task(
-        name, folder=small_cifar10, **({"train_images": 90, "valid_images": 20} if name == "digits" else {})
+        name,
+        folder=small_cifar10,
+        **({"train_images": 90, "valid_images": 20, "test_images": 40} if name == "digits" else {}),
     )
     less = load_task(name, folder=small_cifar10, **sizes)
-    assert (len(less.train), len(less.valid)) == (60, 15)
+    assert (len(less.train), len(less.valid), len(less.test)) == (60, 15, 15)
     assert torch.equal(less.train.images, task.train.images[:60])
     assert torch.equal(less.valid.labels, task.valid.labels[:15])
+    assert torch.equal(less.test.images, task.test.images[:15])
     assert less.train.images.is_contiguous(memory_format=torch.channels_last)
 
 
