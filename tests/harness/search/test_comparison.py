@@ -11,6 +11,7 @@ from scipy import stats as scipy_stats
 
 from benchmarks.errors import UserError
 from benchmarks.spaces import space
+from benchmarks.truth.shelf import EMBEDDED
 from benchmarks.truth.table import GroundTruth, Measure, write_table
 from harness import embedded
 from harness.cli import supernet
@@ -93,6 +94,17 @@ def test_rates_are_of_distributions_alone(table):
     slow, fast = (comparison(table, algorithms=("spos", "darts"), rate=rate) for rate in (1.0, 10.0))
     assert slow.recipe("spos") == fast.recipe("spos")
     assert slow.recipe("darts") != fast.recipe("darts")
+
+
+def test_the_embedded_scenes_are_of_the_tables_that_ship():
+    for name in embedded.names():
+        path = EMBEDDED / f"{name}.parquet"
+        if path.exists():
+            chosen = Comparison(embedded.load(name).space, "digits", ("random",), Budget("wall", 60), 1)
+            assert chosen.ground_truth.path == path
+            assert set(chosen.scene.reported) <= set(chosen.ground_truth.measures)
+            assert embedded.load(name).recipe.as_dict()["training"] == chosen.ground_truth.about["recipe"]["training"]
+            assert embedded.load(name).recipe.task.name == "digits"
 
 
 @pytest.mark.parametrize("seed", ["one", "r0"])
