@@ -367,6 +367,8 @@ def test_the_plot_follows_the_colour_scheme(opened):
     def prefer(scheme):
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        # The page is told before it is drawn anew.
+        opened.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
         return [
             picture(opened),
             *(find(opened, css).value_of_css_property("background-color") for css in ("body", ".card")),
