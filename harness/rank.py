@@ -148,7 +148,10 @@ def _scored(
     out: Path | None,
     progress: Callable[[int, int], None] | None,
 ) -> NDArray[np.float64]:
-    """Summed loss and correct images of each architecture: (architectures, 2)."""
+    """Summed loss and correct images of each architecture: (architectures, 2).
+
+    A third column counts batches, so that an interrupt cannot part a sum from its count.
+    """
     partial = out / PARTIAL if out else None
     identity = hashlib.sha256(repr((run.recipe.hash, run.epoch, archs)).encode()).hexdigest()
     sums, done = _resume(partial, identity, len(archs))
@@ -169,36 +172,38 @@ def _scored(
                 else:
                     logits = logits_of(network, x, archs[max(0, first) :])
                 for k, output in enumerate(logits, max(0, first)):
-                    sums[k, 0] += F.cross_entropy(output.float(), y, reduction="sum")
-                    sums[k, 1] += (output.argmax(1) == y).sum()
+                    loss = F.cross_entropy(output.float(), y, reduction="sum")
+                    sums[k] += torch.stack([loss, (output.argmax(1) == y).sum(), torch.ones_like(loss)])
                     done += 1
                     if progress and done % 16 == 0:
                         progress(done, len(archs) * len(batches))
                     if partial and time.perf_counter() - saved > SAVE_SECONDS:
-                        _save(partial, identity, sums, done)
+                        _save(partial, identity, sums)
                         saved = time.perf_counter()
     except KeyboardInterrupt:
         if partial:
-            _save(partial, identity, sums, done)
+            _save(partial, identity, sums)
         raise
     finally:
         network.train(was_training)
     if partial:
         partial.unlink(missing_ok=True)
-    return sums.cpu().numpy()
+    return sums[:, :2].cpu().numpy()
 
 
 def _resume(partial: Path | None, identity: str, count: int) -> tuple[Tensor, int]:
     if partial and partial.exists():
         with np.load(partial) as content:
             if str(content["identity"]) == identity:
-                return torch.from_numpy(content["sums"]), int(content["done"])
-    return torch.zeros(count, 2, dtype=torch.float64), 0
+                sums = torch.from_numpy(content["sums"])
+                if sums.shape == (count, 3):
+                    return sums, int(sums[:, 2].sum())
+    return torch.zeros(count, 3, dtype=torch.float64), 0
 
 
-def _save(partial: Path, identity: str, sums: Tensor, done: int) -> None:
+def _save(partial: Path, identity: str, sums: Tensor) -> None:
     writing = partial.with_name(partial.name + ".writing.npz")
-    np.savez(writing, identity=identity, sums=sums.cpu().numpy(), done=done)
+    np.savez(writing, identity=identity, sums=sums.cpu().numpy())
     writing.replace(partial)
 
 

@@ -128,7 +128,9 @@ def read_scores(
     merged = 0
     if repeated.any():
         means = pd.DataFrame({**{f"key{i}": keys[c] for i, c in enumerate(keys)}, **scores})
-        means = means.groupby([f"key{i}" for i in range(len(keys.columns))], sort=False, as_index=False).mean()
+        means = means.groupby(
+            [f"key{i}" for i in range(len(keys.columns))], sort=False, as_index=False, dropna=False
+        ).mean()
         merged = len(keys) - len(means)
         keys = means.iloc[:, : len(keys.columns)].set_axis(keys.columns, axis=1)
         scores = {name: means[name].to_numpy() for name in scores}

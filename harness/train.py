@@ -31,7 +31,7 @@ from harness.supernet.build import build_network
 from harness.writing import write_text
 from heuristics import recipe as recipes
 from heuristics.extras import extras_for
-from heuristics.hooks import Context, LossTerm, NotFinite, Sampler, StepRule, UpdateTransform
+from heuristics.hooks import Context, LossTerm, NotFinite, Sampler, StepRule
 from heuristics.learners import Learner, learner_for
 from heuristics.losses import losses_for
 from heuristics.recipe import Recipe, TrainingSection
@@ -142,7 +142,8 @@ def train(
         _prepare(run, out, resume)
     law = law_of(run)
     extra_terms, transforms = extras_for(recipe)
-    rule, terms = _step_rule(run, transforms), [*losses_for(recipe), *extra_terms]
+    rule = Accumulate(transforms) if transforms or extra_terms else _step_rule(run)
+    terms = [*losses_for(recipe), *extra_terms]
     steps_per_epoch = len(run.task.train) // recipe.training.batch_size
     steps = recipe.training.epochs * steps_per_epoch
     ctx = Context(recipe, space(recipe.space), run.network, run.optimiser, np.random.default_rng(), steps=steps)
@@ -223,11 +224,11 @@ def _other_batches(run: Run, epoch: int) -> Iterator[tuple[torch.Tensor, torch.T
         yield from train_batches(images, run.task, size, seed=seed, epoch=epoch)
 
 
-def _step_rule(run: Run, transforms: list[UpdateTransform]) -> StepRule:
+def _step_rule(run: Run) -> StepRule:
     """Paths one after the other; on a GPU as one CUDA graph, where the recipe allows it and nothing looks between."""
-    if run.device.type == "cuda" and fair.fits(run.recipe) and not transforms:
+    if run.device.type == "cuda" and fair.fits(run.recipe):
         return fair.FairStep(capture=True)
-    return Accumulate(transforms)
+    return Accumulate()
 
 
 def learning_rate(t: TrainingSection, step: int, steps: int, steps_per_epoch: float) -> float:

@@ -42,6 +42,22 @@ def problems(r: Recipe, laws: Sequence[str]) -> Iterable[str]:
     ):
         if not 0 <= rate < 1:
             yield f"{name} is {rate}, but must lie in [0, 1)"
+    t, d = r.training, r.distribution
+    for name, number, low, high in (
+        ("seed", r.seed, 0, None),
+        ("training.learning_rate", t.learning_rate, 0, None),
+        ("training.final_learning_rate", t.final_learning_rate, 0, None),
+        ("training.momentum", t.momentum, 0, None),
+        ("training.weight_decay", t.weight_decay, 0, None),
+        ("training.warmup_epochs", t.warmup_epochs, 0, None),
+        ("training.label_smoothing", t.label_smoothing, 0, 1),
+        ("training.clip", t.clip, 0, None),
+        ("distribution.learning_rate", d.learning_rate, 0, None),
+        ("distribution.weight_decay", d.weight_decay, 0, None),
+        ("distribution.beta1", d.beta1, 0, 1),
+    ):
+        if number is not None and not (low <= number and (high is None or number < high)):
+            yield f"{name} is {number}, but must be at least {low}" + ("" if high is None else f" and below {high:g}")
     if not 0 < r.task.train_portion <= 1:
         yield f"task.train_portion is {r.task.train_portion}, but must lie in (0, 1]"
     if r.space == "nb201":
@@ -55,6 +71,10 @@ def problems(r: Recipe, laws: Sequence[str]) -> Iterable[str]:
         yield "network.op_on=node is for nb201: the 1Shot1 spaces have their operations on nodes already"
     if r.evaluation.bn == "running" and not r.network.bn_track:
         yield "evaluation.bn=running needs network.bn_track=true: without it there are no running statistics"
+    if r.sampling.batch == "split" and r.sampling.law == "sandwich":
+        yield "sampling.batch=split does not go with law=sandwich: students would see other images than their teacher"
+    if r.sampling.batch == "split" and r.sampling.law == "distribution" and r.distribution.step == "importance":
+        yield "sampling.batch=split does not go with distribution.step=importance: likelihoods are of the whole batch"
     if (r.sampling.law == "fixed") != (r.sampling.architecture is not None):
         yield "sampling.law=fixed and sampling.architecture go together: it trains that one alone"
     if r.sampling.law in ("fair", "sandwich", "fixed") and r.sampling.paths != 1:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from benchmarks.errors import UserError
 from heuristics.hooks import Context, LossTerm, Path, StepResult, UpdateTransform
 
 
@@ -21,8 +22,13 @@ class Accumulate:
     def run(self, ctx: Context, plan: Sequence[Path], losses: Sequence[LossTerm]) -> StepResult:
         training, sampling = ctx.recipe.training, ctx.recipe.sampling
         split = sampling.batch == "split" and len(plan) > 1
-        images = ctx.images.chunk(len(plan)) if split else [ctx.images] * len(plan)
-        labels = ctx.labels.chunk(len(plan)) if split else [ctx.labels] * len(plan)
+        if split and len(ctx.labels) < len(plan):
+            raise UserError(
+                f"A batch of {len(ctx.labels)} images cannot be split among {len(plan)} paths: raise "
+                "training.batch_size, or set sampling.batch=whole."
+            )
+        images = ctx.images.tensor_split(len(plan)) if split else [ctx.images] * len(plan)
+        labels = ctx.labels.tensor_split(len(plan)) if split else [ctx.labels] * len(plan)
         share = 1 / len(plan) if sampling.reduce == "mean" else 1.0
         ctx.optimiser.zero_grad(set_to_none=training.unsampled == "keep")
         total = correct = torch.zeros((), device=ctx.images.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.report.page_tables import resampled
 from harness.study.analysis import Analysis
 from harness.study.overview import mean_tau, state_of
 from harness.study.plan import Study
@@ -44,9 +45,11 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         f"its shared weights, by {study.base.evaluation.metric}, and is compared with {measure} of {a.truth}.",
         "Kendall tau is tau-b. Sparse tau floors the true accuracies to bins of 0.1 or 1 percentage points before "
         "tau-b is taken, after the text of Yu et al. (2021); their released code bins positions too.",
-        f"Intervals are 95 % percentile intervals of {a.resamples:,} bootstrap resamples of architectures and seeds "
-        "together; the same resamples serve all settings, so that differences are paired. P-values are two-sided "
-        "bootstrap p-values of the paired difference from the base, corrected by Holm's method over all settings"
+        f"Intervals are 95 % percentile intervals of {a.resamples:,} draws: architectures are resampled, the same for "
+        "all settings, so that differences are paired"
+        + ("; what the mean over seeds may be off by is drawn from Student's t. " if len(a.seeds) > 1 else ". ")
+        + "P-values are two-sided, of the paired difference from the base: the level at which its interval would just "
+        "reach 0, corrected by Holm's method over all settings"
         + (f"; the smallest that can occur before correction is {a.smallest_p:.4f}." if a.smallest_p else "."),
         "The regret of a ranking's first k is the true accuracy lost by the best of them against the best "
         "architecture scored, in percentage points. P(surpass random) is the probability that the ranking's first "
@@ -100,7 +103,7 @@ def _checklist(study: Study, a: Analysis, done: list[Result]) -> list[dict[str, 
         },
         {
             "question": "Are results given with their uncertainty?",
-            "answer": f"Intervals over architectures and seeds from {a.resamples:,} resamples; corrected p-values.",
+            "answer": f"Intervals over {resampled(a.as_json())} from {a.resamples:,} draws; corrected p-values.",
         },
         {
             "question": "Is there a comparison with simple baselines?",

@@ -25,13 +25,17 @@ def fits(recipe: Recipe) -> bool:
 
     With `none`, some operations have no part in a path's output: here they get gradients of zero instead of none,
     and convolutions of nodes that nothing reaches leave the shift of their batch norm. Dropout would draw other
-    numbers.
+    numbers, running statistics would take in a step once instead of once per path, and parts of a batch have to be
+    of one size.
     """
     alike = recipe.training.unsampled == "zero" and not recipe.network.bn_affine
     dropout = recipe.network.path_dropout or recipe.network.global_dropout
     fair = recipe.space == "nb201" and recipe.sampling.law == "fair"
     partial = recipe.network.partial_channels > 1
-    return fair and (alike or not recipe.sampling.with_none) and not dropout and not partial
+    paths = len(OPS) - (not recipe.sampling.with_none) * (NONE + 1)
+    uneven = recipe.sampling.batch == "split" and recipe.training.batch_size % paths
+    other = dropout or partial or recipe.network.bn_track or uneven
+    return fair and (alike or not recipe.sampling.with_none) and not other
 
 
 class FairStep:

@@ -44,6 +44,10 @@ def test_the_hash_names_the_contents():
         ("sampling.law=fixed", "go together"),
         ("network.ws_bn=true", "is for the 1Shot1 spaces"),
         ("network.channel_mode=shuffle", "is for the 1Shot1 spaces"),
+        ("training.learning_rate=-1", "training.learning_rate is -1.0, but must be at least 0"),
+        ("training.clip=-5", "training.clip is -5.0, but must be at least 0"),
+        ("training.label_smoothing=2", "must be at least 0 and below 1"),
+        ("seed=-1", "seed is -1, but must be at least 0"),
         ("training.warmup_epochs=500", "must be below training.epochs"),
     ],
 )
@@ -62,6 +66,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(change, message):
         (["space=nb1shot1-1", "sampling.with_none=false"], "nb1shot1-1 has no operation none"),
         (["space=nb1shot1-1", "network.op_on=node"], "operations on nodes already"),
         (["training.momentum=0", "training.nesterov=true"], "nesterov needs"),
+        (["sampling.law=sandwich", "sampling.batch=split"], "other images than their teacher"),
     ],
 )
 def test_combinations_that_contradict_are_refused(changes, message):

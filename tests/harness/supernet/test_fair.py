@@ -62,6 +62,8 @@ def test_static_steps_train_the_weights_that_paths_one_by_one_do(changes):
         ["sampling.with_none=false", "network.path_dropout=0.1"],
         ["sampling.with_none=false", "network.global_dropout=0.1"],
         ["training.unsampled=zero"],
+        ["sampling.with_none=false", "network.bn_track=true"],
+        ["sampling.with_none=false", "sampling.batch=split", "training.batch_size=126"],
     ],
 )
 def test_what_static_steps_would_compute_differently_is_left_to_the_others(changes):
