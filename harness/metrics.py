@@ -82,12 +82,18 @@ def weighted_tau(scores: ArrayLike, truth: ArrayLike) -> float:
     return 0.0 if np.ptp(x) == 0 else float(stats.weightedtau(x, y).statistic)
 
 
+def agreement(a: ArrayLike, b: ArrayLike) -> float:
+    """tau-b between two rankings of which neither is the truth; 0 by rule where one of them orders nothing."""
+    return 0.0 if min(np.ptp(np.asarray(a)), np.ptp(np.asarray(b))) == 0 else kendall_tau(a, b)
+
+
 def partial_tau(scores: ArrayLike, truth: ArrayLike, control: ArrayLike) -> float:
     """Kendall's partial tau given a third variable, such as parameter count (Kendall, Biometrika 1942).
 
-    (t_st - t_sc t_tc) / sqrt((1 - t_sc^2)(1 - t_tc^2)); 0 by rule where the control determines either order.
+    (t_st - t_sc t_tc) / sqrt((1 - t_sc^2)(1 - t_tc^2)); 0 by rule where the control determines either order. A control
+    that is the same for all takes nothing away.
     """
-    st, sc, tc = kendall_tau(scores, truth), kendall_tau(scores, control), kendall_tau(truth, control)
+    st, sc, tc = kendall_tau(scores, truth), agreement(scores, control), agreement(truth, control)
     scale = math.sqrt(max(0.0, 1 - sc**2)) * math.sqrt(max(0.0, 1 - tc**2))
     return (st - sc * tc) / scale if scale > 1e-12 else 0.0
 

@@ -83,7 +83,7 @@ def plan_(name: str, overrides: tuple[str, ...], results: Path) -> None:
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--address", help="Address of the Ray cluster (default: one on this machine).")
 @click.option("--cpus", type=float, default=1, show_default=True, help="CPUs that a run asks Ray for.")
-@click.option("--gpus", type=float, default=0, show_default=True, help="GPUs, or part of one, likewise.")
+@click.option("--gpus", type=float, default=0, help="GPUs, or part of one, likewise (default: 1 with --device cuda).")
 def run(
     name: str, overrides: tuple[str, ...], results: Path, executor: str, workers: int | None, device: str,
     address: str | None, cpus: float, gpus: float,
@@ -146,7 +146,7 @@ def executor_of(name: str, workers: int | None, device: str, address: str | None
     makers: dict[str, Executor] = {
         "local": executors.Processes(workers or (1 if device != "cpu" else os.cpu_count() or 1), device),
         "process": executors.InProcess(device),
-        "ray": executors.Ray(address, cpus, gpus),
+        "ray": executors.Ray(address, cpus, gpus or float(device != "cpu")),
     }
     return makers[name]
 

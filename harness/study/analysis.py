@@ -253,7 +253,7 @@ def _row(
         difference=sampled.difference(label, BASE, shared) if setting.changes and shared else None,
         seed_tau=_mean(
             [
-                metrics.kendall_tau(sampled.scores[label, a], sampled.scores[label, b])
+                metrics.agreement(sampled.scores[label, a], sampled.scores[label, b])
                 for a, b in itertools.combinations(seeds, 2)
             ]
         ),
@@ -270,7 +270,7 @@ def _successive(result: Result, setting: Setting) -> list[float]:
     frame = result.scores()
     score = MEASURES[setting.recipe.evaluation.metric]
     by_epoch = [part[score].to_numpy() for _, part in frame.groupby("epoch")]
-    return [metrics.kendall_tau(a, b) for a, b in itertools.pairwise(by_epoch)]
+    return [metrics.agreement(a, b) for a, b in itertools.pairwise(by_epoch)]
 
 
 def over_ranked(within: SearchSpace, indices: NDArray[np.int64], y: Floats, ranks: Floats) -> dict[str, float]:

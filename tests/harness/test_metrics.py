@@ -74,6 +74,7 @@ def test_partial_tau_by_hand():
     expected = (4 / 6 - 4 / 6 * 2 / 6) / math.sqrt((1 - 16 / 36) * (1 - 4 / 36))
     assert metrics.partial_tau(x, y, z) == pytest.approx(expected)
     assert metrics.partial_tau(x, y, x) == 0
+    assert metrics.partial_tau(x, y, [5] * 4) == pytest.approx(4 / 6)
 
 
 def test_sparse_taus_by_hand():

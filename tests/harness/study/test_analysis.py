@@ -329,6 +329,15 @@ def test_three_settings_are_too_few_for_a_proxy(many, put, store):
     assert analyse(chosen, store, resamples=20).proxy is None
 
 
+def test_a_collapsed_run_has_a_report_as_the_others_do(many, put, store):
+    chosen = many({"channels": [8]})
+    put(chosen, lambda label, seed, y: [np.full(len(y), 10.0)] * 2 if seed == 1 and label != "base" else [y, y + seed])
+    found = analyse(chosen, store, resamples=20)
+    assert found.rows[1].taus[1] == 0
+    assert found.rows[1].seed_tau == pytest.approx(1 / 3)
+    assert found.rows[1].epoch_tau == pytest.approx(2 / 3)
+
+
 # ---- intervals over seeds --------------------------------------------------------------------------------------------
 
 
