@@ -97,7 +97,7 @@ def search(
     workers = workers or (1 if device != "cpu" else os.cpu_count() or 1)
     if missing:
         labels = {spec.hash: spec.label for spec in specs}
-        maker = executor_of(executor, workers, device, address, 1, float(device != "cpu"))
+        maker = executor_of(executor, workers, device, address, cpus=1, gpus=0)
         make_runs(name, store, maker, list(missing.values()), labels)
     folder = out / "reports" / name
     folder.mkdir(parents=True, exist_ok=True)
