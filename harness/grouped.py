@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.truth.table import GroundTruth, Measure
 from harness import metrics, stats
 from harness.correlation import ceiling_of, params_of
+from harness.repeats import over_repeats
 from harness.scores import ScoreTable
 from harness.stats import Estimate
 
@@ -69,17 +71,20 @@ def correlate_groups(
 ) -> GroupedReport:
     """Rank correlations within each group of `by`, averaged over the values of `repeat` (seeds, say).
 
-    The interval of a group resamples its repeats and, within each, its architectures.
+    The interval of a group resamples its architectures, together in all repeats that have the same ones, and adds what
+    the mean over so few repeats may be off by (harness/repeats.py).
 
     Raises:
         NoSuchResult, MetricError: see `correlate`.
     """
     (score,) = table.scores
-    groups = []
-    grouping = table.groups.groupby(by, sort=True)
+    measured = []
+    grouping = table.groups.groupby(by, sort=True, dropna=False)
     for done, (key, members) in enumerate(grouping):
-        parts = [part.index for _, part in members.groupby(repeat, sort=True)] if repeat else [members.index]
-        groups.append(_group(table, score, truth, measure, key, [p.to_numpy() for p in parts], resamples, level, seed))
+        repeats = members.groupby(repeat, sort=True, dropna=False) if repeat else [(None, members)]
+        parts = [_Repeat(table, score, truth, measure, part.index.to_numpy()) for _, part in repeats]
+        _resample(parts, resamples, seed)
+        measured.append((key if isinstance(key, tuple) else (key,), parts))
         if progress:
             progress(done + 1, len(grouping))
     return GroupedReport(
@@ -94,50 +99,58 @@ def correlate_groups(
         level=level,
         seed=seed,
         notes=[f"{table.merged:,} repeated lines were averaged into one per architecture."] if table.merged else [],
-        groups=groups,
+        groups=[_group(key, parts, level, seed) for key, parts in measured],
     )
 
 
-def _group(
-    table: ScoreTable,
-    score: str,
-    truth: GroundTruth,
-    measure: Measure,
-    key: Any,
-    parts: list[Any],
-    resamples: int,
-    level: float,
-    seed: int,
-) -> GroupResult:
-    figures = []
-    draws = []
-    for number, members in enumerate(parts):
-        x, rows = table.scores[score][members], table.rows[members]
-        y = truth.accuracy(measure.dataset, measure.split, measure.epochs, measure.seed, rows)
-        ceiling = ceiling_of(truth, measure, rows)
-        figures.append(
-            {
-                "tau": metrics.kendall_tau(x, y),
-                "top10": metrics.tau_in_true_top(x, y, 0.1) if len(y) >= 100 else np.nan,
-                "spearman": metrics.spearman(x, y),
-                "regret": metrics.regret_at(x, y, 1),
-                "params": metrics.kendall_tau(params_of(truth, measure.dataset, rows), y),
-                "ceiling": ceiling.tau if ceiling else np.nan,
-            }
-        )
-        statistic = {"tau": stats.kendall_statistic(x, y)}
-        draws.append(stats.bootstrap(statistic, len(y), count=resamples, seed=seed + number)["tau"])
-    rng = np.random.default_rng(seed)
-    chosen = rng.integers(len(parts), size=(resamples, len(parts)))
-    two_level = np.stack(draws)[chosen, rng.integers(resamples, size=chosen.shape)].mean(axis=1)
-    mean = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
+class _Repeat:
+    """One ranking: a group's architectures in one repeat."""
+
+    def __init__(
+        self, table: ScoreTable, score: str, truth: GroundTruth, measure: Measure, members: NDArray[np.int64]
+    ) -> None:
+        members = members[np.argsort(table.rows[members], kind="stable")]
+        self.rows, self.x = table.rows[members], table.scores[score][members]
+        self.y = truth.accuracy(measure.dataset, measure.split, measure.epochs, measure.seed, self.rows)
+        self.tau = metrics.kendall_tau(self.x, self.y)
+        self.draws: NDArray[np.float64]
+        ceiling = ceiling_of(truth, measure, self.rows)
+        self.figures = {
+            "top10": metrics.tau_in_true_top(self.x, self.y, 0.1) if len(self.y) >= 100 else np.nan,
+            "spearman": metrics.spearman(self.x, self.y),
+            "regret": metrics.regret_at(self.x, self.y, 1),
+            "params": metrics.kendall_tau(params_of(truth, measure.dataset, self.rows), self.y),
+            "ceiling": ceiling.tau if ceiling else np.nan,
+        }
+
+
+def _resample(parts: list[_Repeat], resamples: int, seed: int) -> None:
+    """Draw tau of all repeats: on common resamples of those that have the same architectures."""
+    alike: list[list[_Repeat]] = []
+    for part in parts:
+        known = next((same for same in alike if np.array_equal(same[0].rows, part.rows)), None)
+        if known is None:
+            alike.append([part])
+        else:
+            known.append(part)
+    for number, same in enumerate(alike):
+        statistics = {str(i): stats.kendall_statistic(part.x, part.y) for i, part in enumerate(same)}
+        draws = stats.bootstrap(statistics, len(same[0].y), count=resamples, seed=seed + number)
+        for i, part in enumerate(same):
+            part.draws = draws[str(i)]
+
+
+def _group(key: tuple[Any, ...], parts: list[_Repeat], level: float, seed: int) -> GroupResult:
+    taus = np.array([part.tau for part in parts])
+    draws = over_repeats(taus, np.stack([part.draws for part in parts]), seed=seed)
+    mean = {name: float(np.mean([part.figures[name] for part in parts])) for name in parts[0].figures}
     optional = {name: None if np.isnan(mean[name]) else mean[name] for name in ("top10", "ceiling")}
     return GroupResult(
-        key=key if isinstance(key, tuple) else (key,),
+        key=key,
         repeats=len(parts),
-        architectures=sum(map(len, parts)),
-        tau=stats.estimate(mean["tau"], two_level, level),
-        tau_sd=float(np.std([f["tau"] for f in figures], ddof=1)) if len(parts) > 1 else None,
+        architectures=sum(len(part.rows) for part in parts),
+        tau=stats.estimate(float(taus.mean()), draws, level),
+        tau_sd=float(taus.std(ddof=1)) if len(parts) > 1 else None,
         top10=optional["top10"],
         spearman=mean["spearman"],
         regret=mean["regret"],

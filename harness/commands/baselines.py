@@ -5,7 +5,6 @@ This is the bar that any score has to clear (and that many published super-nets 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.commands.progress import bar
+from harness.writing import write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +56,7 @@ def baselines(out: Path, resamples: int | None) -> None:
         scores = {PARAMS: params_of(table, measure.dataset, rows).astype(float)}
         keys = zip(table.keys(rows), rows.tolist(), strict=True)
         figures.draw(report, scores, truth, [figures.short_label(key, row) for key, row in keys], folder)
-        (folder / "report.json").write_text(json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n")
+        write_json(folder / "report.json", report.as_json())
         summary.add_row(
             table.path.stem,
             space_name,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.commands.progress import bar
+from harness.writing import write_json
 
 if TYPE_CHECKING:
     from benchmarks.truth.table import GroundTruth, Measure
@@ -194,7 +194,7 @@ def _write_json(content: dict[str, Any], json_path: Path | None, out: Path | Non
     paths = [path for path in (json_path, out / "report.json" if out else None) if path]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_json(path, content)
     return paths
 
 

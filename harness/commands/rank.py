@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from harness.commands.progress import bar
+from harness.writing import write_json
 
 
 @click.command()
@@ -104,4 +104,4 @@ def rank(
         "distinct": scores.distinct,
         "report": report.as_json(),
     }
-    (run_dir / "metrics.json").write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(run_dir / "metrics.json", metrics)

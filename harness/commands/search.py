@@ -66,7 +66,8 @@ def search(
     from harness.search.algorithms import ALGORITHMS, QueryAlgorithm, named
     from harness.search.comparison import Comparison
     from harness.search.ledger import Budget
-    from harness.study.store import Store, write_json
+    from harness.study.store import Store
+    from harness.writing import write_json
 
     if listing:
         for key, algorithm in ALGORITHMS.items():

@@ -47,7 +47,12 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         "tau-b is taken, after the text of Yu et al. (2021); their released code bins positions too.",
         f"Intervals are 95 % percentile intervals of {a.resamples:,} draws: architectures are resampled, the same for "
         "all settings, so that differences are paired"
-        + ("; what the mean over seeds may be off by is drawn from Student's t. " if len(a.seeds) > 1 else ". ")
+        + (
+            "; what the mean over seeds may be off by is drawn from Student's t, in differences with variances "
+            "moderated by those of all settings (Smyth, 2004). "
+            if len(a.seeds) > 1
+            else ". "
+        )
         + "P-values are two-sided, of the paired difference from the base: the level at which its interval would just "
         "reach 0, corrected by Holm's method over all settings"
         + (f"; the smallest that can occur before correction is {a.smallest_p:.4f}." if a.smallest_p else "."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from harness.search.ledger import NAMES
 from harness.search.published import PUBLISHED
 from harness.search.truths import Truths
 from harness.study.store import Store
+from harness.writing import write_json, write_text
 
 
 def write_search_report(
@@ -52,9 +52,9 @@ def write_search_report(
     for name, frame in frames.items():
         frame.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
         if name != "curves":  # which no paper prints
-            (out / "tables" / f"{name}.tex").write_text(latex(frame.round(3)), encoding="utf-8")
-    (out / "report.json").write_text(json.dumps(as_json(outcome, frames), indent=1) + "\n", encoding="utf-8")
-    (out / "index.html").write_text(_page(outcome, svgs), encoding="utf-8")
+            write_text(out / "tables" / f"{name}.tex", latex(frame.round(3)))
+    write_json(out / "report.json", as_json(outcome, frames))
+    write_text(out / "index.html", _page(outcome, svgs))
     return outcome
 
 

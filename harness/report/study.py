@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from harness.study.overview import mean_tau, state_of
 from harness.study.plan import Study
 from harness.study.run import MEASURES
 from harness.study.store import Store
+from harness.writing import write_json, write_text
 
 SHOWN = 2000
 """Architectures at most in the page's scatter."""
@@ -32,10 +32,10 @@ def write_report(study: Study, store: Store, out: Path, *, resamples: int = RESA
         folder.mkdir(parents=True, exist_ok=True)
     svgs = study_figures.draw(analysis, out / "figures")
     tables.write_tables(analysis, out / "tables")
-    (out / "report.json").write_text(json.dumps(analysis.as_json(), indent=1) + "\n", encoding="utf-8")
+    write_json(out / "report.json", analysis.as_json())
     figures = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
     text = page(analysis.as_json(), _scatter(study, store), figures, methods(study, store, analysis))
-    (out / "index.html").write_text(text, encoding="utf-8")
+    write_text(out / "index.html", text)
     return analysis
 
 

@@ -7,8 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from harness.study.analysis import COSTS, MEANS, Analysis
+from harness.writing import write_text
 
-LATEX = {"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "τ": r"$\tau$"}
+LATEX = {character: "\\" + character for character in "%_&#${}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "τ": r"$\tau$", "Δ": r"$\Delta$", "±": r"$\pm$", "≤": r"$\le$",
+    "−": r"$-$", "–": "--",
+}  # fmt: skip
 
 
 def effects(analysis: Analysis) -> pd.DataFrame:
@@ -56,7 +61,7 @@ def write_tables(analysis: Analysis, out: Path) -> list[Path]:
         paths += [out / f"{name}.csv", out / f"{name}.tex"]
         rounded.to_csv(paths[-2], index=False, float_format="%.6g", lineterminator="\n")
         shown = summary(analysis) if name == "effects" else frame
-        paths[-1].write_text(latex(shown), encoding="utf-8")
+        write_text(paths[-1], latex(shown))
     return paths
 
 
@@ -95,7 +100,7 @@ def latex(frame: pd.DataFrame) -> str:
         if value is None or (isinstance(value, float) and value != value):
             return ""
         text = f"{value:.4g}" if isinstance(value, float) else str(value)
-        return "".join(LATEX.get(character, character) for character in text).replace("Δ", r"$\Delta$")
+        return "".join(LATEX.get(character, character) for character in text)
 
     left = [not pd.api.types.is_numeric_dtype(frame[name]) for name in frame]
     lines = [rf"\begin{{tabular}}{{{''.join('l' if text else 'r' for text in left)}}}", r"\toprule"]

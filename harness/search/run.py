@@ -18,11 +18,11 @@ from harness.search.algorithms import ALGORITHMS, QueryAlgorithm
 from harness.search.evolution import RandomSearch
 from harness.search.ledger import KINDS, Ledger
 from harness.search.objective import Objective, objective
-from harness.search.sharing import PICKS, share_weights
+from harness.search.sharing import share_weights
 from harness.search.spec import SearchSpec
 from harness.study import store as files
 from harness.study.run import commit, device_name, throttled
-from harness.study.store import write_json
+from harness.writing import write_json, write_text
 
 Report = Callable[[float, str], None]
 
@@ -35,7 +35,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     problem, rows = None, pd.DataFrame()
     if isinstance(ALGORITHMS[spec.algorithm], QueryAlgorithm):
         rows = _queried(spec, truth, tell)
-        (work / files.LOG).write_text("", encoding="utf-8")
+        write_text(work / files.LOG, "")
     else:
         try:
             (seed,) = spec.seeds
@@ -51,8 +51,6 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     write_json(work / files.ENVIRONMENT, {**train.environment(), "device": device_name(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
     write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
-    for path in (work / train.CHECKPOINT, work / PICKS, *work.glob(".*")):
-        path.unlink(missing_ok=True)
     return state
 
 

@@ -25,7 +25,8 @@ from harness.search.ledger import Ledger
 from harness.search.picks import Likeliest, Pick
 from harness.search.spec import SearchSpec
 from harness.study.run import task_of
-from harness.study.store import read_json, write_json
+from harness.study.store import read_json
+from harness.writing import write_json
 from heuristics.distributions import Factorised
 from heuristics.recipe import Recipe
 

@@ -1,8 +1,8 @@
 """From finished runs to what they say of each heuristic: estimates with intervals, paired differences, findings.
 
-Intervals resample architectures and seeds together. The mean over resampled seeds is too narrow by sqrt((S-1)/S) for
-S seeds; its deviations are widened by the inverse (Davison and Hinkley, Bootstrap Methods, 1997, section 2.2 on the
-variance of the average). With one seed, intervals speak of the choice of architectures alone.
+Intervals resample architectures, and add what a mean over so few seeds may be off by (harness/repeats.py); in
+differences, the spread over seeds of all settings says what to expect of each. With one seed, intervals speak of the
+choice of architectures alone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from benchmarks.errors import UserError
 from benchmarks.spaces import SearchSpace, space
 from harness import metrics, stats
 from harness.correlation import PARAMS, Ceiling, ceiling_of, params_of
+from harness.repeats import over_repeats, prior_of_differences
 from harness.scores import truth_rows
 from harness.stats import Difference, Estimate
 from harness.study.overview import mean_tau, state_of
@@ -191,19 +192,24 @@ class _Sampled:
     ) -> None:
         self.scores, self.draws, self.resamples = scores, draws, resamples
         self.taus = {key: metrics.kendall_tau(x, y) for key, x in scores.items()}
+        seeds = sorted({seed for _, seed in scores})
+        labels = dict.fromkeys(label for label, _ in scores)
+        complete = [label for label in labels if all((label, seed) in scores for seed in seeds)]
+        table = [[self.taus[label, seed] for seed in seeds] for label in complete]
+        self.prior = prior_of_differences(np.array(table, ndmin=2))
 
     def mean(self, label: str, seeds: Sequence[int]) -> tuple[float, Floats]:
         """Mean tau over seeds, and its draws."""
         values = np.array([self.taus[label, seed] for seed in seeds])
-        return float(values.mean()), self._over_seeds(values, np.stack([self.draws[f"{label}\0{s}"] for s in seeds]))
+        draws = np.stack([self.draws[f"{label}\0{s}"] for s in seeds])
+        return float(values.mean()), over_repeats(values, draws)
 
     def difference(self, a: str, b: str, seeds: Sequence[int]) -> Difference:
         """Mean over seeds of tau of setting a less that of b."""
         values = np.array([self.taus[a, s] - self.taus[b, s] for s in seeds])
         draws = np.stack([self.draws[f"{a}\0{s}"] - self.draws[f"{b}\0{s}"] for s in seeds])
-        return stats.paired_difference(
-            float(values.mean()), 0.0, self._over_seeds(values, draws), np.zeros(self.resamples), LEVEL
-        )
+        both = over_repeats(values, draws, self.prior)
+        return stats.paired_difference(float(values.mean()), 0.0, both, np.zeros(self.resamples), LEVEL)
 
     def difference_from_params(self, seeds: Sequence[int], params: Floats, value: float) -> Difference | None:
         """Mean tau of the base less that of parameter count, given its draws and value."""
@@ -211,18 +217,6 @@ class _Sampled:
             return None
         tau, draws = self.mean(BASE, seeds)
         return stats.paired_difference(tau, value, draws, params, LEVEL)
-
-    def _over_seeds(self, values: Floats, draws: Floats) -> Floats:
-        """Means over seeds, given draws over architectures of each (seeds, resamples): (resamples,).
-
-        What the mean over seeds may be off by is drawn from Student's t. Resampling so few seeds would call any
-        difference clear of which three seeds share the sign, as they do in a quarter of all cases by chance.
-        """
-        count, means = len(values), draws.mean(axis=0)
-        if count == 1:
-            return means
-        error = values.std(ddof=1) / np.sqrt(count)
-        return means + error * np.random.default_rng(0).standard_t(count - 1, self.resamples)
 
 
 def _row(

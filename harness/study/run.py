@@ -26,7 +26,8 @@ from harness.rank import rank
 from harness.scores import truth_rows
 from harness.study import store as files
 from harness.study.spec import Job, RunSpec
-from harness.study.store import Damaged, Store, write_json
+from harness.study.store import Damaged, Store
+from harness.writing import write_json
 from heuristics.recipe import TaskSection
 
 Report = Callable[[float, str], None]
@@ -107,8 +108,6 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     write_json(work / files.ENVIRONMENT, {**train.environment(), "device": device_name(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
     write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
-    for path in (work / train.CHECKPOINT, *work.glob(".*")):  # in this order: no checkpoint is ahead of its scores
-        path.unlink(missing_ok=True)
     return state
 
 

@@ -23,7 +23,7 @@ import pandas as pd
 
 from benchmarks.errors import UserError
 from harness.study.spec import Job
-from harness.writing import write_text
+from harness.writing import write_json
 
 SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
     "spec.json",
@@ -33,6 +33,8 @@ SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
     "environment.json",
 )
 SCORES, TRACE, LOG, RECIPE, SUMS = "scores.parquet", "trace.parquet", "log.jsonl", "recipe.yaml", "checksums.json"
+PARTS = frozenset({SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT, SCORES, TRACE, LOG, RECIPE})
+"""What a finished run is made of; all else in its work folder is for going on with it."""
 PROGRESS = "progress.json"
 DEFAULT = Path("results/runs")
 
@@ -203,12 +205,14 @@ class Store:
         (self.root / run).replace(aside / f"{run}-{time.time_ns()}")
 
     def publish(self, run: str) -> None:
-        """Give a work folder its final name, with checksums of what is in it."""
-        folder = self._work / run
-        (folder / PROGRESS).unlink(missing_ok=True)
-        sums = {path.name: _digest(path) for path in sorted(folder.iterdir()) if path.name != SUMS}
+        """Give a work folder its final name, with checksums of the parts of the run; then drop what else is there."""
+        folder, final = self._work / run, self.root / run
+        sums = {path.name: _digest(path) for path in sorted(folder.iterdir()) if path.name in PARTS}
         write_json(folder / SUMS, sums)
-        folder.replace(self.root / run)
+        folder.replace(final)
+        for path in final.iterdir():
+            if path.name not in {*PARTS, SUMS}:
+                path.unlink(missing_ok=True)
         (self._failed / f"{run}.json").unlink(missing_ok=True)
 
     def fail(self, run: str, problem: str, trace: str = "") -> None:
@@ -242,11 +246,6 @@ def check(path: Path) -> None:
         reason = error.strerror if isinstance(error, OSError) else error
         name = f" ({Path(error.filename).name})" if isinstance(error, OSError) and error.filename else ""
         raise Damaged(f"The run {path} is damaged: {reason}{name}. `supernet study run` makes it again.") from None
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

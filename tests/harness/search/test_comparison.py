@@ -23,7 +23,8 @@ from harness.search.ledger import Budget
 from harness.search.truths import Truths, _representatives
 from harness.study.executors import InProcess
 from harness.study.query import query
-from harness.study.store import Store, write_json
+from harness.study.store import Store
+from harness.writing import write_json
 
 WITHIN = space("nb201")
 

@@ -9,7 +9,7 @@ from benchmarks.spaces import space
 from benchmarks.truth.table import Measure
 from harness.study import store as files
 from harness.study.spec import RunSpec, Truth
-from harness.study.store import write_json
+from harness.writing import write_json
 from heuristics.recipe import Recipe
 
 TRUTH = Truth("nb201.parquet", Measure("cifar10", "test", "200", "mean"), "digest of the table")

@@ -12,7 +12,7 @@ from harness.correlation import params_of
 from harness.study import store as files
 from harness.study.analysis import _Sampled, analyse, over_ranked
 from harness.study.run import measures
-from harness.study.store import write_json
+from harness.writing import write_json
 
 SEEDS = [0, 1, 2]
 RESAMPLES = 400
