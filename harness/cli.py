@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from concurrent.futures import BrokenExecutor
 from typing import Any
 
 import click
@@ -50,7 +51,7 @@ def supernet() -> None:
 
 
 def main() -> None:
-    """Run the command; errors that the user caused end in one paragraph and exit status 1."""
+    """Run the command; errors that the user or the machine caused end in one paragraph and exit status 1."""
     try:
         supernet(standalone_mode=False)
     except UserError as error:
@@ -62,6 +63,17 @@ def main() -> None:
     except BrokenPipeError:  # whoever reads the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:  # a full disk, a folder that may not be written to
+        what = error.strerror or str(error) or type(error).__name__
+        click.echo(f"supernet: {what}{f': {error.filename}' if error.filename else ''}.", err=True)
+        sys.exit(1)
+    except BrokenExecutor:
+        click.echo(
+            "supernet: A worker process ended abruptly: it was killed, or memory ran out (then give fewer --workers). "
+            "What is done so far is kept; the same command goes on.",
+            err=True,
+        )
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)

@@ -76,8 +76,19 @@ def load(name: str) -> Benchmark:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError:
         raise UserError(f"There is no embedded benchmark {name!r}; there are {', '.join(names())}.") from None
-    base = recipes.from_dict({"space": content["space"], **content.pop("recipe")})
-    return Benchmark(name=path.stem, recipe=base, **{**content, "seeds": tuple(content["seeds"])})
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from None
+    wanted = {"space": str, "among": str, "architectures": int, "seeds": list, "recipe": dict}
+    given = content if isinstance(content, dict) else {}
+    wrong = [key for key in wanted if not isinstance(given.get(key), wanted[key])]
+    if wrong or set(given) - set(wanted):
+        raise UserError(
+            f"{path} is no benchmark: {', '.join(wrong or sorted(set(given) - set(wanted)))} "
+            f"{'missing or of another kind' if wrong else 'unknown'}. It has the keys "
+            f"{', '.join(f'{key} ({kind.__name__})' for key, kind in wanted.items())} and no others."
+        )
+    base = recipes.from_dict({"space": given["space"], **given.pop("recipe")})
+    return Benchmark(name=path.stem, recipe=base, **{**given, "seeds": tuple(given["seeds"])})
 
 
 def names() -> list[str]:

@@ -377,6 +377,19 @@ def open_run(out: Path, *, device: str | torch.device = "cpu", task: Task | None
     return run
 
 
+def trained_partly(run: Run, out: Path) -> str | None:
+    """What to say of a run folder whose training did not reach its end; None where it did."""
+    epochs = run.recipe.training.epochs
+    if run.epoch == epochs:
+        return None
+    try:
+        diverged = json.loads((out / STATUS).read_text(encoding="utf-8"))["state"] == "diverged"
+    except (OSError, ValueError, KeyError):
+        diverged = False
+    why = ", after which it diverged" if diverged else ""
+    return f"the super-net has been trained for {run.epoch:,} of {epochs:,} epochs{why}"
+
+
 def write_tensorboard(run: Run, out: Path) -> None:
     """Write the log as TensorBoard events."""
     try:
@@ -389,20 +402,22 @@ def write_tensorboard(run: Run, out: Path) -> None:
                 writer.add_scalar(name, entry[name], entry["epoch"])
 
 
-def environment() -> dict[str, Any]:
-    """What a result may depend on beside its recipe."""
+def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
+    """What a result made on this device may depend on beside its recipe."""
+    kind = torch.device(device)
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "machine": platform.machine(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": torch.cuda.get_device_name(kind) if kind.type == "cuda" else kind.type,
         "threads": torch.get_num_threads(),
     }
 
 
 def _write_status(out: Path, state: str, run: Run, problem: str | None = None) -> None:
-    content = {"state": state, "recipe": run.recipe.hash, "epochs_done": run.epoch, "environment": environment()}
+    content = {"state": state, "recipe": run.recipe.hash, "epochs_done": run.epoch}
+    content["environment"] = environment(run.device)
     if problem:
         content["problem"] = problem
     write_text(out / STATUS, json.dumps(content, indent=1) + "\n")

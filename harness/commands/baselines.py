@@ -36,7 +36,9 @@ def baselines(out: Path, resamples: int | None) -> None:
     from harness.report.text import interval_text, wide_console
     from harness.scores import ScoreTable
 
-    found, _ = shelf.tables()
+    found, problems = shelf.tables()
+    for problem in problems:
+        click.echo(f"Left out: {problem}", err=True)
     if all(map(shelf.is_embedded, found)):
         click.echo(shelf.how_to_get("nb201"))
     if not found:

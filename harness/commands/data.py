@@ -77,14 +77,16 @@ def verify(files: tuple[Path, ...]) -> None:
     from benchmarks.truth.verify import verify as checks
 
     failed = 0
-    found = [GroundTruth(path) for path in files] or shelf.tables()[0]
+    found, problems = ([GroundTruth(path) for path in files], []) if files else shelf.tables()
     for table in found:
         click.echo(f"{table.path}")
         for what, holds, detail in checks(table):
             click.echo(f"  {'ok    ' if holds else 'FAILED'}  {what}: {detail}")
             failed += not holds
+    for problem in problems:
+        click.echo(f"Not a table: {problem}")
     click.echo(f"{len(found)} table(s), {failed} failed check(s)")
-    sys.exit(1 if failed or not found else 0)
+    sys.exit(1 if failed or problems or not found else 0)
 
 
 @data.command()

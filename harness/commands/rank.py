@@ -52,13 +52,16 @@ def rank(
     from harness import rank as ranking
     from harness.commands.correlate import report_single
     from harness.scores import ScoreTable, truth_rows, written_architectures
-    from harness.train import open_run
+    from harness.train import open_run, trained_partly
 
     if threads:
         torch.set_num_threads(threads)
     run = open_run(run_dir, device=device)
     if images:
         run.recipe = run.recipe.override([f"evaluation.images={images}"])
+    partly = trained_partly(run, run_dir)
+    if partly:
+        click.echo(f"Note: {partly}.", err=True)
     within = space(run.recipe.space)
     indices = ranking.chosen(within, archs, sample_seed) if archs == "all" or archs.isdecimal() else None
     if indices is None:
@@ -95,6 +98,8 @@ def rank(
     columns = {name: frame[name].to_numpy()[known] for name in (by, other)}
     table = ScoreTable(run.recipe.space, rows[known], columns, pd.DataFrame(index=range(known.sum())))
     notes = [f"ranked by {by}; {scores.images:,} validation images"]
+    if partly:
+        notes.append(partly)
     if not known.all():
         notes.append(f"{known.sum():,} of the {len(known):,} architectures scored have ground truth and are compared")
     report = report_single(table, truth, measure, "all", resamples, 0, notes, None, run_dir / "report")

@@ -21,7 +21,7 @@ from harness.search.objective import Objective, objective
 from harness.search.sharing import share_weights
 from harness.search.spec import SearchSpec
 from harness.study import store as files
-from harness.study.run import commit, device_name, throttled
+from harness.study.run import commit, throttled
 from harness.writing import write_json, write_text
 
 Report = Callable[[float, str], None]
@@ -48,7 +48,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     spent = {kind: float(last[kind].sum()) for kind in KINDS if kind in last}
     write_json(work / files.METRICS, {"seeds": len(spec.seeds), "steps": len(rows)})
     write_json(work / files.LEDGER, spent)
-    write_json(work / files.ENVIRONMENT, {**train.environment(), "device": device_name(device), "commit": commit()})
+    write_json(work / files.ENVIRONMENT, {**train.environment(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
     write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
     return state

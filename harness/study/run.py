@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from benchmarks.errors import UserError
 from benchmarks.spaces import space
@@ -105,7 +104,7 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         frame.to_parquet(work / files.SCORES)
     write_json(work / files.METRICS, {} if frame is None else measures(spec, table, frame))
     write_json(work / files.LEDGER, _ledger(log, frame))
-    write_json(work / files.ENVIRONMENT, {**train.environment(), "device": device_name(device), "commit": commit()})
+    write_json(work / files.ENVIRONMENT, {**train.environment(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
     write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
     return state
@@ -221,10 +220,6 @@ def throttled(report: Report, path: Path) -> Report:
 def task_of(section: TaskSection) -> Task:
     """The task of a recipe, kept for the runs that follow."""
     return load_task(**dataclasses.asdict(section))
-
-
-def device_name(device: str) -> str:
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 @lru_cache(maxsize=1)

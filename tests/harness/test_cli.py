@@ -159,6 +159,37 @@ def test_data_list_and_verify_say_what_is_there(supernet, made_up):
     assert "0 failed" in text
 
 
+def test_a_file_that_is_no_table_is_named_not_passed_over(supernet, made_up, tmp_path):
+    for path in made_up.glob("*.parquet"):
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 no more")
+    code, text, _ = supernet("data", "verify", data=tmp_path)
+    assert code == 1
+    assert "Not a table: " in text
+    assert "broken.parquet" in text
+    _, _, errors = supernet("baselines", "--resamples", 20, "--out", tmp_path / "out", data=tmp_path)
+    assert "Left out: " in errors
+    assert "broken.parquet" in errors
+
+
+def test_what_the_machine_refuses_ends_in_one_paragraph(supernet, scores, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, errors = supernet(
+        "correlate",
+        "--space",
+        "nb201",
+        "--scores",
+        scores,
+        *ASK,
+        "--epochs",
+        200,
+        "--out",
+        tmp_path / "file" / "report",
+    )
+    assert code == 1
+    assert errors.startswith("supernet: Not a directory: ")
+
+
 def test_fetch_lists_and_explains(supernet, tmp_path):
     code, text, _ = supernet("data", "fetch")
     assert code == 0

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import time
@@ -156,6 +157,24 @@ def test_an_unknown_benchmark_is_named_beside_those_there_are():
         embedded.load("nb301")
     with pytest.raises(UserError, match="it has 6,466"):
         replace(tiny(), architectures=7000).indices()
+
+
+GIVEN = "space: nb201\namong: unique\narchitectures: 4\nseeds: [0]\nrecipe: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("space: [nb201\n", "tiny.yaml is not a YAML file: while parsing a flow sequence"),
+        ("- space\n", "is no benchmark: space, among, architectures, seeds, recipe missing or of another kind"),
+        (GIVEN.replace("seeds: [0]", "seeds: 3"), "is no benchmark: seeds missing or of another kind"),
+        (GIVEN + "sedes: [0]\n", "is no benchmark: sedes unknown. It has the keys space"),
+    ],
+)
+def test_a_file_that_is_no_benchmark_is_refused_in_words(text, message, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(text)
+    with pytest.raises(UserError, match=re.escape(message)):
+        embedded.load(str(tmp_path / "tiny.yaml"))
 
 
 def test_shipped_benchmarks_have_the_sizes_that_are_promised():

@@ -8,7 +8,7 @@ from benchmarks.errors import UserError
 from benchmarks.spaces import space
 from benchmarks.tasks.task import Split, Task
 from harness import train as training
-from harness.train import Diverged, learning_rate, open_run, start, train, write_tensorboard
+from harness.train import Diverged, learning_rate, open_run, start, train, trained_partly, write_tensorboard
 from heuristics.recipe import Recipe, TrainingSection
 
 TINY = ["network.channels=4", "network.cells=1", "training.batch_size=20", "training.epochs=2", "evaluation.images=40"]
@@ -137,6 +137,26 @@ def test_divergence_stops_is_marked_and_says_where(task, tmp_path):
     status = json.loads((tmp_path / "run" / "status.json").read_text())
     assert status["state"] == "diverged"
     assert "epoch 1" in status["problem"]
+
+
+def test_what_was_trained_partly_is_said_of_its_ranking(task, tmp_path):
+    out = tmp_path / "run"
+
+    class Stop(Exception):
+        pass
+
+    def stop(run):
+        if run.epoch == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(recipe("training.epochs=3"), out, task=task, after_epoch=stop)
+    said = "the super-net has been trained for 1 of 3 epochs"
+    assert trained_partly(open_run(out, task=task), out) == said
+    status = json.loads((out / "status.json").read_text())
+    (out / "status.json").write_text(json.dumps(status | {"state": "diverged"}))
+    assert trained_partly(open_run(out, task=task), out) == said + ", after which it diverged"
+    assert trained_partly(train(recipe("training.epochs=3"), out, task=task, resume=True), out) is None
 
 
 def test_run_folders_are_not_overwritten_and_belong_to_one_recipe(task, tmp_path):
