@@ -69,13 +69,14 @@ def over_repeats(values: Floats, draws: Floats, prior: Prior = NOTHING, *, seed:
         prior: what other settings say of the variance between repeats.
 
     Returns:
-        The mean of the draws, plus what the mean over repeats may be off by: (resamples,). With one repeat, or where
-        all are exactly equal (a setting compared with one that computes the same), the draws alone.
+        The mean of the draws, plus what the mean over repeats may be off by: (resamples,). Where nothing is known of
+        that (one repeat, no prior), or several are exactly equal (a setting compared with one that computes the same),
+        the draws alone.
     """
     count, means = len(values), draws.mean(axis=0)
-    if count == 1 or np.ptp(values) == 0:
-        return means
     own = count - 1
-    variance = (own * values.var(ddof=1) + prior.df * prior.variance) / (own + prior.df)
+    if own + prior.df == 0 or (own and np.ptp(values) == 0):
+        return means
+    variance = (own * (values.var(ddof=1) if own else 0.0) + prior.df * prior.variance) / (own + prior.df)
     t = np.random.default_rng(seed).standard_t(own + prior.df, draws.shape[1])
     return means + np.sqrt(variance / count) * t

@@ -83,8 +83,14 @@ def test_two_settings_or_one_repeat_say_nothing():
     assert prior_of_differences(np.tile(rng.normal(size=5), (9, 1))) == NOTHING
 
 
-def test_one_repeat_and_equal_ones_add_nothing_to_the_draws():
+def test_one_repeat_is_as_uncertain_as_others_say():
+    draws = np.full((1, 20000), 0.2)
+    assert over_repeats(np.array([0.2]), draws).tolist() == draws[0].tolist()
+    low, high = np.quantile(over_repeats(np.array([0.2]), draws, Prior(4, 10)), [0.025, 0.975])
+    assert (low, high) == pytest.approx((0.2 - 2 * 2.228, 0.2 + 2 * 2.228), rel=0.05)
+
+
+def test_equal_repeats_add_nothing_to_the_draws():
     draws = np.array([[0.1, 0.2, 0.3]])
-    assert over_repeats(np.array([0.2]), draws, Prior(1, 5)).tolist() == draws[0].tolist()
     same = over_repeats(np.array([0.2, 0.2]), np.tile(draws, (2, 1)), Prior(1, 5))
     assert same.tolist() == pytest.approx(draws[0].tolist())
