@@ -100,7 +100,13 @@ def _checklist(study: Study, a: Analysis, done: list[Result]) -> list[dict[str, 
         {
             "question": "Are test data kept out of the search?",
             "answer": "Scores use validation images alone. The truth compared with is "
-            f"{study.truth.measure.split} accuracy, which no run sees before its report.",
+            f"{study.truth.measure.split} accuracy. "
+            + (
+                "A staged plan keeps the value whose scores agree best with it, so that later stages have been chosen "
+                "by it, and their tau is too high for a new space."
+                if study.design == "staged"
+                else "No run sees that before its report."
+            ),
         },
         {
             "question": "Are several runs done, and are the seeds given?",
