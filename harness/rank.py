@@ -85,7 +85,9 @@ def rank(
     order = np.lexsort(archs.T[::-1])
     ordered: list[Arch] = [tuple(arch) for arch in archs[order].tolist()]
     scored_on = images.take(slice(0, protocol.images))
-    batches = list(eval_batches(scored_on, run.task, min(protocol.batch_size, protocol.images)))
+    # Each batch passes over all architectures; recalibration, done once for each, wants all images in one pass.
+    together = protocol.images if protocol.bn == "recalibrate" else protocol.batch_size
+    batches = list(eval_batches(scored_on, run.task, min(together, protocol.images)))
     sums = _scored(run, ordered, batches, out, progress)
     by_member = np.empty_like(sums)
     by_member[order] = sums
@@ -168,7 +170,7 @@ def _scored(
                 if first >= len(archs):
                     continue
                 if protocol.bn == "recalibrate":
-                    logits = _recalibrated(run, x, archs[max(0, first) :])
+                    logits = _recalibrated(run, x.split(protocol.batch_size), archs[max(0, first) :])
                 else:
                     logits = logits_of(network, x, archs[max(0, first) :])
                 for k, output in enumerate(logits, max(0, first)):
@@ -284,11 +286,11 @@ def _with_shared_first_cell(network: NB201Net, x: Tensor, archs: Sequence[Arch])
         yield network.after(torch.zeros_like(start) if end is None else end, arch, 1)
 
 
-def _recalibrated(run: Run, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
+def _recalibrated(run: Run, parts: Sequence[Tensor], archs: Sequence[Arch]) -> Iterator[Tensor]:
     """Logits with statistics that each architecture recomputes on the same training batches (Guo et al., 2020)."""
     count = run.recipe.evaluation.recalibration_batches
     calibration = []
-    for images, _ in train_batches(run.task.train, run.task, len(x), seed=run.recipe.seed, epoch=0):
+    for images, _ in train_batches(run.task.train, run.task, len(parts[0]), seed=run.recipe.seed, epoch=0):
         calibration.append(images)
         if len(calibration) == count:
             break
@@ -302,4 +304,4 @@ def _recalibrated(run: Run, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor
             run.network(images, arch)
         for m in norms:
             m.track, m.use_running = False, True
-        yield run.network(x, arch)
+        yield torch.cat([run.network(x, arch) for x in parts])

@@ -88,6 +88,19 @@ def test_recalibration_is_by_architecture_and_repeatable(run):
     assert not np.allclose(rank(run, range(10)).loss, together.loss)
 
 
+def test_each_architecture_is_recalibrated_once(run):
+    run.recipe = run.recipe.override(["evaluation.bn=recalibrate", "evaluation.recalibration_batches=3"])
+    sizes = []
+    hook = run.network.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    try:
+        scores = rank(run, range(4))
+    finally:
+        hook.remove()
+    batches = [20] * (run.recipe.evaluation.images // 20)
+    assert len(batches) > 1
+    assert sizes == scores.distinct * (3 * [20] + batches)
+
+
 @pytest.mark.parametrize("stop_at", [16, 160, 320])
 def test_an_interrupted_ranking_goes_on_where_it_stopped(run, tmp_path, stop_at):
     run.recipe = run.recipe.override(["evaluation.bn=batch"])
