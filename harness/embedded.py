@@ -191,7 +191,7 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
     columns |= {f"{dataset}.params": params, f"{dataset}.flops": flops}
     seconds = [[found[i, s]["train_seconds"] for s in benchmark.seeds] for i in indices.tolist()]
     columns[f"{dataset}.train_seconds.e{epochs}"] = np.mean(seconds, axis=1)
-    from harness.train import environment
+    from harness.run_folder import environment
 
     about = {
         "space": benchmark.space,

@@ -7,13 +7,9 @@ alone, so that a run resumed from the checkpoint of any epoch ends with the same
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
-import json
 import math
-import platform
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,9 +22,9 @@ from benchmarks.errors import UserError
 from benchmarks.spaces import space
 from benchmarks.tasks.loader import train_batches
 from benchmarks.tasks.task import Task, load_task
+from harness import run_folder as folder
 from harness.supernet import fair
 from harness.supernet.build import build_network
-from harness.writing import write_text
 from heuristics import recipe as recipes
 from heuristics.extras import extras_for
 from heuristics.hooks import Context, LossTerm, NotFinite, Sampler, StepRule
@@ -40,15 +36,10 @@ from heuristics.updates import Accumulate
 
 CHECK_STEPS = 50
 """Steps between two looks at whether the loss is finite, for which a GPU has to be waited for."""
-RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "status.json"
 
 
 class Diverged(UserError):
     """The loss stopped being finite; the text says where."""
-
-
-class DamagedCheckpoint(UserError):
-    """A checkpoint that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +130,7 @@ def train(
     """
     run = start(recipe, task=task, device=device)
     if out is not None:
-        _prepare(run, out, resume)
+        folder.prepare(run, out, resume)
     law = law_of(run)
     extra_terms, transforms = extras_for(recipe)
     rule = Accumulate(transforms) if transforms or extra_terms else _step_rule(run)
@@ -163,9 +154,18 @@ def train(
         if after_epoch:
             after_epoch(run)
         if out is not None:
-            save(run, out)
+            folder.save(run, out)
     if out is not None:
-        _write_status(out, "trained", run)
+        folder.write_status(out, "trained", run)
+    return run
+
+
+def open_run(out: Path, *, device: str | torch.device = "cpu", task: Task | None = None) -> Run:
+    """The run of a folder, with its trained weights."""
+    if not (out / folder.RECIPE).exists():
+        raise UserError(f"{out} is no run folder: it has no {folder.RECIPE}. Make one with `supernet train`.")
+    run = start(recipes.load(out / folder.RECIPE), device=device, task=task)
+    folder.restore(run, out)
     return run
 
 
@@ -203,9 +203,9 @@ def _diverged(run: Run, out: Path | None, ctx: Context, meter: _Meter, what: Not
     )
     if out is None:
         return Diverged(problem)
-    _write_log(run, out)
-    _write_status(out, "diverged", run, problem)
-    return Diverged(f"{problem} The log is in {out / LOG}.")
+    folder.write_log(run, out)
+    folder.write_status(out, "diverged", run, problem)
+    return Diverged(f"{problem} The log is in {out / folder.LOG}.")
 
 
 def law_of(run: Run) -> Sampler:
@@ -296,128 +296,3 @@ class _Meter:
             "seconds": round(seconds, 3),
             "images_per_second": self._seen / seconds,
         }
-
-
-# ---- run folders -----------------------------------------------------------------------------------------------
-
-
-def _prepare(run: Run, out: Path, resume: bool) -> None:
-    checkpoint = out / CHECKPOINT
-    if resume:
-        if checkpoint.exists():
-            restore(run, out)
-    elif (out / RECIPE).exists():
-        raise UserError(f"{out} holds a run already. Give --resume to go on with it, or choose another folder.")
-    out.mkdir(parents=True, exist_ok=True)
-    run.recipe.save(out / RECIPE)
-    _write_status(out, "training", run)
-
-
-def save(run: Run, out: Path) -> None:
-    """Write the checkpoint and the log, each whole or not at all."""
-    state = {
-        "recipe": run.recipe.hash,
-        "epoch": run.epoch,
-        "network": run.network.state_dict(),
-        "optimiser": run.optimiser.state_dict(),
-        "log": run.log,
-    }
-    if run.learner is not None:
-        state["distribution"] = run.learner.state_dict()
-    content = io.BytesIO()  # writing to a file itself, torch does not say why it cannot
-    torch.save(state, content)
-    partial = out / f".{CHECKPOINT}.partial"
-    partial.write_bytes(content.getbuffer())
-    partial.replace(out / CHECKPOINT)
-    _write_log(run, out)
-
-
-def read_log(out: Path) -> list[dict[str, Any]]:
-    """The log of a run folder, one entry per epoch."""
-    return [json.loads(line) for line in (out / LOG).read_text(encoding="utf-8").splitlines()]
-
-
-def _write_log(run: Run, out: Path) -> None:
-    finite = [{k: v if math.isfinite(v) else None for k, v in entry.items()} for entry in run.log]
-    write_text(out / LOG, "".join(json.dumps(entry) + "\n" for entry in finite))
-
-
-def restore(run: Run, out: Path) -> None:
-    """Load the checkpoint of `out` into the run."""
-    try:
-        with zipfile.ZipFile(out / CHECKPOINT) as archive:  # torch itself does not compare the checksums
-            if altered := archive.testzip():
-                raise zipfile.BadZipFile(altered)
-        state = torch.load(out / CHECKPOINT, map_location=run.device, weights_only=True)
-        recipe = state["recipe"]
-    except FileNotFoundError:
-        raise UserError(f"{out} holds no checkpoint.") from None
-    except Exception as error:  # whatever damaged bytes lead to
-        raise DamagedCheckpoint(
-            f"The checkpoint {out / CHECKPOINT} is damaged ({type(error).__name__}). Delete it and train again."
-        ) from None
-    if recipe != run.recipe.hash:
-        raise UserError(
-            f"The checkpoint in {out} belongs to another recipe ({recipe}, not {run.recipe.hash}). Resume "
-            f"with {out / RECIPE}, or choose another folder."
-        )
-    run.network.load_state_dict(state["network"])
-    run.optimiser.load_state_dict(state["optimiser"])
-    if run.learner is not None:
-        run.learner.load_state_dict(state["distribution"])
-    run.epoch, run.log = state["epoch"], state["log"]
-
-
-def open_run(out: Path, *, device: str | torch.device = "cpu", task: Task | None = None) -> Run:
-    """The run of a folder, with its trained weights."""
-    if not (out / RECIPE).exists():
-        raise UserError(f"{out} is no run folder: it has no {RECIPE}. Make one with `supernet train`.")
-    run = start(recipes.load(out / RECIPE), device=device, task=task)
-    restore(run, out)
-    return run
-
-
-def trained_partly(run: Run, out: Path) -> str | None:
-    """What to say of a run folder whose training did not reach its end; None where it did."""
-    epochs = run.recipe.training.epochs
-    if run.epoch == epochs:
-        return None
-    try:
-        diverged = json.loads((out / STATUS).read_text(encoding="utf-8"))["state"] == "diverged"
-    except (OSError, ValueError, KeyError):
-        diverged = False
-    why = ", after which it diverged" if diverged else ""
-    return f"the super-net has been trained for {run.epoch:,} of {epochs:,} epochs{why}"
-
-
-def write_tensorboard(run: Run, out: Path) -> None:
-    """Write the log as TensorBoard events."""
-    try:
-        from torch.utils.tensorboard.writer import SummaryWriter
-    except ImportError:
-        raise UserError("TensorBoard events need the tensorboard package: pip install tensorboard.") from None
-    with SummaryWriter(str(out / "tensorboard")) as writer:
-        for entry in run.log:
-            for name in ("loss", "accuracy", "learning_rate", "images_per_second"):
-                writer.add_scalar(name, entry[name], entry["epoch"])
-
-
-def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
-    """What a result made on this device may depend on beside its recipe."""
-    kind = torch.device(device)
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "machine": platform.machine(),
-        "device": torch.cuda.get_device_name(kind) if kind.type == "cuda" else kind.type,
-        "threads": torch.get_num_threads(),
-    }
-
-
-def _write_status(out: Path, state: str, run: Run, problem: str | None = None) -> None:
-    content = {"state": state, "recipe": run.recipe.hash, "epochs_done": run.epoch}
-    content["environment"] = environment(run.device)
-    if problem:
-        content["problem"] = problem
-    write_text(out / STATUS, json.dumps(content, indent=1) + "\n")

@@ -51,8 +51,9 @@ def rank(
     from benchmarks.truth import shelf
     from harness import rank as ranking
     from harness.commands.correlate import report_single
+    from harness.run_folder import trained_partly
     from harness.scores import ScoreTable, truth_rows, written_architectures
-    from harness.train import open_run, trained_partly
+    from harness.train import open_run
 
     if threads:
         torch.set_num_threads(threads)

@@ -30,6 +30,7 @@ def train(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from harness import train as training
+    from harness.run_folder import write_tensorboard
     from harness.studies import shipped_recipe
     from heuristics.recipe import load
 
@@ -47,7 +48,7 @@ def train(
 
         run = training.train(resolved, out, device=device, resume=resume, progress=show)
     if tensorboard:
-        training.write_tensorboard(run, out)
+        write_tensorboard(run, out)
     last = run.log[-1]
     seconds = sum(entry["seconds"] for entry in run.log)
     click.echo(

@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.errors import UserError
 from benchmarks.spaces import space
 from benchmarks.truth.table import GroundTruth
-from harness import train
+from harness import run_folder, train
 from harness.search.algorithm import Maker, search
 from harness.search.algorithms import ALGORITHMS, QueryAlgorithm
 from harness.search.evolution import RandomSearch
@@ -48,7 +48,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     spent = {kind: float(last[kind].sum()) for kind in KINDS if kind in last}
     write_json(work / files.METRICS, {"seeds": len(spec.seeds), "steps": len(rows)})
     write_json(work / files.LEDGER, spent)
-    write_json(work / files.ENVIRONMENT, {**train.environment(device), "commit": commit()})
+    write_json(work / files.ENVIRONMENT, {**run_folder.environment(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
     write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
     return state

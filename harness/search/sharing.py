@@ -17,7 +17,7 @@ from benchmarks.spaces import NB201, Arch, space
 from benchmarks.spaces.nb201 import SKIP
 from benchmarks.tasks.task import Task
 from benchmarks.truth.table import GroundTruth
-from harness import train
+from harness import run_folder, train
 from harness.rank import accuracy_of
 from harness.search.algorithms import ALGORITHMS, SharingAlgorithm
 from harness.search.costs import FORWARD, passes_per_epoch, seconds_per_pass
@@ -112,8 +112,8 @@ def share_weights(
             raise UserError(
                 f"{spec.algorithm}: a budget of {spec.budget} did not suffice for one epoch and a pick."
             ) from None
-    except train.DamagedCheckpoint:
-        for damaged in (work / train.CHECKPOINT, work / train.LOG, path):
+    except run_folder.DamagedCheckpoint:
+        for damaged in (work / run_folder.CHECKPOINT, work / run_folder.LOG, path):
             damaged.unlink(missing_ok=True)
         return share_weights(spec, seed, truth, work, device, report)
     return [rows[step] for step in sorted(rows)]
@@ -158,10 +158,10 @@ def _planned(
         rate = seconds_per_pass(recipe, within, truth, spec.truth.measure, task)
     prices = Prices({}, size, rate)
     prices = replace(prices, epoch=prices.of_passes(passes_per_epoch(recipe, within, len(task.train))))
-    if (work / train.RECIPE).exists():  # what was planned before is gone on with
+    if (work / run_folder.RECIPE).exists():  # what was planned before is gone on with
         from heuristics import recipe as recipes
 
-        return recipes.load(work / train.RECIPE), prices
+        return recipes.load(work / run_folder.RECIPE), prices
     epoch_wall, pick_wall, pick = _timed(recipe, task, sharing, device)
     epoch = {**prices.epoch, "wall": epoch_wall}[kind]
     picking = prices.pick(pick, pick_wall)[kind]

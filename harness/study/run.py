@@ -19,7 +19,7 @@ from benchmarks.errors import UserError
 from benchmarks.spaces import space
 from benchmarks.tasks.task import Task, load_task
 from benchmarks.truth.table import GroundTruth
-from harness import metrics, train
+from harness import metrics, run_folder, train
 from harness.correlation import RANDOM_DRAWS, THRESHOLDS, params_of
 from harness.rank import rank
 from harness.scores import truth_rows
@@ -95,8 +95,8 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         run = _train(recipe, work, device, training, scored)
         log = run.log
     except train.Diverged:
-        problem = str(files.read_json(work / train.STATUS)["problem"])
-        log = train.read_log(work)
+        problem = str(files.read_json(work / run_folder.STATUS)["problem"])
+        log = run_folder.read_log(work)
     frame = _gathered(spec, table, indices, work) if problem is None else None
     if frame is not None and not np.isfinite(frame[list(MEASURES.values())].to_numpy()).all():
         problem, frame = "Scores are not finite: the run diverged at the end. Lower training.learning_rate.", None
@@ -104,7 +104,7 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         frame.to_parquet(work / files.SCORES)
     write_json(work / files.METRICS, {} if frame is None else measures(spec, table, frame))
     write_json(work / files.LEDGER, _ledger(log, frame))
-    write_json(work / files.ENVIRONMENT, {**train.environment(device), "commit": commit()})
+    write_json(work / files.ENVIRONMENT, {**run_folder.environment(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
     write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
     return state
@@ -118,8 +118,8 @@ def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any
         for path in work.glob(".scores-*.parquet"):
             _read_scores(path)
         return train.train(recipe, work, resume=True, **keep)
-    except train.DamagedCheckpoint:
-        for path in (work / train.CHECKPOINT, work / train.LOG, *work.glob(".scores-*")):
+    except run_folder.DamagedCheckpoint:
+        for path in (work / run_folder.CHECKPOINT, work / run_folder.LOG, *work.glob(".scores-*")):
             path.unlink(missing_ok=True)
         return train.train(recipe, work, resume=True, **keep)
 
@@ -145,7 +145,7 @@ def _read_scores(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, page_checksum_verification=True)
     except (OSError, ValueError) as error:  # pyarrow's errors are among them
-        raise train.DamagedCheckpoint(f"The scores {path} are damaged: {' '.join(str(error).split())}") from None
+        raise run_folder.DamagedCheckpoint(f"The scores {path} are damaged: {' '.join(str(error).split())}") from None
 
 
 def _gathered(spec: RunSpec, table: GroundTruth, indices: Any, work: Path) -> pd.DataFrame:

@@ -16,7 +16,8 @@ from bench import noise_task
 
 from benchmarks.spaces import space
 from harness.rank import rank
-from harness.train import environment, start, train
+from harness.run_folder import environment
+from harness.train import start, train
 from heuristics.recipe import Recipe
 
 FAIR = ["sampling.law=fair", "sampling.with_none=false"]

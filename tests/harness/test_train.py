@@ -7,8 +7,9 @@ import torch
 from benchmarks.errors import UserError
 from benchmarks.spaces import space
 from benchmarks.tasks.task import Split, Task
-from harness import train as training
-from harness.train import Diverged, learning_rate, open_run, start, train, trained_partly, write_tensorboard
+from harness import run_folder
+from harness.run_folder import trained_partly, write_tensorboard
+from harness.train import Diverged, learning_rate, open_run, start, train
 from heuristics.recipe import Recipe, TrainingSection
 
 TINY = ["network.channels=4", "network.cells=1", "training.batch_size=20", "training.epochs=2", "evaluation.images=40"]
@@ -68,13 +69,13 @@ def test_a_resumed_run_ends_with_the_same_bits(changes, task, tmp_path):
     class Stop(Exception):
         pass
 
-    def interrupt(run, out, save=training.save):
+    def interrupt(run, out, save=run_folder.save):
         save(run, out)
         if run.epoch == 2:
             raise Stop
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "save", interrupt)
+        patch.setattr(run_folder, "save", interrupt)
         with pytest.raises(Stop):
             train(recipe(*changes, "training.epochs=3"), tmp_path / "part", task=task)
     resumed = train(recipe(*changes, "training.epochs=3"), tmp_path / "part", task=task, resume=True)

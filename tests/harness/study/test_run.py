@@ -10,7 +10,7 @@ import torch
 from tiny import begin, changed, kill, make, outcome, wait_for
 
 from benchmarks.spaces import space
-from harness import metrics, train
+from harness import metrics, run_folder, train
 from harness.rank import rank
 from harness.study import run as runs
 from harness.study.overview import mean_tau, state_of
@@ -201,15 +201,15 @@ def test_no_altered_bit_of_a_checkpoint_goes_unseen(spec, store, stopped):
     path = stopped(spec, store.root) / "checkpoint.pt"
     task, content = task_of(spec.recipe.task), path.read_bytes()
     right = train.start(spec.recipe, task=task)
-    train.restore(right, path.parent)
+    run_folder.restore(right, path.parent)
     seen = 0
     for place in np.random.default_rng(0).random(25):
         path.write_bytes(content)
         spoilt(path, place)
         run = train.start(spec.recipe, task=task)
         try:
-            train.restore(run, path.parent)
-        except train.DamagedCheckpoint:
+            run_folder.restore(run, path.parent)
+        except run_folder.DamagedCheckpoint:
             seen += 1
             continue
         assert (run.epoch, run.log) == (right.epoch, right.log)

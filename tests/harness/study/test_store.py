@@ -10,7 +10,7 @@ import pytest
 from tiny import begin, changed, make, outcome, wait_for
 
 from benchmarks.errors import UserError
-from harness import train
+from harness import run_folder, train
 from harness.study import store as files
 from harness.study.overview import state_of
 from harness.study.run import execute
@@ -179,7 +179,7 @@ def test_a_results_folder_without_permission_is_named(tmp_path):
         Store(tmp_path / "runs").prepare()
 
 
-WRITERS = [(files, "write_json"), (train, "save"), (Store, "publish")]
+WRITERS = [(files, "write_json"), (run_folder, "save"), (Store, "publish")]
 
 
 @pytest.mark.parametrize("place", WRITERS, ids=lambda place: place[1])
