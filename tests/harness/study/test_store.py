@@ -193,6 +193,8 @@ def test_a_full_disk_fails_the_run_alone_and_the_next_try_completes_it(place, co
     with monkeypatch.context() as patch:
         patch.setattr(*place, full)
         assert execute(spec, copied) == "failed"
+    if place[1] == "publish":
+        assert (copied.root / ".work" / spec.hash / "checkpoint.pt").exists(), "nothing is trained again"
     if place[1] != "write_json":  # which writes the note, too
         state, reason = state_of(spec, copied)
         assert state == "failed"
