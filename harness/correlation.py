@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.errors import UserError
 from benchmarks.truth.table import GroundTruth, Measure
 from harness import metrics, stats
 from harness.scores import ScoreTable
@@ -108,7 +109,12 @@ def correlate(
     Raises:
         NoSuchResult: one of the architectures has no ground truth under this measure.
         MetricError: fewer than two architectures, or constant truth.
+        UserError: a score has the name of the parameter counts.
     """
+    if PARAMS in table.scores:
+        raise UserError(
+            f"A score column is called {PARAMS!r}, as the parameter counts that stand beside every score: rename it."
+        )
     y = truth.accuracy(measure.dataset, measure.split, measure.epochs, measure.seed, table.rows)
     count = resamples or (1000 if len(y) <= 50_000 else 200)
     params = params_of(truth, measure.dataset, table.rows).astype(np.float64)

@@ -71,8 +71,8 @@ def correlate_groups(
 ) -> GroupedReport:
     """Rank correlations within each group of `by`, averaged over the values of `repeat` (seeds, say).
 
-    The interval of a group resamples its architectures, together in all repeats that have the same ones, and adds what
-    the mean over so few repeats may be off by (harness/repeats.py).
+    The interval of a group resamples its architectures, together in all repeats that have them, and adds what the mean
+    over so few repeats may be off by, where there are several (harness/repeats.py).
 
     Raises:
         NoSuchResult, MetricError: see `correlate`.
@@ -125,19 +125,17 @@ class _Repeat:
 
 
 def _resample(parts: list[_Repeat], resamples: int, seed: int) -> None:
-    """Draw tau of all repeats: on common resamples of those that have the same architectures."""
-    alike: list[list[_Repeat]] = []
-    for part in parts:
-        known = next((same for same in alike if np.array_equal(same[0].rows, part.rows)), None)
-        if known is None:
-            alike.append([part])
-        else:
-            known.append(part)
-    for number, same in enumerate(alike):
-        statistics = {str(i): stats.kendall_statistic(part.x, part.y) for i, part in enumerate(same)}
-        draws = stats.bootstrap(statistics, len(same[0].y), count=resamples, seed=seed + number)
-        for i, part in enumerate(same):
-            part.draws = draws[str(i)]
+    """Draw tau of all repeats on common resamples of the architectures that any of them has."""
+    union = np.unique(np.concatenate([part.rows for part in parts]))
+    statistics = {}
+    for number, part in enumerate(parts):
+        places = np.searchsorted(union, part.rows)
+        x, y, members = np.zeros(len(union)), np.zeros(len(union)), np.zeros(len(union), dtype=bool)
+        x[places], y[places], members[places] = part.x, part.y, True
+        statistics[str(number)] = stats.kendall_statistic(x, y, members)
+    draws = stats.bootstrap(statistics, len(union), count=resamples, seed=seed)
+    for number, part in enumerate(parts):
+        part.draws = draws[str(number)]
 
 
 def _group(key: tuple[Any, ...], parts: list[_Repeat], level: float, seed: int) -> GroupResult:

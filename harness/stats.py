@@ -177,7 +177,7 @@ def ceiling(columns: Mapping[str, ArrayLike]) -> tuple[float, list[tuple[str, st
     for (name_a, a), (name_b, b) in itertools.combinations(columns.items(), 2):
         x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
         both = ~np.isnan(x) & ~np.isnan(y)
-        if both.sum() >= 2 and np.ptp(y[both]) > 0:
+        if both.sum() >= 2 and min(np.ptp(x[both]), np.ptp(y[both])) > 0:
             pairs.append((name_a, name_b, kendall_tau(x[both], y[both]), int(both.sum())))
     if not pairs:
         raise MetricError("A ceiling needs two repeats of the ground truth that share architectures.")

@@ -120,13 +120,14 @@ def _report(comparison: Comparison, store: Store, folder: Path, workers: int) ->
 
 def _print(outcome: Outcome) -> None:
     """Final accuracies, best first, and what is not done."""
+    from harness.report.markup import bounds
     from harness.report.search import plus_minus
 
     main = outcome.measures[0]
     click.echo(f"{main}, best known {outcome.best:.2f} %, after {outcome.comparison.budget}:")
     for entry in outcome.best_first:
         accuracy = plus_minus(*entry.summary(main))
-        rank = f"rank {entry.rank[0]:.2f} [{entry.rank[1]:.2f}, {entry.rank[2]:.2f}]" if entry.rank else ""
+        rank = f"rank {entry.rank[0]:.2f}{bounds(*entry.rank[1:], '.2f')}" if entry.rank else ""
         click.echo(f"  {entry.name:18} {accuracy:14} {entry.done}/{len(entry.states)} seeds  {rank}".rstrip())
     for entry in outcome.entries:
         for problem in entry.problems:

@@ -44,6 +44,11 @@ def number(value: float | None, form: str = ".3f") -> str:
     return format(value, form).replace("-", "−")
 
 
+def bounds(low: float, high: float, form: str = ".3f") -> str:
+    """[0.694, 0.706], with the space before it; nothing where they are not known."""
+    return f" [{number(low, form)}, {number(high, form)}]" if math.isfinite(low) and math.isfinite(high) else ""
+
+
 def with_interval(estimate: Mapping[str, float], form: str = ".3f") -> str:
     """0.700 [0.694, 0.706]"""
     low, high = (number(estimate[end], form) for end in ("low", "high"))

@@ -38,19 +38,25 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
     measure = study.truth.measure
     training = study.base.training
     return [
-        f"{len(a.rows)} settings of a super-net of {a.space}, each trained with {len(study.seeds)} seeds "
-        f"({', '.join(map(str, study.seeds))}): {len(done)} runs. The base trains {training.epochs} epochs of "
+        f"{len(a.rows)} settings of a super-net of {a.space}, each to be trained with {len(study.seeds)} seeds "
+        f"({', '.join(map(str, study.seeds))}): {len(done)} runs are done. The base trains {training.epochs} epochs of "
         f"{study.base.task.name} in batches of {training.batch_size}; the others differ from it as listed.",
         f"Every run scores the same {a.architectures:,} architectures on the same {a.images:,} validation images with "
-        f"its shared weights, by {study.base.evaluation.metric}, and is compared with {measure} of {a.truth}.",
+        f"its shared weights, by {study.base.evaluation.metric} unless its setting differs in that, and is "
+        f"compared with {measure} of {a.truth}.",
         "Kendall tau is tau-b. Sparse tau floors the true accuracies to bins of 0.1 or 1 percentage points before "
         "tau-b is taken, after the text of Yu et al. (2021); their released code bins positions too.",
         f"Intervals are 95 % percentile intervals of {a.resamples:,} draws: architectures are resampled, the same for "
         "all settings, so that differences are paired"
         + (
-            "; what the mean over seeds may be off by is drawn from Student's t, in differences with variances "
-            "moderated by those of all settings (Smyth, 2004). "
-            if len(a.seeds) > 1
+            "; what the mean over seeds may be off by is drawn from Student's t"
+            if max(len(row.taus) for row in a.rows) > 1
+            else ""
+        )
+        + (
+            ", in differences with variances between seeds moderated by those of all settings, which adds "
+            f"{a.prior_df:.0f} degrees of freedom (Smyth, 2004). "
+            if a.prior_df
             else ". "
         )
         + "P-values are two-sided, of the paired difference from the base: the level at which its interval would just "

@@ -15,7 +15,7 @@ from benchmarks.truth.table import Measure
 from harness.report import search_figures
 from harness.report.frame import document
 from harness.report.inlined import figure
-from harness.report.markup import ABSENT, Html, el, escaped, join, number
+from harness.report.markup import ABSENT, Html, bounds, el, escaped, join, number
 from harness.report.tables import latex
 from harness.search.analysis import NEAR, Entry, Outcome, analyse, gather, wanted
 from harness.search.comparison import Comparison
@@ -91,7 +91,7 @@ def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
 
 
 def _curves(outcome: Outcome) -> pd.DataFrame:
-    """Test regret against what was spent; "random, exact" is what random search reaches in expectation."""
+    """Test regret against what was spent; "random, expected" is what random search reaches in expectation."""
     frames = []
     for entry in outcome.entries:
         if c := entry.curve:
@@ -100,7 +100,7 @@ def _curves(outcome: Outcome) -> pd.DataFrame:
             frames.append(pd.DataFrame({"algorithm": entry.name, **values}))
     if outcome.random is not None:
         frames.append(
-            pd.DataFrame({"algorithm": "random, exact", **dict(zip(("spent", "mean"), outcome.random, strict=True))})
+            pd.DataFrame({"algorithm": "random, expected", **dict(zip(("spent", "mean"), outcome.random, strict=True))})
         )
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
@@ -209,16 +209,16 @@ def _page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
     parts = {
         "findings": join(el("li", sentence) for sentence in findings(outcome)),
         "about_final": escaped(
-            "Rank is the mean over seeds of the rank by the first accuracy, with its 95 % interval. Reached is the "
-            f"median of {NAMES[outcome.unit]} until within {NEAR[0]:g} and {NEAR[1]:g} points of the best known, "
-            f"{outcome.best:.2f} %, and the share of seeds that got there."
+            "Rank is the mean over seeds of the rank by the first accuracy, with its 95 % interval (Student's t). "
+            f"Reached is the median of {NAMES[outcome.unit]} until within {NEAR[0]:g} and {NEAR[1]:g} points of "
+            f"the best known, {outcome.best:.2f} %, and the share of seeds that got there."
         ),
         "final": _final(outcome, published),
         "about_published": _about_published(outcome) if published else Html(""),
         "figures": join(figures),
         "about_pairs": escaped(
-            "Mean difference of final accuracy over seeds, points, with its 95 % bootstrap interval; p of Wilcoxon's "
-            f"signed ranks, by Holm's method for {len(outcome.pairs)} pairs."
+            "Mean difference of final accuracy over seeds, points, with its 95 % interval (Student's t); p of "
+            f"Wilcoxon's signed ranks, by Holm's method for {len(outcome.pairs)} pairs."
         ),
         "pairs": _pairs(outcome),
         "methods": _methods(outcome),
@@ -244,8 +244,7 @@ def _final(outcome: Outcome, published: bool) -> Html:
         row: list[object] = [join([entry.title, " ", el("code", entry.name)]), _states(entry)]
         for measure in outcome.measures:
             row.append(plus_minus(*entry.summary(measure)))
-        low_high = f" [{entry.rank[1]:.1f}, {entry.rank[2]:.1f}]" if entry.rank else ""
-        row.append(f"{entry.rank[0]:.2f}{low_high}" if entry.rank else ABSENT)
+        row.append(f"{entry.rank[0]:.2f}{bounds(*entry.rank[1:], '.1f')}" if entry.rank else ABSENT)
         for distance in NEAR:
             spent, share = entry.reached.get(distance, (math.inf, 0.0))
             row.append(f"{number(spent, ',.0f')} ({100 * share:.0f} %)" if entry.reached else ABSENT)
@@ -290,7 +289,7 @@ def _pairs(outcome: Outcome) -> Html:
     rows: list[list[object]] = [
         [
             f"{titles[pair.first]} less {titles[pair.second]}",
-            f"{number(pair.difference, '+.2f')} [{number(pair.low, '+.2f')}, {number(pair.high, '+.2f')}]",
+            number(pair.difference, "+.2f") + bounds(pair.low, pair.high, "+.2f"),
             number(pair.p, ".3g"),
             number(pair.p_holm, ".3g"),
         ]

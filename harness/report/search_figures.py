@@ -67,7 +67,8 @@ def regret(outcome: Outcome, entries: list[Entry]) -> Figure:
             axis.plot(curve.spent, middle, label=entry.title, **style)
             axis.fill_between(curve.spent, low, high, color=style["color"], alpha=0.13, linewidth=0)
     if outcome.random is not None:
-        axes[1].plot(*outcome.random, color=INK, linewidth=0.9, linestyle=(0, (1, 1.5)), label="random search, exact")
+        how = "exact" if outcome.comparison.budget.kind == "queries" else "at mean cost"
+        axes[1].plot(*outcome.random, color=INK, linewidth=0.9, linestyle=(0, (1, 1.5)), label=f"random search, {how}")
     for axis, title in zip(axes, ("median and quartiles", "mean and 95 % interval"), strict=True):
         axis.set(xscale="log", xlabel=NAMES[outcome.unit], title=title)
         axis.grid(axis="y", color=FAINT)

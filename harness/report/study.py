@@ -11,7 +11,7 @@ from benchmarks.spaces import space
 from harness.report import study_figures, tables
 from harness.report.methods import methods
 from harness.report.page import page
-from harness.study.analysis import RESAMPLES, Analysis, analyse
+from harness.study.analysis import Analysis, analyse
 from harness.study.overview import mean_tau, state_of
 from harness.study.plan import Study
 from harness.study.run import MEASURES
@@ -22,7 +22,7 @@ SHOWN = 2000
 """Architectures at most in the page's scatter."""
 
 
-def write_report(study: Study, store: Store, out: Path, *, resamples: int = RESAMPLES) -> Analysis:
+def write_report(study: Study, store: Store, out: Path, *, resamples: int | None = None) -> Analysis:
     """Analyse what is done and write index.html, figures/, tables/ and report.json to `out`.
 
     The same runs give the same bytes, but for the times that they took.

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from harness.correlation import PARAMS, RANDOM_DRAWS, THRESHOLDS, Report
 from harness.grouped import GroupedReport
-from harness.stats import Estimate
+from harness.stats import Difference, Estimate
 
 _ESTIMATES = {
     "kendall_tau": "Kendall tau-b",
@@ -116,7 +116,7 @@ def _differences(report: Report) -> Table:
     for title in ("", "difference", "p", "p (Holm)"):
         table.add_column(title, justify="left" if not title else "right")
     for (a, b), d in report.differences.items():
-        table.add_row(f"{a} - {b}", interval_text(d), _p(d.p, d.smallest_p), _p(report.adjusted[a, b], d.smallest_p))
+        table.add_row(f"{a} - {b}", interval_text(d), _p(d.p, d), _p(report.adjusted[a, b], d))
     return table
 
 
@@ -165,7 +165,7 @@ def render_groups(report: GroupedReport) -> RenderableType:
         f"{report.space}: {report.score} against {report.measure}",
         f"ground truth {report.truth_table} ({report.truth_family}); {report.level:.0%} intervals from "
         f"{report.resamples:,} bootstrap resamples of "
-        + (f"{report.repeat}s and architectures" if report.repeat else "architectures"),
+        + ("the architectures" + (f", and Student's t over each group's {report.repeat}s" if report.repeat else "")),
     ]
     return Group(Text("\n".join(lines)), table, *(Text(f"Note: {note}", style="yellow") for note in report.notes))
 
@@ -185,5 +185,6 @@ def _value(key: str, value: float | None) -> str:
     return f"{value:,.0f}" if "rank@" in key else f"{value:.3f}"
 
 
-def _p(value: float, smallest: float) -> str:
-    return f"≤ {value:.2g}" if value <= smallest else f"{value:.2g}"
+def _p(value: float, d: Difference) -> str:
+    """A p-value, corrected or not; a bound where no resample contradicted the difference."""
+    return f"≤ {value:.2g}" if d.p <= d.smallest_p and value < 1 else f"{value:.2g}"

@@ -19,7 +19,7 @@ from benchmarks.errors import UserError
 from benchmarks.spaces import SearchSpace, space
 from harness import metrics, stats
 from harness.correlation import PARAMS, Ceiling, ceiling_of, params_of
-from harness.repeats import over_repeats, prior_of_differences
+from harness.repeats import NOTHING, Prior, over_repeats, prior_of_differences
 from harness.scores import truth_rows
 from harness.stats import Difference, Estimate
 from harness.study.overview import mean_tau, state_of
@@ -30,6 +30,8 @@ from heuristics.catalogue import CATALOGUE
 
 RESAMPLES = 2000
 LEVEL = 0.95
+PROXY_SETTINGS = 8
+"""Settings that it takes to say whether super-net accuracy tells of tau: intervals of fewer say too much."""
 MEANS = (
     "sparse_tau@0.1",
     "sparse_tau@1",
@@ -98,6 +100,8 @@ class Analysis:
     """Correlation over settings of mean super-net accuracy with mean tau."""
     smallest_p: float | None
     findings: list[str]
+    prior_df: float = 0.0
+    """Degrees of freedom that the spread over seeds of all settings adds to those of each difference."""
 
     @property
     def base(self) -> Row:
@@ -109,9 +113,13 @@ class Analysis:
 
 
 def analyse(
-    study: Study, store: Store, *, resamples: int = RESAMPLES, progress: Callable[[int, int], None] | None = None
+    study: Study, store: Store, *, resamples: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Analysis:
     """Analyse the runs that are done; the others count as what they are, and are named.
+
+    Args:
+        resamples: by default 2,000, or as many more as many settings need to be told apart after Holm's correction.
+        progress: called with resamples done and in all.
 
     Raises:
         UserError: no run of the base is done.
@@ -130,12 +138,13 @@ def analyse(
         for label in [setting.label] for seed, result in found[label].items()
     }  # fmt: skip
     params = params_of(table, m.dataset, rows).astype(np.float64)
+    count = resamples or max(RESAMPLES, 80 * len(settings))
     statistics = {f"{label}\0{seed}": stats.kendall_statistic(x, y) for (label, seed), x in scores.items()}
     statistics[PARAMS] = stats.kendall_statistic(params, y)
     draws = stats.bootstrap(
-        statistics, len(y), count=resamples, progress=(lambda done: progress(done, resamples)) if progress else None
+        statistics, len(y), count=count, progress=(lambda done: progress(done, count)) if progress else None
     )
-    sampled = _Sampled(scores, y, draws, resamples)
+    sampled = _Sampled(scores, y, draws, count, several=len(study.seeds) > 1)
     out = [_row(study, setting, store, found[setting.label], sampled, y, indices) for setting in settings]
     tested = [row for row in out[1:] if row.difference]
     adjusted = stats.holm([row.difference.p for row in tested if row.difference])
@@ -150,7 +159,7 @@ def analyse(
         architectures=len(y),
         images=study.base.evaluation.images,
         seeds=study.seeds,
-        resamples=resamples,
+        resamples=count,
         level=LEVEL,
         params_tau=metrics.kendall_tau(params, y),
         beside_params=sampled.difference_from_params(list(found[BASE]), draws[PARAMS], metrics.kendall_tau(params, y)),
@@ -159,6 +168,7 @@ def analyse(
         proxy=_proxy(out),
         smallest_p=tested[0].difference.smallest_p if tested and tested[0].difference else None,
         findings=[],
+        prior_df=sampled.prior.df,
     )
     return _with(analysis, findings=_findings(analysis))
 
@@ -188,24 +198,34 @@ class _Sampled:
     """Bootstrap draws of means over seeds, of architectures and seeds together."""
 
     def __init__(
-        self, scores: dict[tuple[str, int], Floats], y: Floats, draws: dict[str, Floats], resamples: int
+        self,
+        scores: dict[tuple[str, int], Floats],
+        y: Floats,
+        draws: dict[str, Floats],
+        resamples: int,
+        *,
+        several: bool = True,
     ) -> None:
-        self.scores, self.draws, self.resamples = scores, draws, resamples
+        self.scores, self.draws, self.resamples, self.several = scores, draws, resamples, several
         self.taus = {key: metrics.kendall_tau(x, y) for key, x in scores.items()}
         seeds = sorted({seed for _, seed in scores})
         labels = dict.fromkeys(label for label, _ in scores)
         complete = [label for label in labels if all((label, seed) in scores for seed in seeds)]
         table = [[self.taus[label, seed] for seed in seeds] for label in complete]
-        self.prior = prior_of_differences(np.array(table, ndmin=2))
+        self.prior = prior_of_differences(np.array(table, ndmin=2)) if complete[:1] == [BASE] else NOTHING
 
     def mean(self, label: str, seeds: Sequence[int]) -> tuple[float, Floats]:
         """Mean tau over seeds, and its draws."""
         values = np.array([self.taus[label, seed] for seed in seeds])
         draws = np.stack([self.draws[f"{label}\0{s}"] for s in seeds])
-        return float(values.mean()), over_repeats(values, draws)
+        # Of one seed, only the others' spread is known; that of a difference is of two settings.
+        prior = Prior(self.prior.variance / 2, self.prior.df) if len(seeds) == 1 else NOTHING
+        return float(values.mean()), over_repeats(values, draws, prior)
 
-    def difference(self, a: str, b: str, seeds: Sequence[int]) -> Difference:
-        """Mean over seeds of tau of setting a less that of b."""
+    def difference(self, a: str, b: str, seeds: Sequence[int]) -> Difference | None:
+        """Mean over seeds of tau of setting a less that of b; None of one seed, where others are still to tell more."""
+        if len(seeds) == 1 and self.several and not self.prior.df:
+            return None
         values = np.array([self.taus[a, s] - self.taus[b, s] for s in seeds])
         draws = np.stack([self.draws[f"{a}\0{s}"] - self.draws[f"{b}\0{s}"] for s in seeds])
         both = over_repeats(values, draws, self.prior)
@@ -213,7 +233,7 @@ class _Sampled:
 
     def difference_from_params(self, seeds: Sequence[int], params: Floats, value: float) -> Difference | None:
         """Mean tau of the base less that of parameter count, given its draws and value."""
-        if not seeds:
+        if not seeds or (len(seeds) == 1 and self.several and not self.prior.df):
             return None
         tau, draws = self.mean(BASE, seeds)
         return stats.paired_difference(tau, value, draws, params, LEVEL)
@@ -305,7 +325,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _proxy(rows: Sequence[Row]) -> dict[str, float] | None:
     """Whether settings with the more accurate super-nets rank better: tau-b and Pearson over settings."""
     pairs = [(row.means["supernet_accuracy"], row.tau.value) for row in rows if row.tau]
-    if len(pairs) < 4:
+    if len(pairs) < PROXY_SETTINGS:
         return None
     accuracy, tau = np.array(pairs, dtype=np.float64).T
     try:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from benchmarks.errors import NoSuchResult
+from benchmarks.errors import NoSuchResult, UserError
 from benchmarks.truth.table import Measure
 from harness import correlation, metrics
 from harness.correlation import correlate
@@ -123,6 +123,27 @@ def test_groups_average_over_repeats_with_an_interval_over_both(truth201):
     assert dull.tau_sd == pytest.approx(np.std(expected, ddof=1))
     assert dull.tau.low < dull.tau.value < dull.tau.high < sharp.tau.low
     json.dumps(found.as_json(), allow_nan=False)
+
+
+def test_repeats_that_hardly_differ_in_their_architectures_are_resampled_together(truth201):
+    rng = np.random.default_rng(1)
+    chosen = rng.choice(15625, 300, replace=False)
+    y = truth201.accuracy("cifar10", "test", 200, "mean", chosen)
+    x = y + 5 * rng.normal(size=300)
+
+    def width(sizes):
+        groups = pd.DataFrame([("m", s) for s, n in enumerate(sizes) for _ in range(n)], columns=["method", "seed"])
+        scores = np.concatenate([x[:n] + 1e-6 * rng.normal(size=n) for n in sizes])
+        given = table(np.concatenate([chosen[:n] for n in sizes]), {"acc": scores}, groups)
+        (group,) = correlate_groups(given, truth201, TEST, by=["method"], repeat="seed", resamples=400).groups
+        return group.tau.high - group.tau.low
+
+    assert width([300, 299, 298]) == pytest.approx(width([300, 300, 300]), rel=0.25)
+
+
+def test_a_score_called_like_the_parameter_counts_is_refused(truth201):
+    with pytest.raises(UserError, match="'params', as the parameter counts"):
+        correlate(table(np.arange(50), {"params": np.arange(50.0)}), truth201, TEST)
 
 
 # ---- real ground truth ----

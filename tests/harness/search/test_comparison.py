@@ -302,7 +302,7 @@ def test_the_report_has_all_that_it_promises(reported):
         assert final.loc[name, "cifar10 test"] == pytest.approx(group["cifar10 test"].mean(), rel=1e-4)
         assert final.loc[name, "cifar10 test sd"] == pytest.approx(group["cifar10 test"].std(), rel=1e-3)
     curves = pd.read_csv(folder / "tables" / "curves.csv").groupby("algorithm")
-    assert set(curves.groups) == {"random", "rea", "local", "bohb", "random, exact"}
+    assert set(curves.groups) == {"random", "rea", "local", "bohb", "random, expected"}
     for name in final.index:
         curve = curves.get_group(name)
         assert curve["mean"].between(curve["low"] - 1e-6, curve["high"] + 1e-6).all()
