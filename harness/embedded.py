@@ -51,7 +51,7 @@ class Benchmark:
     def indices(self) -> NDArray[np.int64]:
         """The sampled architectures in ascending order: (architectures,)."""
         members = self.within.subset(self.among)
-        if self.architectures > len(members):
+        if not 1 <= self.architectures <= len(members):
             raise UserError(
                 f"{self.name} asks for {self.architectures:,} architectures of {self.among}: it has {len(members):,}."
             )
@@ -76,7 +76,7 @@ def load(name: str) -> Benchmark:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError:
         raise UserError(f"There is no embedded benchmark {name!r}; there are {', '.join(names())}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from None
     wanted = {"space": str, "among": str, "architectures": int, "seeds": list, "recipe": dict}
     given = content if isinstance(content, dict) else {}
@@ -109,9 +109,11 @@ def build(
     done = folder / benchmark.name
     done.mkdir(parents=True, exist_ok=True)
     jobs = [(index, seed) for seed in benchmark.seeds for index in benchmark.indices().tolist()]
-    missing = [job for job in jobs if _read(done, benchmark, *job) is None]
+    missing = [job for job in jobs if result_of(done, benchmark, *job) is None]
     before = len(jobs) - len(missing)
-    train_all(benchmark, missing, done, workers, progress and (lambda n, _: progress(before + n, len(jobs))))
+    problems = train_all(benchmark, missing, done, workers, progress and (lambda n, _: progress(before + n, len(jobs))))
+    if problems:
+        raise UserError(f"{len(problems)} training(s) cannot be in a table. {problems[0]}")
     return assemble(benchmark, folder)
 
 
@@ -121,21 +123,30 @@ def train_all(
     done: Path,
     workers: int,
     progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Train architectures (index, seed), each in its file in the folder `done`."""
+) -> list[str]:
+    """Train architectures (index, seed), each in its file in the folder `done`.
+
+    Returns:
+        What is wrong with those that diverged, which stop no others.
+    """
     done.mkdir(parents=True, exist_ok=True)
+    problems = []
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=begin, initargs=(os.getpid(),)
     ) as pool:
         futures = [pool.submit(measure, benchmark, *job, done) for job in jobs]
         try:
             for count, future in enumerate(as_completed(futures), 1):
-                future.result()
+                try:
+                    future.result()
+                except UserError as problem:
+                    problems.append(str(problem))
                 if progress:
                     progress(count, len(jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    return problems
 
 
 def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
@@ -170,7 +181,7 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
     found: dict[tuple[int, int], Mapping[str, Any]] = {}
     for seed in benchmark.seeds:
         for index in indices.tolist():
-            result = _read(folder / benchmark.name, benchmark, index, seed)
+            result = result_of(folder / benchmark.name, benchmark, index, seed)
             if result is None:
                 raise UserError(
                     f"{benchmark.name} lacks architecture {index} with seed {seed}: run `supernet benchmark build "
@@ -252,10 +263,12 @@ def _path(done: Path, index: int, seed: int) -> Path:
     return done / f"{index}-s{seed}.json"
 
 
-def _read(done: Path, benchmark: Benchmark, index: int, seed: int) -> Mapping[str, Any] | None:
-    """A training's result; None where there is none, or only that of another recipe."""
+def result_of(done: Path, benchmark: Benchmark, index: int, seed: int) -> Mapping[str, Any] | None:
+    """A training's result; None where there is none whole, or only that of another recipe."""
+    wanted = {"recipe", "index", "seed", "train_seconds", "valid", "test"}
     try:
-        result: dict[str, Any] = json.loads(_path(done, index, seed).read_text(encoding="utf-8"))
+        result: Any = json.loads(_path(done, index, seed).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return result if result.get("recipe") == benchmark.spec(index, seed).hash else None
+    whole = isinstance(result, dict) and wanted <= set(result)
+    return result if whole and result["recipe"] == benchmark.spec(index, seed).hash else None

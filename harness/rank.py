@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,7 +157,8 @@ def _scored(
     A third column counts batches, so that an interrupt cannot part a sum from its count.
     """
     partial = out / PARTIAL if out else None
-    identity = hashlib.sha256(repr((run.recipe.hash, run.epoch, archs)).encode()).hexdigest()
+    sizes = [len(y) for _, y in batches]
+    identity = hashlib.sha256(repr((run.recipe.hash, run.epoch, sizes, archs)).encode()).hexdigest()
     sums, done = _resume(partial, identity, len(archs))
     sums = sums.to(run.device)  # where nothing waits for them
     saved = time.perf_counter()
@@ -195,7 +198,8 @@ def _scored(
 
 def _resume(partial: Path | None, identity: str, count: int) -> tuple[Tensor, int]:
     if partial and partial.exists():
-        with np.load(partial) as content:
+        unreadable = suppress(ValueError, KeyError, EOFError, zipfile.BadZipFile)
+        with unreadable, partial.open("rb") as file, np.load(file) as content:
             if str(content["identity"]) == identity:
                 sums = torch.from_numpy(content["sums"])
                 if sums.shape == (count, 3):

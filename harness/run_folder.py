@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import math
 import platform
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,22 @@ RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "
 
 class DamagedCheckpoint(UserError):
     """A checkpoint that cannot be read."""
+
+
+@contextmanager
+def hold(out: Path) -> Iterator[None]:
+    """Keep other processes from working in the folder.
+
+    Raises:
+        UserError: one does.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"Another process works in {out}: wait for its end, or choose another folder.") from None
+        yield
 
 
 def prepare(run: Run, out: Path, resume: bool) -> None:
@@ -73,6 +92,8 @@ def restore(run: Run, out: Path) -> None:
         recipe = state["recipe"]
     except FileNotFoundError:
         raise UserError(f"{out} holds no checkpoint.") from None
+    except (OSError, MemoryError, torch.OutOfMemoryError):  # which say nothing of the checkpoint
+        raise
     except Exception as error:  # whatever damaged bytes lead to
         raise DamagedCheckpoint(
             f"The checkpoint {out / CHECKPOINT} is damaged ({type(error).__name__}). Delete it and train again."

@@ -79,10 +79,14 @@ def start(recipe: Recipe, *, task: Task | None = None, device: str | torch.devic
 
     Args:
         task: the recipe's task, where it is loaded already.
+
+    Raises:
+        UserError: this machine has no such device.
     """
+    device = usable(device)
     if task is None:
         task = load_task(**dataclasses.asdict(recipe.task))
-    task = task.to(torch.device(device))
+    task = task.to(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = build_network(recipe, task.classes).to(device)
@@ -104,6 +108,21 @@ def start(recipe: Recipe, *, task: Task | None = None, device: str | torch.devic
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
     return Run(recipe, task, network, optimiser, learner)
+
+
+def usable(device: str | torch.device) -> torch.device:
+    """The device.
+
+    Raises:
+        UserError: this machine has none such.
+    """
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise UserError(f"There is no device {device!r}; there is cpu, and cuda with an NVIDIA GPU.") from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise UserError("The device cuda needs an NVIDIA GPU and a build of torch with CUDA; torch sees none here.")
+    return chosen
 
 
 def train(
@@ -156,6 +175,7 @@ def train(
         if out is not None:
             folder.save(run, out)
     if out is not None:
+        folder.write_log(run, out)  # again, where what was killed had its last checkpoint, but not the log
         folder.write_status(out, "trained", run)
     return run
 

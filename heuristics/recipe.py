@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import os
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -229,14 +230,21 @@ class Recipe:
         return from_dict(content)
 
     def shortened(self) -> Recipe:
-        """The same work per step in one epoch, to time it."""
-        training = dataclasses.replace(self.training, epochs=1, warmup_epochs=0.0)
+        """The same work per step in one epoch, to time it: with a learning rate at which nothing diverges."""
+        training = dataclasses.replace(
+            self.training, epochs=1, warmup_epochs=0.0, learning_rate=1e-6, final_learning_rate=0.0
+        )
         distribution = dataclasses.replace(self.distribution, start_epoch=0)
         return dataclasses.replace(self, training=training, distribution=distribution)
 
     def save(self, path: Path) -> None:
-        """Write the recipe as YAML."""
-        path.write_text(yaml.safe_dump(self.as_dict(), sort_keys=False), encoding="utf-8")
+        """Write the recipe as YAML, whole or not at all."""
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            partial.write_text(yaml.safe_dump(self.as_dict(), sort_keys=False), encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     @property
     def hash(self) -> str:
@@ -265,7 +273,7 @@ def load(path: Path) -> Recipe:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"The recipe {path} cannot be read: {error.strerror}.") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter of text that is not UTF-8, and of impossible dates
         raise RecipeError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
     try:
         return from_dict(content or {})
@@ -321,7 +329,7 @@ def _value(text: str) -> Any:
     """A value as YAML has it; what is no YAML, such as the string of an architecture, is text."""
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return text
 
 

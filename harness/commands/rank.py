@@ -51,7 +51,7 @@ def rank(
     from benchmarks.truth import shelf
     from harness import rank as ranking
     from harness.commands.correlate import report_single
-    from harness.run_folder import trained_partly
+    from harness.run_folder import hold, trained_partly
     from harness.scores import ScoreTable, truth_rows, written_architectures
     from harness.train import open_run
 
@@ -67,7 +67,7 @@ def rank(
     indices = ranking.chosen(within, archs, sample_seed) if archs == "all" or archs.isdecimal() else None
     if indices is None:
         indices = written_architectures(Path(archs), within)
-    with bar("scoring") as progress:
+    with hold(run_dir), bar("scoring") as progress:
         scores = ranking.rank(run, indices, out=run_dir, progress=progress)
     names = [within.string(arch) for arch in within.archs(scores.indices).tolist()]
     frame = pd.DataFrame(

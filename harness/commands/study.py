@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,9 +141,16 @@ def _open(name: str, overrides: tuple[str, ...], results: Path) -> tuple[Study, 
 
 
 def executor_of(name: str, workers: int | None, device: str, address: str | None, cpus: float, gpus: float) -> Executor:
-    """The executor of this name: local, process or ray."""
-    from harness.study import executors
+    """The executor of this name: local, process or ray.
 
+    Raises:
+        UserError: this machine has no such device, where the runs are to be made on it.
+    """
+    from harness.study import executors
+    from harness.train import usable
+
+    if name != "ray":
+        usable(device)
     makers: dict[str, Executor] = {
         "local": executors.Processes(workers or (1 if device != "cpu" else os.cpu_count() or 1), device),
         "process": executors.InProcess(device),
@@ -159,6 +167,8 @@ def make_runs(name: str, store: Store, executor: Executor, specs: Sequence[Job],
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from harness.study.store import Damaged
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[now]}"))
@@ -183,7 +193,10 @@ def make_runs(name: str, store: Store, executor: Executor, specs: Sequence[Job],
             if run in shown:
                 bar.remove_task(shown.pop(run))  # type: ignore[arg-type]
             if state != "done":
-                reason = store.read(run).problem if state == "diverged" else store.failure(run)
+                reason = store.failure(run)
+                if state == "diverged":
+                    with suppress(KeyError, Damaged):
+                        reason = store.read(run).problem
                 unknown = f"The reason could not be written to {store.root}: its disk is full, perhaps."
                 click.echo(f"{labels[run]}: {state}. {reason or unknown}", err=True)
             elif not console.is_terminal:

@@ -30,7 +30,7 @@ def train(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from harness import train as training
-    from harness.run_folder import write_tensorboard
+    from harness.run_folder import hold, write_tensorboard
     from harness.studies import shipped_recipe
     from heuristics.recipe import load
 
@@ -46,7 +46,8 @@ def train(
             now = f"epoch {p.epoch + 1}/{resolved.training.epochs}  loss {p.loss:.3f}  {p.accuracy:.1f} %  "
             bar.update(task, total=p.steps, completed=p.step, now=now + f"{p.images_per_second:,.0f} images/s")
 
-        run = training.train(resolved, out, device=device, resume=resume, progress=show)
+        with hold(out):
+            run = training.train(resolved, out, device=device, resume=resume, progress=show)
     if tensorboard:
         write_tensorboard(run, out)
     last = run.log[-1]

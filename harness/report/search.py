@@ -42,9 +42,9 @@ def write_search_report(
         for measure in comparison.scene.reported
         if measure in comparison.ground_truth
     ]
-    for truth in truths:
-        truth.measure_missing(wanted(entries), workers, progress)
+    problems = [p for truth in truths for p in truth.measure_missing(wanted(entries), workers, progress)]
     outcome = analyse(comparison, entries, truths)
+    outcome.notes += [f"A pick has no true accuracy: {problem}" for problem in problems]
     for folder in (out, out / "figures", out / "tables"):
         folder.mkdir(parents=True, exist_ok=True)
     svgs = search_figures.draw(outcome, out / "figures")

@@ -16,7 +16,7 @@ KINDS = {
 """What budgets are counted in."""
 NAMES = {"queries": "queries", "seconds": "simulated seconds", "passes": "path passes", "wall": "seconds by the clock"}
 _UNITS = {"q": "queries", "s": "seconds", "p": "passes", "w": "wall"}
-_FORM = re.compile(r"([\d_]+(?:\.\d+)?(?:e\d+)?)\s*([a-z]*)")
+_FORM = re.compile(r"(\d[\d_]*(?:\.\d+)?(?:e\d+)?)\s*([a-z]*)")
 
 
 @dataclass(frozen=True)

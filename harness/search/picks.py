@@ -131,7 +131,8 @@ def _best_of(run: Run, indices: NDArray[np.int64]) -> Pick:
 def _passed(run: Run, architectures: int, images: int) -> int:
     """Images passed forward to score so many architectures, with those that recalibrate their batch norm."""
     e = run.recipe.evaluation
-    return architectures * images * (1 + (e.recalibration_batches if e.bn == "recalibrate" else 0))
+    calibration = e.recalibration_batches * min(e.batch_size, images) if e.bn == "recalibrate" else 0
+    return architectures * (images + calibration)
 
 
 def _scores(run: Run, indices: NDArray[np.int64], images: int) -> NDArray[np.float64]:

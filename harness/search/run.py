@@ -42,6 +42,8 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
             rows = pd.DataFrame(share_weights(spec, seed, truth, work, device, tell))
         except train.Diverged as diverged:
             problem = str(diverged)
+        if not (work / files.LOG).exists():  # it diverged before its first epoch was planned
+            write_text(work / files.LOG, "")
     if problem is None:
         rows.to_parquet(work / files.TRACE)
     last = rows.groupby("seed").last() if len(rows) else rows

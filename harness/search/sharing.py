@@ -27,6 +27,7 @@ from harness.search.spec import SearchSpec
 from harness.study.run import task_of
 from harness.study.store import read_json
 from harness.writing import write_json
+from heuristics import recipe as recipes
 from heuristics.distributions import Factorised
 from heuristics.recipe import Recipe
 
@@ -78,7 +79,7 @@ def share_weights(
     assert isinstance(picker, SharingAlgorithm)
     recipe, prices = _planned(spec, replace(spec.recipe, seed=seed), truth, task, picker, work, device)
     path = work / PICKS
-    rows = {row["step"]: row for row in read_json(path)["rows"]} if path.exists() else {}
+    rows: dict[int, dict[str, Any]] = {}
 
     def after_epoch(run: train.Run) -> None:
         if run.epoch not in _pick_epochs(recipe.training.epochs, scores=not isinstance(picker.pick, Likeliest)):
@@ -106,6 +107,7 @@ def share_weights(
         report(p.step / p.steps, f"epoch {p.epoch + 1}/{recipe.training.epochs}, loss {p.loss:.2f}")
 
     try:
+        rows |= _read_picks(path)
         train.train(recipe, work, task=task, device=device, resume=True, progress=progress, after_epoch=after_epoch)
     except _Exceeded:
         if not rows:
@@ -117,6 +119,20 @@ def share_weights(
             damaged.unlink(missing_ok=True)
         return share_weights(spec, seed, truth, work, device, report)
     return [rows[step] for step in sorted(rows)]
+
+
+def _read_picks(path: Path) -> dict[int, dict[str, Any]]:
+    """Step -> row, of what an interrupted search has picked.
+
+    Raises:
+        DamagedCheckpoint: the file is not what was written.
+    """
+    try:
+        return {int(row["step"]): row for row in read_json(path)["rows"]}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError):
+        raise run_folder.DamagedCheckpoint(f"The picks {path} are damaged.") from None
 
 
 def _pick_epochs(epochs: int, scores: bool) -> set[int]:
@@ -158,10 +174,10 @@ def _planned(
         rate = seconds_per_pass(recipe, within, truth, spec.truth.measure, task)
     prices = Prices({}, size, rate)
     prices = replace(prices, epoch=prices.of_passes(passes_per_epoch(recipe, within, len(task.train))))
-    if (work / run_folder.RECIPE).exists():  # what was planned before is gone on with
-        from heuristics import recipe as recipes
-
-        return recipes.load(work / run_folder.RECIPE), prices
+    if (work / run_folder.RECIPE).exists():
+        planned = recipes.load(work / run_folder.RECIPE)
+        if _with_epochs(planned, recipe.training.epochs, recipe.distribution.start_epoch) == recipe:
+            return planned, prices  # what was planned before is gone on with
     epoch_wall, pick_wall, pick = _timed(recipe, task, sharing, device)
     epoch = {**prices.epoch, "wall": epoch_wall}[kind]
     picking = prices.pick(pick, pick_wall)[kind]
@@ -171,9 +187,15 @@ def _planned(
             f"{spec.algorithm}: a budget of {spec.budget} does not afford one epoch and a pick, which cost about "
             f"{epoch + picking:,.1f} {kind}."
         )
-    d = recipe.distribution
-    training = replace(recipe.training, epochs=epochs)
-    return replace(recipe, training=training, distribution=replace(d, start_epoch=min(d.start_epoch, epochs))), prices
+    return _with_epochs(recipe, epochs, min(recipe.distribution.start_epoch, epochs)), prices
+
+
+def _with_epochs(recipe: Recipe, epochs: int, start_epoch: int) -> Recipe:
+    return replace(
+        recipe,
+        training=replace(recipe.training, epochs=epochs),
+        distribution=replace(recipe.distribution, start_epoch=start_epoch),
+    )
 
 
 def _timed(recipe: Recipe, task: Task, sharing: SharingAlgorithm, device: str) -> tuple[float, float, Pick]:

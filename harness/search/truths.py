@@ -12,7 +12,6 @@ from benchmarks.spaces import NB201, SearchSpace
 from benchmarks.truth.table import GroundTruth, Measure
 from harness import embedded
 from harness.search.objective import reported
-from harness.study.store import read_json
 
 
 class Truths:
@@ -49,16 +48,18 @@ class Truths:
 
     def measure_missing(
         self, indices: Sequence[int], workers: int, progress: Callable[[int, int], None] | None = None
-    ) -> int:
-        """Train what is unknown of these, where that is possible; how many were."""
+    ) -> list[str]:
+        """Train what is unknown of these, where that is possible; what is wrong with those that stay unknown."""
         if self._benchmark is None:
-            return 0
+            return []
         wanted = np.unique(self._representative[np.asarray(indices, dtype=np.int64)])
         missing = wanted[np.isnan(self._values[wanted])].tolist()
-        if missing:
-            embedded.train_all(self._benchmark, [(i, self._seed) for i in missing], self._folder, workers, progress)
-            self._read()
-        return len(missing)
+        if not missing:
+            return []
+        jobs = [(index, self._seed) for index in missing]
+        problems = embedded.train_all(self._benchmark, jobs, self._folder, workers, progress)
+        self._read()
+        return problems
 
     @property
     def _seed(self) -> int:
@@ -68,9 +69,10 @@ class Truths:
     def _read(self) -> None:
         assert self._benchmark is not None
         for path in self._folder.glob(f"*-s{self._seed}.json"):
-            result = read_json(path)
-            if result["recipe"] == self._benchmark.spec(result["index"], self._seed).hash:
-                self._values[result["index"]] = result[self.measure.split]
+            index = int(path.name.partition("-")[0])
+            result = embedded.result_of(self._folder, self._benchmark, index, self._seed)
+            if result is not None:
+                self._values[index] = result[self.measure.split]
 
 
 def _representatives(within: SearchSpace, sampled: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -187,7 +187,7 @@ def load_study(named: str | Path, overrides: Sequence[str] = ()) -> Study:
         ) from None
     except OSError as error:
         raise StudyError(f"The study {path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise StudyError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
     try:
         return _study(path, content, overrides)

@@ -320,7 +320,7 @@ def _taus(results: Iterable[Result]) -> Iterator[tuple[str, int, float | None]]:
 
 def _failures(store: Store) -> pa.Table:
     """Runs whose last try failed."""
-    failed = sorted(path.stem for path in (store.root / ".failed").glob("*.json"))
+    failed = sorted(path.stem for path in (store.root / ".failed").glob("*.json") if path.stem not in store)
     return _rows([(run, store.failure(run)) for run in failed], {"hash": _TEXT, "problem": _TEXT})
 
 

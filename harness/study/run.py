@@ -31,6 +31,8 @@ from heuristics.recipe import TaskSection
 
 Report = Callable[[float, str], None]
 """Told the share done and what is going on."""
+SCORE_COLUMNS = ["epoch", "index", "accuracy", "negative_loss", "seconds", "images"]
+"""Of the scores of one epoch, before the truth is set beside them."""
 MEASURES = {"loss": "negative_loss", "accuracy": "accuracy"}
 """The metric that a recipe ranks by -> the score that ranks."""
 
@@ -45,7 +47,9 @@ def execute(spec: Job, store: Store, *, device: str = "cpu", report: Report | No
     try:
         with store.hold(spec) as work:
             try:
-                return store.read(run).state
+                state = store.read(run).state
+                store.tidy(run)  # a kill may have come between publishing and that
+                return state
             except KeyError:
                 pass
             except Damaged:
@@ -126,26 +130,28 @@ def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any
 
 def _score(run: train.Run, indices: Any, path: Path, progress: Any) -> None:
     scores = rank(run, indices, progress=progress)
-    frame = pd.DataFrame(
-        {
-            "epoch": run.epoch,
-            "index": scores.indices,
-            "accuracy": scores.accuracy,
-            "negative_loss": -scores.loss,
-            "seconds": scores.seconds,
-            "images": scores.images * scores.distinct,
-        }
-    )
+    columns = (
+        run.epoch, scores.indices, scores.accuracy, -scores.loss, scores.seconds, scores.images * scores.distinct,
+    )  # fmt: skip
+    frame = pd.DataFrame(dict(zip(SCORE_COLUMNS, columns, strict=True)))
     partial = path.with_suffix(".partial")
     frame.to_parquet(partial, write_page_checksum=True)
     partial.replace(path)
 
 
 def _read_scores(path: Path) -> pd.DataFrame:
+    problem = "columns were altered"
     try:
-        return pd.read_parquet(path, page_checksum_verification=True)
-    except (OSError, ValueError) as error:  # pyarrow's errors are among them
-        raise run_folder.DamagedCheckpoint(f"The scores {path} are damaged: {' '.join(str(error).split())}") from None
+        frame = pd.read_parquet(path, page_checksum_verification=True)
+        if list(frame) == SCORE_COLUMNS:
+            return frame
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever damaged bytes lead to
+        if isinstance(error, OSError) and error.errno:  # the machine's, not the file's
+            raise
+        problem = " ".join(str(error).split())
+    raise run_folder.DamagedCheckpoint(f"The scores {path} are damaged: {problem}")
 
 
 def _gathered(spec: RunSpec, table: GroundTruth, indices: Any, work: Path) -> pd.DataFrame:

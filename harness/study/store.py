@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -210,10 +210,15 @@ class Store:
         sums = {path.name: _digest(path) for path in sorted(folder.iterdir()) if path.name in PARTS}
         write_json(folder / SUMS, sums)
         folder.replace(final)
-        for path in final.iterdir():
-            if path.name not in {*PARTS, SUMS}:
-                path.unlink(missing_ok=True)
-        (self._failed / f"{run}.json").unlink(missing_ok=True)
+        self.tidy(run)
+
+    def tidy(self, run: str) -> None:
+        """Drop what a finished run has no use for any more, as far as that is possible."""
+        with suppress(OSError):
+            (self._failed / f"{run}.json").unlink(missing_ok=True)
+            for path in (self.root / run).iterdir():
+                if path.name not in {*PARTS, SUMS}:
+                    path.unlink(missing_ok=True)
 
     def fail(self, run: str, problem: str, trace: str = "") -> None:
         """Note why a try failed; what the run has done so far stays."""

@@ -98,6 +98,15 @@ def wait_until(true, seconds):
         time.sleep(0.1)
 
 
+def test_a_training_that_diverges_stops_no_other(tmp_path):
+    wild = replace(tiny(), recipe=tiny().recipe.override(["training.learning_rate=1e30", "training.clip=null"]))
+    problems = embedded.train_all(wild, [(index, 0) for index in wild.indices().tolist()], tmp_path, workers=1)
+    assert len(problems) == 3
+    assert all("diverged" in problem for problem in problems)
+    with pytest.raises(UserError, match=r"6 training\(s\) cannot be in a table\. nb201-tiny, architecture"):
+        embedded.build(wild, tmp_path)
+
+
 def test_tables_of_another_version_of_the_digits_are_refused(built, monkeypatch):
     folder, table = built
     assert shelf.opened(table.path).space == "nb201"

@@ -101,6 +101,13 @@ def test_each_architecture_is_recalibrated_once(run):
     assert sizes == scores.distinct * (3 * [20] + batches)
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive"])
+def test_what_is_left_of_a_ranking_and_cannot_be_read_is_passed_over(run, tmp_path, content):
+    run.recipe = run.recipe.override(["evaluation.bn=batch"])
+    (tmp_path / ranking.PARTIAL).write_bytes(content)
+    assert (rank(run, range(9), out=tmp_path).loss == rank(run, range(9)).loss).all()
+
+
 @pytest.mark.parametrize("stop_at", [16, 160, 320])
 def test_an_interrupted_ranking_goes_on_where_it_stopped(run, tmp_path, stop_at):
     run.recipe = run.recipe.override(["evaluation.bn=batch"])

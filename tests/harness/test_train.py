@@ -160,6 +160,23 @@ def test_what_was_trained_partly_is_said_of_its_ranking(task, tmp_path):
     assert trained_partly(train(recipe("training.epochs=3"), out, task=task, resume=True), out) is None
 
 
+def test_one_process_works_in_a_folder(tmp_path):
+    out = tmp_path / "run"
+    with run_folder.hold(out):
+        again = run_folder.hold(out)
+        with pytest.raises(UserError, match="Another process works in"):
+            again.__enter__()
+    with run_folder.hold(out):
+        pass
+
+
+@pytest.mark.parametrize("device", ["cuda", "cudaa"])
+def test_a_device_that_is_not_there_is_named(device, task, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"needs an NVIDIA GPU|no device 'cudaa'"):
+        start(recipe(), task=task, device=device)
+
+
 def test_run_folders_are_not_overwritten_and_belong_to_one_recipe(task, tmp_path):
     out = tmp_path / "run"
     train(recipe(), out, task=task)

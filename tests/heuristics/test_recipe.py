@@ -93,8 +93,29 @@ def test_files_that_are_no_recipes_are_refused(tmp_path):
     path.write_text("trainings:\n  epochs: 3")
     with pytest.raises(RecipeError, match="did you mean training"):
         recipes.load(path)
+    for content in (b"\xff\xfe", b"seed: 2020-13-45"):
+        path.write_bytes(content)
+        with pytest.raises(RecipeError, match="is no YAML"):
+            recipes.load(path)
+    with pytest.raises(RecipeError, match="seed is '2020-13-45'"):
+        Recipe().override(["seed=2020-13-45"])
     path.write_text("")
     assert recipes.load(path) == Recipe()
+
+
+def test_a_recipe_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "r.yaml"
+    Recipe().save(path)
+    before = path.read_text()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recipes.yaml, "safe_dump", full)
+    with pytest.raises(OSError, match="No space"):
+        Recipe().override(["seed=3"]).save(path)
+    assert path.read_text() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["r.yaml"]
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

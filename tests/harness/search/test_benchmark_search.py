@@ -133,7 +133,7 @@ def test_budgets_are_read(text, kind, amount):
     assert Budget.parse(text) == Budget(kind, amount)
 
 
-@pytest.mark.parametrize("text", ["", "200", "q", "-5s", "20 parsecs"])
+@pytest.mark.parametrize("text", ["", "200", "q", "_q", "-5s", "20 parsecs"])
 def test_what_is_no_budget_is_refused_with_the_units(text):
     with pytest.raises(UserError, match=r"is no budget.* 20000s"):
         Budget.parse(text)

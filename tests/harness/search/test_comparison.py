@@ -241,7 +241,9 @@ def test_architectures_that_an_embedded_table_lacks_are_measured_once(tmp_path, 
         folder.mkdir(parents=True, exist_ok=True)
         for index, seed in jobs:
             result = {"recipe": what.spec(index, seed).hash, "index": index, "seed": seed, "test": 70.0, "valid": 69.0}
+            result["train_seconds"] = 1.0
             write_json(folder / f"{index}-s{seed}.json", result)
+        return []
 
     monkeypatch.setattr(embedded, "train_all", train_all)
     truths = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), tmp_path / "measured")
@@ -250,17 +252,20 @@ def test_architectures_that_an_embedded_table_lacks_are_measured_once(tmp_path, 
     twin = int(np.flatnonzero(WITHIN.classes("skip-none") == WITHIN.classes("skip-none")[other])[-1])
     assert truths.sampled
     assert np.isnan(truths.of([other])).all()
-    assert truths.measure_missing([known, other, twin], workers=1) == 1
+    assert truths.measure_missing([known, other, twin], workers=1) == []
     assert [seed for _, seed in measured] == [0]
     assert truths.of([known, other, twin]).tolist() == [columns["digits.test.e5.s0"][3], 70.0, 70.0]
     again = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), tmp_path / "measured")
-    assert again.measure_missing([other], workers=1) == 0
+    assert again.measure_missing([other], workers=1) == []
+    (tmp_path / "measured" / "nb201-digits" / f"{measured[0][0]}-s0.json").write_text("")
+    damaged = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), tmp_path / "measured")
+    assert np.isnan(damaged.of([other])).all(), "and is measured again"
 
 
 def test_a_table_that_is_measured_by_others_is_not_added_to(table, tmp_path):
     truths = Truths(WITHIN, GroundTruth(table), Measure("cifar10", "test", "200", "mean"), tmp_path)
     assert not truths.sampled
-    assert truths.measure_missing([3], workers=1) == 0
+    assert truths.measure_missing([3], workers=1) == []
 
 
 # ---- report and command ------------------------------------------------------------------------------------------

@@ -211,6 +211,43 @@ def test_a_diverged_search_is_marked(truth, tmp_path):
     assert "diverged" in store.read(spec.hash).problem
 
 
+@pytest.mark.parametrize("changes", [["training.learning_rate=1e30"], ["training.learning_rate=1e9"]], ids=str)
+def test_what_diverges_at_once_is_timed_and_leaves_a_whole_run(changes, truth, tmp_path):
+    store = Store(tmp_path / "runs")
+    spec = spec_of("darts", truth, "200p", changes=[*changes, "training.clip=null"])
+    assert execute(spec, store) == "diverged", store.failure(spec.hash)
+    assert store.whole(spec.hash)
+
+
+def test_a_plan_that_is_not_of_this_search_is_made_anew(truth, tmp_path):
+    store = Store(tmp_path / "runs")
+    spec = spec_of("darts", truth, "130p")
+    with store.hold(spec) as work:
+        work.mkdir()
+        (work / "recipe.yaml").write_text("")  # which reads as the default recipe
+    assert execute(spec, store) == "done", store.failure(spec.hash)
+    assert len(store.read(spec.hash).log()) == 3
+    assert "name: digits" in (store.read(spec.hash).path / "recipe.yaml").read_text()
+
+
+def test_damaged_picks_cost_their_own_search_alone(truth, tmp_path, monkeypatch):
+    spec, store = spec_of("gaea-darts-erm", truth, "130p"), Store(tmp_path / "runs")
+    whole = sharing._state
+
+    def killed(run, arch):
+        if run.epoch == 3:
+            raise KeyboardInterrupt
+        return whole(run, arch)
+
+    monkeypatch.setattr(sharing, "_state", killed)
+    with pytest.raises(KeyboardInterrupt):
+        execute(spec, store)
+    monkeypatch.setattr(sharing, "_state", whole)
+    (store.root / ".work" / spec.hash / sharing.PICKS).write_text('{"rows": [')
+    assert execute(spec, store) == "done", store.failure(spec.hash)
+    assert store.read(spec.hash).trace()["step"].tolist() == [1, 2, 3, 4]
+
+
 # ---- picks -------------------------------------------------------------------------------------------------------
 
 

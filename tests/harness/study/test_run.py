@@ -197,6 +197,44 @@ def test_damage_to_an_unfinished_run_costs_its_own_work_alone(name, how, spec, s
     assert len(store.read(spec.hash).log()) == 3
 
 
+def test_columns_altered_without_a_trace_are_seen(spec, store, stopped, undisturbed):
+    path = stopped(spec, store.root) / ".scores-2.parquet"
+    pd.read_parquet(path).rename(columns={"accuracy": "eccuracy"}).to_parquet(path)
+    assert execute(spec, store) == "done", store.failure(spec.hash)
+    assert outcome(store, spec.hash) == outcome(undisturbed, spec.hash)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no memory"), OSError(5, "Input/output error")], ids=repr)
+def test_what_the_machine_refuses_is_no_damage(error, spec, store, stopped, undisturbed, monkeypatch):
+    work = stopped(spec, store.root)
+    content = (work / "checkpoint.pt").read_bytes()
+
+    def refused(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "load", refused)
+        assert execute(spec, store) == "failed"
+    assert (work / "checkpoint.pt").read_bytes() == content
+    assert execute(spec, store) == "done"
+    assert outcome(store, spec.hash) == outcome(undisturbed, spec.hash)
+
+
+def test_no_epoch_of_the_log_is_lost_between_checkpoint_and_log(spec, store, monkeypatch):
+    write = run_folder.write_log
+
+    def full(run, out):
+        if run.epoch == 3:
+            raise OSError(28, "No space left on device")
+        write(run, out)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder, "write_log", full)
+        assert execute(spec, store) == "failed"
+    assert execute(spec, store) == "done"
+    assert [entry["epoch"] for entry in store.read(spec.hash).log()] == [1, 2, 3]
+
+
 def test_no_altered_bit_of_a_checkpoint_goes_unseen(spec, store, stopped):
     path = stopped(spec, store.root) / "checkpoint.pt"
     task, content = task_of(spec.recipe.task), path.read_bytes()

@@ -76,6 +76,16 @@ def test_a_run_that_is_there_is_not_made_again(spec, copied, monkeypatch):
     assert execute(spec, copied) == "done"
 
 
+def test_what_a_kill_after_publishing_left_is_dropped(spec, copied, monkeypatch):
+    folder = copied.root / spec.hash
+    (folder / "checkpoint.pt").write_bytes(b"left")
+    copied.fail(spec.hash, "an earlier try")
+    monkeypatch.setattr(train, "train", None)
+    assert execute(spec, copied) == "done"
+    assert not (folder / "checkpoint.pt").exists()
+    assert copied.failure(spec.hash) is None
+
+
 def test_two_processes_that_make_the_same_run_both_end_with_it(spec, store, undisturbed):
     processes = [begin(make, spec.as_dict(), store.root) for _ in range(2)]
     wait_for(lambda: state_of(spec, store)[0] == "running")
