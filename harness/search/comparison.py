@@ -79,10 +79,10 @@ SCENES: dict[tuple[str, str], Scene] = {
         ("task.name=imagenet16-120", *_GPU),
     ),
     ("nb201", "digits"): Scene(
-        Measure("digits", "valid", "5", "s0"), ("5",), (Measure("digits", "test", "5", "s0"),), _DIGITS
+        Measure("digits", "valid", "1", "s0"), ("1",), (Measure("digits", "test", "1", "s0"),), _DIGITS
     ),
     ("nb1shot1-1", "digits"): Scene(
-        Measure("digits", "valid", "5", "s0"), ("5",), (Measure("digits", "test", "5", "s0"),), _DIGITS
+        Measure("digits", "valid", "1", "s0"), ("1",), (Measure("digits", "test", "1", "s0"),), _DIGITS
     ),
     **{
         (f"nb1shot1-{number}", "cifar10"): Scene(

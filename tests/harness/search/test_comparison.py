@@ -17,7 +17,7 @@ from harness import embedded
 from harness.cli import supernet
 from harness.report.search import tables, write_search_report
 from harness.search.algorithms import ALGORITHMS
-from harness.search.analysis import NEAR, _last, expected_best, gather
+from harness.search.analysis import NEAR, _last, _mean_interval, expected_best, gather
 from harness.search.comparison import BLOCK, Comparison
 from harness.search.ledger import Budget
 from harness.search.truths import Truths, _representatives
@@ -172,6 +172,13 @@ def test_the_expectation_of_random_search_is_that_of_a_simulation():
         noise = rng.random(draws.shape)  # ties at random
         best = draws[np.arange(len(draws)), np.argmax(observed[draws] + 0.5 * noise, axis=1)]
         assert value == pytest.approx(true[best].mean(), abs=4 * true[best].std() / np.sqrt(60_000))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 10])
+def test_intervals_over_seeds_cover_what_they_promise(seeds):
+    low, high = _mean_interval(np.random.default_rng(0).normal(size=(seeds, 4000)))
+    assert np.mean((low <= 0) & (high >= 0)) == pytest.approx(0.95, abs=0.012)
+    assert np.isnan(_mean_interval(np.ones((1, 3)))).all()
 
 
 def test_the_last_step_within_a_budget_need_not_be_the_one_before():
