@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.errors import UserError
-from benchmarks.truth.table import GroundTruth, Measure
+from benchmarks.truth.table import GroundTruth, Measure, count_of
 from harness import metrics, stats
 from harness.scores import ScoreTable
 from harness.stats import Difference, Estimate
@@ -240,7 +240,7 @@ def ceiling_of(truth: GroundTruth, measure: Measure, rows: NDArray[np.int64]) ->
             top10 = stats.ceiling({seed: values[best] for seed, values in repeats.items()})[0]
         except metrics.MetricError:
             top10 = None
-        return Ceiling(tau, top10 if best.sum() >= LEAST_TOP else None, f"{dataset} {split}, {epochs} epochs", pairs)
+        return Ceiling(tau, top10 if best.sum() >= LEAST_TOP else None, f"{dataset} {split}, {count_of(epochs)}", pairs)
     return None
 
 

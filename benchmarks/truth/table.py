@@ -33,6 +33,11 @@ KEY_COLUMNS = ("arch", "hash")
 _MEASURE = re.compile(r"(?P<dataset>[^.]+)\.(?P<split>[^.]+)\.e(?P<epochs>\w+)\.(?P<seed>\w+)")
 
 
+def count_of(epochs: int | str) -> str:
+    """1 epoch, 12 epochs."""
+    return f"{epochs} epoch" + ("" if str(epochs) == "1" else "s")
+
+
 @dataclass(frozen=True, order=True)
 class Measure:
     """What one accuracy column holds."""
@@ -47,7 +52,7 @@ class Measure:
         return f"{self.dataset}.{self.split}.e{self.epochs}.{self.seed}"
 
     def __str__(self) -> str:
-        return f"{self.dataset} {self.split}, {self.epochs} epochs, {self.seed}"
+        return f"{self.dataset} {self.split}, {count_of(self.epochs)}, {self.seed}"
 
 
 class GroundTruth:
@@ -117,7 +122,7 @@ class GroundTruth:
         for m in self.measures:
             lines.setdefault((m.dataset, m.split), {}).setdefault(m.epochs, []).append(m.seed)
         return "\n".join(
-            f"  {dataset} {split}: " + "; ".join(f"{epochs} epochs ({', '.join(s)})" for epochs, s in by.items())
+            f"  {dataset} {split}: " + "; ".join(f"{count_of(epochs)} ({', '.join(s)})" for epochs, s in by.items())
             for (dataset, split), by in lines.items()
         )
 

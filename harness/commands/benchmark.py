@@ -21,6 +21,7 @@ def list_() -> None:
     from rich.table import Table
 
     from benchmarks.truth import shelf
+    from benchmarks.truth.table import count_of
     from harness import embedded
     from harness.report.text import wide_console
 
@@ -29,7 +30,7 @@ def list_() -> None:
         path = shelf.EMBEDDED / f"{name}.parquet"
         click.echo(
             f"{name}: {spec.architectures:,} architectures of {spec.space} ({spec.among}), seeds "
-            f"{', '.join(map(str, spec.seeds))}, {spec.recipe.training.epochs} epochs"
+            f"{', '.join(map(str, spec.seeds))}, {count_of(spec.recipe.training.epochs)}"
         )
         if not path.exists():
             click.echo("  not measured yet")

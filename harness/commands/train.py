@@ -29,6 +29,7 @@ def train(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from benchmarks.truth.table import count_of
     from harness import train as training
     from harness.run_folder import hold, write_tensorboard
     from harness.studies import shipped_recipe
@@ -53,6 +54,6 @@ def train(
     last = run.log[-1]
     seconds = sum(entry["seconds"] for entry in run.log)
     click.echo(
-        f"Trained {run.epoch} epochs in {seconds:,.0f} s: loss {last['loss']:.4f}, accuracy of the sampled paths "
+        f"Trained {count_of(run.epoch)} in {seconds:,.0f} s: loss {last['loss']:.4f}, accuracy of the sampled paths "
         f"{last['accuracy']:.2f} %, {last['images_per_second']:,.0f} images/s.\nNext: supernet rank {out}"
     )

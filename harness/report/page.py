@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.truth.table import count_of
 from harness.report import page_tables
 from harness.report.frame import document
 from harness.report.inlined import figure
@@ -93,7 +94,7 @@ def _short(value: float | None) -> float | None:
 
 def _what(a: Mapping[str, Any]) -> Html:
     m = a["measure"]
-    truth = f"{m['dataset']} {m['split']} accuracy after {m['epochs']} epochs, {_seed(m['seed'])}"
+    truth = f"{m['dataset']} {m['split']} accuracy after {count_of(m['epochs'])}, {_seed(m['seed'])}"
     return join([el("span", a["name"], class_="name"), f" · space {a['space']} · ground truth {a['truth']}: {truth}"])
 
 

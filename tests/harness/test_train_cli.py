@@ -45,7 +45,7 @@ def environment(data):
 def test_train_and_rank_a_sample(supernet, tmp_path):
     out = tmp_path / "run"
     text = supernet("train", tmp_path / "recipe.yaml", "training.epochs=1", "--out", out)
-    assert "Trained 1 epochs" in text
+    assert "Trained 1 epoch in" in text
     assert yaml.safe_load((out / "recipe.yaml").read_text())["training"]["epochs"] == 1
     assert json.loads((out / "status.json").read_text())["state"] == "trained"
     text = supernet(
