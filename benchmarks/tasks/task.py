@@ -113,7 +113,8 @@ def load_task(
         official, test = parts
         order = _order(len(official), seed)
         cut = round(train_portion * len(official))
-        parts = official.take(order[:cut]), official.take(order[cut:]), test
+        # From the other end, so that the same images validate whatever share trains.
+        parts = official.take(order[:cut]), official.take(order[cut:].flip(0)), test
     train, valid, test = parts
     train = _first(train, train_images, f"training images of {name}")
     valid = _first(valid, valid_images, f"validation images of {name}")

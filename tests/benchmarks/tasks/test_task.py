@@ -28,6 +28,13 @@ def test_training_and_validation_images_share_out_the_official_ones(small_cifar1
     assert torch.equal(number_of(task.test), torch.arange(200, 220))
 
 
+def test_the_share_that_trains_does_not_decide_which_images_validate_first(small_cifar10, number_of):
+    tasks = [load_task("cifar10", folder=small_cifar10, train_portion=p, valid_images=30) for p in (0.8, 0.4)]
+    first, second = (number_of(task.valid) for task in tasks)
+    assert torch.equal(first, second)
+    assert torch.equal(*(number_of(task.train)[:80] for task in tasks))
+
+
 @pytest.mark.parametrize("name", ["cifar10", "cifar10-valid"])
 def test_the_seed_decides_the_order(name, small_cifar10, number_of):
     first, again, other = (number_of(load_task(name, folder=small_cifar10, seed=seed).train) for seed in (5, 5, 6))
