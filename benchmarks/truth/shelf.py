@@ -105,8 +105,17 @@ def measure_for(space: str, dataset: str, split: str, epochs: str | None, seed: 
     there = [m for table in tables()[0] if covers(table, space) for m in table.measures]
     fitting = [m for m in there if (m.dataset, m.split, m.seed) == (dataset, split, seed) and m.epochs.isdecimal()]
     if not fitting:
-        raise NoSuchResult(f"No table at hand has {dataset} {split} ({seed}) for {space}. {how_to_get(space)}")
+        how = how_to_measure(space) if dataset == "digits" else how_to_get(space)
+        raise NoSuchResult(f"No table at hand has {dataset} {split} ({seed}) for {space}. {how}")
     return max(fitting, key=lambda m: int(m.epochs))
+
+
+def how_to_measure(space: str) -> str:
+    """What to do when there is no table of the embedded task for a space."""
+    return (
+        "Tables of the embedded task are measured by this project: `supernet benchmark list` names them, and "
+        f"`supernet benchmark build FILE.yaml` makes one for {space}."
+    )
 
 
 def how_to_get(space: str) -> str:

@@ -25,6 +25,9 @@ from harness.search.truths import Truths
 from harness.study.store import Store
 from harness.writing import write_json, write_text
 
+UNDECIDED = 0.95
+"""Of the largest entropy: a distribution above hardly prefers any architecture."""
+
 
 def write_search_report(
     comparison: Comparison, store: Store, out: Path, *, workers: int = 1,
@@ -158,12 +161,20 @@ def findings(outcome: Outcome) -> list[str]:
         better = [titles[name] for name, mean in means.items() if mean > means["random"]]
         said.append(
             f"Random search reaches {means['random']:.2f} %; "
-            + (f"better on average: {', '.join(better)}." if better else "no algorithm is better on average.")
+            + (f"better on average: {'; '.join(better)}." if better else "no algorithm is better on average.")
         )
-    skips = {entry.name: skip for entry in outcome.entries if (skip := _skips(entry)) is not None}
+    entropies = {entry.title: h for entry in outcome.entries if (h := _at_end(entry, "entropy")) is not None}
+    if entropies:
+        open_still = [title for title, h in entropies.items() if h >= UNDECIDED]
+        said.append(
+            f"Of {len(entropies)} distributions over architectures, {len(open_still)} are hardly decided at the end "
+            f"(entropy at least {100 * UNDECIDED:.0f} % of the largest)"
+            + (f", so that their picks say little: {'; '.join(open_still)}." if open_still else ".")
+        )
+    skips = {entry.name: skip for entry in outcome.entries if (skip := _at_end(entry, "skips")) is not None}
     if partner := next((name for name in ("gaea-darts-erm", "gaea-darts") if {"darts", name} <= skips.keys()), None):
         said.append(
-            f"Skip connections in the final picks: {titles['darts']} {100 * skips['darts']:.0f} %, {titles[partner]} "
+            f"Skip connections in the final picks: {titles['darts']}: {100 * skips['darts']:.0f} %; {titles[partner]}: "
             f"{100 * skips[partner]:.0f} % of edges; a random architecture has 20 %, or 25 % without none."
         )
     gaps = {entry.title: gap for entry in outcome.entries if (gap := _gap(entry)) is not None}
@@ -176,21 +187,18 @@ def findings(outcome: Outcome) -> list[str]:
     return said
 
 
-def _skips(entry: Entry) -> float | None:
-    """Share of skip connections in the final picks, mean over seeds; None where these are not a matter of edges."""
+def _at_end(entry: Entry, column: str) -> float | None:
+    """What the last row of a search has there, mean over seeds; None where the algorithm has no such thing."""
     if not entry.sharing or not entry.picks:
         return None
-    shares = entry.trace.sort_values("step").groupby("seed")["skips"].last().astype(float)
-    return None if shares.isna().all() else float(shares.mean())
+    values = entry.trace.sort_values("step").groupby("seed")[column].last().astype(float)
+    return None if values.isna().all() else float(values.mean())
 
 
 def _gap(entry: Entry) -> float | None:
     """Accuracy of the mixture less that of the pick at the end, points, mean over seeds; None without a mixture."""
-    if not entry.sharing or not entry.picks:
-        return None
-    last = entry.trace.sort_values("step").groupby("seed").last()
-    gaps = last["mixture_accuracy"].astype(float) - last["pick_accuracy"].astype(float)
-    return None if gaps.isna().all() else float(gaps.mean())
+    mixture, pick = _at_end(entry, "mixture_accuracy"), _at_end(entry, "pick_accuracy")
+    return None if mixture is None or pick is None else mixture - pick
 
 
 # ---- the page ----------------------------------------------------------------------------------------------------

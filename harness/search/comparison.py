@@ -205,12 +205,9 @@ class Comparison:
         for name in self.algorithms:
             algorithm = ALGORITHMS[name]
             if isinstance(algorithm, QueryAlgorithm):
-                several = algorithm.fidelities and len(self.fidelities) > 1
                 truth = self.truth
-                if several:
-                    top = dataclasses.replace(truth.measure, epochs=self.fidelities[-1])
-                    truth = dataclasses.replace(truth, measure=top)
-                epochs = self.fidelities if several else (truth.measure.epochs,)
+                epochs = (self.fidelities if algorithm.fidelities else ()) or (truth.measure.epochs,)
+                truth = dataclasses.replace(truth, measure=dataclasses.replace(truth.measure, epochs=epochs[-1]))
                 blocks = [range(s, min(s + BLOCK, self.seeds)) for s in range(0, self.seeds, BLOCK)]
                 recipe = None
             else:

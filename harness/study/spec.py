@@ -22,7 +22,7 @@ from benchmarks.truth.table import GroundTruth, Measure
 from heuristics import recipe as recipes
 from heuristics.recipe import Recipe
 
-FORMAT = 3
+FORMAT = 4
 """Goes up when runs of equal specs would give other results than before."""
 
 

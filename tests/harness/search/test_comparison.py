@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from benchmarks.truth.shelf import EMBEDDED
 from benchmarks.truth.table import GroundTruth, Measure, write_table
 from harness import embedded
 from harness.cli import supernet
-from harness.report.search import tables, write_search_report
+from harness.report.search import findings, tables, write_search_report
 from harness.search.algorithms import ALGORITHMS
 from harness.search.analysis import NEAR, _last, _mean_interval, expected_best, gather
 from harness.search.comparison import BLOCK, Comparison
@@ -89,6 +90,8 @@ def test_fidelities_go_from_the_cheapest_up_and_have_to_be_there(table):
     assert comparison(table, only=("200", "12")).fidelities == ("12", "200")
     with pytest.raises(UserError, match=r"no cifar10-valid valid accuracies of mean after 36 epochs.*after 12, 200"):
         comparison(table, only=("12", "36")).specs()
+    (alone,) = comparison(table, algorithms=("bohb",), only=("200",)).specs()
+    assert (alone.fidelities, alone.truth.measure.epochs) == (("200",), "200")
 
 
 def test_rates_are_of_distributions_alone(table):
@@ -376,6 +379,25 @@ def test_failed_searches_are_named_and_stop_no_others(table, tmp_path):
     assert result.exit_code == 1
     page = (tmp_path / "reports" / "search" / "index.html").read_text()
     assert "0 of 2 (failed)" in page
+
+
+def test_findings_name_the_distributions_that_are_hardly_decided():
+    def entry(name, entropies):
+        rows = [(seed, step, h) for seed, last in enumerate(entropies) for step, h in ((2, last), (1, last and 1.0))]
+        trace = pd.DataFrame(rows, columns=["seed", "step", "entropy"])
+        trace["mixture_accuracy"], trace["pick_accuracy"], trace["skips"] = 50.0, 40.0, None
+        return SimpleNamespace(
+            name=name, title=name.upper(), sharing=True, picks={0: 1}, trace=trace, summary=lambda m: (80.0, 1.0)
+        )
+
+    entries = [entry("open", (0.99, 0.97)), entry("half", (0.97, 0.9)), entry("none", (None, None))]
+    outcome = SimpleNamespace(
+        entries=entries, best_first=entries, measures=[Measure("digits", "test", "1", "s0")], best=90.0, pairs=[]
+    )
+    assert (
+        "Of 2 distributions over architectures, 1 are hardly decided at the end (entropy at least 95 % of the "
+        "largest), so that their picks say little: OPEN."
+    ) in findings(outcome)
 
 
 def test_algorithms_are_listed():
