@@ -23,7 +23,7 @@ study: $(VENV)/ready
 
 compare: $(VENV)/ready
 	$(BIN)/supernet search --dataset digits --algorithms random,spos,darts,gaea-darts-erm,gdas --budget 40w \
-	    --seeds 3 --rate 10 --name compare-quick --device $(DEVICE)
+	    --seeds 3 --rate 50 --name compare-quick --device $(DEVICE)
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest

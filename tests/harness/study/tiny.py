@@ -94,6 +94,7 @@ def begin(target, *arguments):
 
 def _apart(environment, target, *arguments):
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, where the tests run in the background
     os.environ.update(environment)
     target(*arguments)
 
