@@ -8,6 +8,7 @@ choice of architectures alone.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -32,6 +33,8 @@ RESAMPLES = 2000
 LEVEL = 0.95
 PROXY_SETTINGS = 8
 """Settings that it takes to say whether super-net accuracy tells of tau: intervals of fewer say too much."""
+MOST_NAMED = 8
+"""Runs without results that a finding names; of more it gives the number."""
 MEANS = (
     "sparse_tau@0.1",
     "sparse_tau@1",
@@ -387,7 +390,14 @@ def _findings(a: Analysis) -> list[str]:
     lost = [
         f"{row.label} (seed {seed}: {state})" for row in a.rows for seed, state in row.states.items() if state != "done"
     ]
-    if lost:
+    if len(lost) > MOST_NAMED:
+        states = Counter(state for row in a.rows for state in row.states.values())
+        counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()) if state != "done")
+        said.append(
+            f"{len(lost)} of {states.total()} runs are not among the results: {counts}. `supernet study status` names "
+            "them."
+        )
+    elif lost:
         said.append(f"Not among the results: {', '.join(lost)}.")
     return said
 

@@ -210,7 +210,7 @@ def analyse_one(chosen, store, seed):
 # ---- what is not there -----------------------------------------------------------------------------------------------
 
 
-def test_missing_diverged_failed_and_damaged_runs_are_named_and_not_counted(many, put, store):
+def test_missing_diverged_failed_and_damaged_runs_are_named_and_not_counted(many, put, store, monkeypatch):
     chosen = many({"path-dropout": [0.1, 0.2], "channels": [8]})
     lost = {("path-dropout=0.1", 1), ("path-dropout=0.2", 2), ("channels=8", 0)}
     put(chosen, lambda label, seed, y: None if (label, seed) in lost else noisy(8)(label, seed, y))
@@ -231,6 +231,11 @@ def test_missing_diverged_failed_and_damaged_runs_are_named_and_not_counted(many
     assert found.findings[-1] == (
         "Not among the results: path-dropout=0.1 (seed 1: diverged), path-dropout=0.2 (seed 2: missing), "
         "channels=8 (seed 0: failed), channels=8 (seed 2: damaged)."
+    )
+    monkeypatch.setattr(analysis, "MOST_NAMED", 3)
+    assert analyse(chosen, store, resamples=RESAMPLES).findings[-1] == (
+        "4 of 12 runs are not among the results: 1 damaged, 1 diverged, 1 failed, 1 missing. `supernet study status` "
+        "names them."
     )
 
 
