@@ -2,17 +2,21 @@
 
 Architectures that compute the same thing are scored once. In NAS-Bench-201 they are visited in the order of their
 decisions, so that what the first cell has in common with the architecture before is kept: over the whole space
-the first cell costs about as much as the sums of its edges. Memory does not grow with the number of
-architectures or images.
+the first cell costs about as much as the sums of its edges. On a CPU every thread scores architectures of its own,
+which keeps threads busier than sharing each operation does, and makes scores the same for any number of threads.
+Memory does not grow with the number of architectures or images.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +41,8 @@ from heuristics.recipe import NetworkSection
 SCORES = "scores.parquet"
 PARTIAL = ".scores.partial.npz"
 SAVE_SECONDS = 15.0
+BLOCK = 64
+"""Architectures that a thread scores in turn."""
 
 Batch = tuple[Tensor, Tensor]
 
@@ -166,25 +172,20 @@ def _scored(
     was_training = network.training
     network.eval()
     try:
-        autocast = torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.recipe.training.amp)
-        with torch.inference_mode(), autocast, _statistics(network, protocol.bn):
-            for number, (x, y) in enumerate(batches):
-                first = done - number * len(archs)
+        with torch.inference_mode(), _statistics(network, protocol.bn):
+            for number, batch in enumerate(batches):
+                first = max(0, done - number * len(archs))
                 if first >= len(archs):
                     continue
-                if protocol.bn == "recalibrate":
-                    logits = _recalibrated(run, x.split(protocol.batch_size), archs[max(0, first) :])
-                else:
-                    logits = logits_of(network, x, archs[max(0, first) :])
-                for k, output in enumerate(logits, max(0, first)):
-                    loss = F.cross_entropy(output.float(), y, reduction="sum")
-                    sums[k] += torch.stack([loss, (output.argmax(1) == y).sum(), torch.ones_like(loss)])
-                    done += 1
-                    if progress and done % 16 == 0:
-                        progress(done, len(archs) * len(batches))
-                    if partial and time.perf_counter() - saved > SAVE_SECONDS:
-                        _save(partial, identity, sums)
-                        saved = time.perf_counter()
+                with closing(_in_threads(run, batch, archs[first:])) as found:
+                    for k, summed in enumerate(found, first):
+                        sums[k] += summed
+                        done += 1
+                        if progress and done % 16 == 0:
+                            progress(done, len(archs) * len(batches))
+                        if partial and time.perf_counter() - saved > SAVE_SECONDS:
+                            _save(partial, identity, sums)
+                            saved = time.perf_counter()
     except KeyboardInterrupt:
         if partial:
             _save(partial, identity, sums)
@@ -194,6 +195,42 @@ def _scored(
     if partial:
         partial.unlink(missing_ok=True)
     return sums[:, :2].cpu().numpy()
+
+
+def _in_threads(run: Run, batch: Batch, archs: list[Arch]) -> Generator[Tensor, None, None]:
+    """What `_summed` gives, in its order, on as many threads as there may be."""
+    threads = torch.get_num_threads()
+    if threads == 1 or run.device.type != "cpu" or run.recipe.evaluation.bn == "recalibrate":  # which changes modules
+        yield from _summed(run, batch, archs)
+        return
+
+    ended = threading.Event()
+
+    def work(block: list[Arch]) -> list[Tensor]:
+        with torch.inference_mode():  # known to one thread only
+            return list(itertools.takewhile(lambda _: not ended.is_set(), _summed(run, batch, block)))
+
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        for block in pool.map(work, [archs[k : k + BLOCK] for k in range(0, len(archs), BLOCK)]):
+            yield from block
+    finally:
+        ended.set()
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _summed(run: Run, batch: Batch, archs: Sequence[Arch]) -> Iterator[Tensor]:
+    """Summed loss, correct images and one batch of each architecture: (3,)."""
+    (x, y), protocol = batch, run.recipe.evaluation
+    with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.recipe.training.amp):
+        if protocol.bn == "recalibrate":
+            logits = _recalibrated(run, x.split(protocol.batch_size), archs)
+        else:
+            logits = logits_of(run.network, x, archs)
+        for output in logits:
+            loss = F.cross_entropy(output.float(), y, reduction="sum")
+            yield torch.stack([loss, (output.argmax(1) == y).sum(), torch.ones_like(loss)])
 
 
 def _resume(partial: Path | None, identity: str, count: int) -> tuple[Tensor, int]:

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -108,6 +110,15 @@ def test_what_is_left_of_a_ranking_and_cannot_be_read_is_passed_over(run, tmp_pa
     assert (rank(run, range(9), out=tmp_path).loss == rank(run, range(9)).loss).all()
 
 
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("stop_at", [16, 160, 320])
 def test_an_interrupted_ranking_goes_on_where_it_stopped(run, tmp_path, stop_at):
     run.recipe = run.recipe.override(["evaluation.bn=batch"])
@@ -187,3 +198,24 @@ def test_a_single_cell_trains_as_the_benchmark_builds_it(task):  # noqa: F811
     counted = sum(p.numel() for p in run.network.parameters())
     assert counted == within.cells(arch).params(stem=16, modules=3, classes=4)[0]
     assert np.isfinite(train(alone, task=task).log[-1]["loss"])
+
+
+def test_threads_share_architectures_and_change_no_bit(run):
+    run.recipe = run.recipe.override(["evaluation.bn=batch"])
+    before, threads = torch.get_num_threads(), {}
+    hook = run.network.head
+    run.network.head = lambda x: (threads.setdefault(threading.get_ident(), torch.get_num_threads()), hook(x))[1]
+    try:
+        torch.set_num_threads(1)
+        alone = rank(run, range(400))
+        assert threads == {threading.get_ident(): 1}
+        torch.set_num_threads(3)
+        together = rank(run, range(400))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+        run.network.head = hook
+    assert len(threads) > 2
+    assert set(threads.values()) == {1}
+    assert (together.loss == alone.loss).all()
+    assert (together.accuracy == alone.accuracy).all()
