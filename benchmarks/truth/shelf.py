@@ -93,9 +93,9 @@ def table_for(space: str, measure: Measure, named: str | None = None) -> GroundT
             return table
     if fitting:
         there = "\n".join(f"{table.path.name} ({table.family}):\n{table.describe()}" for table in fitting)
-        how = "\n" + how_to_get(space) if all(map(is_embedded, fitting)) else ""
+        how = "\n" + how_to_get(space, measure.dataset) if all(map(is_embedded, fitting)) else ""
         raise NoSuchResult(f"No table at hand has {measure} for {space}. There is:\n{there}{how}")
-    raise UserError(how_to_get(space))
+    raise UserError(how_to_get(space, measure.dataset))
 
 
 def measure_for(space: str, dataset: str, split: str, epochs: str | None, seed: str) -> Measure:
@@ -105,21 +105,17 @@ def measure_for(space: str, dataset: str, split: str, epochs: str | None, seed: 
     there = [m for table in tables()[0] if covers(table, space) for m in table.measures]
     fitting = [m for m in there if (m.dataset, m.split, m.seed) == (dataset, split, seed) and m.epochs.isdecimal()]
     if not fitting:
-        how = how_to_measure(space) if dataset == "digits" else how_to_get(space)
-        raise NoSuchResult(f"No table at hand has {dataset} {split} ({seed}) for {space}. {how}")
+        raise NoSuchResult(f"No table at hand has {dataset} {split} ({seed}) for {space}. {how_to_get(space, dataset)}")
     return max(fitting, key=lambda m: int(m.epochs))
 
 
-def how_to_measure(space: str) -> str:
-    """What to do when there is no table of the embedded task for a space."""
-    return (
-        "Tables of the embedded task are measured by this project: `supernet benchmark list` names them, and "
-        f"`supernet benchmark build FILE.yaml` makes one for {space}."
-    )
-
-
-def how_to_get(space: str) -> str:
-    """What to do when there is no ground truth for a space."""
+def how_to_get(space: str, dataset: str | None = None) -> str:
+    """What to do when there is no ground truth for a space: on this data set, where it is said."""
+    if dataset == "digits":
+        return (
+            "Tables of the embedded task are measured by this project: `supernet benchmark list` names them, and "
+            f"`supernet benchmark build FILE.yaml` makes one for {space}."
+        )
     source = "nats" if space == "nb201" else "nb101"
     command = "nb201" if space == "nb201" else "nb101"
     return (

@@ -168,3 +168,5 @@ def test_a_space_without_tables_says_how_to_get_one(folder, space, source, comma
     assert f"`supernet data fetch {source}`" in text
     assert f"`supernet data import {command} FILE`" in text
     assert "SUPERNET_DATA" in text
+    with pytest.raises(UserError, match=f"`supernet benchmark build FILE.yaml` makes one for {space}"):
+        table_for(space, Measure("digits", "test", "9", "mean"))
