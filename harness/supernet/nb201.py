@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, OPS, SKIP
-from harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool
+from harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool, halve
 from heuristics.hooks import Choice, Gate, Routing
 from heuristics.recipe import NetworkSection
 
@@ -228,9 +228,8 @@ class Reduction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         inner: Tensor = self.conv_b(F.relu(self.conv_a(F.relu(x))))
-        # Averaging 2x2 pixels and then mixing channels is one strided convolution.
-        kernel = (self.shortcut.weight / 4).expand(-1, -1, 2, 2)
-        return inner + F.conv2d(x, kernel, stride=2)
+        skipped: Tensor = self.shortcut(halve(x))
+        return inner + skipped
 
 
 class NB201Net(nn.Module):

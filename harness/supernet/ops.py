@@ -125,6 +125,30 @@ def average_pool(x: Tensor) -> Tensor:
     return pooled
 
 
+class _Halve(torch.autograd.Function):
+    """Averages of 2x2 pixels by whole rows and pixels of channels, which is what CPUs add fast."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        rows = x[:, :, ::2] + x[:, :, 1::2]
+        return (rows[:, :, :, ::2] + rows[:, :, :, 1::2]).mul_(0.25)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        n, channels, height, width = grad.shape
+        share = (grad * 0.25).permute(0, 2, 3, 1)
+        rows = torch.cat([share, share], 3).reshape(n, height, 1, 2 * width * channels)
+        return torch.cat([rows, rows], 2).reshape(n, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
+def halve(x: Tensor) -> Tensor:
+    """`avg_pool2d(x, 2)` of an even size, faster where that is slow."""
+    if x.is_cuda:
+        return F.avg_pool2d(x, 2)
+    halved: Tensor = _Halve.apply(x)
+    return halved
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """The channels that an architecture uses of those that shared tensors have.

@@ -9,7 +9,7 @@ from torch import nn
 from benchmarks.spaces import NB201
 from benchmarks.spaces.nb201 import EDGES
 from harness.supernet.nb201 import NB201Net, program
-from harness.supernet.ops import average_pool
+from harness.supernet.ops import average_pool, halve
 from heuristics.recipe import NetworkSection
 
 SPACE = NB201()
@@ -103,6 +103,14 @@ def test_pooling_is_average_pooling_with_its_gradient():
     expected = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
     torch.testing.assert_close(average_pool(x), expected)
     assert torch.autograd.gradcheck(average_pool, x)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_halving_is_average_pooling_with_its_gradient(layout):
+    x = torch.randn(2, 3, 6, 4, dtype=torch.float64).to(memory_format=layout).requires_grad_()
+    torch.testing.assert_close(halve(x), F.avg_pool2d(x, 2))
+    assert torch.autograd.gradcheck(halve, x)
+    assert torch.autograd.gradgradcheck(halve, x)
 
 
 @pytest.mark.parametrize("arch", HARD + ARCHS[:5], ids=str)
