@@ -16,7 +16,7 @@ from harness.study.spec import Truth
 from heuristics import recipe as recipes
 from heuristics.recipe import Recipe
 
-FORMAT = 4
+FORMAT = 5
 """Goes up when runs of equal specs would give other results than before."""
 
 

@@ -22,7 +22,7 @@ from benchmarks.truth.table import GroundTruth, Measure
 from heuristics import recipe as recipes
 from heuristics.recipe import Recipe
 
-FORMAT = 4
+FORMAT = 5
 """Goes up when runs of equal specs would give other results than before."""
 
 
