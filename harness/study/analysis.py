@@ -8,7 +8,6 @@ choice of architectures alone.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -23,6 +22,7 @@ from harness.correlation import PARAMS, Ceiling, ceiling_of, params_of
 from harness.repeats import NOTHING, Prior, over_repeats, prior_of_differences
 from harness.scores import truth_rows
 from harness.stats import Difference, Estimate
+from harness.study.findings import findings_of
 from harness.study.overview import mean_tau, state_of
 from harness.study.plan import BASE, Setting, Study
 from harness.study.run import MEASURES
@@ -33,8 +33,6 @@ RESAMPLES = 2000
 LEVEL = 0.95
 PROXY_SETTINGS = 8
 """Settings that it takes to say whether super-net accuracy tells of tau: intervals of fewer say too much."""
-MOST_NAMED = 8
-"""Runs without results that a finding names; of more it gives the number."""
 MEANS = (
     "sparse_tau@0.1",
     "sparse_tau@1",
@@ -173,7 +171,7 @@ def analyse(
         findings=[],
         prior_df=sampled.prior.df,
     )
-    return _with(analysis, findings=_findings(analysis))
+    return _with(analysis, findings=findings_of(analysis))
 
 
 def _with(thing: Any, **changes: Any) -> Any:
@@ -337,80 +335,3 @@ def _proxy(rows: Sequence[Row]) -> dict[str, float] | None:
         return {**asdict(estimate), "pearson": metrics.pearson(accuracy, tau), "settings": len(pairs)}
     except metrics.MetricError:
         return None
-
-
-# ---- findings in words -------------------------------------------------------------------------------------------
-
-
-def _findings(a: Analysis) -> list[str]:
-    """What the numbers say, each sentence by a fixed rule."""
-    said = []
-    base = a.base.tau
-    assert base is not None
-    d = a.beside_params
-    against = "not clearly better or worse than"
-    if d is not None and d.p < 0.05:
-        against = "worse than" if d.value < 0 else "better than"
-    ceiling = f"; two repeats of the ground truth agree at {a.ceiling.tau:.2f}" if a.ceiling else ""
-    said.append(
-        f"The base ranks {a.architectures:,} architectures with a Kendall tau of {_text(base)}, {against} parameter "
-        f"count alone ({a.params_tau:.2f}){ceiling}."
-    )
-    tested = [row for row in a.rows[1:] if row.difference is not None and row.p_holm is not None]
-    if tested:
-        clear = [row for row in tested if row.p_holm is not None and row.p_holm < 0.05]
-        said.append(
-            f"Of {len(tested)} changes, {len(clear)} alter tau at the 5 % level after Holm's correction."
-            + (f" Up: {_names(clear, 1)}. Down: {_names(clear, -1)}." if clear else "")
-        )
-        best = max(tested, key=lambda row: row.difference.value)  # type: ignore[union-attr]
-        worst = min(tested, key=lambda row: row.difference.value)  # type: ignore[union-attr]
-        gain = best.difference is not None and best.difference.value > 0
-        loss = worst.difference is not None and worst.difference.value < 0
-        said.append(
-            (f"The largest gain is {best.label} ({_signed(best.difference)}); " if gain else "No change gains; ")
-            + (f"the largest loss is {worst.label} ({_signed(worst.difference)})." if loss else "none loses.")
-        )
-    if a.proxy:
-        low, high = a.proxy["low"], a.proxy["high"]
-        verdict = "a usable" if low > 0.3 else "a misleading" if high < 0 else "an unreliable"
-        said.append(
-            f"Over {a.proxy['settings']:.0f} settings, mean super-net accuracy and tau correlate at "
-            f"{a.proxy['value']:.2f} [{low:.2f}, {high:.2f}] (Kendall): {verdict} sign of a good ranking."
-        )
-    if a.base.over_ranked:
-        ordered = sorted(a.base.over_ranked.items(), key=lambda item: item[1])
-        (under, least), (over, most) = ordered[0], ordered[-1]
-        said.append(
-            f"The base over-ranks {over} most ({most:+.1f} percentile points per use) and under-ranks {under} most "
-            f"({least:+.1f})."
-        )
-    if a.base.seed_tau is not None:
-        said.append(f"Rankings of two seeds of the base agree at {a.base.seed_tau:.2f}.")
-    lost = [
-        f"{row.label} (seed {seed}: {state})" for row in a.rows for seed, state in row.states.items() if state != "done"
-    ]
-    if len(lost) > MOST_NAMED:
-        states = Counter(state for row in a.rows for state in row.states.values())
-        counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()) if state != "done")
-        said.append(
-            f"{len(lost)} of {states.total()} runs are not among the results: {counts}. `supernet study status` names "
-            "them."
-        )
-    elif lost:
-        said.append(f"Not among the results: {', '.join(lost)}.")
-    return said
-
-
-def _names(rows: Sequence[Row], sign: int) -> str:
-    chosen = [row for row in rows if row.difference and row.difference.value * sign > 0]
-    chosen.sort(key=lambda row: -abs(row.difference.value if row.difference else 0))
-    return ", ".join(f"{row.label} ({_signed(row.difference)})" for row in chosen) or "none"
-
-
-def _signed(difference: Difference | None) -> str:
-    return "" if difference is None else f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]"
-
-
-def _text(estimate: Estimate) -> str:
-    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"

@@ -9,7 +9,7 @@ from benchmarks.errors import UserError
 from benchmarks.spaces import space
 from harness import metrics, stats
 from harness.correlation import params_of
-from harness.study import analysis
+from harness.study import analysis, findings
 from harness.study import store as files
 from harness.study.analysis import _Sampled, analyse, over_ranked
 from harness.study.run import measures
@@ -232,7 +232,7 @@ def test_missing_diverged_failed_and_damaged_runs_are_named_and_not_counted(many
         "Not among the results: path-dropout=0.1 (seed 1: diverged), path-dropout=0.2 (seed 2: missing), "
         "channels=8 (seed 0: failed), channels=8 (seed 2: damaged)."
     )
-    monkeypatch.setattr(analysis, "MOST_NAMED", 3)
+    monkeypatch.setattr(findings, "MOST_NAMED", 3)
     assert analyse(chosen, store, resamples=RESAMPLES).findings[-1] == (
         "4 of 12 runs are not among the results: 1 damaged, 1 diverged, 1 failed, 1 missing. `supernet study status` "
         "names them."
