@@ -1,0 +1,14 @@
+import made_up_study
+import pytest
+
+from harness.report.page import page
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return made_up_study.study(tmp_path_factory.mktemp("figures"))
+
+
+@pytest.fixture(scope="module")
+def text(study):
+    return page(**study)
