@@ -12,6 +12,8 @@ from heuristics.recipe import Recipe
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
+EVIL = '</script><script>document.title="taken"</script><b>&amp;'
+"""Text that takes over a page on which it becomes markup."""
 FAMILIES = {"learning-rate": "protocol", "path-sampling": "protocol", "op-on": "mapping", "clip": "unsaid"}
 VALUES = {
     "learning-rate": ("0.01", "0.05", "0.1", "0.2"),

@@ -8,10 +8,9 @@ from html.parser import HTMLParser
 import made_up_study
 import numpy as np
 import pytest
+from made_up_study import EVIL
 
 from harness.report.page import page
-
-EVIL = '</script><script>document.title="taken"</script><b>&amp;'
 
 
 class Reader(HTMLParser):

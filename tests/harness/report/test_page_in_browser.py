@@ -7,12 +7,12 @@ import shutil
 
 import numpy as np
 import pytest
+from made_up_study import EVIL
 from scipy.stats import rankdata
 
 from benchmarks.spaces import space
 from harness.report.page import page
 
-EVIL = '</script><script>document.title="taken"</script><b>&amp;'
 SHORT = {
     "none": "none",
     "skip_connect": "skip",
