@@ -151,10 +151,10 @@ def train_all(
 
 def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
     """Train one architecture with one seed and leave its results in the folder `done`."""
+    from benchmarks.files import write_json
     from harness.rank import rank
     from harness.study.run import task_of
     from harness.train import Diverged, train
-    from harness.writing import write_json
 
     recipe = benchmark.spec(index, seed)
     started = time.process_time()

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.errors import UserError
-from harness.writing import write_json, write_text
+from benchmarks.files import write_json, write_text
 
 if TYPE_CHECKING:
     from harness.train import Run

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.checksums import file_digests
 from benchmarks.errors import UserError
+from benchmarks.files import file_digests
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes at hand and the size of the whole file, or None where the server does not say it."""

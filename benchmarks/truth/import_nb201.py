@@ -30,8 +30,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from benchmarks.checksums import file_digests
 from benchmarks.errors import BadTable
+from benchmarks.files import file_digests
 from benchmarks.spaces import NB201
 from benchmarks.spaces.nb201 import DATASETS
 from benchmarks.truth.table import GroundTruth, write_table

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.files import write_json
 from harness.commands.progress import bar
-from harness.writing import write_json
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.files import write_json
 from harness.commands.progress import bar
-from harness.writing import write_json
 
 if TYPE_CHECKING:
     from benchmarks.truth.table import GroundTruth, Measure

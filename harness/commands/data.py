@@ -46,7 +46,7 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
 @data.command("list")
 def list_() -> None:
     """List the tables in the data folder, what they hold, and from where."""
-    from benchmarks.checksums import file_digests
+    from benchmarks.files import file_digests
     from benchmarks.truth import shelf
 
     found, problems = shelf.tables()

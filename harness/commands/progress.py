@@ -1,11 +1,14 @@
-"""Progress bars on standard error, which keep out of the way of output that is piped."""
+"""Progress on standard error: a bar in a terminal, a line with the time left every half minute elsewhere."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -16,14 +19,58 @@ from rich.progress import (
 )
 
 Report = Callable[[int, int | None], None]
+EVERY = 30.0
+"""Seconds between lines where there is no terminal (a batch job's log, say)."""
 
 
 @contextmanager
 def bar(what: str, *, bytes_: bool = False) -> Iterator[Report]:
-    """A bar that is told (done, total); total None while unknown. Disappears when finished."""
-    count = DownloadColumn() if bytes_ else MofNCompleteColumn()
-    columns = (TextColumn(what), BarColumn(), count, TimeRemainingColumn())
+    """A display that is told (done, total); total None while unknown. The bar disappears when the block ends."""
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
+    if not console.is_terminal:
+        lines = Lines(what)
+        yield lambda done, total: lines.tell(
+            done / total if total else None, f"{done:,} of {total:,}" if total else f"{done:,}"
+        )
+        return
+    count = DownloadColumn() if bytes_ else MofNCompleteColumn()
+    columns = (
+        TextColumn(escape(what).replace("{", "{{").replace("}", "}}")),
+        BarColumn(),
+        count,
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+class Lines:
+    """Lines about one long piece of work, at most one every EVERY seconds, the first after as long."""
+
+    def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.what, self._clock = what, clock
+        self._began = self._last = clock()
+
+    def tell(self, share: float | None, text: str) -> None:
+        """Print where the work is if the last line is old enough.
+
+        Args:
+            share: of the whole work that is done, from 0 to 1; None if unknown.
+        """
+        now = self._clock()
+        if now - self._last < EVERY:
+            return
+        self._last = now
+        left = f", {duration((now - self._began) * (1 - share) / share)} left" if share else ""
+        click.echo(f"{self.what}: {text}, {duration(now - self._began)} so far{left}", err=True)
+
+
+def duration(seconds: float) -> str:
+    """A length of time in units that a person reads: 42 s, 12 min, 5.3 h, 68 days."""
+    for most, size, unit, form in (
+        (100, 1, "s", ".0f"), (100 * 60, 60, "min", ".0f"), (72 * 3600, 3600, "h", ".1f"),
+    ):  # fmt: skip
+        if seconds < most:
+            return f"{seconds / size:{form}} {unit}"
+    return f"{seconds / 86400:,.0f} days"

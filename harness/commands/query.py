@@ -107,7 +107,7 @@ def _form(path: Path | None) -> str:
 def _write(answer: Answer, form: str, path: Path) -> None:
     """Write the answer whole or not at all."""
     from benchmarks.errors import UserError
-    from harness.writing import write_lines
+    from benchmarks.files import write_lines
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from benchmarks.files import write_json
 from harness.commands.progress import bar
-from harness.writing import write_json
 
 
 @click.command()

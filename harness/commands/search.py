@@ -62,12 +62,12 @@ def search(
     Makes the searches that are missing, then the report. Can be interrupted or killed at any moment; the same command
     goes on where it stopped.
     """
+    from benchmarks.files import write_json
     from harness.commands.study import executor_of, make_runs
     from harness.search.algorithms import ALGORITHMS, QueryAlgorithm, named
     from harness.search.comparison import Comparison
     from harness.search.ledger import Budget
     from harness.study.store import Store
-    from harness.writing import write_json
 
     if listing:
         for key, algorithm in ALGORITHMS.items():

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks.files import write_json, write_text
 from benchmarks.truth.table import Measure
 from harness.report import search_figures
 from harness.report.frame import document
@@ -23,7 +24,6 @@ from harness.search.ledger import NAMES
 from harness.search.published import PUBLISHED
 from harness.search.truths import Truths
 from harness.study.store import Store
-from harness.writing import write_json, write_text
 
 UNDECIDED = 0.95
 """Of the largest entropy: a distribution above hardly prefers any architecture."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.files import write_json, write_text
 from benchmarks.spaces import space
 from harness.report import study_figures, tables
 from harness.report.methods import methods
@@ -16,7 +17,6 @@ from harness.study.overview import mean_tau, state_of
 from harness.study.plan import Study
 from harness.study.run import MEASURES
 from harness.study.store import Store
-from harness.writing import write_json, write_text
 
 SHOWN = 2000
 """Architectures at most in the page's scatter."""

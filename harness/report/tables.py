@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.files import write_text
 from harness.study.analysis import COSTS, MEANS, Analysis
-from harness.writing import write_text
 
 LATEX = {character: "\\" + character for character in "%_&#${}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.errors import UserError
+from benchmarks.files import write_json, write_text
 from benchmarks.spaces import space
 from benchmarks.truth.table import GroundTruth
 from harness import run_folder, train
@@ -22,7 +23,6 @@ from harness.search.sharing import share_weights
 from harness.search.spec import SearchSpec
 from harness.study import store as files
 from harness.study.run import commit, throttled
-from harness.writing import write_json, write_text
 
 Report = Callable[[float, str], None]
 

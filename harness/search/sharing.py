@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from benchmarks.errors import UserError
+from benchmarks.files import write_json
 from benchmarks.spaces import NB201, Arch, space
 from benchmarks.spaces.nb201 import SKIP
 from benchmarks.tasks.task import Task
@@ -26,7 +27,6 @@ from harness.search.picks import Likeliest, Pick
 from harness.search.spec import SearchSpec
 from harness.study.run import task_of
 from harness.study.store import read_json
-from harness.writing import write_json
 from heuristics import recipe as recipes
 from heuristics.distributions import Factorised
 from heuristics.recipe import Recipe

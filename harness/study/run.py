@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.errors import UserError
+from benchmarks.files import write_json
 from benchmarks.spaces import space
 from benchmarks.tasks.task import Task, load_task
 from benchmarks.truth.table import GroundTruth
@@ -26,7 +27,6 @@ from harness.scores import truth_rows
 from harness.study import store as files
 from harness.study.spec import Job, RunSpec
 from harness.study.store import Damaged, Store
-from harness.writing import write_json
 from heuristics.recipe import TaskSection
 
 Report = Callable[[float, str], None]

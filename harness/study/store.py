@@ -22,8 +22,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.errors import UserError
+from benchmarks.files import write_json
 from harness.study.spec import Job
-from harness.writing import write_json
 
 SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
     "spec.json",

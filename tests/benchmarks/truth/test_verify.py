@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.checksums import file_digests
+from benchmarks.files import file_digests
 from benchmarks.spaces import NB201
 from benchmarks.spaces.nb101 import Cells
 from benchmarks.truth import verify as module

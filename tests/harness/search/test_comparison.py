@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from scipy import stats as scipy_stats
 
 from benchmarks.errors import UserError
+from benchmarks.files import write_json
 from benchmarks.spaces import space
 from benchmarks.truth.shelf import EMBEDDED
 from benchmarks.truth.table import GroundTruth, Measure, write_table
@@ -25,7 +26,6 @@ from harness.search.truths import Truths, _representatives
 from harness.study.executors import InProcess
 from harness.study.query import query
 from harness.study.store import Store
-from harness.writing import write_json
 
 WITHIN = space("nb201")
 

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 
+from benchmarks.files import write_json
 from benchmarks.spaces import space
 from benchmarks.truth.table import Measure
 from harness.study import store as files
 from harness.study.spec import RunSpec, Truth
-from harness.writing import write_json
 from heuristics.recipe import Recipe
 
 TRUTH = Truth("nb201.parquet", Measure("cifar10", "test", "200", "mean"), "digest of the table")

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.errors import UserError
+from benchmarks.files import write_json
 from benchmarks.spaces import space
 from harness import metrics, stats
 from harness.correlation import params_of
@@ -13,7 +14,6 @@ from harness.study import analysis, findings
 from harness.study import store as files
 from harness.study.analysis import _Sampled, analyse, over_ranked
 from harness.study.run import measures
-from harness.writing import write_json
 
 SEEDS = [0, 1, 2]
 RESAMPLES = 400

@@ -1,0 +1,103 @@
+"""Files that appear whole or not at all, and digests of files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+PARTIAL = re.compile(r"^\..+\.(\d+)\.partial$")
+"""Name of a file that is being written: the final name and the process id of its writer."""
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, which takes its name when the block ends without an error.
+
+    Whoever reads `path` sees the old content or the new. The content is on the disk before the rename, and the rename
+    before this returns, so that a loss of power leaves no empty file. What killed writers of the same file left behind
+    is removed.
+    """
+    _remove_orphans(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename a file or folder, durably: its content reaches the disk first, then the rename itself."""
+    for path in [source, *source.iterdir()] if source.is_dir() else [source]:
+        if path.is_file() or path == source:
+            _sync(path)
+    source.replace(target)
+    _sync(target.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole."""
+    write_lines(path, [text])
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file whole; a NaN is an error."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file whole; each line carries its own line ending."""
+    with whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as out:
+        out.writelines(lines)
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a binary file whole."""
+    with whole(path) as partial:
+        partial.write_bytes(content)
+
+
+def file_digests(path: Path, *algorithms: str) -> list[str]:
+    """The file's digest by each of these algorithms (as `hashlib` names them), in hexadecimal."""
+    digests = [hashlib.new(algorithm, usedforsecurity=False) for algorithm in algorithms]
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            for digest in digests:
+                digest.update(block)
+    return [digest.hexdigest() for digest in digests]
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or a folder's entries are on the disk; file systems that cannot tell are believed."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remove_orphans(path: Path) -> None:
+    """Remove temporary files of `path` whose writers are gone."""
+    prefix = f".{path.name}."
+    with suppress(OSError):
+        for name in os.listdir(path.parent):
+            found = PARTIAL.match(name)
+            if found and name.startswith(prefix) and not _alive(int(found[1])):
+                (path.parent / name).unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

@@ -1,0 +1,67 @@
+"""What error messages are made of: values cut to a readable length, lists cut to a few names, nearest spellings."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+SHOWN = 80
+"""Characters of a value that a message quotes."""
+NAMED = 12
+"""Names that a message lists."""
+
+
+def quoted(value: Any, most: int = SHOWN) -> str:
+    """`repr` of a value of at most `most` characters, in time and memory of that order.
+
+    Nested containers are not expanded beyond a few items, so that small files that stand for huge structures cannot
+    make a huge message. Line breaks and control characters come out escaped.
+    """
+    if isinstance(value, str):
+        text = repr(value[:most])
+        return text if len(value) <= most else f"{text[:most]}… ({len(value):,} characters)"
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 400:
+        return f"a whole number of {value.bit_length():,} bits"
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return _container(value, most)
+    text = repr(value)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _container(value: Any, most: int) -> str:
+    kind = "keys" if isinstance(value, Mapping) else "items"
+    items = list(value.items() if isinstance(value, Mapping) else value) if len(value) <= 6 else []
+    flat = all(not isinstance(part, Mapping | list | tuple | set) for item in items for part in _parts(item))
+    if items or not value:
+        text = repr(value) if flat and all(len(str(p)) <= most for i in items for p in _parts(i)) else ""
+        if (text and len(text) <= most) or not value:
+            return text or repr(value)
+    return f"a {'mapping' if kind == 'keys' else 'list'} of {len(value):,} {kind}"
+
+
+def _parts(item: Any) -> Sequence[Any]:
+    return item if isinstance(item, tuple) else (item,)
+
+
+def listed(names: Iterable[Any], most: int = NAMED) -> str:
+    """The first few names, separated by commas, and how many more there are."""
+    every = [str(name) if len(str(name)) <= SHOWN else str(name)[:SHOWN] + "…" for name in names]
+    rest = len(every) - most
+    return ", ".join(every) if rest <= 0 else f"{', '.join(every[:most])} and {rest:,} more"
+
+
+def nearest(name: Any, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str | None:
+    """The known name that was probably meant: an alias's, else the most similar, else None."""
+    text = str(name)[:SHOWN]
+    if aliases and text.lower() in aliases:
+        return aliases[text.lower()]
+    folded = {str(k).lower(): str(k) for k in reversed(list(known))}
+    near = difflib.get_close_matches(text.lower(), folded, 1, cutoff=0.5)
+    return folded[near[0]] if near else None
+
+
+def did_you_mean(name: Any, known: Sequence[str], aliases: Mapping[str, str] | None = None) -> str:
+    """ "did you mean X?", or what there is."""
+    near = nearest(name, known, aliases)
+    return f"did you mean {near}?" if near else f"there is {listed(known)}."
