@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.report.page_tables import resampled
+from harness import seeds
 from harness.study.analysis import Analysis
 from harness.study.overview import mean_tau, state_of
 from harness.study.plan import Study
@@ -38,34 +38,42 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
     measure = study.truth.measure
     training = study.base.training
     return [
-        f"{len(a.rows)} settings of a super-net of {a.space}, each to be trained with {len(study.seeds)} seeds "
-        f"({', '.join(map(str, study.seeds))}): {len(done)} runs are done. The base trains {training.epochs} epochs of "
-        f"{study.base.task.name} in batches of {training.batch_size}; the others differ from it as listed.",
+        f"{len(a.rows)} settings of a super-net of {a.space}: the base with {len(a.base_seeds)} seeds "
+        f"({_span(a.base_seeds)}), every other setting with {len(a.seeds)} ({_span(a.seeds)}); {len(done)} runs "
+        "are done. "
+        f"The base trains {training.epochs} epochs of {study.base.task.name} in batches of {training.batch_size}; the "
+        "others differ from it as listed.",
         f"Every run scores the same {a.architectures:,} architectures on the same {a.images:,} validation images with "
         f"its shared weights, by {study.base.evaluation.metric} unless its setting differs in that, and is "
         f"compared with {measure} of {a.truth}.",
         "Kendall tau is tau-b. Sparse tau floors the true accuracies to bins of 0.1 or 1 percentage points before "
         "tau-b is taken, after the text of Yu et al. (2021); their released code bins positions too.",
-        f"Intervals are 95 % percentile intervals of {a.resamples:,} draws: architectures are resampled, the same for "
-        "all settings, so that differences are paired"
-        + (
-            "; what the mean over seeds may be off by is drawn from Student's t"
-            if max(len(row.taus) for row in a.rows) > 1
-            else ""
-        )
-        + (
-            ", in differences with variances between seeds moderated by those of all settings, which adds "
-            f"{a.prior_df:.0f} degrees of freedom (Smyth, 2004). "
-            if a.prior_df
-            else ". "
-        )
-        + "P-values are two-sided, of the paired difference from the base: the level at which its interval would just "
-        "reach 0, corrected by Holm's method over all settings"
-        + (f"; the smallest that can occur before correction is {a.smallest_p:.4f}." if a.smallest_p else "."),
+        "A mean over three or more seeds has a t interval on the scale of atanh. Variances between seeds are squeezed "
+        f"towards that of all settings (Smyth, 2004); a base of {seeds.OWN_VARIANCE} or more seeds keeps its own. "
+        "The variance "
+        f"from the choice of architectures, by {a.resamples:,} bootstrap resamples that all runs share, is added.",
+        "A difference from the base is one of means over all seeds that are there, unpaired, since runs with "
+        "equal seeds "
+        "under different settings share nothing. Its degrees of freedom are Satterthwaite's. P-values and intervals "
+        "are Dunnett-corrected: all intervals of differences hold together with 95 %. The smallest detectable effect "
+        "is what a typical comparison finds with a probability of 80 %. Diverged runs have no tau and are "
+        "counted; a setting "
+        "of which more than a third diverged has no mean. Collapsed runs count in the mean.",
         "The regret of a ranking's first k is the true accuracy lost by the best of them against the best "
         "architecture scored, in percentage points. P(surpass random) is the probability that the ranking's first "
         "is not beaten by the best of ten architectures drawn at random.",
+        "The attainable tau is that of a perfect ranker against the mean of the ground truth's repeats, by the "
+        "tau between "
+        "single repeats and the Spearman-Brown formula. Over-ranked operations are given beyond regression to "
+        "the mean: "
+        "the mean over uses of predicted less true percentile, less (rho - 1)(true - 50), rho being Spearman's.",
     ]
+
+
+def _span(seeds_: tuple[int, ...]) -> str:
+    """0 to 11, or the seeds one by one."""
+    run = len(seeds_) > 2 and list(seeds_) == list(range(seeds_[0], seeds_[0] + len(seeds_)))
+    return f"{seeds_[0]} to {seeds_[-1]}" if run else ", ".join(map(str, seeds_))
 
 
 def _changes(base: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
@@ -96,7 +104,7 @@ def _checklist(study: Study, a: Analysis, done: list[Result]) -> list[dict[str, 
         },
         {
             "question": "Are the space, the training pipeline and its hyper-parameters given exactly?",
-            "answer": f"Space {a.space}; the whole recipe is below, and in every run's spec.json.",
+            "answer": f"Space {a.space}; the whole recipe is above, and in every run's spec.json.",
         },
         {
             "question": "Do all compared methods use the same space, data and evaluation protocol?",
@@ -116,11 +124,12 @@ def _checklist(study: Study, a: Analysis, done: list[Result]) -> list[dict[str, 
         },
         {
             "question": "Are several runs done, and are the seeds given?",
-            "answer": f"Seeds {', '.join(map(str, study.seeds))}.",
+            "answer": f"Seeds {_span(study.base_seeds)} of the base, {_span(study.seeds)} of the other settings.",
         },
         {
             "question": "Are results given with their uncertainty?",
-            "answer": f"Intervals over {resampled(a.as_json())} from {a.resamples:,} draws; corrected p-values.",
+            "answer": "Intervals over seeds and architectures, Dunnett-corrected p-values, and the smallest "
+            "detectable effect.",
         },
         {
             "question": "Is there a comparison with simple baselines?",
@@ -132,7 +141,7 @@ def _checklist(study: Study, a: Analysis, done: list[Result]) -> list[dict[str, 
         },
         {
             "question": "Are time and hardware reported?",
-            "answer": f"{seconds / 3600:.2f} hours in all runs, in the environment below; per setting in the table.",
+            "answer": f"{seconds / 3600:.2f} hours in all runs, in the environment above; per setting in the table.",
         },
         {
             "question": "Are all runs reported, failed ones too?",

@@ -107,22 +107,21 @@ def _numbers(a: Mapping[str, Any]) -> Html:
     base, means, ceiling = a["rows"][0]["tau"], a["rows"][0]["means"], a["ceiling"]
     level = f"{100 * a['level']:g} %"
     d = a["beside_params"]
-    beside = f"; base less this: {with_interval(d, '+.3f')}" if d else ""
-    smallest = f"; smallest attainable p {a['smallest_p']:.2g}" if a["smallest_p"] is not None else ""
+    beside = f"; base − this: {with_interval(d, '+.3f')}" if d else ""
+    top = f"; within the truly best 10 %: {number(means.get('tau_top_10'))}"
+    if base and base["low"] is not None:
+        interval = f"{level} interval {number(base['low'])} to {number(base['high'])}{top}"
+    else:
+        interval = f"two seeds have no interval{top}" if base else "no run of it is done"
     cards = [
-        (
-            "Base, Kendall τ",
-            number(base["value"]) if base else ABSENT,
-            f"{level} interval {number(base['low'])} to {number(base['high'])}; within the truly best 10 %: "
-            f"{number(means.get('tau_top_10'))}"
-            if base
-            else "no run of it is done",
-        ),
+        ("Base, Kendall τ", number(base["value"]) if base else ABSENT, interval),
         ("Parameter count, τ", number(a["params_tau"]), f"how well size alone ranks the same architectures{beside}"),
         (
-            "Ceiling, τ",
-            number(ceiling["tau"]) if ceiling else ABSENT,
-            f"between single repeats of the ground truth, {ceiling['source']}; within the truly best 10 %: "
+            "Attainable τ",
+            number(ceiling["attainable"]) if ceiling else ABSENT,
+            f"of a perfect ranker against the mean of {ceiling['repeats']} repeats ({ceiling['source']}); single "
+            "repeats "
+            f"agree at {number(ceiling['tau'])}; within the truly best 10 %: {number(ceiling['attainable_top10'])} and "
             f"{number(ceiling['top10'])}"
             if ceiling
             else "unknown: this ground truth keeps no repeats apart",
@@ -130,22 +129,22 @@ def _numbers(a: Mapping[str, Any]) -> Html:
         (
             "Base, regret",
             number(means.get("regret@1"), ".2f"),
-            "points of true accuracy that its best-scored architecture falls short of the best",
+            "points of true accuracy that its best-scored architecture falls short of the best, mean over seeds",
         ),
-        ("Architectures", f"{a['architectures']:,}", "ranked by every run"),
-        ("Images", f"{a['images']:,}", "validation images that score each architecture in the base"),
-        ("Seeds", str(len(a["seeds"])), f"of each setting: {', '.join(map(str, a['seeds']))}"),
-        ("Resamples", f"{a['resamples']:,}", f"of {page_tables.resampled(a)}, for {level} intervals{smallest}"),
+        (
+            "Smallest detectable effect",
+            number(a["detectable"], ".2f") if a["detectable"] is not None else ABSENT,
+            "difference of τ from the base that this design finds with a probability of 80 %, after Dunnett's "
+            "correction",
+        ),
+        ("Architectures", f"{a['architectures']:,}", f"ranked by every run, on {a['images']:,} validation images"),
+        ("Seeds", f"{len(a['base_seeds'])} + {len(a['seeds'])}", "of the base, and of every other setting"),
+        (
+            "Spread between seeds",
+            number(a["seed_sd"]) if a["seed_sd"] is not None else ABSENT,
+            "pooled standard deviation of τ between seeds of one setting",
+        ),
     ]
-    if proxy := a["proxy"]:
-        cards.append(
-            (
-                "Accuracy as a sign of τ",
-                number(proxy["value"], "+.2f"),
-                f"Kendall correlation of super-net accuracy with τ over {proxy['settings']:.0f} settings, "
-                f"{level} interval {number(proxy['low'], '+.2f')} to {number(proxy['high'], '+.2f')}",
-            )
-        )
     return join(
         el("div", el("dt", name), el("dd", value, class_="value"), el("dd", note)) for name, value, note in cards
     )

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.correlation import RANDOM_DRAWS
-from harness.report.markup import ABSENT, Html, el, escaped, join, number, with_interval
+from harness.report.markup import ABSENT, Html, bounds, el, escaped, join, number, with_interval
 
 CLEAR = 0.05
-"""Holm-corrected p-value under which an effect counts as clear."""
+"""Dunnett-corrected p-value under which an effect counts as clear."""
 
 Row = Mapping[str, Any]
 
@@ -31,26 +31,24 @@ class Column:
     kind: str = "number"
 
 
-def resampled(a: Mapping[str, Any]) -> str:
-    """What intervals are over."""
-    most = max((len(row["taus"]) for row in a["rows"]), default=0)
-    return "architectures and seeds" if most > 1 else "architectures alone (there is one seed so far)"
-
-
 def columns(a: Mapping[str, Any]) -> list[Column]:
     """All columns of the table of effects, from left to right."""
     level = f"{100 * a['level']:g} %"
     tau = (
         "Kendall's τ-b between scores and true accuracies, mean over seeds: 1 for the same order, 0 for none in "
-        f"common, −1 for the reverse. In brackets the {level} interval over {resampled(a)}."
+        f"common, −1 for the reverse. In brackets the {level} interval over architectures and seeds; of two seeds "
+        "the two "
+        "values, of one seed the interval over architectures alone."
     )
     difference = (
-        "τ less that of the base, on the same architectures and seeds. Arrows say up or down, and are filled where "
-        f"Holm's correction leaves p < {CLEAR:g}. The bar shows the interval around the line at zero."
+        "Mean τ less that of the base, unpaired, over every seed that is there. Arrows say up or down; they are filled "
+        f"where p (Dunnett) < {CLEAR:g}. The intervals of all settings hold together with {level}. Settings with one "
+        "seed are not tested."
     )
-    holm = (
-        "Two-sided bootstrap p-value of the difference, corrected by Holm's method for the number of changes tested. "
-        "≤ where the resamples can attain no smaller one."
+    dunnett = "Two-sided p-value of the difference, Dunnett-corrected for all comparisons with the base."
+    q = (
+        "Expected share of false findings if all settings with a q no larger than this are called changes (Benjamini "
+        "and Hochberg): for screening."
     )
     bins = "τ against true accuracies cut into bins of {} points from 0 (floor), so that smaller differences are ties."
     text: dict[str, Any] = {"first": "ascending", "kind": "text"}
@@ -61,14 +59,17 @@ def columns(a: Mapping[str, Any]) -> list[Column]:
         Column("Setting", "Runs", "Finished runs of those planned, and what became of the others.", _runs, "ascending"),
         Column("Ranking", "τ", tau, _tau),
         Column("Ranking", "Difference", difference, lambda row: _difference(row, _reach(a["rows"]))),
-        Column("Ranking", "p (Holm)", holm, _p, "ascending"),
+        Column("Ranking", "p (Dunnett)", dunnett, _p("p_corrected"), "ascending"),
+        Column("Ranking", "q", q, _p("q"), "ascending"),
         Column("Ranking", "Sparse τ @0.1", bins.format("0.1"), _mean("sparse_tau@0.1")),
         Column("Ranking", "Sparse τ @1", bins.format("1"), _mean("sparse_tau@1")),
-        Column("Ranking", "τ top 10 %", "τ among the truly best 10 % alone.", _mean("tau_top_10")),
+        Column("Ranking", "τ top 10 %", "τ among the truly best 10 % alone; no interval.", _mean("tau_top_10")),
         Column(
             "Finding good ones",
             "Regret@1",
-            "True accuracy lost by the best-scored architecture against the best of all, percentage points.",
+            "True accuracy lost by the best-scored architecture against the best of all, percentage points: a "
+            "mean over "
+            "seeds without an interval, which varies much between them.",
             _mean("regret@1", ".2f"),
             "ascending",
         ),
@@ -147,6 +148,8 @@ def _tau(row: Row) -> tuple[object, float | None]:
     tau = row["tau"]
     if tau is None:
         return ", ".join(dict.fromkeys(row["states"].values())), None
+    if tau["low"] is None:
+        return f"{number(tau['value'])} ({', '.join(number(value) for value in row['taus'].values())})", tau["value"]
     return with_interval(tau), tau["value"]
 
 
@@ -154,7 +157,9 @@ def _difference(row: Row, reach: tuple[float, float]) -> tuple[object, float | N
     d = row["difference"]
     if d is None:
         return ABSENT, None
-    clear = row["p_holm"] is not None and row["p_holm"] < CLEAR
+    if d["p"] is None:
+        return number(d["value"], "+.3f"), d["value"]
+    clear = d["p_corrected"] < CLEAR
     up = d["value"] > 0
     arrow = "•" if d["value"] == 0 else ("▲" if up else "▼") if clear else ("△" if up else "▽")
     words = f"{'up' if up else 'down'}, {'clear' if clear else 'not clear'}" if d["value"] else "none"
@@ -166,6 +171,7 @@ def _difference(row: Row, reach: tuple[float, float]) -> tuple[object, float | N
 def _reach(rows: Sequence[Row]) -> tuple[float, float]:
     """From the lowest to the highest end of all differences' intervals, 0 included."""
     ends = [row["difference"][end] for row in rows if row["difference"] for end in ("low", "high")]
+    ends = [end for end in ends if end is not None]
     return min([0.0, *ends]), max([0.0, *ends])
 
 
@@ -183,12 +189,17 @@ def _bar(d: Mapping[str, float], reach: tuple[float, float]) -> Html:
     )  # fmt: skip
 
 
-def _p(row: Row) -> tuple[str, float | None]:
-    p, d = row["p_holm"], row["difference"]
-    if p is None:
-        return ABSENT, None
-    bound = "≤ " if d and d["p"] <= d["smallest_p"] and p < 1 else ""
-    return f"{bound}{p:.2g}", p
+def _p(key: str) -> Callable[[Row], tuple[str, float | None]]:
+    def shown(row: Row) -> tuple[str, float | None]:
+        p = row["difference"][key] if row["difference"] else None
+        return (ABSENT, None) if p is None else (probability(p), p)
+
+    return shown
+
+
+def probability(p: float) -> str:
+    """A p-value as it is read: 0.034, or < 0.0001."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
 def families(rows: Sequence[Row]) -> Html:
@@ -243,9 +254,9 @@ def glossary(columns: Sequence[Column]) -> Html:
 
 def operations(rows: Sequence[Row]) -> Html:
     """Head and body of the table of over-ranked operations; empty where no run is done."""
-    known = [row for row in rows if row["over_ranked"]]
-    names = list(dict.fromkeys(name for row in known for name in row["over_ranked"]))
-    bound = max((abs(value) for row in known for value in row["over_ranked"].values()), default=0.0) or 1.0
+    known = [row for row in rows if row["excess"]]
+    names = list(dict.fromkeys(name for row in known for name in row["excess"]))
+    bound = max((abs(m["value"]) for row in known for m in row["excess"].values()), default=0.0) or 1.0
     heads = [_head("Setting", "Heuristic and value.", "ascending", "text")]
     heads += [
         _head(name, f"Percentile points by which uses of {name} are over-ranked.", "descending", "number")
@@ -257,10 +268,14 @@ def operations(rows: Sequence[Row]) -> Html:
         label = Html("<wbr>").join(map(escaped, re.split("(?<==)", row["label"])))
         cells = [el("th", Html(label), scope="row", class_="text", data_v=row["label"])]
         for name in names:
-            value = row["over_ranked"].get(name)
+            mean = row["excess"].get(name)
+            value = mean["value"] if mean else None
             side = None if not value else "over" if value > 0 else "under"
             tint = None if value is None else f"--share:{abs(value) / bound:.2f}"
-            cells.append(el("td", number(value, "+.1f"), class_="number", data_v=value, data_side=side, style=tint))
+            ends = bounds(mean["low"], mean["high"], "+.1f") if mean and mean["low"] is not None else ""
+            cells.append(
+                el("td", number(value, "+.1f") + ends, class_="number", data_v=value, data_side=side, style=tint)
+            )
         lines.append(el("tr", *cells, class_="base" if row is rows[0] else None))
     if not lines:
         return Html("")

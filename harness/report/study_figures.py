@@ -40,38 +40,31 @@ def _label(row: Row) -> str:
 
 
 def forest(analysis: Analysis, rows: list[Row]) -> Figure:
-    """Difference of tau from the base with intervals, by family; filled where Holm's correction leaves p < 0.05."""
-    tested = [row for row in rows if row.difference]
-    families = list(dict.fromkeys(row.family for row in tested))
-    ordered: list[Row | str] = []
-    for family in families:
-        members = [row for row in tested if row.family == family]
-        ordered += [family, *members]
-    figure, axis = plt.subplots(figsize=(1.55 * COLUMN, 0.7 + 0.16 * max(4, len(ordered))))
-    axis.axvline(0, color=INK, linewidth=0.7, zorder=0)
-    for position, row in enumerate(ordered):
-        if isinstance(row, str) or row.difference is None:
-            continue
+    """Difference of tau from the base with simultaneous intervals, sorted; clear ones coloured and filled."""
+    tested = sorted((row for row in rows if row.difference), key=lambda row: -row.difference.value)  # type: ignore[union-attr]
+    figure, axis = plt.subplots(figsize=(1.55 * COLUMN, 0.8 + 0.17 * max(4, len(tested))))
+    if analysis.detectable is not None:
+        axis.axvspan(-analysis.detectable, analysis.detectable, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
+    axis.axvline(0, color=INK, linewidth=0.7, zorder=1)
+    for position, row in enumerate(tested):
         d = row.difference
-        clear = row.p_holm is not None and row.p_holm < 0.05
-        colour = PALETTE[0] if d.value > 0 else PALETTE[3]
-        axis.plot([d.low, d.high], [position, position], color=colour if clear else BASELINE, linewidth=1.1)
+        assert d is not None
+        colour = (PALETTE[0] if d.value > 0 else PALETTE[3]) if d.clear else BASELINE
+        if d.low is not None and d.high is not None:
+            axis.plot([d.low, d.high], [position, position], color=colour, linewidth=1.3, zorder=2)
         axis.scatter(
             d.value, position, s=20, marker="o", zorder=3, linewidths=1.0,
-            facecolor=colour if clear else "white", edgecolor=colour if clear else BASELINE,
+            facecolor=colour if d.clear else "white", edgecolor=colour,
         )  # fmt: skip
-    axis.set_yticks(
-        range(len(ordered)), [f"{row}:" if isinstance(row, str) else _label(row) for row in ordered], fontsize=6.5
-    )
-    for text, row in zip(axis.get_yticklabels(), ordered, strict=True):
-        if isinstance(row, str):
-            text.set_fontweight("bold")
+    axis.set_yticks(range(len(tested)), [_label(row) for row in tested], fontsize=6.5)
     axis.tick_params(axis="y", length=0)
-    axis.set_ylim(len(ordered) - 0.4, -0.6)
+    axis.set_ylim(len(tested) - 0.4, -0.6)
     axis.grid(axis="x", color=FAINT)
     base = analysis.base.tau
     at = f" (base: {base.value:.2f})" if base else ""
-    axis.set_xlabel(f"change of Kendall τ-b from the base{at}; filled: p < 0.05 after Holm")
+    clear = "filled: p < 0.05 after Dunnett's correction" if analysis.tested else "not tested: one seed"
+    band = "; band: smaller than this design detects" if analysis.detectable is not None else ""
+    axis.set_xlabel(f"change of Kendall τ-b from the base{at}\n{clear}{band}")
     axis.spines[["top", "right", "left"]].set_visible(False)
     return figure
 
@@ -92,7 +85,8 @@ def proxy(analysis: Analysis, rows: list[Row]) -> Figure:
     axis.annotate("parameter count", (accuracy.min(), analysis.params_tau), fontsize=6, va="bottom", color=BASELINE)
     if analysis.proxy:
         p = analysis.proxy
-        axis.set_title(f"over settings: τ-b = {p['value']:.2f} [{p['low']:.2f}, {p['high']:.2f}]")
+        within = "" if p.within is None else f"; over seeds within settings: r = {p.within:.2f}"
+        axis.set_title(f"over settings: τ-b = {p.over_settings:.2f}{within}")
     axis.set(xlabel="mean super-net accuracy, %", ylabel="Kendall τ-b of the ranking")
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     axis.spines[["top", "right"]].set_visible(False)
@@ -100,9 +94,9 @@ def proxy(analysis: Analysis, rows: list[Row]) -> Figure:
 
 
 def operations(analysis: Analysis, rows: list[Row]) -> Figure:
-    """Percentile points by which each operation is over-ranked, by setting."""
-    names = list(analysis.base.over_ranked or rows[0].over_ranked)
-    values = np.array([[row.over_ranked[name] for name in names] for row in rows])
+    """Percentile points by which each operation is over-ranked beyond regression to the mean, by setting."""
+    names = list(analysis.base.excess or rows[0].excess)
+    values = np.array([[row.excess[name].value for name in names] for row in rows])
     figure, axis = plt.subplots(figsize=(1.1 * COLUMN, 0.8 + 0.15 * len(rows)))
     bound = float(np.abs(values).max()) or 1.0
     picture = axis.imshow(values, cmap="PuOr_r", vmin=-bound, vmax=bound, aspect="auto")
@@ -114,14 +108,14 @@ def operations(analysis: Analysis, rows: list[Row]) -> Figure:
             ha="center",
             va="center",
             fontsize=5.5,
-            color="white" if abs(value) > 0.7 * bound else INK,
+            color="white" if abs(value) > 0.55 * bound else INK,
         )
     axis.set_xticks(range(len(names)), names, rotation=25, ha="right", fontsize=6.5)
     axis.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=6)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     bar = figure.colorbar(picture, ax=axis, fraction=0.05, pad=0.03)
-    bar.set_label("over-ranked, percentile points", fontsize=6.5)
+    bar.set_label("over-ranked beyond regression\nto the mean, percentile points", fontsize=6.5)
     bar.ax.tick_params(labelsize=6)
     bar.outline.set_visible(False)
     return figure
@@ -133,18 +127,21 @@ def seeds(analysis: Analysis, rows: list[Row]) -> Figure:
     figure, axis = plt.subplots(figsize=(1.4 * COLUMN, 0.7 + 0.15 * max(4, len(rows))))
     for position, row in enumerate(ordered):
         if row.tau:
-            axis.plot([row.tau.low, row.tau.high], [position, position], color=FAINT, linewidth=2.2, zorder=1)
+            if row.tau.low is not None and row.tau.high is not None:
+                axis.plot([row.tau.low, row.tau.high], [position, position], color=FAINT, linewidth=2.2, zorder=1)
             axis.scatter(row.tau.value, position, marker="|", s=36, color=INK, zorder=3)
         at = list(row.taus.values())
         axis.scatter(at, [position] * len(at), s=9, color=PALETTE[0], linewidths=0, zorder=2)
     axis.axvline(analysis.params_tau, color=BASELINE, linestyle="--", linewidth=0.9)
-    axis.annotate(" parameter count", (analysis.params_tau, -0.8), fontsize=6, color=BASELINE, annotation_clip=False)
+    axis.annotate(
+        "parameter count ", (analysis.params_tau, -0.75), fontsize=6, color=BASELINE, ha="right", annotation_clip=False
+    )
     if analysis.ceiling:
-        axis.axvline(analysis.ceiling.tau, color=INK, linestyle=":", linewidth=0.9)
-        axis.annotate("ceiling ", (analysis.ceiling.tau, -0.8), fontsize=6, ha="right", annotation_clip=False)
+        axis.axvline(analysis.ceiling.attainable, color=INK, linestyle=":", linewidth=0.9)
+        axis.annotate(" attainable", (analysis.ceiling.attainable, -0.75), fontsize=6, ha="left", annotation_clip=False)
     axis.set_yticks(range(len(ordered)), [_label(row) for row in ordered], fontsize=6)
     axis.tick_params(axis="y", length=0)
     axis.set_ylim(len(ordered) - 0.4, -0.6)
-    axis.set_xlabel("Kendall τ-b (dots: seeds; tick and bar: mean with 95 % interval)")
+    axis.set_xlabel("Kendall τ-b (dots: seeds; tick and bar: mean with 95 % interval, from three seeds on)")
     axis.spines[["top", "right", "left"]].set_visible(False)
     return figure

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.files import write_text
+from harness.seeds import Difference, Mean
 from harness.study.analysis import COSTS, MEANS, Analysis
 
 LATEX = {character: "\\" + character for character in "%_&#${}"} | {
@@ -22,13 +23,11 @@ def effects(analysis: Analysis) -> pd.DataFrame:
     for row in analysis.rows:
         line: dict[str, object] = {"heuristic": row.heuristic, "value": row.value, "family": row.family}
         line["runs"] = sum(state == "done" for state in row.states.values())
-        line |= {"tau": None, "tau_low": None, "tau_high": None, "difference": None, "difference_low": None}
-        line |= {"difference_high": None, "p": None, "p_holm": row.p_holm}
-        if row.tau:
-            line |= {"tau": row.tau.value, "tau_low": row.tau.low, "tau_high": row.tau.high}
-        if row.difference:
-            d = row.difference
-            line |= {"difference": d.value, "difference_low": d.low, "difference_high": d.high, "p": d.p}
+        line |= {"diverged": len(row.diverged), "collapsed": len(row.collapsed)}
+        tau, d = row.tau, row.difference
+        line |= {"tau": tau and tau.value, "tau_low": tau and tau.low, "tau_high": tau and tau.high}
+        line |= {"difference": d and d.value, "difference_low": d and d.low, "difference_high": d and d.high}
+        line |= {"p": d and d.p, "p_dunnett": d and d.p_corrected, "q": d and d.q, "step": row.step}
         line |= {name: row.means.get(name) for name in MEANS}
         line |= {"seed_tau": row.seed_tau, "epoch_tau": row.epoch_tau, "epoch_sd": row.epoch_sd}
         line |= {name: row.costs.get(name) for name in COSTS}
@@ -37,8 +36,13 @@ def effects(analysis: Analysis) -> pd.DataFrame:
 
 
 def operations(analysis: Analysis) -> pd.DataFrame:
-    """One line per setting: percentile points by which each operation is over-ranked."""
-    lines = [{"heuristic": row.heuristic, "value": row.value, **row.over_ranked} for row in analysis.rows]
+    """One line per setting: percentile points by which each operation is over-ranked beyond regression to the mean."""
+    lines = []
+    for row in analysis.rows:
+        line: dict[str, object] = {"heuristic": row.heuristic, "value": row.value}
+        for name, mean in row.excess.items():
+            line |= {name: mean.value, f"{name} low": mean.low, f"{name} high": mean.high}
+        lines.append(line)
     return pd.DataFrame(lines)
 
 
@@ -74,15 +78,23 @@ def summary(analysis: Analysis) -> pd.DataFrame:
             {
                 "heuristic": row.heuristic,
                 "value": row.value,
-                "τ [95 %]": f"{tau.value:.3f} [{tau.low:.3f}, {tau.high:.3f}]" if tau else _states(row.states),
-                "Δτ [95 %]": f"{d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}]" if d else "",
-                "p (Holm)": "" if row.p_holm is None else f"{row.p_holm:.3f}",
+                "τ [95 %]": _number(tau.value, ".3f") + _ends(tau, ".3f") if tau else _states(row.states),
+                "Δτ [95 %]": _number(d.value, "+.3f") + _ends(d, "+.3f") if d else "",
+                "p (Dunnett)": "" if d is None or d.p_corrected is None else _probability(d.p_corrected),
                 "top 10 %": _number(row.means.get("tau_top_10"), ".3f"),
                 "regret@1": _number(row.means.get("regret@1"), ".2f"),
                 "accuracy": _number(row.means.get("supernet_accuracy"), ".1f"),
             }
         )
     return pd.DataFrame(lines)
+
+
+def _ends(what: Mean | Difference, form: str) -> str:
+    return "" if what.low is None or what.high is None else f" [{what.low:{form}}, {what.high:{form}}]"
+
+
+def _probability(p: float) -> str:
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _states(states: dict[int, str]) -> str:

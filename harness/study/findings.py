@@ -6,88 +6,197 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.stats import Difference, Estimate
+from harness.seeds import Difference, Mean
 
 if TYPE_CHECKING:
     from harness.study.analysis import Analysis, Row
 
 MOST_NAMED = 8
-"""Runs without results that a finding names; of more it gives the number."""
+"""Runs or settings that a finding names; of more it gives the number."""
+FEW = 50
+"""Architectures below which intervals are said to be rough."""
 
 
 def findings_of(analysis: Analysis) -> list[str]:
     """What the numbers say; a rule without the numbers that it needs says nothing."""
-    rules = (_beside_params, _changes, _extremes, _proxy, _operations, _between_seeds, _missing)
+    rules = (
+        _base, _beyond_ceiling, _few_architectures, _changes, _picks, _lost_runs, _collapsed, _staged, _proxy,
+        _operations, _between_seeds, _missing,
+    )  # fmt: skip
     return [sentence for rule in rules if (sentence := rule(analysis))]
 
 
-def _beside_params(a: Analysis) -> str:
-    base = a.base.tau
-    assert base is not None
-    d = a.beside_params
-    against = "not clearly better or worse than"
-    if d is not None and d.p < 0.05:
-        against = "worse than" if d.value < 0 else "better than"
-    ceiling = f"; two repeats of the ground truth agree at {a.ceiling.tau:.2f}" if a.ceiling else ""
+def _base(a: Analysis) -> str:
+    base, d = a.base.tau, a.beside_params
+    if base is None:
+        return "The base has no mean tau: too many of its runs diverged."
+    beside = f"; parameter count alone reaches {a.params_tau:.2f}"
+    if d is not None and d.p is not None:
+        verdict = "not clearly different from" if d.p >= 0.05 else "worse than" if d.value < 0 else "better than"
+        beside = f", {verdict} parameter count alone ({a.params_tau:.2f})"
+    ceiling = ""
+    if a.ceiling:
+        ceiling = (
+            f" A perfect ranker would reach {a.ceiling.attainable:.2f} on this ground truth"
+            + (f", the mean of {a.ceiling.repeats} repeats" if a.ceiling.repeats > 1 else "")
+            + f"; two single repeats agree at {a.ceiling.tau:.2f}."
+        )
+    how = f"Over {base.seeds} seeds, the base ranks" if base.seeds > 1 else "The base, trained with one seed, ranks"
+    return f"{how} {a.architectures:,} architectures with a Kendall tau of {_text(base)}{beside}.{ceiling}"
+
+
+def _beyond_ceiling(a: Analysis) -> str | None:
+    if a.ceiling is None:
+        return None
+    above = [f"parameter count ({a.params_tau:.2f})"] if a.params_tau > a.ceiling.attainable else []
+    above += [
+        f"{row.label} ({row.tau.value:.2f})" for row in a.rows if row.tau and row.tau.value > a.ceiling.attainable
+    ]
+    if not above:
+        return None
     return (
-        f"The base ranks {a.architectures:,} architectures with a Kendall tau of {_text(base)}, {against} parameter "
-        f"count alone ({a.params_tau:.2f}){ceiling}."
+        f"Above what a perfect ranker reaches ({a.ceiling.attainable:.2f}): {_listed(above)}. On these "
+        "architectures the "
+        "ground truth is too noisy for such differences to mean anything, or the scores follow its noise."
     )
 
 
-def _tested(a: Analysis) -> list[tuple[Row, Difference, float]]:
-    """Settings with their difference from the base and its corrected p-value."""
-    return [(row, row.difference, row.p_holm) for row in a.rows[1:] if row.difference and row.p_holm is not None]
+def _few_architectures(a: Analysis) -> str | None:
+    if a.architectures >= FEW:
+        return None
+    return f"Only {a.architectures} architectures are ranked: all intervals and tests are rough below {FEW}."
 
 
 def _changes(a: Analysis) -> str | None:
-    tested = _tested(a)
-    clear = [(row, d) for row, d, p in tested if p < 0.05]
-    if not tested:
+    others = [row for row in a.rows[1:] if row.difference]
+    if not others:
         return None
-    up, down = _names([c for c in clear if c[1].value > 0]), _names([c for c in clear if c[1].value < 0])
-    return f"Of {len(tested)} changes, {len(clear)} alter tau at the 5 % level after Holm's correction." + (
-        f" Up: {up}. Down: {down}." if clear else ""
+    if not a.tested:
+        return (
+            "Settings cannot be tested against the base: a test needs two or more seeds of both. Differences in "
+            "tau are "
+            "between these trained networks, not between settings."
+        )
+    clear = [row for row in a.tested if row.difference and row.difference.clear]
+    undecided = len(a.tested) - len(clear)
+    up, down = _names(clear, 1), _names(clear, -1)
+    found = f"{len(clear)} of {len(a.tested)} changes clearly {'change' if len(clear) != 1 else 'changes'} tau"
+    sentence = f"{found} (p < 0.05 after Dunnett's correction for {len(a.tested)} comparisons with the base)."
+    if len(a.tested) == 1:
+        verdict = "clearly changes" if clear else "does not clearly change"
+        sentence = f"{a.tested[0].label} {verdict} tau (p {_p(a.tested[0])})."
+    sentence += f" Down: {down}." if down else ""
+    sentence += f" Up: {up}." if up else ""
+    if undecided and a.detectable is not None:
+        sentence += (
+            f" {undecided if clear or len(a.tested) > 1 else 'It'} {'are' if undecided > 1 else 'is'} undecided, "
+            "not shown "
+            f"to have no effect: this design finds differences from {a.detectable:.2f} on, with a probability of 80 %."
+        )
+    if len(a.tested) > 2 and a.omnibus_p is not None:
+        differ = "differ" if a.omnibus_p < 0.05 else "do not clearly differ"
+        sentence += f" Taken together, settings {differ} (F test, p = {a.omnibus_p:.1g})."
+    return sentence
+
+
+def _picks(a: Analysis) -> str | None:
+    """Whether the settings that rank better also pick better: tau and regret can disagree."""
+    base = a.base.means.get("regret@1")
+    if base is None:
+        return None
+    parts = [f"The architecture that the base scores best falls {base:.2f} points of true accuracy short of the best."]
+    for row in a.tested:
+        regret = row.means.get("regret@1")
+        if row.difference and row.difference.clear and row.difference.value > 0 and regret is not None:
+            verb = "picks worse" if regret > base else "also picks better"
+            parts.append(f"{row.label} ranks better and {verb}: {regret:.2f} points.")
+    top = a.ceiling.top10 if a.ceiling else None
+    if a.ceiling and top is not None and a.ceiling.attainable_top10 is not None and top < 0.3:
+        parts.append(
+            f"Within the truly best 10 %, single repeats of the ground truth agree at {top:.2f} and a perfect ranker "
+            f"reaches {a.ceiling.attainable_top10:.2f}: differences there are mostly noise."
+        )
+    parts.append("Regrets are means without intervals and vary much between seeds.")
+    return " ".join(parts)
+
+
+def _lost_runs(a: Analysis) -> str | None:
+    lost = [
+        f"{row.label} ({len(row.diverged)} of {len(row.states)} runs{'' if row.tau else '; it has no mean'})"
+        for row in a.rows
+        if row.diverged
+    ]
+    return f"Training diverged: {_listed(lost)}." if lost else None
+
+
+def _collapsed(a: Analysis) -> str | None:
+    fallen = [f"{row.label}, seed {seed} ({row.taus[seed]:.2f})" for row in a.rows for seed in row.collapsed]
+    if not fallen:
+        return None
+    runs = sum(len(row.taus) for row in a.rows)
+    return (
+        f"{len(fallen)} of {runs} runs collapsed to a tau far below that of their setting's other seeds, and "
+        "count in its "
+        f"mean: {_listed(fallen)}."
     )
 
 
-def _extremes(a: Analysis) -> str | None:
-    ordered = sorted(((row, d) for row, d, _ in _tested(a)), key=lambda pair: pair[1].value)
-    if not ordered:
+def _staged(a: Analysis) -> str | None:
+    if a.design != "staged":
         return None
-    worst, best = ordered[0], ordered[-1]
-    gain = f"The largest gain is {_names([best])}; " if best[1].value > 0 else "No change gains; "
-    return gain + (f"the largest loss is {_names([worst])}." if worst[1].value < 0 else "none loses.")
+    return (
+        "The plan is staged: each stage keeps the value with the highest mean tau, so that the taus of what was "
+        "kept are "
+        "too high; confirm the last setting with new seeds. Differences are from the base; the step column is from the "
+        "setting that a stage changes."
+    )
 
 
 def _proxy(a: Analysis) -> str | None:
-    if not a.proxy:
+    if a.proxy is None:
         return None
-    low, high = a.proxy["low"], a.proxy["high"]
-    verdict = "a usable" if low > 0.3 else "a misleading" if high < 0 else "an unreliable"
-    return (
-        f"Over {a.proxy['settings']:.0f} settings, mean super-net accuracy and tau correlate at "
-        f"{a.proxy['value']:.2f} [{low:.2f}, {high:.2f}] (Kendall): {verdict} sign of a good ranking."
+    p = a.proxy
+    sentence = (
+        f"Over {p.settings} settings, mean super-net accuracy and tau correlate at {p.over_settings:.2f} (Kendall; the "
+        "settings were chosen by hand, so this has no interval)."
+    )
+    if p.within is None or p.within_low is None or p.within_high is None:
+        return sentence
+    hardly = "hardly tells" if p.within_high < 0.5 or p.within_low < 0 else "tells something of"
+    return sentence + (
+        f" Among seeds of one setting they correlate at {p.within:.2f} [{p.within_low:.2f}, {p.within_high:.2f}] "
+        f"(Pearson): accuracy {hardly} which trained super-net ranks better."
     )
 
 
 def _operations(a: Analysis) -> str | None:
-    if not a.base.over_ranked:
+    known = {name: m for name, m in a.base.excess.items() if m.low is not None and m.high is not None}
+    clear = [(name, m) for name, m in known.items() if m.low is not None and m.high is not None and m.low * m.high > 0]
+    if not known:
         return None
-    ordered = sorted(a.base.over_ranked.items(), key=lambda item: item[1])
-    (under, least), (over, most) = ordered[0], ordered[-1]
+    if not clear:
+        return "No operation is clearly over- or under-ranked by the base beyond regression to the mean."
+    ordered = sorted(clear, key=lambda item: -item[1].value)
+    texts = [f"{name} {m.value:+.0f} [{m.low:+.0f}, {m.high:+.0f}]" for name, m in ordered]
     return (
-        f"The base over-ranks {over} most ({most:+.1f} percentile points per use) and under-ranks {under} most "
-        f"({least:+.1f})."
+        "Beyond regression to the mean, the base ranks architectures too high (+) or too low (-) by these percentile "
+        f"points per use of an operation: {_listed(texts)}."
     )
 
 
 def _between_seeds(a: Analysis) -> str | None:
-    return None if a.base.seed_tau is None else f"Rankings of two seeds of the base agree at {a.base.seed_tau:.2f}."
+    if a.base.seed_tau is None:
+        return None
+    return f"The scores of two seeds of the base rank architectures alike with a tau of {a.base.seed_tau:.2f}."
 
 
 def _missing(a: Analysis) -> str | None:
-    lost = [(row.label, seed, state) for row in a.rows for seed, state in row.states.items() if state != "done"]
+    lost = [
+        (row.label, seed, state)
+        for row in a.rows
+        for seed, state in row.states.items()
+        if state not in ("done", "diverged")
+    ]
     if not lost:
         return None
     if len(lost) <= MOST_NAMED:
@@ -99,11 +208,31 @@ def _missing(a: Analysis) -> str | None:
     return f"{len(lost)} of {runs} runs are not among the results: {listed}. `supernet study status` names them."
 
 
-def _names(pairs: Sequence[tuple[Row, Difference]]) -> str:
-    """Settings with their differences, the largest first."""
-    ordered = sorted(pairs, key=lambda pair: -abs(pair[1].value))
-    return ", ".join(f"{row.label} ({d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}])" for row, d in ordered) or "none"
+def _names(rows: Sequence[Row], sign: int) -> str:
+    """Settings whose difference has this sign, the largest first."""
+    chosen = [(row, row.difference) for row in rows if row.difference and row.difference.value * sign > 0]
+    chosen.sort(key=lambda pair: -abs(pair[1].value))
+    return ", ".join(f"{row.label} {_difference(d)}" for row, d in chosen)
 
 
-def _text(estimate: Estimate) -> str:
-    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+def _difference(d: Difference) -> str:
+    ends = f" [{d.low:+.2f}, {d.high:+.2f}]" if d.low is not None and d.high is not None else ""
+    return f"({d.value:+.2f}{ends})"
+
+
+def _p(row: Row) -> str:
+    p = row.difference.p if row.difference else None
+    return "unknown" if p is None else "< 0.001" if p < 0.001 else f"= {p:.2g}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    rest = len(texts) - MOST_NAMED
+    return ", ".join(texts[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _text(mean: Mean) -> str:
+    if mean.low is None or mean.high is None:
+        return f"{mean.value:.2f} (two seeds have no interval)" if mean.seeds == 2 else f"{mean.value:.2f}"
+    return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]" + (
+        " (interval over architectures, for these weights alone)" if mean.seeds == 1 else ""
+    )

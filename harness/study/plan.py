@@ -14,6 +14,7 @@ import yaml
 
 from benchmarks.errors import UserError
 from benchmarks.truth import shelf
+from benchmarks.wording import quoted
 from harness.study.spec import Plugin, RunSpec, Truth
 from heuristics import recipe as recipes
 from heuristics.catalogue import CATALOGUE, Heuristic
@@ -61,6 +62,9 @@ class Study:
     title: str
     base: Recipe
     seeds: tuple[int, ...]
+    """Of every setting but the base."""
+    base_seeds: tuple[int, ...]
+    """Of the base, which every other setting is compared with: more of them sharpen all comparisons at once."""
     design: str
     """one-factor, grid or staged."""
     factors: tuple[tuple[Heuristic, tuple[str, ...]], ...]
@@ -69,11 +73,15 @@ class Study:
     last_epochs: int = 1
     plugins: tuple[Plugin, ...] = ()
 
+    def seeds_of(self, setting: Setting) -> tuple[int, ...]:
+        """The seeds that a setting is trained with."""
+        return self.seeds if setting.changes else self.base_seeds
+
     def runs(self, setting: Setting) -> list[RunSpec]:
         """One run per seed."""
         return [
             RunSpec(replace(setting.recipe, seed=seed), self.truth, self.sample, self.last_epochs, self.plugins)
-            for seed in self.seeds
+            for seed in self.seeds_of(setting)
         ]
 
     def settings(self, tau: Tau) -> list[Setting]:
@@ -81,9 +89,13 @@ class Study:
         return list(DESIGNS[self.design](self, tau))
 
     def plan(self, tau: Tau = lambda _: None) -> list[tuple[Setting, RunSpec]]:
-        """All runs known so far, seed by seed, so that an early stop leaves whole comparisons."""
-        rows = [(setting, self.runs(setting)) for setting in self.settings(tau)]
-        return [(setting, runs[k]) for k in range(len(self.seeds)) for setting, runs in rows]
+        """All runs known so far, ordered so that an early stop leaves all settings with about the same share of
+        theirs."""
+        planned = []
+        for setting in self.settings(tau):
+            runs = self.runs(setting)
+            planned += [((k + 1) / len(runs), setting, run) for k, run in enumerate(runs)]
+        return [(setting, run) for _, setting, run in sorted(planned, key=lambda item: item[0])]
 
 
 def _one_factor(study: Study, tau: Tau) -> Iterator[Setting]:
@@ -212,11 +224,7 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
     design = content.get("plan", "one-factor")
     if not (isinstance(design, str) and design in DESIGNS):
         raise StudyError(f"plan is {design!r}, but must be one of {', '.join(DESIGNS)}.")
-    seeds = content.get("seeds", [0])
-    if not (isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds)):
-        raise StudyError(f"seeds is {seeds!r}, but must be a list of whole numbers from 0 on.")
-    if len(set(seeds)) < len(seeds):
-        raise StudyError(f"seeds is {seeds!r}: a seed stands there twice.")
+    base_seeds, seeds = _seeds(content.get("seeds", [0]))
     sample = str(content.get("sample", "all"))
     if sample != "all" and not (sample.isdecimal() and int(sample) > 1):
         raise StudyError(f"sample is {sample!r}, but must be `all` or a number of architectures.")
@@ -227,7 +235,8 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
         name=path.stem + ("-" + hashlib.sha256(repr(tuple(overrides)).encode()).hexdigest()[:6] if overrides else ""),
         title=str(content.get("title", path.stem)),
         base=base,
-        seeds=tuple(seeds),
+        seeds=seeds,
+        base_seeds=base_seeds,
         design=design,
         factors=_factors(content["heuristics"], base),
         truth=_truth(_mapping(content, "truth"), base),
@@ -235,6 +244,35 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
         last_epochs=last_epochs,
         plugins=plugins,
     )
+
+
+MOST_SEEDS = 1000
+
+
+def _seeds(content: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Seeds of the base, and of every other setting."""
+    if not isinstance(content, Mapping):
+        seeds = _seed_list("seeds", content)
+        return seeds, seeds
+    _check_keys(content, ("base", "others"), "seeds.")
+    if set(content) != {"base", "others"}:
+        raise StudyError("seeds names seeds of `base` and of `others`; give both, or one list for all settings.")
+    return _seed_list("seeds.base", content["base"]), _seed_list("seeds.others", content["others"])
+
+
+def _seed_list(key: str, content: Any) -> tuple[int, ...]:
+    """Seeds given as a list, or as a number N that stands for 0 to N - 1."""
+    if type(content) is int and 1 <= content <= MOST_SEEDS:
+        return tuple(range(content))
+    usable = isinstance(content, list) and 1 <= len(content) <= MOST_SEEDS
+    if not (usable and all(type(seed) is int and seed >= 0 for seed in content)):
+        raise StudyError(
+            f"{key} is {quoted(content)}, but must be a number of seeds from 1 to {MOST_SEEDS:,}, or a list of whole "
+            "numbers from 0 on."
+        )
+    if len(set(content)) < len(content):
+        raise StudyError(f"{key} is {quoted(content)}: a seed stands there twice.")
+    return tuple(content)
 
 
 def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:

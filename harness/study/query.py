@@ -34,6 +34,7 @@ from benchmarks.truth import shelf
 from benchmarks.truth.table import GroundTruth
 from harness.study import store as files
 from harness.study import views
+from harness.study.reported import EFFECTS, LABELS, Reported, reported
 from harness.study.store import Result, Store
 from heuristics.recipe import Recipe
 
@@ -102,11 +103,14 @@ class Database:
                 "temp_directory": str(Path(tempfile.gettempdir()) / f"supernet-query-{os.getpid()}"),
             },
         )
+        said = reported(store.root.parent, {result.hash for result in everything})
+        self.problems += said.problems
         held = {
             **_about(results),
             "_search_runs": _searches(searches),
             **_files(results, searches, store.root),
             "failures": _failures(store),
+            **_reported(said),
         }
         for name, table in held.items():
             self._db.register(name, table)
@@ -316,6 +320,14 @@ def _taus(results: Iterable[Result]) -> Iterator[tuple[str, int, float | None]]:
         taus = result.metrics.get("kendall_tau_by_epoch") or []
         first = result.spec["recipe"]["training"]["epochs"] - len(taus) + 1 if taus else 0
         yield from ((result.hash, first + k, tau) for k, tau in enumerate(taus))
+
+
+def _reported(said: Reported) -> dict[str, pa.Table]:
+    """What the reports of studies say of their settings."""
+    return {
+        "effects": _table(said.effects, {name: _KINDS[kind] for name, kind in EFFECTS.items()}),
+        "_labels": _table(said.labels, {name: _KINDS[kind] for name, kind in LABELS.items()}),
+    }
 
 
 def _failures(store: Store) -> pa.Table:

@@ -58,27 +58,14 @@ _OPERATIONS = r"""
 _ALL = (
     Question(
         "effects",
-        "Effect on tau of each change from the base: mean difference over the seeds that both have, with the 95 % "
-        "t interval over seeds (architectures as given; none for one seed) and the extremes. The base is the setting "
-        "whose values, key by key, most settings of the cohort share.",
+        "Effect on tau of each change, as the reports of studies have it: mean over seeds less that of the base, with "
+        "intervals that hold together with 95 %, the p-value corrected by Dunnett's method, and q for screening. "
+        "Studies "
+        "without a report are not among them: `supernet study report` writes it.",
         """
-        WITH taus AS (
-            SELECT cohort, space, truth_dataset, setting, seed, base, change, kendall_tau
-            FROM runs JOIN changes USING (hash) JOIN measures USING (hash)
-            WHERE kendall_tau IS NOT NULL
-        ), differences AS (
-            SELECT t.* EXCLUDE (kendall_tau, base), t.kendall_tau - b.kendall_tau AS difference
-            FROM taus AS t JOIN taus AS b ON b.cohort = t.cohort AND b.seed = t.seed AND b.base
-            WHERE NOT t.base
-        ), effects AS (
-            SELECT *, t975(seeds - 1) * sd / sqrt(seeds) AS half FROM (
-                SELECT cohort, space, truth_dataset, change, count(*) AS seeds, avg(difference) AS effect,
-                    stddev_samp(difference) AS sd, min(difference) AS least, max(difference) AS most
-                FROM differences GROUP BY cohort, space, truth_dataset, setting, change
-            )
-        )
-        SELECT space, truth_dataset, change, seeds, effect, effect - half AS low, effect + half AS high, least, most
-        FROM effects ORDER BY space, truth_dataset, cohort, effect DESC
+        SELECT study, space, truth_dataset, heuristic, value, seeds, base_seeds, effect, low, high, p_dunnett, q,
+        verdict
+        FROM effects WHERE verdict <> 'base' ORDER BY study, effect DESC NULLS LAST, heuristic, value
         """,
     ),
     Question(
@@ -94,7 +81,7 @@ _ALL = (
     ),
     Question(
         "cost",
-        "Runs by what they cost, the dearest first: seconds and images of training and of scoring.",
+        "Runs by what they cost, the most expensive first: seconds and images of training and of scoring.",
         """
         SELECT space, change, seed, state, train_seconds + score_seconds AS seconds, train_seconds, score_seconds,
             train_images, score_images, device, hash
@@ -108,7 +95,7 @@ _ALL = (
         "dependent first.",
         """
         SELECT space, truth_dataset, change, count(*) AS seeds, avg(kendall_tau) AS mean_tau,
-            stddev_samp(kendall_tau) AS sd, min(kendall_tau) AS least, max(kendall_tau) AS most
+            stddev_samp(kendall_tau) AS sd, min(kendall_tau) AS min_tau, max(kendall_tau) AS max_tau
         FROM runs JOIN changes USING (hash) JOIN measures USING (hash)
         WHERE kendall_tau IS NOT NULL
         GROUP BY cohort, space, truth_dataset, setting, change
@@ -121,7 +108,7 @@ _ALL = (
         "extremes over its runs.",
         """
         SELECT space, truth_dataset, arch, count(*) AS runs, avg(over_ranked) AS mean_points,
-            min(over_ranked) AS least, max(over_ranked) AS most, avg(true_percentile) AS true_percentile,
+            min(over_ranked) AS min_points, max(over_ranked) AS max_points, avg(true_percentile) AS true_percentile,
             any_value(true_accuracy) AS true_accuracy, any_value(params) AS params
         FROM ranks JOIN runs USING (hash)
         GROUP BY cohort, space, truth_dataset, arch

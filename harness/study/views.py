@@ -16,8 +16,12 @@ VIEWS = {
     "ranks": "the last scores, by what the recipe ranks by: percentiles from 0 (worst) to 100 by score and by truth, "
     "and by how many points the first is above the second: over_ranked",
     "recipes": "every key of a run but its seed, as text: hash, key, value",
+    "effects": "a row per study and setting, as its report has it: tau and its effect against the base, with "
+    "intervals, p "
+    "(Dunnett-corrected, too), q and a verdict",
     "changes": "how a run differs from the base of its cohort: the setting whose values are, key by key, shared by "
-    "most settings (of several the one with most runs, then the first by its identifier)",
+    "most settings (of several the one with most runs, then the first by its identifier); `change` is called as the "
+    "reports of studies call it where there is one, else by the recipe's keys",
     "searches": "a row per search and seed: algorithm, budget, the index of its final pick, and all that it spent",
     "search_steps": "a row per search, seed and step (query or epoch): its pick, what is spent, and how a super-net is",
     "failures": "runs whose last try failed: hash, problem",
@@ -25,17 +29,7 @@ VIEWS = {
 }
 """Name -> what it holds."""
 
-_T = (
-    12.70620, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.30600, 2.26216, 2.22814,
-    2.20099, 2.17881, 2.16037, 2.14479, 2.13145, 2.11991, 2.10982, 2.10092, 2.09302, 2.08596,
-    2.07961, 2.07387, 2.06866, 2.06390, 2.05954, 2.05553, 2.05183, 2.04841, 2.04523, 2.04227,
-)  # fmt: skip
-"""97.5 % quantiles of Student's t by degrees of freedom from 1."""
-
 DEFINITIONS = (
-    # Beyond 30 degrees of freedom that of 30 makes intervals wider than they need be, by 4 % at most.
-    f"""CREATE MACRO t975(freedom) AS
-        CASE WHEN freedom >= 1 THEN list_extract({list(_T)}::DOUBLE[], least(freedom, {len(_T)})) END""",
     # The file's column is called true, which in SQL is a truth value unless it is quoted, and in silence.
     """CREATE VIEW scores AS
         SELECT hash, epoch, "index", arch, accuracy, negative_loss, "true" AS true_accuracy, params FROM _scores""",
@@ -84,11 +78,16 @@ DEFINITIONS = (
             FROM keyed AS k JOIN bases USING (cohort)
             JOIN keyed AS b ON b.cohort = k.cohort AND b.setting = base AND b.key = k.key AND b.value <> k.value
             GROUP BY k.cohort, k.setting
+        ), named AS (
+            SELECT cohort, setting, string_agg(DISTINCT setting_label, ' / ' ORDER BY setting_label) AS label
+            FROM runs JOIN _labels USING (hash) GROUP BY cohort, setting
         )
-        SELECT runs.hash, runs.setting = base AS base, coalesce(keys, 0) AS keys, coalesce(change, 'base') AS change
-        FROM runs JOIN bases USING (cohort) LEFT JOIN differing USING (cohort, setting)""",
+        SELECT runs.hash, runs.setting = base AS base, coalesce(keys, 0) AS keys,
+            coalesce(label, change, 'base') AS change
+        FROM runs JOIN bases USING (cohort) LEFT JOIN differing USING (cohort, setting)
+            LEFT JOIN named USING (cohort, setting)""",
 )
-"""Statements that make the views from the tables runs, recipes, _scores, _log and _taus."""
+"""Statements that make the views from the tables runs, recipes, _scores, _log, _taus and _labels."""
 
 
 def ground_truth(tables: Sequence[GroundTruth]) -> str:

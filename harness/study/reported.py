@@ -1,0 +1,110 @@
+"""What the reports of studies say of their settings, for questions about finished runs.
+
+Effects are analysed once, for the report; questions read that analysis instead of making another, so that a question
+and a report never give two answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+EFFECTS = {
+    "study": str, "space": str, "truth_dataset": str, "heuristic": str, "value": str,
+    "setting_label": str,     "seeds": int, "base_seeds": int, "diverged": int, "collapsed": int, "tau": float, "tau_low": float, "tau_high": float,
+    "effect": float, "low": float, "high": float, "p": float, "p_dunnett": float, "q": float, "verdict": str,
+}  # fmt: skip
+"""Columns of the table of effects."""
+LABELS = {"study": str, "setting_label": str, "hash": str}
+"""Columns of the table that says which setting of which study a run belongs to."""
+
+
+@dataclass
+class Reported:
+    """The settings of all reports in a results folder."""
+
+    effects: list[dict[str, Any]] = field(default_factory=list)
+    labels: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """Reports that cannot be read, or that lack runs that are done by now."""
+
+
+def reported(results: Path, done: set[str]) -> Reported:
+    """Read every study's report.json below `results`/reports.
+
+    Args:
+        done: hashes of the runs that are finished now.
+    """
+    found = Reported()
+    for path in sorted((results / "reports").glob("*/report.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(content, dict) or "base_seeds" not in content:
+                continue  # the report of a comparison of searches, or of an earlier version
+            rows = content["rows"]
+            lines = [_effect(content, row) for row in rows]
+            labels = [
+                {"study": content["name"], "setting_label": row["label"], "hash": str(run)}
+                for row in rows
+                for run in row["hashes"].values()
+            ]
+            late = {
+                str(row["hashes"][seed])
+                for row in rows
+                for seed, state in row["states"].items()
+                if state not in ("done", "diverged")
+            }
+        except OSError as error:
+            found.problems.append(f"The report {path} cannot be read: {error.strerror}.")
+            continue
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            found.problems.append(f"The report {path} is damaged; `supernet study report` writes it again.")
+            continue
+        found.effects += lines
+        found.labels += labels
+        if missing := len(late & done):
+            found.problems.append(
+                f"The report of {content['name']} lacks {missing} runs that are done by now: "
+                f"`supernet study report {content['name']}` takes them in."
+            )
+    return found
+
+
+def _effect(content: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    tau, d = row["tau"] or {}, row["difference"] or {}
+    states = list(row["states"].values())
+    return {
+        "study": content["name"],
+        "space": content["space"],
+        "truth_dataset": content["measure"]["dataset"],
+        "heuristic": row["heuristic"],
+        "value": row["value"],
+        "setting_label": row["label"],
+        "seeds": len(row["taus"]),
+        "base_seeds": len(content["rows"][0]["taus"]),
+        "diverged": states.count("diverged"),
+        "collapsed": len(row["collapsed"]),
+        "tau": tau.get("value"),
+        "tau_low": tau.get("low"),
+        "tau_high": tau.get("high"),
+        "effect": d.get("value"),
+        "low": d.get("low"),
+        "high": d.get("high"),
+        "p": d.get("p"),
+        "p_dunnett": d.get("p_corrected"),
+        "q": d.get("q"),
+        "verdict": _verdict(row, d),
+    }
+
+
+def _verdict(row: Mapping[str, Any], d: Mapping[str, Any]) -> str:
+    if row["heuristic"] == "base":
+        return "base"
+    if d.get("p_corrected") is None:
+        return "not tested"
+    if d["p_corrected"] >= 0.05:
+        return "undecided"
+    return "up" if d["value"] > 0 else "down"
