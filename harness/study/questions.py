@@ -40,19 +40,23 @@ _OPERATIONS = r"""
     SELECT {columns}, operation,
         sum(uses)::BIGINT AS uses,
         100 * sum(above) / sum(uses) AS over_ranked_percent,
-        sum(points) / sum(uses) AS mean_points
+        sum(points) / sum(uses) AS mean_points,
+        sum(excess) / sum(uses) AS excess_points
     FROM (
         SELECT * EXCLUDE (arch), unnest(regexp_extract_all(arch, '(\w+)~', 1)) AS operation
         FROM (
             SELECT cohort, {columns}, arch,
-                count(*) AS uses, count(*) FILTER (over_ranked > 0) AS above, sum(over_ranked) AS points
-            FROM ranks JOIN runs USING (hash) JOIN changes USING (hash)
+                count(*) AS uses, count(*) FILTER (over_ranked > 0) AS above, sum(over_ranked) AS points,
+                sum(over_ranked - (rho - 1) * (true_percentile - 50)) AS excess
+            FROM ranks JOIN runs USING (hash) JOIN changes USING (hash) JOIN (
+                SELECT hash, coalesce(corr(score_percentile, true_percentile), 0) AS rho FROM ranks GROUP BY hash
+            ) USING (hash)
             GROUP BY cohort, {columns}, arch
         )
     )
     WHERE operation <> 'out'
     GROUP BY cohort, {columns}, operation
-    ORDER BY {columns}, cohort, mean_points DESC
+    ORDER BY {columns}, cohort, excess_points DESC
 """
 
 _ALL = (
@@ -119,7 +123,8 @@ _ALL = (
     Question(
         "operations",
         "How often each operation is over-ranked: of its uses, in all architectures and runs, the percentage in "
-        "architectures ranked above their true place, and by how many percentile points on average.",
+        "architectures ranked above their true place, by how many percentile points on average, and how many of these are "
+        "more than regression to the mean, as reports have it.",
         _OPERATIONS.format(columns="space, truth_dataset"),
     ),
     Question(

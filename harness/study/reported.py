@@ -14,7 +14,8 @@ from typing import Any
 
 EFFECTS = {
     "study": str, "space": str, "truth_dataset": str, "heuristic": str, "value": str,
-    "setting_label": str,     "seeds": int, "base_seeds": int, "diverged": int, "collapsed": int, "tau": float, "tau_low": float, "tau_high": float,
+    "setting_label": str, "seeds": int, "base_seeds": int, "diverged": int, "collapsed": int,
+    "tau": float, "tau_low": float, "tau_high": float,
     "effect": float, "low": float, "high": float, "p": float, "p_dunnett": float, "q": float, "verdict": str,
 }  # fmt: skip
 """Columns of the table of effects."""

@@ -58,10 +58,11 @@ def test_every_number_that_matters_is_in_the_text(text):
         "0.479 to 0.521",
         "0.578",
         "−0.078 [−0.098, −0.058]",
+        "0.965",
         "0.914",
         "15,625",
-        "2,000",
-        "smallest attainable p 0.001",
+        "Smallest detectable effect",
+        "0.13",
     ):
         assert expected in shown
     assert "1 of 3 seed 1: divergedseed 2: running" in shown
@@ -99,7 +100,7 @@ def test_marks_of_the_template_in_a_text_stay_text(study):
 def test_what_is_not_known_is_a_dash_and_not_nan(study):
     study = copy.deepcopy(study)
     a = study["analysis"]
-    a |= {"ceiling": None, "proxy": None, "smallest_p": None, "beside_params": None}
+    a |= {"ceiling": None, "proxy": None, "detectable": None, "beside_params": None}
     a["rows"][1]["means"] |= {"tau_top_10": None, "regret@1": float("nan")}
     study["scatter"]["runs"][0]["scores"][3] = float("nan")
     text = page(**study)
@@ -112,7 +113,7 @@ def test_a_study_without_finished_runs_has_a_page(study):
     rng = np.random.default_rng(0)
     study["analysis"] |= {
         "rows": [made_up_study.row("base", "as given", rng, states=("missing",) * 3)],
-        "ceiling": None, "proxy": None, "smallest_p": None, "beside_params": None,
+        "ceiling": None, "proxy": None, "detectable": None, "beside_params": None,
         "findings": ["No run of the base is done yet."],
     }  # fmt: skip
     study["scatter"] |= {"runs": [], "true": []}

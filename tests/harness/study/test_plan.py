@@ -147,11 +147,16 @@ MISTAKES = [
     ({"heuristics": "path-dropout"}, "heuristics must be `all`, a list of names, or names with lists of values"),
     ({"heuristics": None}, "heuristics must be `all`, a list of names, or names with lists of values"),
     ({"sedes": [1]}, "there is no key 'sedes'; did you mean seeds?"),
-    ({"seeds": 3}, "seeds is 3, but must be a list of whole numbers"),
-    ({"seeds": []}, "seeds is [], but must be a list of whole numbers"),
-    ({"seeds": [0.5]}, "seeds is [0.5], but must be a list of whole numbers"),
-    ({"seeds": [True]}, "seeds is [True], but must be a list of whole numbers"),
-    ({"seeds": [-1]}, "seeds is [-1], but must be a list of whole numbers"),
+    ({"seeds": 0}, "seeds is 0, but must be a number of seeds from 1 to 1,000, or a list of whole numbers"),
+    ({"seeds": 10**9}, "seeds is 1000000000, but must be a number of seeds"),
+    ({"seeds": {"base": 4}}, "seeds names seeds of `base` and of `others`"),
+    ({"seeds": {"base": 4, "other": 2}}, "there is no key 'seeds.other'; did you mean seeds.others?"),
+    ({"seeds": {"base": [1, 1], "others": 2}}, "seeds.base is [1, 1]: a seed stands there twice"),
+    ({"seeds": {"base": "many", "others": 2}}, "seeds.base is 'many', but must be a number of seeds"),
+    ({"seeds": []}, "seeds is [], but must be a number of seeds"),
+    ({"seeds": [0.5]}, "seeds is [0.5], but must be a number of seeds"),
+    ({"seeds": [True]}, "seeds is [True], but must be a number of seeds"),
+    ({"seeds": [-1]}, "seeds is [-1], but must be a number of seeds"),
     ({"seeds": [1, 0, 1]}, "a seed stands there twice"),
     ({"sample": "half"}, "sample is 'half', but must be `all` or a number of architectures"),
     ({"sample": 1}, "sample is '1', but must be"),
@@ -360,3 +365,20 @@ def test_shipped_studies_find_their_ground_truth(name, data_dir):
         pytest.skip(f"{table} is not built")
     chosen = load_study(name)
     assert chosen.truth.measure in chosen.truth.open(chosen.base.space)
+
+
+def test_the_base_can_have_more_seeds_than_the_others(study):
+    chosen = study(seeds={"base": 4, "others": [7, 5]}, heuristics={"channels": [8, 16]})
+    base, first, second = chosen.settings(lambda run: None)
+    assert [run.recipe.seed for run in chosen.runs(base)] == [0, 1, 2, 3]
+    assert [run.recipe.seed for run in chosen.runs(first)] == [7, 5] == [run.recipe.seed for run in chosen.runs(second)]
+    labels = [(setting.label, run.recipe.seed) for setting, run in chosen.plan()]
+    half = [("base", 0), ("base", 1), ("channels=8", 7), ("channels=16", 7)]
+    assert labels == [*half, ("base", 2), ("base", 3), ("channels=8", 5), ("channels=16", 5)]
+    alike = study(seeds=[0, 1], heuristics={"channels": [8, 16]})
+    assert {run.hash for run in alike.runs(base)} < {run.hash for run in chosen.runs(base)}
+
+
+def test_a_number_of_seeds_counts_from_0(study):
+    chosen = study(seeds=3, heuristics={"channels": [8]})
+    assert chosen.seeds == chosen.base_seeds == (0, 1, 2)
