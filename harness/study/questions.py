@@ -49,7 +49,9 @@ _OPERATIONS = r"""
                 count(*) AS uses, count(*) FILTER (over_ranked > 0) AS above, sum(over_ranked) AS points,
                 sum(over_ranked - (rho - 1) * (true_percentile - 50)) AS excess
             FROM ranks JOIN runs USING (hash) JOIN changes USING (hash) JOIN (
-                SELECT hash, coalesce(corr(score_percentile, true_percentile), 0) AS rho FROM ranks GROUP BY hash
+                SELECT hash, CASE WHEN isfinite(rho) THEN rho ELSE 0 END AS rho FROM (
+                    SELECT hash, corr(score_percentile, true_percentile) AS rho FROM ranks GROUP BY hash
+                )
             ) USING (hash)
             GROUP BY cohort, {columns}, arch
         )
@@ -123,8 +125,8 @@ _ALL = (
     Question(
         "operations",
         "How often each operation is over-ranked: of its uses, in all architectures and runs, the percentage in "
-        "architectures ranked above their true place, by how many percentile points on average, and how many of these are "
-        "more than regression to the mean, as reports have it.",
+        "architectures ranked above their true place, by how many percentile points on average, and how many of these "
+        "are more than regression to the mean, as reports have it.",
         _OPERATIONS.format(columns="space, truth_dataset"),
     ),
     Question(
