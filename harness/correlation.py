@@ -336,11 +336,8 @@ def _repeats(truth: GroundTruth, dataset: str, split: str, epochs: str) -> list[
 
 
 def _repeats_behind(measure: Measure, readings: NDArray[np.float64]) -> int:
-    """How many repeats the measure is the mean of: 1, or what most of its architectures have."""
-    if measure.seed != "mean":
-        return 1
-    made = (~np.isnan(readings)).sum(axis=0)
-    return max(1, round(float(made[made > 0].mean())))
+    """How many repeats the measure is the mean of: 1, or those that were made of any of the architectures."""
+    return 1 if measure.seed != "mean" else int((~np.isnan(readings)).any(axis=1).sum())
 
 
 def _agreement(repeats: dict[str, NDArray[np.float64]]) -> float | None:

@@ -277,4 +277,4 @@ def text(cell: Any) -> str:
         return cell
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return "(missing)"
-    return str(cell)
+    return json.dumps(cell, default=str) if isinstance(cell, list | dict) else str(cell)

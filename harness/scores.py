@@ -140,6 +140,8 @@ def read_scores(
     used = [_required(path, raw, name) for name in dict.fromkeys(group_columns)]
     spelled = _architecture_columns(path, raw, arch_column)
     asked = [_required(path, raw, name) for name in dict.fromkeys(score_columns)]
+    if not raw.lines:
+        problems.report()
     others = _other_architecture_columns(raw, {*spelled, *used, *asked})
     names = asked or _score_columns(path, raw, [*spelled, *used], others, notes)
     negated = _negated(path, raw, names, lower_is_better)
@@ -269,12 +271,7 @@ def _score_columns(path: Path, raw: RawTable, taken: list[str], others: list[lis
         notes.append(f"Columns left out, because they are not scores: {listed(left_out)}.")
     if not names:
         why = f" {notes[-1]}" if left_out else ""
-        wrong = ""
-        if not raw.lines and raw.problems:
-            wrong = f" No {raw.unit} can be read; {raw.unit} {raw.problems[0][0]}: {raw.problems[0][1]}."
-        elif not raw.lines:
-            wrong = f" It has no {raw.unit}s."
-        raise UserError(f"{path} has no numeric score column beside {listed(map(shown, taken))}.{wrong}{why}")
+        raise UserError(f"{path} has no numeric score column beside {listed(map(shown, taken))}.{why}")
     return names
 
 
