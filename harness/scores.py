@@ -153,7 +153,8 @@ def read_scores(
         notes.append(f"Columns not compared with {shown(arch_column)}: {listed(shown(' + '.join(o)) for o in others)}.")
     scores = {name: _numbers(raw.columns[name], name, problems, allowed=_allowed(infinite, name in negated))
               for name in names}  # fmt: skip
-    groups = pd.DataFrame({name: pd.Series(map(text, raw.columns[name]), dtype=object) for name in used})
+    cells = {name: pd.Series(map(text, raw.columns[name]), dtype=object) for name in used}
+    groups = pd.DataFrame(cells, index=range(len(rows)))
     merging = _merging(groups, rows)
     if merging is not None and not average_repeats:
         first: dict[int, int] = {}
@@ -168,8 +169,6 @@ def read_scores(
         scores = {name: _means(values, merging) for name, values in scores.items()}
         merged = len(rows) - len(firsts)
         rows, groups = rows[firsts], groups.iloc[firsts].reset_index(drop=True)
-    if not used:
-        groups = pd.DataFrame(index=range(len(rows)))
     table = ScoreTable(space_name, rows, scores, groups, merged, tuple(notes), negated)
     return _without_infinities(table, infinite)
 
