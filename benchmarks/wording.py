@@ -65,3 +65,10 @@ def did_you_mean(name: Any, known: Sequence[str], aliases: Mapping[str, str] | N
     """ "did you mean X?", or what there is."""
     near = nearest(name, known, aliases)
     return f"did you mean {near}?" if near else f"there is {listed(known)}."
+
+
+def shown(name: Any, most: int = SHOWN) -> str:
+    """A name from a file as one printable line of at most `most` characters; other characters appear as escapes."""
+    text = str(name)
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)

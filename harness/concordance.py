@@ -85,7 +85,8 @@ class Concordance:
         pairs = size * (size - 1) / 2
         untied = [pairs - side.tied_pairs(w) for side in self._sides]
         scale = np.sqrt(untied[0]) * np.sqrt(untied[1])
-        return np.divide(self.excess(w), scale, out=np.zeros(len(size)), where=scale > 0)
+        tau = np.divide(self.excess(w), scale, out=np.zeros(len(size)), where=scale > 0)
+        return np.clip(tau, -1, 1)  # the product of roots may round to less than the excess
 
 
 def group_sums(label: NDArray[np.int64], labels: int | None = None) -> sparse.csr_matrix:

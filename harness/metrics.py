@@ -45,9 +45,19 @@ def checked(scores: ArrayLike, truth: ArrayLike) -> tuple[Vector, Vector]:
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
             raise MetricError(f"{len(bad)} {name} value(s) are not finite, the first {values[bad[0]]} at {bad[0]}.")
-    if np.ptp(y) == 0:
+    if y.min() == y.max():
         raise MetricError(f"All {len(y)} true values are {y[0]}: there is no order to recover.")
     return x, y
+
+
+def _constant(values: Vector) -> bool:
+    """Whether all are equal; a difference may overflow, a comparison cannot."""
+    return bool(values.min() == values.max())
+
+
+def _within_one(value: float) -> float:
+    """A correlation without the rounding that carries it beyond -1 or 1."""
+    return float(np.clip(value, -1, 1))
 
 
 # ---- correlations ----------------------------------------------------------------------------------------------
@@ -56,7 +66,7 @@ def checked(scores: ArrayLike, truth: ArrayLike) -> tuple[Vector, Vector]:
 def kendall_tau(scores: ArrayLike, truth: ArrayLike) -> float:
     """Kendall's tau-b = (P - Q) / sqrt((n0 - n1)(n0 - n2)), n1 and n2 counting the pairs tied on either side."""
     x, y = checked(scores, truth)
-    return 0.0 if np.ptp(x) == 0 else float(stats.kendalltau(x, y).statistic)
+    return 0.0 if _constant(x) else _within_one(stats.kendalltau(x, y).statistic)
 
 
 def spearman(scores: ArrayLike, truth: ArrayLike) -> float:
@@ -66,11 +76,20 @@ def spearman(scores: ArrayLike, truth: ArrayLike) -> float:
 
 
 def pearson(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Pearson's r."""
+    """Pearson's r; it does not depend on the scale of either side, however large or small the values are."""
     x, y = checked(scores, truth)
-    x, y = x - x.mean(), y - y.mean()
+    x, y = centred(x), centred(y)
     scale = np.linalg.norm(x) * np.linalg.norm(y)
-    return float(np.clip(x @ y / scale, -1, 1)) if scale > 0 and np.ptp(x) > 0 else 0.0
+    return float(np.clip(x @ y / scale, -1, 1)) if scale > 0 else 0.0
+
+
+def centred(values: Vector) -> Vector:
+    """The values less their mean, divided by the largest deviation; zeros where all are equal: (n,)."""
+    if _constant(values):
+        return np.zeros_like(values)
+    scaled = values / np.abs(values).max()  # first, because sums and squares of values beyond 1e154 overflow
+    scaled -= scaled.mean()
+    return scaled / np.abs(scaled).max()
 
 
 def weighted_tau(scores: ArrayLike, truth: ArrayLike) -> float:
@@ -79,12 +98,12 @@ def weighted_tau(scores: ArrayLike, truth: ArrayLike) -> float:
     The mean of the values weighted by rank in the scores and by rank in the truth, as `scipy.stats.weightedtau`.
     """
     x, y = checked(scores, truth)
-    return 0.0 if np.ptp(x) == 0 else float(stats.weightedtau(x, y).statistic)
+    return 0.0 if _constant(x) else _within_one(stats.weightedtau(x, y).statistic)
 
 
 def agreement(a: ArrayLike, b: ArrayLike) -> float:
     """tau-b between two rankings of which neither is the truth; 0 by rule where one of them orders nothing."""
-    return 0.0 if min(np.ptp(np.asarray(a)), np.ptp(np.asarray(b))) == 0 else kendall_tau(a, b)
+    return 0.0 if _constant(np.asarray(a)) or _constant(np.asarray(b)) else kendall_tau(a, b)
 
 
 def partial_tau(scores: ArrayLike, truth: ArrayLike, control: ArrayLike) -> float:
@@ -95,7 +114,7 @@ def partial_tau(scores: ArrayLike, truth: ArrayLike, control: ArrayLike) -> floa
     """
     st, sc, tc = kendall_tau(scores, truth), agreement(scores, control), agreement(truth, control)
     scale = math.sqrt(max(0.0, 1 - sc**2)) * math.sqrt(max(0.0, 1 - tc**2))
-    return (st - sc * tc) / scale if scale > 1e-12 else 0.0
+    return _within_one((st - sc * tc) / scale) if scale > 1e-12 else 0.0
 
 
 # ---- sparse tau, in the variants that publications use under one name --------------------------------------------
@@ -121,7 +140,7 @@ def sparse_tau_positions(scores: ArrayLike, truth: ArrayLike, threshold: float, 
     """
     x, y = checked(scores, truth)
     bins = _bins(y, threshold, origin)
-    if np.ptp(bins) == 0 or np.ptp(x) == 0:
+    if np.ptp(bins) == 0 or _constant(x):
         return 0.0
     _, group, size = np.unique(x, return_inverse=True, return_counts=True)
     ends = np.cumsum(size)
@@ -175,6 +194,13 @@ def tau_in_true_top(scores: ArrayLike, truth: ArrayLike, fraction: float) -> flo
     return _tau_within(x, y, true_top(y, fraction))
 
 
+def spearman_in_true_top(scores: ArrayLike, truth: ArrayLike, fraction: float) -> float:
+    """Spearman's rho among the architectures that are truly best (see `true_top`)."""
+    x, y = checked(scores, truth)
+    members = true_top(y, fraction)
+    return 0.0 if members.sum() < 2 or _constant(y[members]) else spearman(x[members], y[members])
+
+
 def tau_in_predicted_top(scores: ArrayLike, truth: ArrayLike, fraction: float) -> float:
     """tau-b among the architectures that score best (with all that tie with the last of them)."""
     x, y = checked(scores, truth)
@@ -183,7 +209,7 @@ def tau_in_predicted_top(scores: ArrayLike, truth: ArrayLike, fraction: float) -
 
 def _tau_within(x: Vector, y: Vector, members: NDArray[np.bool_]) -> float:
     """0 by rule where the members are too few or too equal to have an order."""
-    if members.sum() < 2 or np.ptp(y[members]) == 0:
+    if members.sum() < 2 or _constant(y[members]):
         return 0.0
     return kendall_tau(x[members], y[members])
 

@@ -44,7 +44,17 @@ def baselines(out: Path, resamples: int | None) -> None:
     if not found:
         return
     summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Kendall tau-b of parameter count", title_justify="left")
-    for title in ("table", "space", "architectures", "accuracy", "tau-b", "top 10 %", "ceiling", "regret@1"):
+    for title in (
+        "table",
+        "space",
+        "architectures",
+        "accuracy",
+        "tau-b",
+        "top 10 %",
+        "attainable",
+        "repeats agree",
+        "regret@1",
+    ):
         summary.add_column(title, justify="left" if title in ("table", "space", "accuracy") else "right", no_wrap=True)
     for table, space_name, measure, rows in _cases(found):
         none = pd.DataFrame(index=range(len(rows)))
@@ -66,10 +76,15 @@ def baselines(out: Path, resamples: int | None) -> None:
             f"{measure.dataset} {measure.split} @{measure.epochs}",
             interval_text(params.estimates["kendall_tau"]),
             interval_text(params.estimates.get("tau_true_top_10%")),
+            f"{report.ceiling.attainable:.3f}" if report.ceiling else "",
             f"{report.ceiling.tau:.3f}" if report.ceiling else "",
             f"{params.values['regret@1']:.2f}",
         )
     wide_console().print(summary)
+    click.echo(
+        "attainable: what a perfect ranker reaches against the mean of the table's repeats; repeats agree: tau-b "
+        "between two single repeats."
+    )
     click.echo(f"Figures and every number: {out}")
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -11,9 +14,16 @@ from benchmarks.files import write_json
 from harness.commands.progress import bar
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from benchmarks.truth.table import GroundTruth, Measure
     from harness.correlation import Report
     from harness.scores import ScoreTable
+
+STDOUT = Path("-")
+"""The path that stands for standard output; the table then goes to standard error."""
+ALL = ""
+"""What --lower-is-better without a column means."""
 
 
 @click.command()
@@ -26,15 +36,31 @@ if TYPE_CHECKING:
 @click.option("--truth", "truth_name", help="Table to use, by path or name (default: the one with most results).")
 @click.option("--arch-column", help="Column with strings, indices or hashes (default: found by name).")
 @click.option("--score-column", multiple=True, help="Score column, repeatable (default: all other numbers).")
-@click.option("--lower-is-better", is_flag=True, help="The scores are losses.")
+@click.option(
+    "--lower-is-better",
+    "losses",
+    multiple=True,
+    is_flag=False,
+    flag_value=ALL,
+    metavar="[COLUMN]",
+    help="Lower values of this score column are better, repeatable; without a column, of all of them.",
+)
+@click.option(
+    "--infinite",
+    type=click.Choice(["worst", "leave-out"]),
+    help="What infinite scores mean: rank them worst, or leave their architectures out (default: refuse them).",
+)
 @click.option("--subset", help="Keep to a named part of the space (see `supernet spaces`).")
 @click.option("--only-measured", is_flag=True, help="Leave out architectures without ground truth, and say how many.")
 @click.option("--average-repeats", is_flag=True, help="Average the scores of an architecture that repeats.")
 @click.option("--by", help="Columns (a,b,…) to group by: one line per group.")
 @click.option("--repeat", help="With --by: column to average over within a group, such as a seed.")
+@click.option("--top", help="Truly best fractions to report on, as 0.1,0.01 (default: a curve from 1 to 0.01).")
 @click.option("--resamples", type=click.IntRange(20), help="Bootstrap resamples (default 1000; 200 above 50,000).")
 @click.option("--bootstrap-seed", default=0, show_default=True)
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write every figure as JSON.")
+@click.option(
+    "--json", "json_path", type=click.Path(path_type=Path), help="Write every figure as JSON; - is standard output."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for figures (PNG, SVG) and report.json.")
 def correlate(
     space_name: str,
@@ -46,12 +72,14 @@ def correlate(
     truth_name: str | None,
     arch_column: str | None,
     score_column: tuple[str, ...],
-    lower_is_better: bool,
+    losses: tuple[str, ...],
+    infinite: Literal["worst", "leave-out"] | None,
     subset: str | None,
     only_measured: bool,
     average_repeats: bool,
     by: str | None,
     repeat: str | None,
+    top: str | None,
     resamples: int | None,
     bootstrap_seed: int,
     json_path: Path | None,
@@ -70,7 +98,11 @@ def correlate(
         raise click.BadParameter(f"{space_name!r} is not one of {', '.join(known)}", param_hint="--space")
     if repeat and not by:
         raise click.UsageError("--repeat says what to average over within the groups of --by; give --by too.")
-    groups = by.split(",") if by else []
+    groups = [name.strip() for name in by.split(",")] if by else []
+    if top and groups:
+        raise click.UsageError("--top is for score columns, and --by for groups of one column: give one of them.")
+    fractions = _fractions(top)
+    _check_places(json_path, out)
     measure = Measure(dataset, split, epochs, seed)
     truth = table_for(space_name, measure, truth_name)
     table = read_scores(
@@ -80,7 +112,8 @@ def correlate(
         arch_column=arch_column,
         score_columns=score_column,
         group_columns=[*groups, *([repeat] if repeat else [])],
-        lower_is_better=lower_is_better,
+        lower_is_better=True if ALL in losses else losses,
+        infinite=infinite,
         average_repeats=average_repeats,
     )
     notes: list[str] = []
@@ -91,7 +124,51 @@ def correlate(
     if groups:
         _grouped(table, truth, measure, groups, repeat, resamples or 1000, bootstrap_seed, notes, json_path, out)
     else:
-        report_single(table, truth, measure, subset or "all", resamples, bootstrap_seed, notes, json_path, out)
+        report_single(
+            table,
+            truth,
+            measure,
+            subset or "all",
+            resamples,
+            bootstrap_seed,
+            notes,
+            json_path,
+            out,
+            fractions=fractions,
+        )
+
+
+def _fractions(top: str | None) -> list[float] | None:
+    """The fractions of --top, as numbers or percentages."""
+    if top is None:
+        return None
+    found = []
+    for part in map(str.strip, top.split(",")):
+        try:
+            fraction = float(part.removesuffix("%")) / (100 if part.endswith("%") else 1)
+        except ValueError:
+            fraction = 0.0
+        if not 0 < fraction <= 1:
+            raise click.BadParameter(f"{part[:40]!r} is not a fraction in (0, 1]", param_hint="--top")
+        found.append(fraction)
+    return found
+
+
+def _check_places(json_path: Path | None, out: Path | None) -> None:
+    """Refuse, before any work, places where results cannot be written."""
+    from benchmarks.errors import UserError
+
+    for path, folder in ((out, True), (json_path, False)):
+        if path is None or (path == STDOUT and not folder):
+            continue
+        option = "--out" if folder else "--json"
+        if path.exists() and path.is_dir() != folder:
+            raise UserError(f"{option} {path} is a {'file' if folder else 'folder'}. Give another path.")
+        above = path if folder and path.exists() else next(p for p in path.absolute().parents if p.exists())
+        if not above.is_dir():
+            raise UserError(f"Not a directory: {above}. It cannot hold {option} {path}.")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise UserError(f"{option} {path}: {above} may not be written to.")
 
 
 def _within(table: ScoreTable, space_name: str, subset: str, truth: GroundTruth, notes: list[str]) -> ScoreTable:
@@ -127,15 +204,24 @@ def report_single(
     notes: list[str],
     json_path: Path | None,
     out: Path | None,
+    *,
+    fractions: Sequence[float] | None = None,
 ) -> Report:
-    """Print the report of score columns, write its JSON and, with `out`, its figures."""
+    """Print the report of score columns, write its JSON and, with `out`, its figures.
+
+    Args:
+        fractions: see `harness.correlation.correlate`.
+    """
     from harness.correlation import correlate as compute
-    from harness.report.text import render, wide_console
+    from harness.report.text import render
 
     with bar("bootstrap") as report_progress:
-        report = compute(table, truth, measure, subset=subset, resamples=resamples, seed=seed, progress=report_progress)
+        report = compute(
+            table, truth, measure,
+            subset=subset, resamples=resamples, seed=seed, fractions=fractions, progress=report_progress,
+        )  # fmt: skip
     report.notes.extend(notes)
-    wide_console().print(render(report))
+    _print(render(report), json_path)
     paths = _write_json(report.as_json(), json_path, out)
     if out:
         from harness.report import figures
@@ -145,7 +231,7 @@ def report_single(
             figures.short_label(key, row) for key, row in zip(truth.keys(table.rows), table.rows.tolist(), strict=True)
         ]
         paths += figures.draw(report, table.scores, y, labels, out)
-    _say(paths)
+    _say(paths, json_path)
     return report
 
 
@@ -162,13 +248,13 @@ def _grouped(
     out: Path | None,
 ) -> None:
     from benchmarks.errors import UserError
+    from benchmarks.wording import listed, shown
     from harness.grouped import correlate_groups
-    from harness.report.text import render_groups, wide_console
+    from harness.report.text import render_groups
 
     if len(table.scores) != 1:
-        raise UserError(
-            f"--by compares groups of one score column; name it with --score-column: {', '.join(table.scores)}."
-        )
+        columns = listed(map(shown, table.scores))
+        raise UserError(f"--by compares groups of one score column; name it with --score-column: {columns}.")
     with bar("groups") as report_progress:
         report = correlate_groups(
             table,
@@ -181,16 +267,25 @@ def _grouped(
             progress=report_progress,
         )
     report.notes.extend(notes)
-    wide_console().print(render_groups(report))
+    _print(render_groups(report), json_path)
     paths = _write_json(report.as_json(), json_path, out)
     if out:
         from harness.report import figures
 
         paths += figures.draw_groups(report, out)
-    _say(paths)
+    _say(paths, json_path)
+
+
+def _print(content: RenderableType, json_path: Path | None) -> None:
+    from harness.report.text import wide_console
+
+    wide_console(stderr=json_path == STDOUT).print(content)
 
 
 def _write_json(content: dict[str, Any], json_path: Path | None, out: Path | None) -> list[Path]:
+    if json_path == STDOUT:
+        click.echo(json.dumps(content, indent=1, allow_nan=False))
+        json_path = None
     paths = [path for path in (json_path, out / "report.json" if out else None) if path]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -198,6 +293,6 @@ def _write_json(content: dict[str, Any], json_path: Path | None, out: Path | Non
     return paths
 
 
-def _say(paths: list[Path]) -> None:
+def _say(paths: list[Path], json_path: Path | None) -> None:
     for path in paths:
-        click.echo(f"wrote {path}")
+        click.echo(f"wrote {path}", err=json_path == STDOUT)

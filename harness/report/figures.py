@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
@@ -12,10 +14,12 @@ matplotlib.use("Agg")
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from scipy.stats import rankdata
 
+from benchmarks.wording import shown
 from harness.correlation import PARAMS, Report
 from harness.grouped import GroupedReport
 from harness.metrics import Vector
@@ -24,6 +28,36 @@ from harness.report.style import BASELINE, COLUMN, DENSITY, FAINT, INK, PALETTE,
 DENSE = 1500
 """Architectures above which a scatter becomes a density."""
 BEST = 20
+LONGEST = 40
+"""Characters of a column's name that a figure shows."""
+
+
+def label_of(name: str) -> str:
+    """A name from a file as text of a figure: printable, cut, and read neither as mathematics nor as a hidden label."""
+    text = shown(name, LONGEST).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def file_stems(names: Iterable[str]) -> dict[str, str]:
+    """A part of a file name for each name: plain ASCII, at most 60 characters, distinct also without case."""
+    stems: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        stem = re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:60] or "_"
+        number, free = 2, stem
+        while free.lower() in taken:
+            number, free = number + 1, f"{stem}-{number}"
+        taken.add(free.lower())
+        stems[name] = free
+    return stems
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """The style of figures, without a warning for each letter that the font lacks."""
+    with paper(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
 
 
 def draw(report: Report, scores: dict[str, Vector], truth: Vector, labels: Sequence[str], out: Path) -> list[Path]:
@@ -34,14 +68,14 @@ def draw(report: Report, scores: dict[str, Vector], truth: Vector, labels: Seque
         truth: (n,).
         labels: what to call each architecture, n of them.
     """
-    with paper():
+    stems = file_stems(scores)
+    with _style():
         paths = save(tau_by_fraction(report), out, "tau-by-fraction")
         for name, x in scores.items():
             tau = next(r for r in report.ranked if r.name == name).estimates["kendall_tau"]
-            title = f"{name}: τ = {tau.value:.3f} [{tau.low:.3f}, {tau.high:.3f}]"
-            stem = re.sub(r"[^\w.-]+", "_", name)
-            paths += save(ranks(x, truth, title), out, f"ranks-{stem}")
-            paths += save(best_of(x, truth, labels, name, str(report.measure)), out, f"best-{stem}")
+            title = f"{label_of(name)}: τ = {tau.value:.3f} [{tau.low:.3f}, {tau.high:.3f}]"
+            paths += save(ranks(x, truth, title), out, f"ranks-{stems[name]}")
+            paths += save(best_of(x, truth, labels, label_of(name), str(report.measure)), out, f"best-{stems[name]}")
         plt.close("all")
     return paths
 
@@ -91,7 +125,7 @@ def tau_by_fraction(report: Report) -> Figure:
             markersize=3,
             color=colour,
             linestyle="--" if baseline else "-",
-            label="parameter count" if baseline else ranking.name,
+            label="parameter count" if baseline else label_of(ranking.name),
         )
         axis.fill_between(
             fractions[there],
@@ -102,8 +136,8 @@ def tau_by_fraction(report: Report) -> Figure:
             lw=0,
         )
     if report.ceiling:
-        at = [(1.0, report.ceiling.tau)] + ([(0.1, report.ceiling.top10)] if report.ceiling.top10 is not None else [])
-        axis.scatter([f for f, _ in at], [t for _, t in at], marker="_", s=60, color=INK, label="ceiling (repeats)")
+        _ceiling(axis, report.ceiling.attainable, report.ceiling.attainable_top10, "_", "ceiling (attainable)")
+        _ceiling(axis, report.ceiling.tau, report.ceiling.top10, "x", "two single repeats")
     axis.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
     axis.set_xscale("log")
     axis.set_xticks(fractions, minor=False)
@@ -114,6 +148,12 @@ def tau_by_fraction(report: Report) -> Figure:
     axis.legend(loc="best")
     axis.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _ceiling(axis: Axes, everywhere: float, in_top: float | None, marker: str, label: str) -> None:
+    """Marks at all architectures and, where it is known, at the best 10 %."""
+    at = [(1.0, everywhere)] + ([(0.1, in_top)] if in_top is not None else [])
+    axis.scatter([f for f, _ in at], [t for _, t in at], marker=marker, s=24, color=INK, linewidth=0.9, label=label)
 
 
 def best_of(scores: Vector, truth: Vector, labels: Sequence[str], name: str, measure: str) -> Figure:
@@ -144,7 +184,7 @@ def best_of(scores: Vector, truth: Vector, labels: Sequence[str], name: str, mea
 
 def draw_groups(report: GroupedReport, out: Path) -> list[Path]:
     """tau-b of every group with its interval, groups of the first `by` column side by side."""
-    with paper():
+    with _style():
         outer = list(dict.fromkeys(g.key[0] for g in report.groups))
         inner = list(dict.fromkeys(g.key[1:] for g in report.groups))
         figure, axis = plt.subplots(figsize=(2 * COLUMN if len(report.groups) > 12 else COLUMN, 2.6))
@@ -152,8 +192,9 @@ def draw_groups(report: GroupedReport, out: Path) -> list[Path]:
             at = [(outer.index(g.key[0]) + _offset(number, len(inner)), g) for g in report.groups if g.key[1:] == rest]
             x = np.array([position for position, _ in at])
             y = np.array([g.tau.value for _, g in at])
-            low, high = (np.array([getattr(g.tau, end) for _, g in at]) for end in ("low", "high"))
-            label = ", ".join(map(str, rest)) or None
+            low = np.array([g.tau.value if g.tau.low is None else g.tau.low for _, g in at])
+            high = np.array([g.tau.value if g.tau.high is None else g.tau.high for _, g in at])
+            label = label_of(", ".join(rest)) if rest else None
             axis.errorbar(
                 x,
                 y,
@@ -166,10 +207,12 @@ def draw_groups(report: GroupedReport, out: Path) -> list[Path]:
             )
             axis.scatter(x, [g.params_tau for _, g in at], marker="_", s=14, color=BASELINE, zorder=1)
         axis.scatter([], [], marker="_", s=14, color=BASELINE, label="parameter count")
-        axis.set_xticks(range(len(outer)), list(map(str, outer)), rotation=20 if len(outer) > 4 else 0, ha="right")
+        axis.set_xticks(
+            range(len(outer)), [label_of(name) for name in outer], rotation=20 if len(outer) > 4 else 0, ha="right"
+        )
         axis.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
-        axis.set(xlabel=report.by[0], ylabel="Kendall τ-b")
-        axis.legend(title=", ".join(report.by[1:]) or None, loc="center left", bbox_to_anchor=(1, 0.5))
+        axis.set(xlabel=label_of(report.by[0]), ylabel="Kendall τ-b")
+        axis.legend(title=label_of(", ".join(report.by[1:])) or None, loc="center left", bbox_to_anchor=(1, 0.5))
         axis.spines[["top", "right"]].set_visible(False)
         paths = save(figure, out, "tau-by-group")
         plt.close("all")

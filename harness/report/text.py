@@ -7,9 +7,19 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.correlation import PARAMS, RANDOM_DRAWS, THRESHOLDS, Report
-from harness.grouped import GroupedReport
-from harness.stats import Difference, Estimate
+from benchmarks.wording import shown
+from harness.correlation import (
+    AGAINST_PARAMS,
+    AMONG_SCORES,
+    FRACTIONS,
+    PARAMS,
+    RANDOM_DRAWS,
+    THRESHOLDS,
+    Report,
+    family_of,
+)
+from harness.grouped import GroupedReport, GroupResult
+from harness.stats import Estimate
 
 _ESTIMATES = {
     "kendall_tau": "Kendall tau-b",
@@ -36,22 +46,35 @@ _VALUES = {
 }
 WIDE = 4
 """Score columns up to which metrics are rows; with more, score columns are."""
+LONGEST = 40
+"""Characters of a column's name that a table shows."""
 
 
-def wide_console() -> Console:
+def _name(name: str) -> Text:
+    """A name from a file as a cell or title: never markup, never control characters."""
+    return Text(shown(name, LONGEST))
+
+
+def wide_console(*, stderr: bool = False) -> Console:
     """A console that gives tables their width when the output is not a terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 140))
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(width=max(console.width, 140), stderr=stderr)
 
 
 def render(report: Report) -> RenderableType:
     """The report as printed by `supernet correlate`."""
     parts: list[RenderableType] = [_head(report), _metrics(report)]
+    if _tops_asked(report):
+        parts.append(_tops(report))
     if len(report.differences) > 1 or len(report.ranked) == 2:
-        parts.append(_differences(report))
+        parts += [_differences(report, family) for family in (AGAINST_PARAMS, AMONG_SCORES)]
     if report.image_curve:
         parts.append(_images(report))
-    return Group(*parts, *(Text(f"Note: {note}", style="yellow") for note in report.notes))
+    return Group(*parts, *map(_note, report.notes))
+
+
+def _note(note: str) -> Text:
+    return Text(f"Note: {note}", style="yellow")
 
 
 def _head(report: Report) -> Text:
@@ -61,11 +84,17 @@ def _head(report: Report) -> Text:
         f"ground truth {report.truth_table} ({report.truth_family}); {report.level:.0%} intervals from "
         f"{report.resamples:,} bootstrap resamples of the architectures",
     ]
-    if report.ceiling:
-        softer = "; their mean is less noisy, so scores may come out above" if report.measure.seed == "mean" else ""
-        lines.append(f"ceiling: tau-b between single repeats of the ground truth, {report.ceiling.source}{softer}")
+    ceiling = report.ceiling
+    if ceiling:
+        against = f"the mean of {ceiling.repeats} repeats" if ceiling.repeats > 1 else "one repeat"
+        lines += [
+            f"ceiling: attainable, what a perfect ranker reaches against {against} of the ground truth "
+            f"({ceiling.source})",
+            f"repeats agree: tau-b between two single repeats, {ceiling.tau:.3f}"
+            + ("" if ceiling.top10 is None else f"; within the true top 10 %, {ceiling.top10:.3f}"),
+        ]
     else:
-        lines.append("ceiling: unknown, this table keeps no repeats apart")
+        lines.append("ceiling: unknown, because this table keeps no repeats apart")
     return Text("\n".join(lines))
 
 
@@ -77,15 +106,15 @@ def _metrics(report: Report) -> Table:
     for ranking in report.ranked:
         table.add_column(_title(ranking.name), justify="right")
     table.add_column("ceiling", justify="right")
-    ceilings = {}
+    attainable = {}
     if report.ceiling:
-        ceilings = {"kendall_tau": f"{report.ceiling.tau:.3f}"}
-        if report.ceiling.top10 is not None:
-            ceilings["tau_true_top_10%"] = f"{report.ceiling.top10:.3f}"
+        attainable = {"kendall_tau": f"{report.ceiling.attainable:.3f}"}
+        if report.ceiling.attainable_top10 is not None:
+            attainable["tau_true_top_10%"] = f"{report.ceiling.attainable_top10:.3f}"
     for key, label in _ESTIMATES.items():
         cells = [interval_text(r.estimates.get(key)) for r in report.ranked]
         if any(cells):
-            table.add_row(label, *cells, ceilings.get(key, ""))
+            table.add_row(label, *cells, attainable.get(key, ""))
     table.add_section()
     for key, label in _VALUES.items():
         cells = [_value(key, r.values.get(key)) for r in report.ranked]
@@ -106,17 +135,41 @@ def _metrics_narrow(report: Report, table: Table) -> Table:
             *(_value(key, r.values.get(key)) for key in ("regret@1", "regret@10", "precision@10")),
         )
     if report.ceiling:
-        top = "" if report.ceiling.top10 is None else f"{report.ceiling.top10:.3f}"
-        table.add_row("ceiling", f"{report.ceiling.tau:.3f}", top, "", "", "", "", style="dim")
+        top = "" if report.ceiling.attainable_top10 is None else f"{report.ceiling.attainable_top10:.3f}"
+        table.add_row("ceiling", f"{report.ceiling.attainable:.3f}", top, "", "", "", "", style="dim")
     return table
 
 
-def _differences(report: Report) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Paired differences of tau-b", title_justify="left")
-    for title in ("", "difference", "p", "p (Holm)"):
-        table.add_column(title, justify="left" if not title else "right")
-    for (a, b), d in report.differences.items():
-        table.add_row(f"{a} - {b}", interval_text(d), _p(d.p, d), _p(report.adjusted[a, b], d))
+def _tops_asked(report: Report) -> bool:
+    """Whether the report has other fractions than those of every report, which its figure shows."""
+    return tuple(report.fractions) != FRACTIONS
+
+
+def _tops(report: Report) -> Table:
+    title = "Within the truly best fraction"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    for name in ("score", "fraction", "tau-b", "Spearman"):
+        table.add_column(name, justify="left" if name == "score" else "right")
+    for ranking in report.ranked:
+        for fraction, tau in zip(report.fractions, ranking.curve, strict=True):
+            if tau is not None and fraction < 1:
+                rho = ranking.values[f"spearman_true_top_{100 * fraction:g}%"]
+                table.add_row(_title(ranking.name), f"{100 * fraction:g} %", interval_text(tau), f"{rho:.3f}")
+    return table
+
+
+def _differences(report: Report, family: str) -> RenderableType:
+    pairs = [pair for pair in report.differences if family_of(pair) == family]
+    if not pairs:
+        return Text("")
+    title = f"Paired differences of tau-b, {family}"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    for heading in ("", "difference", "p", "p (Holm)"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for a, b in pairs:
+        difference = report.differences[a, b]
+        name = Text(f"{shown(a, LONGEST)} - {shown(b, LONGEST)}")
+        table.add_row(name, interval_text(difference), p_text(difference.p), p_text(report.adjusted[a, b]))
     return table
 
 
@@ -125,7 +178,7 @@ def _images(report: Report) -> Table:
     for title in ("score", "images", "tau-b"):
         table.add_column(title, justify="left" if title == "score" else "right")
     for name, images, tau in report.image_curve:
-        table.add_row(name, f"{images:,}", f"{tau:.3f}")
+        table.add_row(_name(name), f"{images:,}", f"{tau:.3f}")
     return table
 
 
@@ -133,45 +186,57 @@ def render_groups(report: GroupedReport) -> RenderableType:
     """The table of `supernet correlate --by`: one line per group."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in report.by:
-        table.add_column(name)
-    repeats = [report.repeat + "s"] if report.repeat else []
-    sd = [f"sd over {report.repeat}s"] if report.repeat else []
-    for title in (
-        *repeats,
+        table.add_column(_name(name))
+    repeats = [_name(report.repeat + "s"), _name(f"sd over {report.repeat}s")] if report.repeat else []
+    titles: list[str | Text] = [
+        *repeats[:1],
         "architectures",
         "tau-b",
-        *sd,
+        *repeats[1:],
         "top 10 %",
         "Spearman",
         "regret@1",
         "params tau-b",
         "ceiling",
-    ):
+        "repeats agree",
+    ]
+    for title in titles:
         table.add_column(title, justify="right", no_wrap=title == "tau-b")
     for g in report.groups:
         table.add_row(
-            *map(str, g.key),
+            *map(_name, g.key),
             *([str(g.repeats)] if report.repeat else []),
             f"{g.architectures:,}",
-            interval_text(g.tau),
+            _mean_text(g),
             *([f"{g.tau_sd:.3f}" if g.tau_sd is not None else ""] if report.repeat else []),
-            "" if g.top10 is None else f"{g.top10:.3f}",
-            f"{g.spearman:.3f}",
+            *(("" if value is None else f"{value:.3f}") for value in (g.top10, g.spearman)),
             f"{g.regret:.2f}",
             f"{g.params_tau:.3f}",
-            "" if g.ceiling is None else f"{g.ceiling:.3f}",
+            *(("" if value is None else f"{value:.3f}") for value in (g.attainable, g.ceiling)),
         )
+    over = ""
+    if report.repeat:
+        over = f"; Student's t on Fisher's z over three or more values of {shown(report.repeat, LONGEST)}"
     lines = [
-        f"{report.space}: {report.score} against {report.measure}",
+        f"{report.space}: {shown(report.score, LONGEST)} against {report.measure}",
         f"ground truth {report.truth_table} ({report.truth_family}); {report.level:.0%} intervals from "
-        f"{report.resamples:,} bootstrap resamples of "
-        + ("the architectures" + (f", and Student's t over each group's {report.repeat}s" if report.repeat else "")),
+        f"{report.resamples:,} bootstrap resamples of the architectures{over}",
+        "ceiling: attainable, what a perfect ranker reaches against this measure; repeats agree: tau-b between two "
+        "single repeats of it",
     ]
-    return Group(Text("\n".join(lines)), table, *(Text(f"Note: {note}", style="yellow") for note in report.notes))
+    return Group(Text("\n".join(lines)), table, *map(_note, report.notes))
 
 
-def _title(name: str) -> str:
-    return "params (baseline)" if name == PARAMS else name
+def _mean_text(group: GroupResult) -> str:
+    """The mean with its interval; the two values where there are two."""
+    tau = group.tau
+    if tau.low is not None and tau.high is not None:
+        return interval_text(Estimate(tau.value, tau.low, tau.high))
+    return f"{tau.value:.3f} ({', '.join(f'{value:.3f}' for value in group.taus)})"
+
+
+def _title(name: str) -> Text:
+    return Text("params (baseline)") if name == PARAMS else _name(name)
 
 
 def interval_text(estimate: Estimate | None) -> str:
@@ -185,6 +250,6 @@ def _value(key: str, value: float | None) -> str:
     return f"{value:,.0f}" if "rank@" in key else f"{value:.3f}"
 
 
-def _p(value: float, d: Difference) -> str:
-    """A p-value, corrected or not; a bound where no resample contradicted the difference."""
-    return f"≤ {value:.2g}" if d.p <= d.smallest_p and value < 1 else f"{value:.2g}"
+def p_text(value: float) -> str:
+    """A p-value to two digits, or that it is below 0.0001."""
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"

@@ -187,6 +187,49 @@ def test_tolerance_tau_counts_the_pairs_beyond_the_threshold(rankings, threshold
     assert metrics.sparse_tau_tolerance(x, y, threshold) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e160, 1e200, 1e307])
+@pytest.mark.parametrize("side", [0, 1], ids=["scores", "truth"])
+def test_pearson_does_not_depend_on_the_scale(scale, side):
+    rng = np.random.default_rng(0)
+    both = [rng.normal(size=40), rng.normal(size=40)]
+    plain = scipy.stats.pearsonr(*both).statistic
+    both[side] = both[side] * scale
+    assert metrics.pearson(*both) == pytest.approx(plain, abs=1e-9)
+
+
+def test_no_metric_fails_on_the_largest_numbers():
+    x = np.array([-1.7e308, 1.7e308, 0.0, 1.0, 2.0, 3.0])
+    y = np.array([0.0, 5.0, 1.0, 2.0, 3.0, 4.0])
+    for metric in ALL:
+        assert np.isfinite(metric(x, y))
+    assert metrics.kendall_tau(x, y) == pytest.approx(1)
+
+
+def test_spearman_within_the_top():
+    truth = np.arange(20.0)
+    scores = np.where(truth < 10, truth, -truth)
+    assert metrics.spearman_in_true_top(scores, truth, 0.5) == pytest.approx(-1)
+    assert metrics.spearman_in_true_top(np.ones(20), truth, 0.5) == 0
+
+
+def test_weighted_tau_by_its_formula():
+    """Vigna's definition written out: pairs weighted by 1 / rank + 1 / rank, ranks by either side."""
+    rng = np.random.default_rng(0)
+    for levels in (4, 1000):
+        x, y = rng.integers(levels, size=(2, 30)).astype(float)
+
+        def one(a, b):
+            order = np.lexsort((b, a))[::-1]
+            rank = np.empty(30)
+            rank[order] = np.arange(30)
+            weight = 1 / (rank[:, None] + 1) + 1 / (rank + 1)
+            sign_a, sign_b = (np.sign(v[:, None] - v) for v in (a, b))
+            total = (weight * sign_a * sign_b).sum()
+            return total / math.sqrt((weight * sign_a**2).sum() * (weight * sign_b**2).sum())
+
+        assert metrics.weighted_tau(x, y) == pytest.approx((one(x, y) + one(y, x)) / 2)
+
+
 # ---- nothing undefined in silence ----
 
 
