@@ -62,8 +62,7 @@ def correlate(
     Score columns named NAME@IMAGES are also shown as tau by number of scoring images.
     """
     from benchmarks.spaces import SPACE_NAMES
-    from benchmarks.truth.shelf import table_for
-    from benchmarks.truth.table import Measure
+    from benchmarks.truth.shelf import measure_for, table_for
     from harness.scores import read_scores
 
     if space_name not in (known := ("nb101", *SPACE_NAMES)):
@@ -71,7 +70,7 @@ def correlate(
     if repeat and not by:
         raise click.UsageError("--repeat says what to average over within the groups of --by; give --by too.")
     groups = by.split(",") if by else []
-    measure = Measure(dataset, split, epochs, seed)
+    measure = measure_for(space_name, dataset, split, epochs, seed, truth_name)
     truth = table_for(space_name, measure, truth_name)
     table = read_scores(
         scores,
