@@ -1,40 +1,87 @@
-"""Where ground-truth tables lie, and which of them answers a question."""
+"""Which ground-truth tables are at hand, and which of them answers a question."""
 
 from __future__ import annotations
 
-import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from benchmarks.errors import BadTable, NoSuchResult, UserError
-from benchmarks.truth.table import GroundTruth, Measure
+from benchmarks.truth.asked import Asked
+from benchmarks.truth.places import ENVIRONMENT, data_dir, reading_dir
+from benchmarks.truth.table import GroundTruth, Measure, NotATable
 from benchmarks.versions import DIGITS_VERSION
+from benchmarks.wording import listed, quoted
 
-ENVIRONMENT = "SUPERNET_DATA"
+__all__ = [
+    "EMBEDDED", "ENVIRONMENT", "Survey", "covers", "data_dir", "how_to_get", "intact_tables", "is_embedded",
+    "measure_for", "opened", "reading_dir", "survey", "table_for", "tables",
+]  # fmt: skip
+
 EMBEDDED = Path(__file__).parents[1] / "embedded"
 """Tables that ship with the project."""
 
 
-def data_dir() -> Path:
-    """The folder of imported tables and data sets: $SUPERNET_DATA, or the user's data folder."""
-    return Path(os.environ.get(ENVIRONMENT) or platformdirs.user_data_path("supernet-study", appauthor=False))
+@dataclass(frozen=True)
+class Survey:
+    """What lies in the data folder and in the package."""
+
+    tables: list[GroundTruth]
+    """Those with accuracies, most results first."""
+    damaged: list[str]
+    """What is wrong with tables that cannot be used."""
+    others: list[str]
+    """Which Parquet files hold something else."""
 
 
-def tables() -> tuple[list[GroundTruth], list[str]]:
-    """All ground-truth tables at hand, most results first, and what is wrong with Parquet files that look like one."""
-    found, problems = [], []
-    for path in [*sorted(data_dir().glob("*.parquet")), *sorted(EMBEDDED.glob("*.parquet"))]:
+def survey() -> Survey:
+    """Open all Parquet files at hand.
+
+    Raises:
+        UserError: $SUPERNET_DATA names something that is not a folder.
+    """
+    found, damaged, others = [], [], []
+    for path in [*sorted(reading_dir().glob("*.parquet")), *sorted(EMBEDDED.glob("*.parquet"))]:
         if path.name.endswith(".curves.parquet"):
             continue
         try:
             table = opened(path)
+        except NotATable as error:
+            others.append(str(error))
+            continue
         except BadTable as error:
-            problems.append(str(error))
+            damaged.append(str(error))
             continue
         if table.measures:
             found.append(table)
-    return sorted(found, key=lambda table: (table.space, -len(table.measures), table.path.name)), problems
+        else:
+            others.append(f"{path} has no accuracy column (named DATASET.SPLIT.eEPOCHS.SEED).")
+    return Survey(sorted(found, key=lambda t: (t.space, -len(t.measures), t.path.name)), damaged, others)
+
+
+def tables() -> tuple[list[GroundTruth], list[str]]:
+    """All ground-truth tables at hand, most results first, and what is wrong with other Parquet files there.
+
+    Raises:
+        UserError: see `survey`.
+    """
+    there = survey()
+    return there.tables, there.damaged + there.others
+
+
+def intact_tables() -> tuple[list[GroundTruth], list[str]]:
+    """As `tables`, with the contents of each compared with the digest that it records, if it records one."""
+    there, problems = tables()
+    intact = []
+    for table in there:
+        try:
+            table.check_contents()
+        except BadTable as error:
+            problems.append(str(error))
+        else:
+            intact.append(table)
+    return intact, problems
 
 
 def is_embedded(table: GroundTruth) -> bool:
@@ -46,14 +93,15 @@ def opened(path: Path) -> GroundTruth:
     """The table at a path.
 
     Raises:
-        BadTable: it is none, or it was measured on other digits than this version of the project makes.
+        BadTable: there is none, or it was measured on other digits than this version of the project makes.
     """
     table = GroundTruth(path)
     version = table.about.get("digits_version", DIGITS_VERSION)
     if version != DIGITS_VERSION:
         raise BadTable(
-            f"{path} was measured on version {version} of the digits task, but this is version {DIGITS_VERSION}: "
-            "they do not compare. Build it anew with `supernet benchmark build`, or install the version it came with."
+            f"{path} was measured on version {quoted(version)} of the digits task, but this is version "
+            f"{DIGITS_VERSION}: they do not compare. Build it anew with `supernet benchmark build`, or install the "
+            "version it came with."
         )
     return table
 
@@ -71,42 +119,75 @@ def table_for(space: str, measure: Measure, named: str | None = None) -> GroundT
 
     Raises:
         UserError: there is none; says how to get one, or what the tables at hand have.
+        NoSuchResult: no table at hand, or not the named one, has this measure.
     """
-    if named:
-        places = [
-            Path(named),
-            *(folder / (named + end) for folder in (data_dir(), EMBEDDED) for end in ("", ".parquet")),
-        ]
-        path = next((place for place in places if place.is_file()), None)
-        if path is None:
-            raise UserError(
-                f"There is no ground-truth table {named!r}, neither as a path nor in {data_dir()} nor among the "
-                f"embedded ones ({', '.join(sorted(p.stem for p in EMBEDDED.glob('*.parquet')))})."
-            )
-        table = opened(path)
-        if not covers(table, space):
-            raise UserError(f"{path} holds results of {table.space}, not of {space}.")
-        return table
-    fitting = [table for table in tables()[0] if covers(table, space)]
-    for table in fitting:
+    at_hand = _named_or_covering(space, measure.dataset, named)
+    for table in at_hand:
         if measure in table:
             return table
-    if fitting:
-        there = "\n".join(f"{table.path.name} ({table.family}):\n{table.describe()}" for table in fitting)
-        how = "\n" + how_to_get(space, measure.dataset) if all(map(is_embedded, fitting)) else ""
-        raise NoSuchResult(f"No table at hand has {measure} for {space}. There is:\n{there}{how}")
-    raise UserError(how_to_get(space, measure.dataset))
+    raise _nothing(space, Asked(measure.dataset, measure.split, measure.epochs, measure.seed), at_hand, named)
 
 
-def measure_for(space: str, dataset: str, split: str, epochs: str | None, seed: str) -> Measure:
-    """The measure asked for; without epochs that of the largest budget that a table at hand has."""
-    if epochs is not None:
-        return Measure(dataset, split, epochs, seed)
-    there = [m for table in tables()[0] if covers(table, space) for m in table.measures]
-    fitting = [m for m in there if (m.dataset, m.split, m.seed) == (dataset, split, seed) and m.epochs.isdecimal()]
+def measure_for(
+    space: str, dataset: str, split: str, epochs: str | None, seed: str, named: str | None = None
+) -> Measure:
+    """The measure asked for, in the tables' spelling; without epochs that of the largest budget that one has.
+
+    Args:
+        named: the table to look in, as for `table_for`; without it, all at hand.
+
+    Raises:
+        UserError, NoSuchResult: as for `table_for`.
+    """
+    at_hand = _named_or_covering(space, dataset, named)
+    there = [m for table in at_hand for m in table.measures]
+    asked = Asked(dataset, split, epochs, seed).spelled_as(there)
+    fitting = [m for m in there if (m.dataset, m.split, m.seed) == (asked.dataset, asked.split, asked.seed)]
+    if epochs is None:
+        fitting = [m for m in fitting if re.fullmatch(r"[0-9]{1,9}", m.epochs)]
+        if fitting:
+            return max(fitting, key=lambda m: int(m.epochs))
+    elif any(m.epochs == epochs for m in fitting):
+        return Measure(asked.dataset, asked.split, epochs, asked.seed)
+    raise _nothing(space, asked, at_hand, named)
+
+
+def _named_or_covering(space: str, dataset: str, named: str | None) -> list[GroundTruth]:
+    """The named table, or all at hand that hold results of the space: one at least."""
+    if named:
+        return [_named(space, named)]
+    there = survey()
+    fitting = [table for table in there.tables if covers(table, space)]
     if not fitting:
-        raise NoSuchResult(f"No table at hand has {dataset} {split} ({seed}) for {space}. {how_to_get(space, dataset)}")
-    return max(fitting, key=lambda m: int(m.epochs))
+        unusable = f" What cannot be used there: {' '.join(there.damaged[:2])}" if there.damaged else ""
+        raise UserError(how_to_get(space, dataset) + unusable)
+    return fitting
+
+
+def _named(space: str, name: str) -> GroundTruth:
+    places = [Path(name)]
+    if not places[0].is_file():
+        places = [folder / (name + end) for folder in (reading_dir(), EMBEDDED) for end in ("", ".parquet")]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise UserError(
+            f"There is no ground-truth table {quoted(name)}, neither as a path nor in {data_dir()} nor among the "
+            f"embedded ones ({listed(sorted(p.stem for p in EMBEDDED.glob('*.parquet')))})."
+        )
+    table = opened(path)
+    if not covers(table, space):
+        raise UserError(f"{path} holds results of {quoted(table.space)}, not of {quoted(space)}.")
+    return table
+
+
+def _nothing(space: str, asked: Asked, at_hand: Sequence[GroundTruth], named: str | None) -> NoSuchResult:
+    """What to say when none of these tables, of which there is one at least, has what was asked for."""
+    instead = asked.instead([m for table in at_hand for m in table.measures])
+    if named:
+        return NoSuchResult(f"{at_hand[0].path.name} has no accuracy for {asked}: {instead}")
+    names = listed((table.path.stem for table in at_hand), 6)
+    how = how_to_get(space, asked.dataset) if all(map(is_embedded, at_hand)) else "`supernet data list` shows them."
+    return NoSuchResult(f"No table at hand has {asked} for {space} ({names}): {instead} {how}")
 
 
 def how_to_get(space: str, dataset: str | None = None) -> str:

@@ -3,15 +3,15 @@
 A table has one row per architecture in the benchmark's official order. Its accuracy columns are named
 `dataset.split.eEPOCHS.SEED` in percent, costs `dataset.params`, `dataset.flops` and
 `dataset.train_seconds.eEPOCHS[.SEED]`; the schema metadata key `ground_truth` holds a JSON object with the
-space, the record family, the unit, and where the numbers were imported from.
+space, the record family, the unit, where the numbers were imported from, and digests of the contents and of itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,8 +25,18 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.errors import BadTable, NoSuchResult
+from benchmarks.files import whole
+from benchmarks.truth.asked import Asked
+from benchmarks.truth.places import found
+from benchmarks.wording import listed, quoted
 
 METADATA_KEY = b"ground_truth"
+CONTENT_KEY, ABOUT_KEY = "content_sha256", "about_sha256"
+"""Where the metadata keep the digest of the columns' names and values, and that of the other metadata."""
+MOST_ROWS, MOST_COLUMNS = 10_000_000, 10_000
+"""What a table may hold: twenty times the largest benchmark. A few bytes can stand for any number of rows."""
+MOST_METADATA = 1_000_000
+"""Bytes of the `ground_truth` metadata, of which real tables have about a thousand."""
 KEY_COLUMNS = ("arch", "hash")
 """What identifies a row: the official string, or the NAS-Bench-101 graph hash."""
 
@@ -55,6 +65,10 @@ class Measure:
         return f"{self.dataset} {self.split}, {count_of(self.epochs)}, {self.seed}"
 
 
+class NotATable(BadTable):
+    """A file of something else than ground truth, which may well be sound."""
+
+
 class GroundTruth:
     """Stand-alone accuracies and costs of the architectures of one benchmark.
 
@@ -64,38 +78,36 @@ class GroundTruth:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Open a table; reads its footer alone.
+        """Open a table; reads its footer alone. The contents are compared with their digest when they are first used.
+
+        Args:
+            path: a relative one is looked up in the working folder, then in the data folder.
 
         Raises:
-            BadTable: the file cannot be read, or is no ground-truth table.
+            BadTable: the file cannot be read, is not a ground-truth table, or has altered metadata.
         """
-        self.path = Path(path)
+        self.path = found(Path(path))
+        self._stamp = _stamp(self.path)
         try:
             self._file = pq.ParquetFile(self.path, memory_map=True, page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
+            schema = self._file.schema_arrow
+            self.columns: list[str] = list(schema.names)
+            """Names of all columns."""
+            self._rows_there = int(self._file.metadata.num_rows)
+            metadata = dict(schema.metadata or {})
+        except Exception as error:  # a damaged footer can fail in any way
             raise BadTable(f"{self.path} cannot be read as a Parquet file: {_one_line(error)}") from None
-        schema = self._file.schema_arrow
-        try:
-            self.about: dict[str, Any] = json.loads((schema.metadata or {})[METADATA_KEY])
-            self.space: str = self.about["space"]
-            self.family: str = self.about["family"]
-            unit = self.about["accuracy_unit"]
-        except (KeyError, ValueError, TypeError):
-            raise BadTable(
-                f"{self.path} is no ground-truth table: its schema metadata lacks a `ground_truth` object with "
-                "space, family and accuracy_unit. Import one with `supernet data import`."
-            ) from None
-        if unit != "percent":
-            raise BadTable(f"{self.path} gives accuracies in {unit!r}; a ground-truth table holds percent.")
-        self.columns: list[str] = schema.names
-        """Names of all columns."""
+        self.about: dict[str, Any] = _about(self.path, metadata.get(METADATA_KEY))
+        self.space: str = self.about["space"]
+        self.family: str = self.about["family"]
         self.key_column = next((name for name in KEY_COLUMNS if name in self.columns), "")
         if not self.key_column:
             raise BadTable(f"{self.path} has neither an `arch` nor a `hash` column to identify its rows.")
+        _check_shape(self.path, self._rows_there, self.columns)
         self._loaded: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
-        return int(self._file.metadata.num_rows)
+        return self._rows_there
 
     def __repr__(self) -> str:
         return f"<GroundTruth {self.path.name}: {self.family}, {len(self)} architectures of {self.space}>"
@@ -126,6 +138,37 @@ class GroundTruth:
             for (dataset, split), by in lines.items()
         )
 
+    # ---- what vouches for it ---------------------------------------------------------------------------------
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the columns' names and values, computed from them once per process and file.
+
+        Raises:
+            BadTable: the table records another digest, so that its contents were altered; or it cannot be read.
+        """
+        digest = _DIGESTS.get(self._stamp)
+        if digest is None:
+            digest = content_digest(self.columns, map(self.stored, self.columns))
+            if _stamp(self.path) == self._stamp:  # the file did not change meanwhile
+                _DIGESTS[self._stamp] = digest
+        recorded = self.about.get(CONTENT_KEY, digest)
+        if recorded != digest:
+            raise BadTable(
+                f"{self.path} was altered after it was written: the SHA-256 of its contents is {digest}, but "
+                f"{quoted(recorded)} is recorded in it. Nothing was computed from it. Import or copy it again."
+            )
+        return digest
+
+    def check_contents(self) -> None:
+        """Compare the contents with the digest that the table records, if it records one.
+
+        Raises:
+            BadTable: see `digest`.
+        """
+        if CONTENT_KEY in self.about:
+            self.digest  # noqa: B018 - compares it
+
     # ---- questions -------------------------------------------------------------------------------------------
 
     def accuracy(
@@ -143,7 +186,7 @@ class GroundTruth:
             raise NoSuchResult(
                 f"{self.path.name} has no result for {measure} of {missing.sum():,} of the {len(values):,} "
                 f"architectures asked for. Ask for the others alone, or for another seed: "
-                f"{', '.join(self._seeds_of(measure))}."
+                f"{listed(self._seeds_of(measure))}."
             )
         return values
 
@@ -188,27 +231,50 @@ class GroundTruth:
 
     def keys(self, rows: ArrayLike | None = None) -> list[str]:
         """Official string or graph hash of these rows (all without `rows`)."""
-        column = self.read(self.key_column)
+        column = self._keys
         return (column if rows is None else column.take(pa.array(self._checked(rows)))).to_pylist()
 
     def rows(self, keys: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
         """Row of each key, -1 where the table has none: (n,)."""
-        wanted = pa.array(keys, type=self._key_values.type)
-        return pc.fill_null(pc.index_in(wanted, value_set=self._key_values), -1).to_numpy().astype(np.int64)
+        wanted = pa.array(keys, type=pa.string())
+        return pc.fill_null(pc.index_in(wanted, value_set=self._distinct_keys), -1).to_numpy().astype(np.int64)
 
     # ---- reading ---------------------------------------------------------------------------------------------
 
     @cached_property
-    def _key_values(self) -> pa.Array:
-        return self.read(self.key_column)
+    def _keys(self) -> pa.Array:
+        values = self.read(self.key_column)
+        if not _is_text(values.type) or values.null_count:
+            raise BadTable(f"{self.path}: column {self.key_column} has rows without a text that names an architecture.")
+        return values.cast(pa.string())
+
+    @cached_property
+    def _distinct_keys(self) -> pa.Array:
+        if pc.count_distinct(self._keys).as_py() != len(self):
+            raise BadTable(f"{self.path}: column {self.key_column} names an architecture twice.")
+        return self._keys
 
     def read(self, name: str) -> pa.Array:
-        """One column as it is stored; BadTable where the file is damaged."""
+        """One column as it is stored.
+
+        Raises:
+            NoSuchResult: there is no such column.
+            BadTable: the file is damaged, or its contents are not those that its digest was made of.
+        """
+        self.check_contents()
+        return self.stored(name)
+
+    def stored(self, name: str) -> pa.Array:
+        """As `read`, but without a comparison of the contents with their digest."""
         if name not in self.columns:
-            raise NoSuchResult(f"{self.path.name} has no column {name}; it has {', '.join(self.columns)}.")
+            raise NoSuchResult(f"{self.path.name} has no column {quoted(name)}; it has {listed(self.columns)}.")
         try:
-            column = self._file.read(columns=[name]).column(0).combine_chunks()
-        except (OSError, pa.ArrowException) as error:
+            read = self._file.read(columns=[name])  # and columns below it, where one name begins another
+            column = read.column(read.schema.get_field_index(name)).combine_chunks()
+            column = pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+            if _is_text(column.type):
+                column.validate(full=True)  # invalid UTF-8
+        except Exception as error:  # damage can lead to anything
             raise BadTable(
                 f"{self.path}: column {name} cannot be read, the file is damaged: {_one_line(error)}"
             ) from None
@@ -220,10 +286,10 @@ class GroundTruth:
 
     def _rows(self, name: str, rows: ArrayLike | None) -> NDArray[np.float64]:
         if name not in self._loaded:
-            try:
-                self._loaded[name] = self.read(name).to_numpy(zero_copy_only=False).astype(np.float64)
-            except ValueError:
-                raise BadTable(f"{self.path}: column {name} holds something other than numbers.") from None
+            column = self.read(name)
+            if not _is_number(column.type):
+                raise BadTable(f"{self.path}: column {name} holds {column.type} values instead of numbers.")
+            self._loaded[name] = column.to_numpy(zero_copy_only=False).astype(np.float64)
         return self._loaded[name].copy() if rows is None else self._loaded[name][self._checked(rows)]
 
     def _checked(self, rows: ArrayLike) -> NDArray[np.int64]:
@@ -244,20 +310,30 @@ class GroundTruth:
     def _cost(self, name: str, rows: ArrayLike | None) -> NDArray[np.float64]:
         if name not in self.columns:
             costs = [n for n in self.columns if n.endswith((".params", ".flops")) or ".train_seconds." in n]
-            raise NoSuchResult(f"{self.path.name} has no column {name}; its costs are: {', '.join(costs) or 'none'}.")
+            raise NoSuchResult(f"{self.path.name} has no column {name}; its costs are: {listed(costs) or 'none'}.")
         return self._rows(name, rows)
 
     def _count(self, name: str, rows: ArrayLike | None) -> NDArray[np.int64]:
         values = self._cost(name, rows)
         if np.isnan(values).any():
             raise NoSuchResult(f"{self.path.name} has no {name} for {np.isnan(values).sum():,} of the rows asked for.")
+        if not np.isfinite(values).all() or (values < 0).any():
+            raise BadTable(f"{self.path}: column {name} holds values that are not counts.")
         return values.astype(np.int64)
 
     def _existing(self, dataset: str, split: str, epochs: int | str, seed: str) -> Measure:
         measure = Measure(dataset, split, str(epochs), str(seed))
         if measure not in self.measures:
-            raise NoSuchResult(f"{self.path.name} has no accuracy for {measure}. It has:\n{self.describe()}")
+            raise NoSuchResult(f"{self.path.name} has no accuracy for {self._asked(measure)}: {self.instead(measure)}")
         return measure
+
+    def instead(self, measure: Measure) -> str:
+        """Which part of a measure that the table lacks is the first not to be found, and what there is: a sentence."""
+        return self._asked(measure).instead(self.measures)
+
+    @staticmethod
+    def _asked(measure: Measure) -> Asked:
+        return Asked(measure.dataset, measure.split, measure.epochs, measure.seed)
 
     def _seeds_of(self, measure: Measure) -> list[str]:
         return [m.seed for m in self.measures if m.column.rpartition(".")[0] == measure.column.rpartition(".")[0]]
@@ -269,19 +345,21 @@ def write_table(path: Path, columns: Mapping[str, Any], about: Mapping[str, Any]
     Args:
         path: where it appears, in one rename.
         columns: column name -> array or list, all of one length.
-        about: the `ground_truth` metadata: space, family, accuracy_unit, source, … A digest of the contents is
-            added, which `supernet data verify` checks.
+        about: the `ground_truth` metadata: space, family, accuracy_unit, source, … Digests of the contents and of the
+            metadata are added, which are compared whenever the table is used.
     """
-    table = pa.table(dict(columns))
-    about = {**about, "content_sha256": content_digest(table.column_names, table.columns)}
-    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(about).encode()})
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as partial:
+        store_table(partial, columns, about)
+
+
+def store_table(path: Path, columns: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    """Write a ground-truth table straight to a path, as `write_table` has it."""
+    table = pa.table(dict(columns))
+    about = {**about, CONTENT_KEY: content_digest(table.column_names, table.columns)}
+    about[ABOUT_KEY] = _about_digest(about)
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(about).encode()})
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
 
 
 def content_digest(names: Iterable[str], columns: Iterable[pa.Array | pa.ChunkedArray]) -> str:
@@ -289,13 +367,85 @@ def content_digest(names: Iterable[str], columns: Iterable[pa.Array | pa.Chunked
     digest = hashlib.sha256()
     for name, column in zip(names, columns, strict=True):
         digest.update(f"\0{name}\0".encode())
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            digest.update(json.dumps(column.to_pylist()).encode())
+        values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        numbers = None if _is_text(column.type) else values.to_numpy(zero_copy_only=False)
+        if numbers is None or numbers.dtype.kind == "O":  # bytes of objects are addresses
+            digest.update(json.dumps(column.to_pylist(), default=repr).encode())
         else:
-            values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-            digest.update(np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).tobytes())
+            digest.update(np.ascontiguousarray(numbers).tobytes())
     return digest.hexdigest()
 
 
+# ---- metadata ----------------------------------------------------------------------------------------------------
+
+_DIGESTS: dict[tuple[Any, ...], str] = {}
+"""Which file, of what size, time and inode -> digest of its contents."""
+
+
+def _stamp(path: Path) -> tuple[Any, ...]:
+    """What changes when a regular file does; BadTable where the path is another kind of file."""
+    try:
+        about = path.stat()
+    except (OSError, ValueError) as error:
+        raise BadTable(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    if not stat.S_ISREG(about.st_mode):
+        raise BadTable(f"{path} cannot be read as a Parquet file: it is not a regular file.")
+    return str(path.absolute()), about.st_size, about.st_mtime_ns, about.st_dev, about.st_ino
+
+
+def _about(path: Path, text: bytes | None) -> dict[str, Any]:
+    """The `ground_truth` metadata, checked."""
+    if text is None:
+        raise NotATable(
+            f"{path} is not a ground-truth table: its schema metadata lack a `ground_truth` object. Import one with "
+            "`supernet data import`."
+        )
+    try:
+        about = json.loads(text) if len(text) <= MOST_METADATA else None
+    except (ValueError, RecursionError):
+        about = None
+    if (
+        not isinstance(about, dict)
+        or "accuracy_unit" not in about
+        or not all(isinstance(about.get(key), str) and 0 < len(about[key]) <= 200 for key in ("space", "family"))
+    ):
+        raise BadTable(
+            f"{path} is not a ground-truth table: the `ground_truth` object in it is damaged, or lacks "
+            "space, family and accuracy_unit. Import one with `supernet data import`."
+        )
+    if (unit := about["accuracy_unit"]) != "percent":
+        raise BadTable(f"{path} gives accuracies in {quoted(unit)}; a ground-truth table holds percent.")
+    if ABOUT_KEY in about and about[ABOUT_KEY] != _about_digest(about):
+        raise BadTable(
+            f"{path} was altered after it was written: its `ground_truth` metadata do not agree with their recorded "
+            "SHA-256. Import or copy the table again."
+        )
+    return about
+
+
+def _about_digest(about: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in about.items() if key != ABOUT_KEY}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _check_shape(path: Path, rows: int, columns: Sequence[str]) -> None:
+    if rows > MOST_ROWS or len(columns) > MOST_COLUMNS:
+        raise BadTable(
+            f"{path} claims {rows:,} rows and {len(columns):,} columns; at most {MOST_ROWS:,} and {MOST_COLUMNS:,} are "
+            "read."
+        )
+    if len(set(columns)) != len(columns):
+        raise BadTable(f"{path} has two columns of one name, so it is damaged.")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
+
+
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(str(error).split())[:300] or type(error).__name__

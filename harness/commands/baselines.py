@@ -36,7 +36,7 @@ def baselines(out: Path, resamples: int | None) -> None:
     from harness.report.text import interval_text, wide_console
     from harness.scores import ScoreTable
 
-    found, problems = shelf.tables()
+    found, problems = shelf.intact_tables()
     for problem in problems:
         click.echo(f"Left out: {problem}", err=True)
     if all(map(shelf.is_embedded, found)):

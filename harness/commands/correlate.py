@@ -90,8 +90,7 @@ def correlate(
     Score columns named NAME@IMAGES are also shown as tau by number of scoring images.
     """
     from benchmarks.spaces import SPACE_NAMES
-    from benchmarks.truth.shelf import table_for
-    from benchmarks.truth.table import Measure
+    from benchmarks.truth.shelf import measure_for, table_for
     from harness.scores import read_scores
 
     if space_name not in (known := ("nb101", *SPACE_NAMES)):
@@ -103,7 +102,7 @@ def correlate(
         raise click.UsageError("--top is for score columns, and --by for groups of one column: give one of them.")
     fractions = _fractions(top)
     _check_places(json_path, out)
-    measure = Measure(dataset, split, epochs, seed)
+    measure = measure_for(space_name, dataset, split, epochs, seed, truth_name)
     truth = table_for(space_name, measure, truth_name)
     table = read_scores(
         scores,

@@ -80,7 +80,7 @@ def rank(
         f"wrote {run_dir / ranking.SCORES}"
     )
     try:
-        measure = shelf.measure_for(run.recipe.space, dataset or run.recipe.task.name, split, epochs, seed)
+        measure = shelf.measure_for(run.recipe.space, dataset or run.recipe.task.name, split, epochs, seed, truth_name)
         truth = shelf.table_for(run.recipe.space, measure, truth_name)
     except UserError as error:
         click.echo(f"No report: {error}", err=True)

@@ -344,6 +344,7 @@ def _truth(content: Mapping[str, Any], base: Recipe) -> Truth:
             content.get("split", "test"),
             None if epochs is None else str(epochs),
             str(content.get("seed", "mean")),
+            content.get("table"),
         )
         return Truth.find(base.space, measure, content.get("table"))
     except UserError as error:

@@ -90,7 +90,7 @@ class Database:
         """What is wrong with runs that were skipped."""
         searches = [result for result in everything if result.spec.get("kind") == "search"]
         results = [result for result in everything if result.spec.get("kind") != "search"]
-        tables, self.table_problems = shelf.tables()
+        tables, self.table_problems = shelf.intact_tables()
         """Likewise of ground-truth tables."""
         self._db = duckdb.connect(
             ":memory:",

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import BadTable, NoSuchResult, UserError
+from benchmarks.errors import BadTable, UserError
 from benchmarks.spaces import NB201, space
 from benchmarks.truth import shelf
 from benchmarks.truth.table import GroundTruth, Measure
@@ -36,31 +36,20 @@ class Truth:
 
     @classmethod
     def find(cls, space_name: str, measure: Measure, named: str | None = None) -> Truth:
-        """The measure in the named table, or in the one at hand that has it."""
+        """The measure in the named table, or in the one at hand that has it; NoSuchResult where there is none."""
         table = shelf.table_for(space_name, measure, named)
-        if measure not in table:
-            raise NoSuchResult(f"{table.path.name} has no accuracy for {measure}. It has:\n{table.describe()}")
-        return cls(named or table.path.name, measure, digest(table))
+        return cls(named or table.path.name, measure, table.digest)
 
     def open(self, space_name: str) -> GroundTruth:
         """The table.
 
         Raises:
-            BadTable: the one at hand is another than when the run was planned.
+            BadTable: the one at hand is another than when the run was planned, or was altered.
         """
         table = shelf.table_for(space_name, self.measure, self.table)
-        if digest(table) != self.digest:
+        if table.digest != self.digest:
             raise BadTable(f"{table.path} has changed since this run was planned. Plan it anew.")
         return table
-
-
-def digest(table: GroundTruth) -> str:
-    """What tells this table's contents from others'."""
-    known = table.about.get("content_sha256")
-    if known:
-        return str(known)
-    about = json.dumps([table.about, table.columns, len(table)], sort_keys=True)
-    return hashlib.sha256(about.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

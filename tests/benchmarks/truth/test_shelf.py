@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import platformdirs
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.errors import BadTable, NoSuchResult, UserError
 from benchmarks.truth import shelf
-from benchmarks.truth.shelf import covers, table_for
+from benchmarks.truth.shelf import covers, measure_for, table_for
 from benchmarks.truth.table import GroundTruth, Measure, write_table
 
 TEST = Measure("cifar10", "test", "200", "mean")
@@ -71,7 +73,7 @@ def test_what_is_no_table_is_left_out_and_reported(folder):
     (folder / "notes.txt").write_text("no table")
     tables, problems = shelf.tables()
     assert [table.path.name for table in tables] == ["good.parquet"]
-    assert len(problems) == 1
+    assert len(problems) == 2
     assert str(folder / "damaged.parquet") in problems[0]
 
 
@@ -148,10 +150,10 @@ def test_a_measure_that_no_table_has_lists_those_there_are(folder):
         table_for("nb201", wanted)
     text = str(error.value)
     assert str(wanted) in text
-    for table in ("one", "two"):
-        assert f"{table}.parquet ({table} records)" in text
-        assert GroundTruth(folder / f"{table}.parquet").describe() in text
+    assert "(one, two)" in text
+    assert "Seeds: mean." in text
     assert "elsewhere" not in text
+    assert "\n" not in text
 
 
 @pytest.mark.parametrize(
@@ -170,3 +172,117 @@ def test_a_space_without_tables_says_how_to_get_one(folder, space, source, comma
     assert "SUPERNET_DATA" in text
     with pytest.raises(UserError, match=f"`supernet benchmark build FILE.yaml` makes one for {space}"):
         table_for(space, Measure("digits", "test", "9", "mean"))
+
+
+# ---- spellings and suggestions ---------------------------------------------------------------------------------
+
+BENCHMARK = [
+    Measure(dataset, split, epochs, seed)
+    for dataset, split in (
+        ("cifar10", "test"), ("cifar10-valid", "valid"), ("cifar100", "valid"), ("cifar100", "test"),
+        ("imagenet16-120", "test"),
+    )
+    for epochs in ("12", "200")
+    for seed in ("mean", "s777", "s888")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("official", "ours"),
+    [
+        (("ImageNet16-120", "test", "200", "mean"), "imagenet16-120.test.e200.mean"),
+        (("imagenet16_120", "Test", None, "MEAN"), "imagenet16-120.test.e200.mean"),
+        (("CIFAR10", "test", "12", "S777"), "cifar10.test.e12.s777"),
+        (("CIFAR-100", "test", "200", "s888"), "cifar100.test.e200.s888"),
+        (("cifar10_valid", "valid", None, "mean"), "cifar10-valid.valid.e200.mean"),
+    ],
+)
+@pytest.mark.parametrize("named", [None, "all", "elsewhere"])
+def test_official_spellings_are_understood(folder, tmp_path_factory, official, ours, named):
+    put(folder / "all.parquet", measures=BENCHMARK)
+    if named == "elsewhere":
+        named = str((folder / "all.parquet").rename(tmp_path_factory.mktemp("elsewhere") / "mine.parquet"))
+    assert measure_for("nb201", *official, named).column == ours
+
+
+def test_a_spelling_that_two_data_sets_share_is_taken_for_neither(folder):
+    put(folder / "all.parquet", measures=[Measure(name, "test", "1", "mean") for name in ("a-b", "a_b")])
+    assert measure_for("nb201", "a_b", "test", "1", "mean").dataset == "a_b"
+    with pytest.raises(NoSuchResult, match="no data set 'ab'"):
+        measure_for("nb201", "ab", "test", "1", "mean")
+
+
+@pytest.mark.parametrize(
+    ("question", "meant"),
+    [
+        (("cifar", "test", "200", "mean"), "cifar10"),
+        (("imagenet", "test", "200", "mean"), "imagenet16-120"),
+        (("cifar10", "valid", "200", "mean"), "cifar10-valid valid"),
+        (("cifar10", "valid", None, "mean"), "cifar10-valid valid"),
+        (("cifar10", "validation", "200", "mean"), "cifar10-valid valid"),
+        (("cifar100", "x-valid", "200", "mean"), "valid"),
+        (("cifar10", "test", "100", "mean"), "200"),
+        (("cifar10", "test", "20", "mean"), "12"),
+        (("cifar10", "test", "e200", "mean"), "200"),
+        (("cifar10", "test", "200", "777"), "s777"),
+        (("cifar10", "test", "200", "r888"), "s888"),
+    ],
+)
+@pytest.mark.parametrize("named", [None, "all"])
+def test_what_was_meant_is_suggested_with_a_short_list(folder, question, meant, named):
+    put(folder / "all.parquet", measures=BENCHMARK)
+    with pytest.raises(NoSuchResult) as error:
+        measure_for("nb201", *question, named)
+    text = str(error.value)
+    assert f"did you mean {meant}?" in text
+    assert "There is no ground truth for nb201" not in text
+    assert len(text) < 500
+    assert "\n" not in text
+
+
+def test_a_question_of_any_length_has_a_short_answer(folder):
+    put(folder / "many.parquet", measures=[Measure(f"d{i}", "test", "1", "mean") for i in range(3000)])
+    for part in ("x" * 10**6, "9" * 10**6, "\n" * 1000):
+        for at in range(4):
+            asked = ["d1", "test", "1", "mean"]
+            asked[at] = part
+            with pytest.raises(NoSuchResult) as error:
+                measure_for("nb201", *asked)
+            assert len(str(error.value)) < 1500
+
+
+def test_a_damaged_table_is_not_passed_over_when_there_is_no_other(folder):
+    (folder / "nats.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(UserError, match=r"cannot be used there: .*nats\.parquet cannot be read as a Parquet file"):
+        table_for("nb201", TEST)
+
+
+def test_what_lies_on_the_shelf_is_told_apart(folder):
+    put(folder / "good.parquet")
+    put(folder / "altered.parquet")
+    stored = pq.read_table(folder / "altered.parquet")
+    pq.write_table(stored.set_column(1, stored.field(1), pa.array([2.0, 1.0])), folder / "altered.parquet")
+    pq.write_table(pa.table({"x": [1]}), folder / "other.parquet")
+    (folder / "broken.parquet").write_bytes(b"PAR1")
+    there = shelf.survey()
+    assert [table.path.stem for table in there.tables] == ["altered", "good"]
+    assert ["broken.parquet" in text for text in there.damaged] == [True]
+    assert ["other.parquet" in text for text in there.others] == [True]
+    intact, problems = shelf.intact_tables()
+    assert [table.path.stem for table in intact] == ["good"]
+    assert any("altered.parquet was altered" in text for text in problems)
+
+
+@pytest.mark.parametrize("kind", ["missing", "file"])
+def test_a_data_folder_that_is_none_is_said(tmp_path, monkeypatch, kind):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SUPERNET_DATA", str(tmp_path / kind))
+    for ask in (
+        shelf.tables,
+        shelf.intact_tables,
+        lambda: table_for("nb201", TEST),
+        lambda: table_for("nb201", TEST, "nb201-digits"),
+        lambda: measure_for("nb201", "cifar10", "test", None, "mean"),
+    ):
+        with pytest.raises(UserError, match=f"SUPERNET_DATA names the data folder {tmp_path / kind}, which"):
+            ask()

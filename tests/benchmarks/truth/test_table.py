@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.errors import BadTable, NoSuchResult
+from benchmarks.truth import table as module
 from benchmarks.truth.table import METADATA_KEY, GroundTruth, Measure, content_digest, write_table
 from benchmarks.truth.verify import verify
 
@@ -125,23 +126,26 @@ def test_null_values_count_as_no_result(tmp_path):
 
 @pytest.mark.parametrize("method", ["accuracy", "readings"])
 @pytest.mark.parametrize(
-    "question",
+    ("question", "instead"),
     [
-        ("svhn", "test", 200, "mean"),
-        ("cifar10", "valid", 200, "mean"),
-        ("cifar10", "test", 90, "mean"),
-        ("cifar10", "test", 12, "mean"),
-        ("cifar10", "test", 200, "s999"),
-        ("cifar10", "train_seconds", 108, "r0"),
+        (("svhn", "test", 200, "mean"), "there is no data set 'svhn'. Data sets: cifar10, cifar10-valid."),
+        (("cifar", "test", 200, "mean"), "there is no data set 'cifar'; did you mean cifar10?"),
+        (("cifar10", "valid", 200, "mean"), "cifar10 has no split 'valid'; did you mean cifar10-valid valid? Its"),
+        (("cifar10", "test", 90, "mean"), "no results of '90' epochs; did you mean 200? Numbers of epochs: 200, 12."),
+        (("cifar10", "test", 12, "mean"), "Seeds: s777."),
+        (("cifar10", "test", 200, "777"), "no seed '777' there; did you mean s777? Seeds: mean, s777, s888."),
+        (("cifar10", "test", 200, "s999"), "Seeds: mean, s777, s888."),
+        (("cifar10", "train_seconds", 108, "r0"), "cifar10 has no split 'train_seconds'"),
     ],
-    ids=lambda question: ".".join(map(str, question)),
+    ids=lambda of: ".".join(map(str, of)) if isinstance(of, tuple) else "",
 )
-def test_a_question_without_an_answer_lists_those_that_have_one(table, method, question):
+def test_a_question_without_an_answer_says_what_to_ask_instead(table, method, question, instead):
     with pytest.raises(NoSuchResult) as error:
         getattr(table, method)(*question)
     text = str(error.value)
     assert str(Measure(question[0], question[1], str(question[2]), question[3])) in text
-    assert table.describe() in text
+    assert instead in text
+    assert "\n" not in text
 
 
 def test_costs_come_back_as_written(table):
@@ -237,14 +241,15 @@ def write_with(path, about, columns=None):
 
 @pytest.mark.parametrize(
     "about",
-    [None, b"", b"{", b"[]", b'"percent"', b"7"]
+    [None, b"", b"{", b"[]", b'"percent"', b"7", b"\xff", b"[" * 100_000, b'{"a":' * 9_000, b" " * 2_000_000]
+    + [json.dumps({**ABOUT, "family": family}).encode() for family in (7, None, [], "", "x" * 1000)]
     + [
         json.dumps({k: v for k, v in ABOUT.items() if k != lacking}).encode()
         for lacking in ("space", "family", "accuracy_unit")
     ],
 )
 def test_a_parquet_file_of_something_else_is_refused(tmp_path, about):
-    assert "is no ground-truth table" in refusal(write_with(tmp_path / "x.parquet", about))
+    assert "is not a ground-truth table" in refusal(write_with(tmp_path / "x.parquet", about))
 
 
 @pytest.mark.parametrize("unit", ["fraction", "", None, 100])
@@ -258,6 +263,68 @@ def test_rows_without_a_name_are_refused(tmp_path):
     text = refusal(write_with(tmp_path / "x.parquet", json.dumps(ABOUT).encode(), {"d.test.e1.mean": [1.0]}))
     assert "`arch`" in text
     assert "`hash`" in text
+
+
+def test_tables_of_an_impossible_shape_are_refused(tmp_path, monkeypatch):
+    about, path = json.dumps(ABOUT).encode(), tmp_path / "x.parquet"
+    monkeypatch.setattr(module, "MOST_ROWS", 2)
+    assert "3 rows" in refusal(write_with(path, about, {"arch": ["a", "b", "c"]}))
+    monkeypatch.setattr(module, "MOST_COLUMNS", 1)
+    assert "2 columns" in refusal(write_with(path, about))
+    twice = pa.Table.from_arrays([pa.array(["a"]), pa.array([1.0]), pa.array([2.0])], ["arch", "d", "d"])
+    monkeypatch.undo()
+    pq.write_table(twice.replace_schema_metadata({METADATA_KEY: about}), path)
+    assert "two columns of one name" in refusal(path)
+
+
+@pytest.mark.parametrize("values", [["91.5", "3"], [True, False], [[1.0], [2.0]]])
+def test_only_numbers_are_accuracies(tmp_path, values):
+    columns = {"arch": ["a", "b"], "d.test.e1.mean": values}
+    table = GroundTruth(write_with(tmp_path / "x.parquet", json.dumps(ABOUT).encode(), columns))
+    with pytest.raises(BadTable, match="instead of numbers"):
+        table.readings("d", "test", 1, "mean")
+
+
+@pytest.mark.parametrize("keys", [["a", "a"], ["a", None], [1, 2]])
+def test_rows_without_a_name_of_their_own_are_refused(tmp_path, keys):
+    columns = {"arch": keys, "d.test.e1.mean": [1.0, 2.0]}
+    table = GroundTruth(write_with(tmp_path / "x.parquet", json.dumps(ABOUT).encode(), columns))
+    with pytest.raises(BadTable, match="column arch"):
+        table.rows(["a"])
+
+
+def test_a_column_name_that_is_not_utf8_is_refused(path):
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"cifar10.flops", b"cifar10.fl\xffps"))
+    assert "cannot be read as a Parquet file" in refusal(path)
+
+
+def test_values_that_are_not_utf8_are_refused(tmp_path):
+    about, path = json.dumps(ABOUT).encode(), tmp_path / "x.parquet"
+    text = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff\xfe"]).buffers())
+    write_with(path, about, {"arch": text, "d.test.e1.mean": [1.0]})
+    for ask in (lambda table: table.keys(), lambda table: table.rows(["a"]), lambda table: table.digest):
+        with pytest.raises(BadTable, match="column arch cannot be read"):
+            ask(GroundTruth(path))
+
+
+def test_a_column_whose_name_begins_anothers_is_read_alone(tmp_path):
+    columns = {"arch": ["a"], "d.test.e1": [7.0], "d.test.e1.mean": [1.0]}
+    write_table(tmp_path / "x.parquet", columns, ABOUT)
+    assert GroundTruth(tmp_path / "x.parquet").read("d.test.e1").to_pylist() == [7.0]
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.parquet")
+    assert "not a regular file" in refusal(tmp_path / "x.parquet")
+
+
+def test_a_relative_path_is_looked_up_in_the_data_folder_too(path, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("SUPERNET_DATA", str(path.parent))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert GroundTruth("toy.parquet").path == path
+    write_table(Path("toy.parquet"), {"arch": ["z"]}, ABOUT)
+    assert GroundTruth("toy.parquet").keys() == ["z"]
 
 
 # ---- damage ----------------------------------------------------------------------------------------------------
@@ -295,7 +362,7 @@ def test_reading_notices_every_changed_byte_of_the_values(tmp_path):
         assert end - start > 2500
         for position in [*range(start + 100, start + 600, 13), *range(end - 1500, end, 13)]:
             with pytest.raises(BadTable, match=rf"column {name} cannot be read, the file is damaged"):
-                flipped(path, position, 1 << position % 8).read(name)
+                flipped(path, position, 1 << position % 8).stored(name)
 
 
 @pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
@@ -308,20 +375,108 @@ def test_no_changed_byte_of_the_pages_passes_verification_with_other_values(tmp_
         for position in range(start, end):
             damaged = flipped(path, position, mask)
             try:
-                same = content_digest([name], [damaged.read(name)]) == written
+                same = content_digest([name], [damaged.stored(name)]) == written
             except BadTable:
                 assert not holds(damaged, "readable")
             else:  # in a page's header, where some bytes matter and some do not
                 assert holds(damaged, "contents") == same
 
 
-def test_damage_is_met_when_the_column_is_read(path):
-    """Opening reads the footer alone, and a question its column alone."""
+def test_damage_is_met_when_anything_is_read(path):
+    """Opening reads the footer alone; the first question compares all contents with their digest."""
     table = flipped(path, chunks(path)["cifar10.test.e200.s777"][1] - 1)
-    assert table.accuracy("cifar10", "test", 200, "mean").tolist() == COLUMNS["cifar10.test.e200.mean"]
-    assert table.rows(["c|d"]).tolist() == [1]
-    with pytest.raises(BadTable, match=r"column cifar10\.test\.e200\.s777 cannot be read, the file is damaged"):
-        table.accuracy("cifar10", "test", 200, "s777")
+    assert len(table) == 5
+    for ask in (lambda: table.accuracy("cifar10", "test", 200, "mean"), lambda: table.rows(["c|d"]), table.keys):
+        with pytest.raises(BadTable, match=r"column cifar10\.test\.e200\.s777 cannot be read, the file is damaged"):
+            ask()
+
+
+def altered(path, column, change):
+    """Rewrite a table with other values in one column, as `supernet` would have written them but for the digest."""
+    stored = pq.read_table(path)
+    place = stored.column_names.index(column)
+    values = pa.array(change(stored[column].to_pylist()), type=stored.schema.types[place])
+    pq.write_table(stored.set_column(place, stored.field(place), values), path, write_page_checksum=True)
+
+
+QUESTIONS = {
+    "accuracy": lambda table: table.accuracy("cifar10", "test", 200, "s777"),
+    "readings": lambda table: table.readings("cifar10", "test", 12, "s777"),
+    "params": lambda table: table.params("cifar10"),
+    "seconds": lambda table: table.mean_train_seconds("cifar10", 200),
+    "keys": lambda table: table.keys(),
+    "rows": lambda table: table.rows(["a|b"]),
+    "read": lambda table: table.read("index"),
+    "digest": lambda table: table.digest,
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_altered_contents_answer_no_question(path, question):
+    QUESTIONS[question](GroundTruth(path))
+    altered(path, "cifar10.test.e200.mean", lambda values: values[::-1])
+    for _ in range(2):  # not the first time alone
+        with pytest.raises(BadTable, match=r"toy\.parquet was altered after it was written") as error:
+            QUESTIONS[question](GroundTruth(path))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("rename", [("s777", "s778"), ("cifar10.params", "cifar11.params"), ("valid", "test_")])
+def test_a_renamed_column_is_noticed(path, rename):
+    stored = pq.read_table(path)
+    names = [name.replace(*rename) for name in stored.column_names]
+    pq.write_table(stored.rename_columns(names).replace_schema_metadata(stored.schema.metadata), path)
+    with pytest.raises(BadTable, match="was altered"):
+        GroundTruth(path).keys()
+
+
+@pytest.mark.parametrize("change", [{"space": "nb101"}, {"family": "x"}, {"source": "y"}, {"content_sha256": "0" * 64}])
+def test_altered_metadata_are_refused(path, change):
+    stored = pq.read_table(path)
+    about = json.loads(stored.schema.metadata[METADATA_KEY])
+    pq.write_table(stored.replace_schema_metadata({METADATA_KEY: json.dumps(about | change)}), path)
+    assert "was altered after it was written: its `ground_truth` metadata" in refusal(path)
+
+
+def test_a_digest_of_another_shape_vouches_for_nothing(tmp_path):
+    for recorded in ("", None, 7, ["x"], "A" * 64, "x" * 100_000):
+        text = json.dumps({**ABOUT, "content_sha256": recorded}).encode()
+        with pytest.raises(BadTable, match="was altered") as error:
+            GroundTruth(write_with(tmp_path / "x.parquet", text)).keys()
+        assert len(str(error.value)) < 1000
+
+
+def test_a_table_that_records_no_digest_has_that_of_its_contents(tmp_path):
+    def digest(values, name="d.test.e1.mean"):
+        columns = {"arch": ["a", "b"], name: values}
+        return GroundTruth(write_with(tmp_path / "x.parquet", json.dumps(ABOUT).encode(), columns)).digest
+
+    first = digest([1.0, 2.0])
+    assert (
+        first == digest([1.0, 2.0]) == content_digest(["arch", "d.test.e1.mean"], [pa.array("ab"), pa.array([1.0, 2])])
+    )
+    assert len({first, digest([2.0, 1.0]), digest([1.0, 2.5]), digest([1.0, 2.0], "d.test.e2.mean")}) == 4
+
+
+def test_the_digest_is_computed_once_per_file_and_again_when_it_changes(path, monkeypatch):
+    read = []
+    stored = GroundTruth.stored
+    monkeypatch.setattr(GroundTruth, "stored", lambda table, name: read.append(name) or stored(table, name))
+    digest = GroundTruth(path).digest
+    assert read == list(COLUMNS)
+    assert GroundTruth(path).digest == digest
+    assert read == list(COLUMNS)
+    altered(path, "cifar10.test.e200.mean", lambda values: values[::-1])
+    with pytest.raises(BadTable, match="was altered"):
+        _ = GroundTruth(path).digest
+
+
+def test_the_digest_of_values_that_are_objects_depends_on_them_alone():
+    lists = pa.array([[1, 2], [3]]), pa.array([b"x", None]), pa.array(["a", "b"]).dictionary_encode()
+    digests = [content_digest(["x"], [column]) for column in lists]
+    assert digests == [content_digest(["x"], [pa.array(column.to_pylist(), column.type)]) for column in lists]
+    assert content_digest(["x"], [pa.array([[1, 2], [4]])]) != digests[0]
+    assert content_digest(["x"], [pa.array(["a", "b"])]) == digests[2]
 
 
 @pytest.mark.parametrize("column", COLUMNS)

@@ -1,0 +1,41 @@
+"""The folders in which ground-truth tables and data sets lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from benchmarks.errors import UserError
+
+ENVIRONMENT = "SUPERNET_DATA"
+
+
+def data_dir() -> Path:
+    """The folder of imported tables and data sets: $SUPERNET_DATA, or the user's data folder. It may not exist."""
+    return Path(os.environ.get(ENVIRONMENT) or platformdirs.user_data_path("supernet-study", appauthor=False))
+
+
+def reading_dir() -> Path:
+    """The data folder, to read from; the user's own may not exist yet.
+
+    Raises:
+        UserError: $SUPERNET_DATA names something that is not a folder.
+    """
+    folder = data_dir()
+    if os.environ.get(ENVIRONMENT) and not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise UserError(
+            f"{ENVIRONMENT} names the data folder {folder}, which {what}. Set it to the folder of your tables and data "
+            "sets, make that folder, or unset the variable to use the default folder."
+        )
+    return folder
+
+
+def found(path: Path) -> Path:
+    """The path, or where a relative path leads in the data folder if there is nothing in the working folder."""
+    if path.is_absolute() or path.exists():
+        return path
+    there = data_dir() / path
+    return there if there.exists() else path

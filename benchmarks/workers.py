@@ -1,0 +1,27 @@
+"""Worker processes that do not outlive the process that started them, even if that is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+POLL_SECONDS = 0.25
+"""How often a worker looks whether its parent is still there."""
+
+
+def end_with(parent: int) -> None:
+    """In a new worker process: leave interrupts to the parent, and end when the parent is gone.
+
+    Args:
+        parent: process id of whoever starts the worker.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
