@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from harness.commands.groups import Suggesting
 from harness.commands.progress import bar
 
 
-@click.group()
+@click.group(cls=Suggesting)
 def benchmark() -> None:
     """Ground truth that this project measured itself on the digits task, and how to measure it again."""
 
