@@ -152,7 +152,7 @@ MISTAKES = [
     ({"seeds": [0.5]}, "seeds is [0.5], but must be a list of whole numbers"),
     ({"seeds": [True]}, "seeds is [True], but must be a list of whole numbers"),
     ({"seeds": [-1]}, "seeds is [-1], but must be a list of whole numbers"),
-    ({"seeds": [1, 0, 1]}, "a seed stands there twice"),
+    ({"seeds": [1, 0, 1]}, "a seed is given twice"),
     ({"sample": "half"}, "sample is 'half', but must be `all` or a number of architectures"),
     ({"sample": 1}, "sample is '1', but must be"),
     ({"sample": -5}, "sample is '-5', but must be"),
@@ -171,7 +171,7 @@ MISTAKES = [
     ({"truth": {"dataset": "mnist"}}, "No table at hand has mnist test (mean) for nb201"),
     ({"truth": {"tabel": "tiny"}}, "there is no key 'truth.tabel'; did you mean truth.table?"),
     ({"truth": "tiny"}, "truth must hold keys and values, not 'tiny'"),
-    ({"space": "nb201", "recipe": {"space": "nb201"}}, "space stands there twice"),
+    ({"space": "nb201", "recipe": {"space": "nb201"}}, "space is given twice"),
     ({"plugins": ["nowhere.py"]}, "nowhere.py cannot be read: No such file or directory"),
     ({"plugins": "mine.py"}, "plugins is 'mine.py', but must be a list of files"),
 ]
@@ -192,12 +192,12 @@ def test_an_empty_recipe_is_the_default_one(study):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a list: [", "is no YAML"),
-        (b"\xff\xfe\x00\x01", "is no YAML"),
-        (b"\xe4\xf6", "is no YAML"),
-        (b"", "it is no study"),
-        (b"only words", "it is no study"),
-        (b"[1, 2]", "it is no study"),
+        (b"a list: [", "is not valid YAML"),
+        (b"\xff\xfe\x00\x01", "is not valid YAML"),
+        (b"\xe4\xf6", "is not valid YAML"),
+        (b"", "it is not a study"),
+        (b"only words", "it is not a study"),
+        (b"[1, 2]", "it is not a study"),
         (b"training: {epochs: 3}", "a recipe alone goes to `supernet train`"),
     ],
 )
