@@ -59,7 +59,9 @@ def parse_yaml(text: str) -> Any:
         return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise BadYaml(" ".join(str(error).split())[:400]) from None
-    except (ValueError, OverflowError, RecursionError, TypeError) as error:  # impossible dates, unhashable keys
+    except (BadYaml, MemoryError):
+        raise
+    except Exception as error:  # impossible dates, unhashable keys, and what PyYAML does with tags such as !!bool x
         raise BadYaml(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
 
 

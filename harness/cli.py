@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
-from concurrent.futures import BrokenExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from benchmarks.errors import UserError
+from harness.commands.groups import Suggesting
 
 COMMANDS = {
     "spaces": "Search spaces, their sizes and classes, and the ground truth at hand.",
@@ -27,7 +28,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Suggesting):
     """Imports a sub-command's module only when that sub-command runs, so that start-up stays quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -51,32 +52,40 @@ def supernet() -> None:
 
 
 def main() -> None:
-    """Run the command; errors that the user or the machine caused end in one paragraph and exit status 1."""
+    """Run the command; whatever goes wrong ends in one paragraph and an exit status other than 0."""
+    _print_anything()
     try:
         supernet(standalone_mode=False)
     except UserError as error:
-        click.echo(f"supernet: {error}", err=True)
-        sys.exit(1)
+        _end(str(error))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except BrokenPipeError:  # whoever reads the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except OSError as error:  # a full disk, a folder that may not be written to
-        what = error.strerror or str(error) or type(error).__name__
-        click.echo(f"supernet: {what}{f': {error.filename}' if error.filename else ''}.", err=True)
-        sys.exit(1)
-    except BrokenExecutor:
-        click.echo(
-            "supernet: A worker process ended abruptly: it was killed, or memory ran out (then give fewer --workers). "
-            "What is done so far is kept; the same command goes on.",
-            err=True,
-        )
-        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)
+    except Exception as error:
+        from harness.failures import explained
+
+        _end(explained(error))
+
+
+def _end(problem: str) -> NoReturn:
+    click.echo(f"supernet: {problem}", err=True)
+    sys.exit(1)
+
+
+def _print_anything() -> None:
+    """Characters that the terminal's encoding lacks, such as bytes of a file name that are not UTF-8, come out escaped.
+
+    Otherwise printing them would end the command.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ On one machine, with one version of torch, a training gives the same numbers eve
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,20 +16,23 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from benchmarks.errors import UserError
+from benchmarks.files import replace, write_json
+from benchmarks.plain_yaml import read_yaml
 from benchmarks.spaces import NB201, NB1Shot1, SearchSpace, space
 from benchmarks.tasks.digits import DigitsRecipe
 from benchmarks.truth.shelf import EMBEDDED
 from benchmarks.truth.table import GroundTruth, Measure, write_table
 from benchmarks.versions import DIGITS_VERSION
+from benchmarks.wording import listed, nearest, quoted
 from harness.workers import begin
 from heuristics import recipe as recipes
+from heuristics.ranges import MOST_SEED
 from heuristics.recipe import Recipe
 
 
@@ -65,6 +70,11 @@ class Benchmark:
         return recipes.from_dict(content)
 
 
+KINDS: Mapping[str, type] = {"space": str, "among": str, "architectures": int, "seeds": list, "recipe": dict}
+"""The keys of a benchmark file."""
+MOST_SEEDS = 1_000
+
+
 def load(name: str) -> Benchmark:
     """The benchmark of this name, or of a YAML file.
 
@@ -73,22 +83,42 @@ def load(name: str) -> Benchmark:
     """
     path = Path(name) if name.endswith(".yaml") else EMBEDDED / f"{name}.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise UserError(f"There is no embedded benchmark {name!r}; there are {', '.join(names())}.") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from None
-    wanted = {"space": str, "among": str, "architectures": int, "seeds": list, "recipe": dict}
-    given = content if isinstance(content, dict) else {}
-    wrong = [key for key in wanted if not isinstance(given.get(key), wanted[key])]
-    if wrong or set(given) - set(wanted):
+        content = read_yaml(path)
+    except FileNotFoundError:
+        near = nearest(name, names())
+        hint = f" Did you mean {near}?" if near else ""
         raise UserError(
-            f"{path} is no benchmark: {', '.join(wrong or sorted(set(given) - set(wanted)))} "
-            f"{'missing or of another kind' if wrong else 'unknown'}. It has the keys "
-            f"{', '.join(f'{key} ({kind.__name__})' for key, kind in wanted.items())} and no others."
-        )
-    base = recipes.from_dict({"space": given["space"], **given.pop("recipe")})
-    return Benchmark(name=path.stem, recipe=base, **{**given, "seeds": tuple(given["seeds"])})
+            f"There is no embedded benchmark {quoted(name)}; there are {', '.join(names())}.{hint}"
+        ) from None
+    except OSError as error:
+        raise UserError(f"The benchmark {quoted(name)} cannot be read: {error.strerror}.") from None
+    try:
+        return _benchmark(path.stem, content)
+    except UserError as error:
+        raise UserError(f"{path} is not a benchmark: {error}") from None
+
+
+def _benchmark(name: str, content: Any) -> Benchmark:
+    """The benchmark that a file holds."""
+    given = content if isinstance(content, dict) else {}
+    wanted = ", ".join(f"{key} ({kind.__name__})" for key, kind in KINDS.items())
+    wrong = [key for key, kind in KINDS.items() if type(given.get(key)) is not kind]
+    unknown = [quoted(key) for key in given if key not in KINDS]
+    if wrong or unknown:
+        what = f"{', '.join(wrong)} missing or of another kind" if wrong else f"{listed(unknown)} unknown"
+        raise UserError(f"{what}. It has the keys {wanted} and no others.")
+    seeds, recipe = given["seeds"], given["recipe"]
+    if not seeds or len(seeds) > MOST_SEEDS or not all(type(seed) is int and 0 <= seed <= MOST_SEED for seed in seeds):
+        raise UserError(f"seeds is {quoted(seeds)}, but must be a list of up to {MOST_SEEDS} whole numbers from 0 on.")
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"seeds is {quoted(seeds)}: a seed is given twice.")
+    if "space" in recipe:
+        raise UserError("space is given twice: beside the recipe and in it.")
+    base = recipes.from_dict({"space": given["space"], **recipe})
+    names = space(base.space).subset_names
+    if given["among"] not in names:
+        raise UserError(f"among is {quoted(given['among'])}, but must be one of {', '.join(names)}.")
+    return Benchmark(name, base.space, given["among"], given["architectures"], tuple(seeds), base)
 
 
 def names() -> list[str]:
@@ -97,7 +127,12 @@ def names() -> list[str]:
 
 
 def build(
-    benchmark: Benchmark, folder: Path, *, workers: int = 1, progress: Callable[[int, int], None] | None = None
+    benchmark: Benchmark,
+    folder: Path,
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Train what is missing and write the table: NAME.parquet in `folder`.
 
@@ -105,11 +140,28 @@ def build(
         folder: also holds a file for each training, so that an interrupted build goes on.
         workers: processes, each with one thread.
         progress: called with trainings done and in all.
+        say: called with a sentence about files of trainings that cannot be used; these trainings are made again.
     """
     done = folder / benchmark.name
     done.mkdir(parents=True, exist_ok=True)
     jobs = [(index, seed) for seed in benchmark.seeds for index in benchmark.indices().tolist()]
-    missing = [job for job in jobs if result_of(done, benchmark, *job) is None]
+    missing, outdated, damaged = [], 0, []
+    for job in jobs:
+        found = _read_result(done, benchmark, *job)
+        if isinstance(found, Mapping):
+            continue
+        missing.append(job)
+        if found.kind == "damaged":
+            damaged.append(f"{_path(done, *job).name}: {found.reason}")
+            _move_aside(_path(done, *job))
+        outdated += found.kind == "outdated"
+    if damaged:
+        say(
+            f"{len(damaged):,} trainings have damaged files and are made again ({listed(damaged, 3)}). The damaged "
+            f"files are kept in {done / DAMAGED}."
+        )
+    if outdated:
+        say(f"{outdated:,} trainings are of another recipe or an earlier version of this program and are made again.")
     before = len(jobs) - len(missing)
     problems = train_all(benchmark, missing, done, workers, progress and (lambda n, _: progress(before + n, len(jobs))))
     if problems:
@@ -151,7 +203,6 @@ def train_all(
 
 def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
     """Train one architecture with one seed and leave its results in the folder `done`."""
-    from benchmarks.files import write_json
     from harness.rank import rank
     from harness.study.run import task_of
     from harness.train import Diverged, train
@@ -167,8 +218,8 @@ def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
     for name, images in (("valid", run.task.valid), ("test", run.task.test)):
         run.recipe = run.recipe.override([f"evaluation.images={len(images)}"])
         scores[name] = float(rank(run, [index], images=images).accuracy[0])
-    result = {"recipe": recipe.hash, "index": index, "seed": seed, "train_seconds": round(seconds, 3), **scores}
-    write_json(_path(done, index, seed), result)
+    result = {**_identity(benchmark, index, seed), "train_seconds": round(seconds, 3), **scores}
+    write_json(_path(done, index, seed), {**result, CHECKSUM: _checksum(result)})
 
 
 def assemble(benchmark: Benchmark, folder: Path) -> Path:
@@ -259,16 +310,84 @@ def agreement(table: GroundTruth, dataset: str, split: str, epochs: str) -> dict
     }
 
 
-def _path(done: Path, index: int, seed: int) -> Path:
-    return done / f"{index}-s{seed}.json"
+# ---- files of single trainings ---------------------------------------------------------------------------------------
+
+CHECKSUM = "sha256"
+"""Key of a training's file under which its checksum stands."""
+DAMAGED = "damaged"
+"""Folder to which damaged files are moved."""
+MOST_BYTES = 10_000
+"""Of a training's file, which has a few hundred."""
+MEASURED = {"train_seconds": math.inf, "valid": 100.0, "test": 100.0}
+"""What a training measures -> the largest value; the least is 0."""
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """Why there is no result of a training."""
+
+    kind: Literal["missing", "damaged", "outdated"]
+    reason: str = ""
 
 
 def result_of(done: Path, benchmark: Benchmark, index: int, seed: int) -> Mapping[str, Any] | None:
-    """A training's result; None where there is none whole, or only that of another recipe."""
-    wanted = {"recipe", "index", "seed", "train_seconds", "valid", "test"}
+    """A training's result; None where there is none whole, or only that of another recipe or version."""
+    found = _read_result(done, benchmark, index, seed)
+    return None if isinstance(found, Unusable) else found
+
+
+def _read_result(done: Path, benchmark: Benchmark, index: int, seed: int) -> Mapping[str, Any] | Unusable:
+    """A training's result, or why there is none.
+
+    Raises:
+        OSError: the file is there but cannot be read.
+    """
     try:
-        result: Any = json.loads(_path(done, index, seed).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    whole = isinstance(result, dict) and wanted <= set(result)
-    return result if whole and result["recipe"] == benchmark.spec(index, seed).hash else None
+        with _path(done, index, seed).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        return Unusable("missing")
+    try:
+        result: Any = json.loads(content.decode("utf-8")) if len(content) <= MOST_BYTES else None
+    except (ValueError, RecursionError):
+        return Unusable("damaged", "not valid JSON")
+    if not isinstance(result, dict):
+        return Unusable("damaged", "not a training's result")
+    if CHECKSUM not in result and {"recipe", "index", "seed"} <= set(result):
+        return Unusable("outdated", "without a checksum")
+    if result.pop(CHECKSUM, None) != _checksum(result):
+        return Unusable("damaged", "the checksum does not match")
+    identity = _identity(benchmark, index, seed)
+    if {key: result.get(key) for key in identity} != identity:
+        return Unusable("outdated", "of another recipe or version")
+    for key, most in MEASURED.items():
+        value: Any = result.get(key)
+        if type(value) not in (int, float) or not (0 <= value <= most and math.isfinite(value)):
+            return Unusable("damaged", f"{key} is not a possible value")
+    return result
+
+
+def _identity(benchmark: Benchmark, index: int, seed: int) -> dict[str, Any]:
+    """What a training's result depends on."""
+    from harness.study.spec import FORMAT
+
+    recipe = benchmark.spec(index, seed).hash
+    return {"recipe": recipe, "index": index, "seed": seed, "format": FORMAT, "digits_version": DIGITS_VERSION}
+
+
+def _checksum(result: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
+
+
+def _move_aside(path: Path) -> None:
+    """Move a damaged file to the folder of damaged ones, beside those that are there."""
+    folder = path.parent / DAMAGED
+    folder.mkdir(exist_ok=True)
+    number = 1
+    while (target := folder / f"{path.stem}-{number}{path.suffix}").exists():
+        number += 1
+    replace(path, target)
+
+
+def _path(done: Path, index: int, seed: int) -> Path:
+    return done / f"{index}-s{seed}.json"

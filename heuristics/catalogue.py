@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmarks.errors import UserError
 from benchmarks.spaces import SPACE_NAMES
+from benchmarks.wording import listed, quoted
+from heuristics import registry
 from heuristics.recipe import Recipe, RecipeError
 
 Family = Literal["protocol", "mapping", "low fidelity", "unsaid"]
@@ -48,7 +51,9 @@ class Heuristic:
             RecipeError: no such value, not for the recipe's space, or not together with the rest of the recipe.
         """
         if value not in self.values and self.key is None:
-            raise RecipeError(f"The heuristic {self.name} has no value {value!r}; it has {', '.join(self.values)}.")
+            raise RecipeError(
+                f"The heuristic {self.name} has no value {quoted(value)}; it has {listed(self.values, 40)}."
+            )
         if recipe.space not in self.spaces:
             raise RecipeError(f"The heuristic {self.name} is for {', '.join(self.spaces)}, not for {recipe.space}.")
         return recipe.override(self.values.get(value) or [f"{self.key}={value}"])
@@ -70,7 +75,11 @@ _HEURISTICS = (
             "plain-batch": ("network.bn_affine=false", "network.bn_track=false", "evaluation.bn=batch"),
             "affine-running": ("network.bn_affine=true", "network.bn_track=true", "evaluation.bn=running"),
             "plain-running": ("network.bn_affine=false", "network.bn_track=true", "evaluation.bn=running"),
-            "affine-recalibrated": ("network.bn_affine=true", "evaluation.bn=recalibrate"),
+            "affine-recalibrated": (
+                "network.bn_affine=true",
+                "network.bn_track=false",
+                "evaluation.bn=recalibrate",
+            ),
         },
         f"{YU}; recalibration: Guo et al., ECCV 2020",
     ),
@@ -213,5 +222,11 @@ CATALOGUE: dict[str, Heuristic] = {heuristic.name: heuristic for heuristic in _H
 
 
 def register(heuristic: Heuristic) -> None:
-    """Add a heuristic of one's own, so that studies can name it."""
-    CATALOGUE[heuristic.name] = heuristic
+    """Add a heuristic, so that studies can name it.
+
+    Raises:
+        UserError: another heuristic has this name, or this one has no values.
+    """
+    if not heuristic.values or not all(heuristic.values.values()):
+        raise UserError(f"The heuristic {quoted(heuristic.name)} needs values that each set at least one key.")
+    registry.add(CATALOGUE, heuristic.name, heuristic, "heuristic")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.spaces import SPACE_NAMES
+from benchmarks.wording import did_you_mean, listed, nearest, quoted
+from heuristics.ranges import MOST_PARAMETERS, RANGES, network_parameters
 
 if TYPE_CHECKING:
     from heuristics.recipe import Recipe
+
+SAMPLING_READ: dict[str, frozenset[str]] = {}
+"""Registered law -> those of the keys in `UNREAD` that it reads; `heuristics.samplers.register` adds to it."""
+UNREAD: Mapping[str, object] = {"paths": 1, "per_cell": False, "with_none": True}
+"""Keys of `sampling` that a law may ignore -> the values at which this makes no difference."""
 
 
 def problems(r: Recipe, laws: Sequence[str]) -> Iterable[str]:
@@ -19,58 +25,56 @@ def problems(r: Recipe, laws: Sequence[str]) -> Iterable[str]:
         laws: sampling laws that there are.
     """
     if r.space not in SPACE_NAMES:
-        yield f"there is no space {r.space!r}, only {', '.join(SPACE_NAMES)}"
+        yield f"there is no space {quoted(r.space)}; {did_you_mean(r.space, SPACE_NAMES).removesuffix('.')}"
     if r.sampling.law not in laws:
-        near = difflib.get_close_matches(r.sampling.law, laws, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        yield f"sampling.law is {r.sampling.law!r}, but must be one of {', '.join(laws)}{hint}"
-    for name, value in (
-        ("network.channels", r.network.channels),
-        ("network.cells", r.network.cells),
-        ("training.epochs", r.training.epochs),
-        ("training.batch_size", r.training.batch_size),
-        ("sampling.paths", r.sampling.paths),
-        ("evaluation.images", r.evaluation.images),
-        ("evaluation.batch_size", r.evaluation.batch_size),
-        ("evaluation.recalibration_batches", r.evaluation.recalibration_batches),
-    ):
-        if value < 1:
-            yield f"{name} is {value}, but must be at least 1"
-    for name, rate in (
-        ("network.path_dropout", r.network.path_dropout),
-        ("network.global_dropout", r.network.global_dropout),
-    ):
-        if not 0 <= rate < 1:
-            yield f"{name} is {rate}, but must lie in [0, 1)"
-    t, d = r.training, r.distribution
-    for name, number, low, high in (
-        ("seed", r.seed, 0, None),
-        ("training.learning_rate", t.learning_rate, 0, None),
-        ("training.final_learning_rate", t.final_learning_rate, 0, None),
-        ("training.momentum", t.momentum, 0, None),
-        ("training.weight_decay", t.weight_decay, 0, None),
-        ("training.warmup_epochs", t.warmup_epochs, 0, None),
-        ("training.label_smoothing", t.label_smoothing, 0, 1),
-        ("training.clip", t.clip, 0, None),
-        ("distribution.learning_rate", d.learning_rate, 0, None),
-        ("distribution.weight_decay", d.weight_decay, 0, None),
-        ("distribution.beta1", d.beta1, 0, 1),
-    ):
-        if number is not None and not (low <= number and (high is None or number < high)):
-            yield f"{name} is {number}, but must be at least {low}" + ("" if high is None else f" and below {high:g}")
-    if not 0 < r.task.train_portion <= 1:
-        yield f"task.train_portion is {r.task.train_portion}, but must lie in (0, 1]"
+        near = nearest(r.sampling.law, laws)
+        hint = f" (did you mean {near}?)" if near else ""
+        yield f"sampling.law is {quoted(r.sampling.law)}, but must be one of {listed(laws)}{hint}"
+    wrong = list(_out_of_range(r))
+    yield from wrong
+    if wrong:
+        return  # what follows calculates with these numbers
+    yield from _network_problems(r)
+    yield from _sampling_problems(r)
+    yield from _distribution_problems(r)
+    yield from _training_problems(r)
+
+
+def _out_of_range(r: Recipe) -> Iterable[str]:
+    """Numbers outside of their ranges, and those that are not numbers."""
+    for name, allowed in RANGES.items():
+        *sections, key = name.split(".")
+        value = getattr(getattr(r, sections[0]) if sections else r, key)
+        if value is not None and (problem := allowed.problem(name, value)):
+            yield problem
+
+
+def _network_problems(r: Recipe) -> Iterable[str]:
+    n = r.network
+    weights = network_parameters(r.space, n.channels, n.cells, n.channel_mode != "fixed")
+    if weights > MOST_PARAMETERS:
+        yield (
+            f"network.channels={n.channels:,} and network.cells={n.cells:,} make a network of about {weights:,} "
+            f"weights; at most {MOST_PARAMETERS:,} are supported"
+        )
     if r.space == "nb201":
         if r.network.channel_mode != "fixed":
             yield "network.channel_mode is for the 1Shot1 spaces: no width of nb201 depends on the architecture"
-        if r.network.channels % max(1, r.network.partial_channels):
+        if r.network.channels % r.network.partial_channels:
             yield f"network.channels is {r.network.channels}, not a multiple of partial_channels"
         if r.network.ws_bn:
             yield "network.ws_bn is for the 1Shot1 spaces: an edge of nb201 has one input"
     elif r.network.op_on == "node":
         yield "network.op_on=node is for nb201: the 1Shot1 spaces have their operations on nodes already"
+    if n.partial_channels > 1 and r.space != "nb201":
+        yield "network.partial_channels is for nb201: widths of the 1Shot1 spaces follow from their parents"
+    if n.partial_channels > 1 and n.path_dropout:
+        yield "network.partial_channels and path_dropout do not go together: what passes by would be dropped, too"
     if r.evaluation.bn == "running" and not r.network.bn_track:
         yield "evaluation.bn=running needs network.bn_track=true: without it there are no running statistics"
+
+
+def _sampling_problems(r: Recipe) -> Iterable[str]:
     if r.sampling.batch == "split" and r.sampling.law == "sandwich":
         yield "sampling.batch=split does not go with law=sandwich: students would see other images than their teacher"
     if r.sampling.batch == "split" and r.sampling.law == "distribution" and r.distribution.step == "importance":
@@ -83,7 +87,24 @@ def problems(r: Recipe, laws: Sequence[str]) -> Iterable[str]:
         yield f"sampling.per_cell draws decisions cell by cell, which the law {r.sampling.law} does not"
     if not r.sampling.with_none and r.space != "nb201":
         yield f"sampling.with_none=false is for nb201: {r.space} has no operation none"
-    yield from _distribution_problems(r)
+    if r.sampling.law in SAMPLING_READ:
+        yield from _unread(r)
+
+
+def _unread(r: Recipe) -> Iterable[str]:
+    """Keys that the registered law of the recipe ignores although the recipe sets them."""
+    law = r.sampling.law
+    for key, harmless in UNREAD.items():
+        value = getattr(r.sampling, key)
+        if value != harmless and key not in SAMPLING_READ[law]:
+            yield (
+                f"sampling.{key} is {str(value).lower()}, which the law {law} does not read: leave it at "
+                f"{str(harmless).lower()}. A law that reads it says so when it is registered: "
+                f'register("{law}", …, reads=["{key}"])'
+            )
+
+
+def _training_problems(r: Recipe) -> Iterable[str]:
     if r.training.nesterov and r.training.momentum == 0:
         yield "training.nesterov needs training.momentum above 0"
     if r.training.warmup_epochs >= r.training.epochs:
@@ -92,15 +113,6 @@ def problems(r: Recipe, laws: Sequence[str]) -> Iterable[str]:
 
 def _distribution_problems(r: Recipe) -> Iterable[str]:
     d = r.distribution
-    for name, value in (("samples", d.samples), ("updates", d.updates)):
-        if value < 1:
-            yield f"distribution.{name} is {value}, but must be at least 1"
-    if r.network.partial_channels < 1:
-        yield f"network.partial_channels is {r.network.partial_channels}, but must be at least 1"
-    if r.network.partial_channels > 1 and r.space != "nb201":
-        yield "network.partial_channels is for nb201: widths of the 1Shot1 spaces follow from their parents"
-    if r.network.partial_channels > 1 and r.network.path_dropout:
-        yield "network.partial_channels and path_dropout do not go together: what passes by would be dropped, too"
     if d.model == "none":
         if r.sampling.law == "distribution":
             yield "sampling.law=distribution needs distribution.model"
@@ -132,5 +144,5 @@ def _distribution_problems(r: Recipe) -> Iterable[str]:
         yield "distribution.edge_weights goes with route=mixture and without perturbation"
     if r.network.channel_mode != "fixed" and not sampled:
         yield "distribution.step with gradients mixes widths, which needs network.channel_mode=fixed"
-    if not 0 <= d.start_epoch <= r.training.epochs:
+    if d.start_epoch > r.training.epochs:
         yield f"distribution.start_epoch is {d.start_epoch}, beyond the {r.training.epochs} epochs of training"

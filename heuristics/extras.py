@@ -1,13 +1,17 @@
 """Loss terms and update transforms by name, which recipes list under training.extras.
 
-None ships yet: what the catalogue toggles has keys of its own. A file of one's own registers what it adds.
+None ships yet: what the catalogue toggles has keys of its own. A plug-in registers what it adds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from heuristics.hooks import LossTerm, UpdateTransform
+from benchmarks.errors import UserError
+from benchmarks.wording import listed, nearest, quoted
+from heuristics import registry
+from heuristics.hooks import UPDATE_HOOKS, LossTerm, UpdateTransform
 from heuristics.recipe import Recipe, RecipeError
 
 Extra = LossTerm | UpdateTransform
@@ -16,27 +20,44 @@ EXTRAS: dict[str, Callable[[Recipe], Extra]] = {}
 
 
 def register(name: str, make: Callable[[Recipe], Extra]) -> None:
-    """Add a loss term or update transform, so that recipes can name it."""
-    EXTRAS[name] = make
+    """Add a loss term or update transform, so that recipes can name it.
+
+    Raises:
+        UserError: the name contains a comma, or another extra has it.
+    """
+    if "," in name or name != name.strip():
+        raise UserError(f"The name {quoted(name)} cannot be listed in training.extras: it has a comma or outer spaces.")
+    registry.add(EXTRAS, name, make, "loss term or update transform")
 
 
 def extras_for(recipe: Recipe) -> tuple[list[LossTerm], list[UpdateTransform]]:
-    """The loss terms and the update transforms that a recipe names.
+    """The loss terms and the update transforms that a recipe names; what is both is in both lists.
+
+    A loss term is what can be called, an update transform what has at least one of the methods `after_path`,
+    `before_update` and `after_update`.
 
     Raises:
-        RecipeError: one of the names is not registered.
+        RecipeError: one of the names is not registered, or what it makes is neither of the two.
     """
     terms: list[LossTerm] = []
     transforms: list[UpdateTransform] = []
     for name in filter(None, map(str.strip, recipe.training.extras.split(","))):
         if name not in EXTRAS:
+            near = nearest(name, EXTRAS)
             raise RecipeError(
-                f"training.extras names {name!r}, but registered are: {', '.join(sorted(EXTRAS)) or 'none'}. Is the "
-                "file that registers it listed under `plugins`?"
+                f"training.extras names {quoted(name)}, but registered are: {listed(sorted(EXTRAS)) or 'none'}. "
+                + (f"Did you mean {near}? " if near else "")
+                + "Is the file that registers it listed under `plugins`?"
             )
-        made = EXTRAS[name](recipe)
-        if hasattr(made, "before_update"):
-            transforms.append(made)  # type: ignore[arg-type]
-        else:
+        made: Any = EXTRAS[name](recipe)
+        transforming = any(callable(getattr(made, hook, None)) for hook in UPDATE_HOOKS)
+        if callable(made):
             terms.append(made)
+        if transforming:
+            transforms.append(made)
+        if not (callable(made) or transforming):
+            raise RecipeError(
+                f"The extra {quoted(name)} is neither a loss term nor an update transform: a {type(made).__name__} "
+                f"cannot be called, and has none of the methods {', '.join(UPDATE_HOOKS)}."
+            )
     return terms, transforms

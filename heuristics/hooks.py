@@ -51,7 +51,8 @@ class Path:
     weight: float = 1.0
     """Factor of its loss."""
     role: str = "main"
-    """What losses tell paths apart by: main, teacher, student, …"""
+    """What losses tell paths apart by. A path with the role student learns from the path with the role teacher that
+    stands before it in the same step and saw the same images, under any law; paths of other roles from the labels."""
 
 
 @dataclass
@@ -110,7 +111,7 @@ class StepRule(Protocol):
 
 
 class UpdateTransform(Protocol):
-    """Sees, and may change, what happens to the weights; any of the three may do nothing."""
+    """Sees, and may change, what happens to the weights. A transform needs to have only one of these methods."""
 
     def after_path(self, ctx: Context, path: Path) -> None:
         """After one path's backward pass; gradients of the step so far are in place."""
@@ -120,6 +121,10 @@ class UpdateTransform(Protocol):
 
     def after_update(self, ctx: Context) -> None:
         """The optimiser has stepped."""
+
+
+UPDATE_HOOKS = ("after_path", "before_update", "after_update")
+"""The methods of an UpdateTransform."""
 
 
 class ArchModel(Protocol):

@@ -23,22 +23,24 @@ class CrossEntropy:
 
 
 class InPlaceDistillation:
-    """Students match the softened outputs of the step's teacher on the same images (Yu et al., BigNAS, ECCV 2020)."""
+    """Students match the softened outputs of the step's teacher on the same images (Yu et al., BigNAS, ECCV 2020).
+
+    Paths of other roles get no term.
+    """
 
     def __init__(self) -> None:
         self._teacher: Tensor | None = None
+        self._labels: Tensor | None = None
 
     def __call__(self, ctx: Context, path: Path, logits: Tensor, labels: Tensor) -> Tensor | None:
         if path.role == "teacher":
-            self._teacher = logits.detach().softmax(1)
-        if path.role != "student" or self._teacher is None:
+            self._teacher, self._labels = logits.detach().softmax(1), labels
+        # The same tensor of labels means the same images: every batch, and every part of a split one, has its own.
+        if path.role != "student" or self._teacher is None or self._labels is not labels:
             return None
         return torch.sum(-self._teacher * logits.log_softmax(1), dim=1).mean()
 
 
 def losses_for(recipe: Recipe) -> list[LossTerm]:
-    """The loss terms of a recipe."""
-    terms: list[LossTerm] = [CrossEntropy(recipe.training.label_smoothing)]
-    if recipe.sampling.law == "sandwich":
-        terms.append(InPlaceDistillation())
-    return terms
+    """The loss terms of a recipe; which of them applies to a path is decided by the path's role."""
+    return [CrossEntropy(recipe.training.label_smoothing), InPlaceDistillation()]

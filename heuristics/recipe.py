@@ -8,10 +8,9 @@ gradients of several paths are summed or averaged, whether all cells share one a
 from __future__ import annotations
 
 import dataclasses
-import difflib
+import functools
 import hashlib
 import json
-import os
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -21,11 +20,19 @@ from typing import Any, Literal
 
 import yaml
 
+from benchmarks import files
 from benchmarks.errors import UserError
+from benchmarks.plain_yaml import BadYaml, parse_yaml, read_yaml
+from benchmarks.wording import listed, nearest, quoted
 from heuristics import combinations
+from heuristics.spelling import unknown_key
 
 LAWS = ["uniform", "architectures", "classes", "fair", "sandwich", "fixed", "distribution"]
-"""Sampling laws that there are; `heuristics.samplers.register` adds to them."""
+"""The sampling laws; `heuristics.samplers.register` adds to them."""
+MOST_TEXT = 1_000
+"""Characters of a text in a recipe."""
+MOST_PROBLEMS = 8
+"""Problems that one message lists."""
 
 
 class RecipeError(UserError):
@@ -203,9 +210,14 @@ class Recipe:
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
 
     def __post_init__(self) -> None:
+        for name, kind, value in _fields(self):
+            if not _is_of(kind, value):
+                raise RecipeError(_wrong_kind(name, kind, value))
         problems = list(combinations.problems(self, LAWS))
         if problems:
-            raise RecipeError("The recipe cannot be used: " + "; ".join(problems) + ".")
+            more = len(problems) - MOST_PROBLEMS
+            rest = f"; and {more} more problems" if more > 0 else ""
+            raise RecipeError("The recipe cannot be used: " + "; ".join(problems[:MOST_PROBLEMS]) + rest + ".")
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values, every key present."""
@@ -217,15 +229,13 @@ class Recipe:
         for change in changes:
             name, separator, text = change.partition("=")
             if not separator:
-                raise RecipeError(f"{change!r} is not of the form key=value, such as training.epochs=10.")
+                raise RecipeError(f"{quoted(change)} is not of the form key=value, such as training.epochs=10.")
+            if name not in keys():
+                raise RecipeError(unknown_key(name, keys()))
             *sections, key = name.split(".")
             place = content
             for section in sections:
-                if not isinstance(place.get(section), dict):
-                    raise RecipeError(_unknown(name, _leaves(content)))
                 place = place[section]
-            if key not in place or isinstance(place[key], dict):
-                raise RecipeError(_unknown(name, _leaves(content)))
             place[key] = _value(text)
         return from_dict(content)
 
@@ -239,12 +249,7 @@ class Recipe:
 
     def save(self, path: Path) -> None:
         """Write the recipe as YAML, whole or not at all."""
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            partial.write_text(yaml.safe_dump(self.as_dict(), sort_keys=False), encoding="utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        files.write_text(path, yaml.safe_dump(self.as_dict(), sort_keys=False))
 
     @property
     def hash(self) -> str:
@@ -267,16 +272,46 @@ def _without_defaults(content: Mapping[str, Any], defaults: Mapping[str, Any]) -
     return chosen
 
 
+@functools.cache
+def keys() -> tuple[str, ...]:
+    """All keys of a recipe with their sections, such as training.epochs."""
+    return tuple(name for name, kind, _ in _fields(Recipe()) if not dataclasses.is_dataclass(kind))
+
+
+@functools.cache
+def _hints(section: Any) -> dict[str, Any]:
+    """Name -> type of the fields of a recipe or of one of its sections."""
+    return typing.get_type_hints(section)
+
+
+def _fields(section: Any, prefix: str = "") -> Iterable[tuple[str, Any, Any]]:
+    """Name, type and value of all fields of a recipe, those of a section after the section itself."""
+    for key, kind in _hints(section.__class__).items():
+        value = getattr(section, key)
+        yield f"{prefix}{key}", kind, value
+        if dataclasses.is_dataclass(kind) and isinstance(value, kind):  # type: ignore[arg-type]
+            yield from _fields(value, f"{prefix}{key}.")
+
+
 def load(path: Path) -> Recipe:
-    """Read a recipe from YAML; keys that it leaves out have their defaults."""
+    """Read a recipe from YAML; keys that it leaves out have their defaults.
+
+    Raises:
+        RecipeError: the file cannot be read, is not YAML, or is not a recipe.
+    """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except OSError as error:
         raise RecipeError(f"The recipe {path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, ValueError) as error:  # the latter of text that is not UTF-8, and of impossible dates
-        raise RecipeError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
+    except BadYaml as error:
+        raise RecipeError(str(error)) from None
+    if isinstance(content, Mapping) and "heuristics" in content:
+        raise RecipeError(
+            f"{path} is a study, not a recipe: run it with `supernet study run {path}`. To train one super-net, copy "
+            "the content of its key `recipe` to a file of its own."
+        )
     try:
-        return from_dict(content or {})
+        return from_dict({} if content is None else content)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
 
@@ -289,57 +324,67 @@ def from_dict(content: Mapping[str, Any]) -> Recipe:
 
 def _build(section: Any, content: Any, prefix: str) -> Any:
     if not isinstance(content, Mapping):
-        raise RecipeError(f"{prefix or 'the recipe'} must hold keys and values, not {content!r}.")
-    hints = typing.get_type_hints(section)
+        raise RecipeError(f"{prefix or 'the recipe'} must hold keys and values, not {quoted(content)}.")
+    hints = _hints(section)
     values = {}
     for key, value in content.items():
         name = f"{prefix}.{key}" if prefix else str(key)
         if key not in hints:
-            raise RecipeError(_unknown(name, [f"{prefix}.{k}" if prefix else k for k in hints]))
+            if not prefix and isinstance(value, Mapping) and (meant := nearest(key, hints)):
+                raise RecipeError(f"there is no key {quoted(name)}; did you mean {meant}?")
+            raise RecipeError(unknown_key(name, keys()))
         kind = hints[key]
         values[key] = _build(kind, value, name) if dataclasses.is_dataclass(kind) else _typed(kind, value, name)
     return section(**values)
 
 
 def _typed(kind: Any, value: Any, name: str) -> Any:
-    options = typing.get_args(kind)
-    if typing.get_origin(kind) is Literal:
-        if value not in options:
-            near = difflib.get_close_matches(str(value), options, 1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise RecipeError(f"{name} is {value!r}, but must be one of {', '.join(options)}{hint}.")
-        return value
-    if isinstance(kind, types.UnionType):
-        if value is None:
-            return None
-        (kind,) = (option for option in options if option is not type(None))
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is float and isinstance(value, str):  # YAML reads 1e-3 as text
+    """The value as this type: numbers may be written as whole numbers or text (YAML reads 1e-3 as text).
+
+    Raises:
+        RecipeError: it is of another type.
+    """
+    if float in (kind, *typing.get_args(kind)) and isinstance(value, int | str) and not isinstance(value, bool):
         try:
             return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
-    if type(value) is not kind:
-        raise RecipeError(f"{name} is {value!r}, but must be {kind.__name__}.")
-    return value
+    elif _is_of(kind, value):
+        return value
+    raise RecipeError(_wrong_kind(name, kind, value))
+
+
+def _is_of(kind: Any, value: Any) -> bool:
+    """Whether the value is of a field's type; a whole number is a number, too."""
+    if isinstance(kind, types.UnionType):
+        return any(_is_of(option, value) for option in typing.get_args(kind))
+    if typing.get_origin(kind) is Literal:
+        return isinstance(value, str) and value in typing.get_args(kind)
+    if kind in (int, float):
+        return isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and not (kind is str and len(value) > MOST_TEXT)
+
+
+def _wrong_kind(name: str, kind: Any, value: Any) -> str:
+    """The message about a value of another type than its key's."""
+    options = typing.get_args(kind)
+    if typing.get_origin(kind) is Literal:
+        near = nearest(value, options)
+        hint = f" (did you mean {near}?)" if near else ""
+        return f"{name} is {quoted(value)}, but must be one of {listed(options)}{hint}."
+    if dataclasses.is_dataclass(kind):
+        return f"{name} is {quoted(value)}, but must be a {getattr(kind, '__name__', kind)}."
+    if isinstance(value, str) and len(value) > MOST_TEXT:
+        return f"{name} is a text of {len(value):,} characters; at most {MOST_TEXT:,} are supported."
+    kinds = [getattr(option, "__name__", str(option)) for option in options or [kind] if option is not type(None)]
+    return (
+        f"{name} is {quoted(value)}, but must be {' or '.join(kinds)}{' or null' if len(options) > len(kinds) else ''}."
+    )
 
 
 def _value(text: str) -> Any:
-    """A value as YAML has it; what is no YAML, such as the string of an architecture, is text."""
+    """A value as YAML reads it; what is not YAML, such as the string of an architecture, is text."""
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
+        return parse_yaml(text)
+    except BadYaml:
         return text
-
-
-def _leaves(content: Mapping[str, Any], prefix: str = "") -> list[str]:
-    names = []
-    for key, value in content.items():
-        names += _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
-    return names
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
-    return f"there is no key {name!r}" + (f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}")

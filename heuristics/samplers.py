@@ -6,13 +6,16 @@ RandomNAS (Li and Talwalkar, UAI 2019), the sandwich rule BigNAS (Yu et al., ECC
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.errors import UserError
 from benchmarks.spaces import NB201, SearchSpace
 from benchmarks.spaces.nb201 import CONV1X1, CONV3X3, NONE
+from benchmarks.wording import quoted
+from heuristics import combinations, registry
 from heuristics.hooks import Context, Path, Routing, Sampler
 from heuristics.recipe import LAWS, Recipe, RecipeError
 
@@ -118,9 +121,29 @@ SAMPLERS: dict[str, Callable[[SearchSpace, Recipe, int], Sampler]] = {
 """Law -> how to make its sampler for a space, a recipe, and the number of cells that draw for themselves."""
 
 
-def register(law: str, make: Callable[[SearchSpace, Recipe, int], Sampler]) -> None:
-    """Add a sampling law, so that recipes can name it as sampling.law."""
-    SAMPLERS[law] = make
+def register(law: str, make: Callable[[SearchSpace, Recipe, int], Sampler], *, reads: Collection[str] = ()) -> None:
+    """Add a sampling law, so that recipes can name it as sampling.law.
+
+    Args:
+        make: the law's sampler for a space, a recipe, and the number of cells that draw for themselves.
+        reads: which of the keys `paths`, `per_cell` and `with_none` of `recipe.sampling` the sampler follows. A
+            recipe that sets one of the others is refused, since it would get a new name for the same results.
+
+    Raises:
+        UserError: another law has this name, or `reads` names other keys.
+    """
+    if isinstance(reads, str) or set(reads) - set(combinations.UNREAD):
+        raise UserError(
+            f"The law {quoted(law)} cannot read {quoted(reads)}: `reads` is a list of some of "
+            f"{', '.join(combinations.UNREAD)}."
+        )
+    if law in LAWS and law not in SAMPLERS:
+        raise UserError(f"There is a sampling law {quoted(law)} already: register yours under another name.")
+    built_in = law in LAWS and law not in combinations.SAMPLING_READ
+    registry.add(SAMPLERS, law, make, "sampling law")
+    if built_in:
+        return
+    combinations.SAMPLING_READ[law] = frozenset(reads)
     if law not in LAWS:
         LAWS.append(law)
 

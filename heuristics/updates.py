@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from benchmarks.errors import UserError
-from heuristics.hooks import Context, LossTerm, Path, StepResult, UpdateTransform
+from benchmarks.wording import quoted
+from heuristics.hooks import UPDATE_HOOKS, Context, LossTerm, Path, StepResult, UpdateTransform
 
 
 class Accumulate:
@@ -17,7 +18,9 @@ class Accumulate:
     """
 
     def __init__(self, transforms: Sequence[UpdateTransform] = ()) -> None:
-        self._transforms = transforms
+        self._after_path, self._before_update, self._after_update = (
+            [getattr(transform, hook) for transform in transforms if hasattr(transform, hook)] for hook in UPDATE_HOOKS
+        )
 
     def run(self, ctx: Context, plan: Sequence[Path], losses: Sequence[LossTerm]) -> StepResult:
         training, sampling = ctx.recipe.training, ctx.recipe.sampling
@@ -35,17 +38,35 @@ class Accumulate:
         for path, x, y in zip(plan, images, labels, strict=True):
             logits = ctx.logits(x, path.routing)
             terms = [term for loss in losses if (term := loss(ctx, path, logits, y)) is not None]
+            if not terms:
+                raise UserError(_nothing_to_learn(ctx, path, split))
             loss = torch.stack(terms).sum()
             (loss * (path.weight * share)).backward()
             total = total + loss.detach() / len(plan)
             correct = correct + (logits.detach().argmax(1) == y).sum()
-            for transform in self._transforms:
-                transform.after_path(ctx, path)
-        for transform in self._transforms:
-            transform.before_update(ctx)
+            for after_path in self._after_path:
+                after_path(ctx, path)
+        for before_update in self._before_update:
+            before_update(ctx)
         if training.clip is not None:
             torch.nn.utils.clip_grad_norm_(ctx.network.parameters(), training.clip)
         ctx.optimiser.step()
-        for transform in self._transforms:
-            transform.after_update(ctx)
+        for after_update in self._after_update:
+            after_update(ctx)
         return StepResult(total, correct, sum(map(len, labels)))
+
+
+def _nothing_to_learn(ctx: Context, path: Path, split: bool) -> str:
+    """The message about a path that no loss term applies to."""
+    law = ctx.recipe.sampling.law
+    if path.role != "student":
+        return f"No loss term applies to a path with the role {quoted(path.role)} of the sampling law {law}."
+    if split:
+        return (
+            f"The sampling law {law} plans students, who learn from a teacher on the same images: set "
+            "sampling.batch=whole, since sampling.batch=split gives every path images of its own."
+        )
+    return (
+        f"The sampling law {law} plans a path with the role student without one with the role teacher before it in the "
+        "same step. Plan the teacher first, or register a loss term that applies to students."
+    )

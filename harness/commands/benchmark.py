@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from harness.commands.groups import Suggesting
 from harness.commands.progress import bar
 
 
-@click.group()
+@click.group(cls=Suggesting)
 def benchmark() -> None:
     """Ground truth that this project measured itself on the digits task, and how to measure it again."""
 
@@ -59,5 +60,9 @@ def build(name: str, out: Path, workers: int | None) -> None:
 
     spec = embedded.load(name)
     with bar(f"training {spec.name}") as progress:
-        path = embedded.build(spec, out, workers=workers or os.cpu_count() or 1, progress=progress)
+        path = embedded.build(spec, out, workers=workers or os.cpu_count() or 1, progress=progress, say=_say)
     click.echo(f"wrote {path}")
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from harness.commands.groups import Suggesting
 from harness.commands.progress import bar
 
 
-@click.group()
+@click.group(cls=Suggesting)
 def data() -> None:
     """Fetch, import, list and verify ground truth and data sets."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks.errors import UserError
+from harness.commands.groups import Suggesting
 
 if TYPE_CHECKING:
     from harness.study.executors import Executor
@@ -26,7 +27,7 @@ RESULTS = click.option(
 SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the base recipe.")
 
 
-@click.group()
+@click.group(cls=Suggesting)
 def study() -> None:
     """Vary heuristics around a base recipe, with paired comparisons against real ground truth."""
 
@@ -34,12 +35,11 @@ def study() -> None:
 @study.command("list")
 def list_() -> None:
     """Studies that ship with the project."""
-    import yaml
-
+    from benchmarks.plain_yaml import read_yaml
     from harness.study import plan
 
     for name in plan.studies():
-        title = yaml.safe_load((plan.FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))["title"]
+        title = read_yaml(plan.FOLDER / f"{name}.yaml")["title"]
         click.echo(f"{name:16} {title}")
 
 

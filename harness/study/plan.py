@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
+import datetime
 import hashlib
 import itertools
+import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.errors import UserError
+from benchmarks.plain_yaml import BadYaml, read_yaml
 from benchmarks.truth import shelf
-from benchmarks.wording import quoted
+from benchmarks.wording import did_you_mean, nearest, quoted
 from harness.study.spec import Plugin, RunSpec, Truth
 from heuristics import recipe as recipes
 from heuristics.catalogue import CATALOGUE, Heuristic
+from heuristics.ranges import MOST_EPOCHS
 from heuristics.recipe import Recipe, RecipeError
 
 FOLDER = Path(__file__).parents[1] / "studies"
@@ -27,8 +29,20 @@ Tau = Callable[[RunSpec], float | None]
 """Mean over runs of what a staged plan goes by; None while a result is missing."""
 
 
+MOST_VALUES = 1_000
+"""Values of one heuristic in a study."""
+MOST_SETTINGS = 100_000
+"""Combinations of a grid."""
+MOST_TEXT = 1_000
+"""Characters of a text in a study file."""
+
+
 class StudyError(UserError):
     """A study file that cannot be used; the text says which key and why."""
+
+
+class BadOption(StudyError):
+    """A change of the base recipe, given beside the study file, that cannot be made."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +121,11 @@ def _one_factor(study: Study, tau: Tau) -> Iterator[Setting]:
 
 def _grid(study: Study, tau: Tau) -> Iterator[Setting]:
     """The base, and every combination of values."""
+    combinations = math.prod(len(values) for _, values in study.factors)
+    if combinations > MOST_SETTINGS:
+        raise StudyError(
+            f"The grid of {study.name} has {combinations:,} combinations; at most {MOST_SETTINGS:,} are supported."
+        )
     yield Setting((), study.base)
     seen = {study.base}
     for combination in itertools.product(*(values for _, values in study.factors)):
@@ -187,53 +206,51 @@ def load_study(named: str | Path, overrides: Sequence[str] = ()) -> Study:
         StudyError: there is no such study, or it cannot be used.
     """
     path = Path(named)
-    if not path.is_file() and path.name == str(named):
-        path = FOLDER / f"{named}.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not path.is_file() and path.name == str(named):
+            path = FOLDER / f"{named}.yaml"
+        content = read_yaml(path)
     except FileNotFoundError:
-        near = difflib.get_close_matches(str(named), studies(), 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        near = nearest(named, studies())
+        hint = f" Did you mean {near}?" if near else ""
         raise StudyError(
-            f"There is no study {str(named)!r}: neither a file nor one that ships ({', '.join(studies())}).{hint}"
+            f"There is no study {quoted(str(named))}: neither a file nor one that ships ({', '.join(studies())}).{hint}"
         ) from None
     except OSError as error:
-        raise StudyError(f"The study {path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise StudyError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
+        raise StudyError(f"The study {quoted(str(path), 300)} cannot be read: {error.strerror}.") from None
+    except BadYaml as error:
+        raise StudyError(str(error)) from None
     try:
         return _study(path, content, overrides)
+    except BadOption:
+        raise
     except UserError as error:
         raise StudyError(f"{path}: {error}") from None
 
 
 def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
     if not isinstance(content, Mapping) or "heuristics" not in content:
-        raise StudyError("it is no study: a study names `heuristics` (a recipe alone goes to `supernet train`).")
+        raise StudyError("it is not a study: a study names `heuristics` (a recipe alone goes to `supernet train`).")
     _check_keys(content, KEYS)
-    listed = content.get("plugins") or []
-    if not (isinstance(listed, list) and all(isinstance(name, str) for name in listed)):
-        raise StudyError(f"plugins is {listed!r}, but must be a list of files.")
-    plugins = tuple(Plugin.read(path.parent / name) for name in listed)
-    for plugin in plugins:
-        plugin.load()
+    plugins = _plugins(path.parent, content.get("plugins") or [])
     section = _mapping(content, "recipe")
     if "space" in content and "space" in section:
-        raise StudyError("space stands there twice: beside the recipe and in it.")
-    base = recipes.from_dict({"space": content.get("space", "nb201"), **section}).override(overrides)
+        raise StudyError("space is given twice: beside the recipe and in it.")
+    base = _changed_by(overrides, recipes.from_dict({"space": content.get("space", "nb201"), **section}))
     design = content.get("plan", "one-factor")
     if not (isinstance(design, str) and design in DESIGNS):
-        raise StudyError(f"plan is {design!r}, but must be one of {', '.join(DESIGNS)}.")
+        raise StudyError(f"plan is {quoted(design)}, but must be one of {', '.join(DESIGNS)}.")
     base_seeds, seeds = _seeds(content.get("seeds", [0]))
-    sample = str(content.get("sample", "all"))
-    if sample != "all" and not (sample.isdecimal() and int(sample) > 1):
-        raise StudyError(f"sample is {sample!r}, but must be `all` or a number of architectures.")
+    sample = _text("sample", content.get("sample", "all"))
+    if sample != "all" and not (sample.isdecimal() and len(sample) <= 12 and int(sample) > 1):
+        raise StudyError(f"sample is {quoted(sample)}, but must be `all` or a number of architectures.")
     last_epochs = content.get("last_epochs", 1)
-    if type(last_epochs) is not int or last_epochs < 1:
-        raise StudyError(f"last_epochs is {last_epochs!r}, but must be a whole number of at least 1.")
+    if type(last_epochs) is not int or not 1 <= last_epochs <= MOST_EPOCHS:
+        raise StudyError(f"last_epochs is {quoted(last_epochs)}, but must be a whole number of at least 1.")
+    stem = _printable(path.stem)
     return Study(
-        name=path.stem + ("-" + hashlib.sha256(repr(tuple(overrides)).encode()).hexdigest()[:6] if overrides else ""),
-        title=str(content.get("title", path.stem)),
+        name=stem + ("-" + hashlib.sha256(repr(tuple(overrides)).encode()).hexdigest()[:6] if overrides else ""),
+        title=_text("title", content.get("title", stem)),
         base=base,
         seeds=seeds,
         base_seeds=base_seeds,
@@ -271,7 +288,7 @@ def _seed_list(key: str, content: Any) -> tuple[int, ...]:
             "numbers from 0 on."
         )
     if len(set(content)) < len(content):
-        raise StudyError(f"{key} is {quoted(content)}: a seed stands there twice.")
+        raise StudyError(f"{key} is {quoted(content)}: a seed is given twice.")
     return tuple(content)
 
 
@@ -279,16 +296,48 @@ def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """The keys and values under a key that may be left out."""
     section = content.get(key) or {}
     if not isinstance(section, Mapping):
-        raise StudyError(f"{key} must hold keys and values, not {section!r}.")
+        raise StudyError(f"{key} must hold keys and values, not {quoted(section)}.")
     return section
+
+
+def _plugins(folder: Path, names: Any) -> tuple[Plugin, ...]:
+    """The plug-ins of these file names, imported."""
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise StudyError(f"plugins is {quoted(names)}, but must be a list of files.")
+    plugins = []
+    for name in names:
+        if len(name) > MOST_TEXT or not name.isprintable():
+            raise StudyError(f"plugins names {quoted(name)}, which cannot be the name of a file.")
+        if (folder / name).exists() and not (folder / name).is_file():
+            raise StudyError(f"plugins names {quoted(name)}, which is not a file.")
+        plugins.append(Plugin.read(folder / name))
+        plugins[-1].load()
+    return tuple(plugins)
+
+
+def _changed_by(overrides: Sequence[str], recipe: Recipe) -> Recipe:
+    """The base recipe with the changes that were given beside the study file.
+
+    Raises:
+        BadOption: they cannot be made; the message names them instead of the file.
+    """
+    try:
+        return recipe.override(overrides)
+    except RecipeError as error:
+        given = " ".join(f"--set {change if len(change) <= 80 else quoted(change)}" for change in overrides[:5])
+        raise BadOption(f"The base recipe cannot be changed by {given}: {error}") from None
+
+
+def _printable(name: str) -> str:
+    """A file's name as text; bytes that are not UTF-8 come out escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _check_keys(content: Mapping[str, Any], known: Sequence[str], prefix: str = "") -> None:
     for key in content:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1)
-            hint = f"did you mean {prefix}{near[0]}?" if near else f"there is {', '.join(known)}."
-            raise StudyError(f"there is no key '{prefix}{key}'; {hint}")
+            names = [prefix + name for name in known]
+            raise StudyError(f"there is no key {quoted(prefix + str(key))}; {did_you_mean(prefix + str(key), names)}")
 
 
 def _factors(content: Any, base: Recipe) -> tuple[tuple[Heuristic, tuple[str, ...]], ...]:
@@ -302,19 +351,25 @@ def _factors(content: Any, base: Recipe) -> tuple[tuple[Heuristic, tuple[str, ..
     factors = []
     for name, values in content.items():
         if name not in CATALOGUE:
-            near = difflib.get_close_matches(str(name), CATALOGUE, 1, cutoff=0.4)
+            near = nearest(name, CATALOGUE)
             raise StudyError(
-                f"there is no heuristic {name!r}"
-                + (f"; did you mean {near[0]}?" if near else "; `supernet heuristics` lists them.")
+                f"there is no heuristic {quoted(name)}"
+                + (f"; did you mean {near}?" if near else "; `supernet heuristics` lists them.")
             )
         heuristic = CATALOGUE[name]
         if values is not None and values != "all" and not isinstance(values, list):
-            raise StudyError(f"heuristics.{name} is {values!r}, but must be `all` or a list of values.")
-        wanted = [_text(value) for value in values] if isinstance(values, list) else list(heuristic.values)
+            raise StudyError(f"heuristics.{name} is {quoted(values)}, but must be `all` or a list of values.")
+        if isinstance(values, list) and len(values) > MOST_VALUES:
+            raise StudyError(f"heuristics.{name} has {len(values):,} values; at most {MOST_VALUES:,} are supported.")
+        wanted = (
+            [_text(f"heuristics.{name}", value) for value in values]
+            if isinstance(values, list)
+            else list(heuristic.values)
+        )
         for value in wanted:
             heuristic.apply(base, value)  # says what is wrong, if anything is
             if wanted.count(value) > 1:
-                raise StudyError(f"heuristics.{name} has the value {value} twice.")
+                raise StudyError(f"heuristics.{name} has the value {quoted(value).strip(chr(39))} twice.")
         factors.append((heuristic, tuple(wanted)))
     return tuple(factors)
 
@@ -327,25 +382,36 @@ def _fits(heuristic: Heuristic, base: Recipe, value: str) -> bool:
     return True
 
 
-def _text(value: Any) -> str:
-    """A heuristic's value as the catalogue spells it, where YAML reads true and null as other things than text."""
+def _text(key: str, value: Any) -> str:
+    """A value as text, as the catalogue spells it: true, false and null are words in lower case.
+
+    Raises:
+        StudyError: it is a list, a mapping, or longer than `MOST_TEXT`.
+    """
     if isinstance(value, bool):
         return str(value).lower()
-    return "null" if value is None else str(value)
+    if value is None:
+        return "null"
+    short = isinstance(value, float | datetime.date) or (isinstance(value, int) and value.bit_length() < MOST_TEXT)
+    if not short and not (isinstance(value, str) and len(value) <= MOST_TEXT):
+        raise StudyError(
+            f"{key} has the value {quoted(value)}, but must be text or a number of at most {MOST_TEXT:,} characters."
+        )
+    return str(value)
 
 
 def _truth(content: Mapping[str, Any], base: Recipe) -> Truth:
     _check_keys(content, ("table", "dataset", "split", "epochs", "seed"), "truth.")
-    epochs = content.get("epochs")
+    given = {key: _text(f"truth.{key}", value) for key, value in content.items() if value is not None}
     try:
         measure = shelf.measure_for(
             base.space,
-            content.get("dataset", base.task.name),
-            content.get("split", "test"),
-            None if epochs is None else str(epochs),
-            str(content.get("seed", "mean")),
-            content.get("table"),
+            given.get("dataset", base.task.name),
+            given.get("split", "test"),
+            given.get("epochs"),
+            given.get("seed", "mean"),
+            given.get("table"),
         )
-        return Truth.find(base.space, measure, content.get("table"))
+        return Truth.find(base.space, measure, given.get("table"))
     except UserError as error:
         raise StudyError(f"its ground truth: {error}") from None

@@ -174,10 +174,10 @@ GIVEN = "space: nb201\namong: unique\narchitectures: 4\nseeds: [0]\nrecipe: {}\n
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("space: [nb201\n", "tiny.yaml is not a YAML file: while parsing a flow sequence"),
-        ("- space\n", "is no benchmark: space, among, architectures, seeds, recipe missing or of another kind"),
-        (GIVEN.replace("seeds: [0]", "seeds: 3"), "is no benchmark: seeds missing or of another kind"),
-        (GIVEN + "sedes: [0]\n", "is no benchmark: sedes unknown. It has the keys space"),
+        ("space: [nb201\n", "tiny.yaml is not valid YAML: while parsing a flow sequence"),
+        ("- space\n", "is not a benchmark: space, among, architectures, seeds, recipe missing or of another kind"),
+        (GIVEN.replace("seeds: [0]", "seeds: 3"), "is not a benchmark: seeds missing or of another kind"),
+        (GIVEN + "sedes: [0]\n", "is not a benchmark: 'sedes' unknown. It has the keys space"),
     ],
 )
 def test_a_file_that_is_no_benchmark_is_refused_in_words(text, message, tmp_path):

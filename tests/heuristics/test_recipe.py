@@ -46,7 +46,7 @@ def test_the_hash_names_the_contents():
         ("network.channel_mode=shuffle", "is for the 1Shot1 spaces"),
         ("training.learning_rate=-1", "training.learning_rate is -1.0, but must be at least 0"),
         ("training.clip=-5", "training.clip is -5.0, but must be at least 0"),
-        ("training.label_smoothing=2", "must be at least 0 and below 1"),
+        ("training.label_smoothing=2", "must lie in [0, 1)"),
         ("seed=-1", "seed is -1, but must be at least 0"),
         ("training.warmup_epochs=500", "must be below training.epochs"),
     ],
@@ -85,7 +85,7 @@ def test_files_that_are_no_recipes_are_refused(tmp_path):
     with pytest.raises(RecipeError, match="cannot be read"):
         recipes.load(path)
     path.write_text("training: [1, 2")
-    with pytest.raises(RecipeError, match="is no YAML"):
+    with pytest.raises(RecipeError, match="is not valid YAML"):
         recipes.load(path)
     path.write_text("training: 3")
     with pytest.raises(RecipeError, match="training must hold keys and values"):
@@ -95,7 +95,7 @@ def test_files_that_are_no_recipes_are_refused(tmp_path):
         recipes.load(path)
     for content in (b"\xff\xfe", b"seed: 2020-13-45"):
         path.write_bytes(content)
-        with pytest.raises(RecipeError, match="is no YAML"):
+        with pytest.raises(RecipeError, match="is not valid YAML"):
             recipes.load(path)
     with pytest.raises(RecipeError, match="seed is '2020-13-45'"):
         Recipe().override(["seed=2020-13-45"])
