@@ -36,9 +36,9 @@ def replace(source: Path, target: Path) -> None:
     """Rename a file or folder, durably: its content reaches the disk first, then the rename itself."""
     for path in [source, *source.iterdir()] if source.is_dir() else [source]:
         if path.is_file() or path == source:
-            _sync(path)
+            sync(path)
     source.replace(target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -73,7 +73,7 @@ def file_digests(path: Path, *algorithms: str) -> list[str]:
     return [digest.hexdigest() for digest in digests]
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file or a folder's entries are on the disk; file systems that cannot tell are believed."""
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)

@@ -258,8 +258,17 @@ class Recipe:
         Keys with their default values do not count, so that a key added later leaves the names of recipes that do
         not set it. A default must therefore never change.
         """
-        chosen = _without_defaults(self.as_dict(), Recipe().as_dict())
-        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
+        return hash_of(self.as_dict())
+
+
+def hash_of(content: Mapping[str, Any]) -> str:
+    """The hash of the recipe that `as_dict` described, whether or not its values are known in this process.
+
+    Raises:
+        KeyError: it has keys that this version lacks.
+    """
+    chosen = _without_defaults(content, Recipe().as_dict())
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _without_defaults(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

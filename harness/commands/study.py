@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,8 @@ from benchmarks.errors import UserError
 from harness.commands.groups import Suggesting
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from harness.study.executors import Executor
     from harness.study.plan import Study
     from harness.study.spec import Job
@@ -39,8 +44,7 @@ def list_() -> None:
     from harness.study import plan
 
     for name in plan.studies():
-        title = read_yaml(plan.FOLDER / f"{name}.yaml")["title"]
-        click.echo(f"{name:16} {title}")
+        click.echo(f"{name:16} {read_yaml(plan.FOLDER / f'{name}.yaml')['title']}")
 
 
 @study.command("plan")
@@ -49,24 +53,30 @@ def list_() -> None:
 @RESULTS
 def plan_(name: str, overrides: tuple[str, ...], results: Path) -> None:
     """The runs of the study NAME (a shipped one or a file), with an estimate of their time."""
-    from harness.study.estimate import Stopwatch
+    from harness.commands.progress import bar, duration
+    from harness.study.estimate import Stopwatch, busy
     from harness.study.overview import mean_tau
 
     chosen, store = _open(name, overrides, results)
     rows = chosen.plan(mean_tau(store))
     width = max(len(setting.label) for setting, _ in rows)
-    stopwatch, missing = Stopwatch(), []
-    for setting, spec in rows:
-        if store.whole(spec.hash):
-            time = "there"
-        else:
-            missing.append(stopwatch.seconds(spec))
-            time = f"{missing[-1]:,.0f} s"
-        click.echo(f"{setting.label:{width}}  seed {spec.recipe.seed}  {spec.hash}  {time}")
-    click.echo(
-        f"{len(rows)} runs, {len(missing)} missing: about {sum(missing) / 60:,.0f} minutes on one core of this machine."
-        + (" More follow when these have results." if chosen.design == "staged" else "")
-    )
+    load, stopwatch, missing, lines = busy(), Stopwatch(), [], []
+    with bar("Timing a few steps of every kind of run") as tell:
+        for done, (setting, spec) in enumerate(rows):
+            tell(done, len(rows))
+            if store.whole(spec.hash):
+                needs = "there"
+            else:
+                missing.append(stopwatch.seconds(spec))
+                needs = duration(missing[-1])
+            lines.append(f"{setting.label:{width}}  seed {spec.recipe.seed}  {spec.hash}  {needs}")
+    for line in lines:
+        click.echo(line)
+    needed = f": about {duration(sum(missing))} on one core of this machine" if missing else ""
+    more = " More follow when these have results." if chosen.design == "staged" else ""
+    click.echo(f"{len(rows)} runs, {len(missing)} missing{needed}.{more}")
+    if load and missing:
+        click.echo(load, err=True)
 
 
 @study.command()
@@ -84,7 +94,12 @@ def plan_(name: str, overrides: tuple[str, ...], results: Path) -> None:
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--address", help="Address of the Ray cluster (default: one on this machine).")
 @click.option("--cpus", type=float, default=1, show_default=True, help="CPUs that a run asks Ray for.")
-@click.option("--gpus", type=float, default=0, help="GPUs, or part of one, likewise (default: 1 with --device cuda).")
+@click.option(
+    "--gpus",
+    type=float,
+    default=0,
+    help="GPUs, or a part of one, that a run asks Ray for (default: 1 with --device cuda).",
+)
 def run(
     name: str, overrides: tuple[str, ...], results: Path, executor: str, workers: int | None, device: str,
     address: str | None, cpus: float, gpus: float,
@@ -96,6 +111,7 @@ def run(
     from harness.study.overview import mean_tau
 
     chosen, store = _open(name, overrides, results)
+    _report_folder(chosen, results)
     maker = executor_of(executor, workers, device, address, cpus, gpus)
     store.prepare()
     tried: set[str] = set()
@@ -130,14 +146,15 @@ def status(name: str, overrides: tuple[str, ...], results: Path) -> None:
 def report(name: str, overrides: tuple[str, ...], results: Path) -> None:
     """Write the report of what is done."""
     chosen, store = _open(name, overrides, results)
+    _report_folder(chosen, results)
     _report(chosen, store, results)
 
 
 def _open(name: str, overrides: tuple[str, ...], results: Path) -> tuple[Study, Store]:
+    from harness.study.compared import ComparedStore
     from harness.study.plan import load_study
-    from harness.study.store import Store
 
-    return load_study(name, overrides), Store(results / "runs")
+    return load_study(name, overrides), ComparedStore(results / "runs")
 
 
 def executor_of(name: str, workers: int | None, device: str, address: str | None, cpus: float, gpus: float) -> Executor:
@@ -168,56 +185,109 @@ def make_runs(name: str, store: Store, executor: Executor, specs: Sequence[Job],
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from harness.study.store import Damaged
-
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[now]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bar:
-        overall = bar.add_task(name, total=len(labels), completed=len(labels) - len(specs), now="")
-        shown: dict[str, int] = {}
+    columns = (
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[now]}", markup=False), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as display:
+        overview = _Overview(name, store, [spec.hash for spec in specs], labels, display)
+        executor.make(specs, store.root, overview.finished, overview.tick)
 
-        def tick() -> None:
-            for run, label in labels.items():
-                now = store.progress(run)
-                if now is None or run in done:
-                    continue
-                if run not in shown:
-                    shown[run] = bar.add_task("  " + label, total=1, now="")
-                bar.update(shown[run], completed=now["share"], now=now["text"])  # type: ignore[arg-type]
 
-        done: set[str] = set()
+class _Overview:
+    """Where runs are: bars in a terminal; elsewhere a line per finished run, and one at least every half minute."""
 
-        def finished(run: str, state: str) -> None:
-            done.add(run)
-            bar.advance(overall)
-            if run in shown:
-                bar.remove_task(shown.pop(run))  # type: ignore[arg-type]
-            if state != "done":
-                reason = store.failure(run)
-                if state == "diverged":
-                    with suppress(KeyError, Damaged):
-                        reason = store.read(run).problem
-                unknown = f"The reason could not be written to {store.root}: its disk is full, perhaps."
-                click.echo(f"{labels[run]}: {state}. {reason or unknown}", err=True)
-            elif not console.is_terminal:
-                click.echo(f"{len(done)}/{len(specs)} {labels[run]}", err=True)
+    def __init__(
+        self, name: str, store: Store, wanted: Sequence[str], labels: Mapping[str, str], display: Progress
+    ) -> None:
+        from harness.commands.progress import Lines
 
-        executor.make(specs, store.root, finished, tick)
+        self.store, self.labels, self.display, self.wanted = store, labels, display, wanted
+        self.done: set[str] = set()
+        self._held: set[str] = set()
+        self._shown: dict[str, TaskID] = {}
+        self._overall = display.add_task(name, total=len(labels), completed=len(labels) - len(wanted), now="")
+        self._lines, self._began = Lines(name), time.monotonic()
+        self._looked = -math.inf
+
+    def tick(self) -> None:
+        """Show where the runs in progress are."""
+        if self.display.disable and time.monotonic() - self._looked < 5:
+            return
+        self._looked = time.monotonic()
+        now = self._in_progress()
+        if self.display.disable:
+            texts = [f"{self.labels[run]}: {text}" for run, (_, text) in now.items()]
+            self._lines.tell(self._share(now), "; ".join([f"{len(self.done)} of {len(self.wanted)} runs done", *texts]))
+            return
+        for run, (share, text) in now.items():
+            if run not in self._shown:
+                self._shown[run] = self.display.add_task("  " + self.labels[run], total=1, now="")
+            self.display.update(self._shown[run], completed=share, now=text)
+
+    def finished(self, run: str, state: str) -> None:
+        """Say that a run has ended, or that another process holds it."""
+        if state == "held":
+            if run not in self._held:
+                self._held.add(run)
+                click.echo(f"{self.labels[run]}: another process is making this run; others are made first.", err=True)
+            return
+        self.done.add(run)
+        self.display.advance(self._overall)
+        if run in self._shown:
+            self.display.remove_task(self._shown.pop(run))
+        if state != "done":
+            click.echo(f"{self.labels[run]}: {state}. {self._reason(run, state)}", err=True)
+        elif self.display.disable:
+            click.echo(f"{len(self.done)}/{len(self.wanted)} {self.labels[run]}{self._times()}", err=True)
+
+    def _in_progress(self) -> dict[str, tuple[float, str]]:
+        found = {}
+        for run in self.wanted:
+            if run not in self.done and (now := self.store.progress(run)) is not None:
+                found[run] = now["share"], now["text"]
+        return found
+
+    def _share(self, now: Mapping[str, tuple[float, str]]) -> float:
+        return (len(self.done) + sum(share for share, _ in now.values())) / max(1, len(self.wanted))
+
+    def _times(self) -> str:
+        from harness.commands.progress import duration
+
+        taken, share = time.monotonic() - self._began, self._share(self._in_progress())
+        left = f", about {duration(taken * (1 - share) / share)} left" if 0 < share < 1 else ""
+        return f", after {duration(taken)}{left}"
+
+    def _reason(self, run: str, state: str) -> str:
+        from harness.study.store import Damaged
+
+        reason = self.store.failure(run)
+        if state == "diverged":
+            with suppress(KeyError, Damaged):
+                reason = self.store.read(run).problem
+        return reason or f"The reason could not be written to {self.store.root}: its disk is full, perhaps."
 
 
 def _status(
     chosen: Study, store: Store, name: str, overrides: tuple[str, ...], results: Path, brief: bool = False
 ) -> bool:
+    from harness.commands.progress import bar
     from harness.study.overview import STATES, mean_tau, state_of
 
-    rows = chosen.plan(mean_tau(store))
-    counts = dict.fromkeys(STATES, 0)
-    width = max(len(setting.label) for setting, _ in rows)
-    for setting, spec in rows:
-        state, reason = state_of(spec, store)
-        counts[state] += 1
-        if not brief or state in ("failed", "damaged"):
-            click.echo(f"{setting.label:{width}}  seed {spec.recipe.seed}  {spec.hash}  {state}  {reason}".rstrip())
+    counts, lines = dict.fromkeys(STATES, 0), []
+    with bar("Reading the runs") as tell:
+        rows = chosen.plan(mean_tau(store))
+        width = max(len(setting.label) for setting, _ in rows)
+        for done, (setting, spec) in enumerate(rows):
+            tell(done, len(rows))
+            state, reason = state_of(spec, store)
+            counts[state] += 1
+            if not brief or state in ("failed", "damaged"):
+                line = f"{setting.label:{width}}  seed {spec.recipe.seed}  {spec.hash}  {state}  {reason}"
+                lines.append(line.rstrip())
+    for line in lines:
+        click.echo(line)
     click.echo(f"{len(rows)} runs: " + ", ".join(f"{n} {state}" for state, n in counts.items() if n))
     lacking = counts["failed"] + counts["missing"] + counts["damaged"] > 0
     if lacking:
@@ -227,12 +297,55 @@ def _status(
     return lacking
 
 
-def _report(chosen: Study, store: Store, results: Path) -> None:
-    from harness.report.study import write_report
+def _report_folder(chosen: Study, results: Path) -> Path:
+    """Where the report goes; with a word if the folder of the study's name holds the report of another study."""
+    from benchmarks.wording import quoted
+    from harness.report.study import folder_for, other_study
 
-    out = results / "reports" / chosen.name
+    reports = results / "reports"
+    out = folder_for(chosen, reports)
+    if out.name != chosen.name:
+        other = other_study(reports / chosen.name, chosen)
+        click.echo(
+            f"{reports / chosen.name} holds the report of another study, {quoted(other)}, and is left as it is. "
+            f"The report of this one goes to {out}.",
+            err=True,
+        )
+    return out
+
+
+def _report(chosen: Study, store: Store, results: Path) -> None:
+    from harness.report.study import folder_for, write_report
+
+    out = folder_for(chosen, results / "reports")
     try:
-        write_report(chosen, store, out)
+        with _heartbeat("Writing the report"):
+            write_report(chosen, store, out)
+    except MemoryError:
+        raise UserError(
+            "Memory ran out while the report was made. All runs are kept: `supernet study report` writes it, on a "
+            "machine with more memory if necessary."
+        ) from None
     except OSError as error:
         raise UserError(f"The report cannot be written to {out}: {error.strerror or error}.") from None
     click.echo(f"Report: {out / 'index.html'}")
+
+
+@contextmanager
+def _heartbeat(what: str) -> Iterator[None]:
+    """Say every half minute that work of unknown length goes on."""
+    from harness.commands.progress import EVERY, Lines
+
+    lines, ended = Lines(what), threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(EVERY + 0.1):
+            lines.tell(None, "still at work")
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

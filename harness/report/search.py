@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,18 +12,22 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks.errors import UserError
 from benchmarks.files import write_json, write_text
 from benchmarks.truth.table import Measure
+from benchmarks.wording import listed
 from harness.report import search_figures
 from harness.report.frame import document
 from harness.report.inlined import figure
 from harness.report.markup import ABSENT, Html, bounds, el, escaped, join, number
 from harness.report.tables import latex
+from harness.report.whole import writing
 from harness.search.analysis import NEAR, Entry, Outcome, analyse, gather, wanted
 from harness.search.comparison import Comparison
 from harness.search.ledger import NAMES
 from harness.search.published import PUBLISHED
 from harness.search.truths import Truths
+from harness.study.integrity import read_json
 from harness.study.store import Store
 
 UNDECIDED = 0.95
@@ -35,9 +40,15 @@ def write_search_report(
 ) -> Outcome:  # fmt: skip
     """Analyse what is done and write index.html, figures/, tables/ and report.json to `out`.
 
+    The files are built aside and put in place when all are complete.
+
     Args:
         workers: processes that measure architectures which an embedded table lacks.
         progress: told how many of these are measured, and how many there are.
+
+    Raises:
+        UserError: `out` holds the report of another comparison.
+        OSError: the folder cannot be written to.
     """
     entries = gather(comparison, store)
     truths = [
@@ -48,17 +59,50 @@ def write_search_report(
     problems = [p for truth in truths for p in truth.measure_missing(wanted(entries), workers, progress)]
     outcome = analyse(comparison, entries, truths)
     outcome.notes += [f"A pick has no true accuracy: {problem}" for problem in problems]
-    for folder in (out, out / "figures", out / "tables"):
-        folder.mkdir(parents=True, exist_ok=True)
-    svgs = search_figures.draw(outcome, out / "figures")
     frames = tables(outcome)
-    for name, frame in frames.items():
-        frame.to_csv(out / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-        if name != "curves":  # which no paper prints
-            write_text(out / "tables" / f"{name}.tex", latex(frame.round(3)))
-    write_json(out / "report.json", as_json(outcome, frames))
-    write_text(out / "index.html", _page(outcome, svgs))
+    with writing(out, check=lambda: _check_owner(out, comparison)) as folder:
+        for name in ("figures", "tables"):
+            (folder / name).mkdir()
+        svgs = search_figures.draw(outcome, folder / "figures")
+        for name, frame in frames.items():
+            frame.to_csv(folder / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+            if name != "curves":  # which no paper prints
+                write_text(folder / "tables" / f"{name}.tex", latex(frame.round(3)))
+        write_json(folder / "report.json", as_json(outcome, frames))
+        write_text(folder / "index.html", _page(outcome, svgs).encode("utf-8", "backslashreplace").decode("utf-8"))
     return outcome
+
+
+def _check_owner(out: Path, comparison: Comparison) -> None:
+    """Refuse to replace the report of a comparison by one that is not the same or an extension of it.
+
+    Raises:
+        UserError: it is another comparison, or has fewer algorithms or seeds.
+    """
+    try:
+        there = read_json(out / "report.json").get("comparison")
+    except (OSError, ValueError):  # no report, or one that nobody can read
+        return
+    if not isinstance(there, dict):
+        return
+    own = json.loads(json.dumps(comparison.as_dict()))
+    grows = ("algorithms", "seeds")
+    same = all(there[key] == value for key, value in own.items() if key in there and key not in grows)
+    if same and set(_strings(there.get("algorithms"))) <= set(own["algorithms"]) and _at_most(there, own["seeds"]):
+        return
+    raise UserError(
+        f"{out} holds the report of another comparison, of {listed(_strings(there.get('algorithms'))) or 'nothing'}, "
+        "and is left as it is. The searches of this one are kept: give it another --name, and the report is written "
+        "there."
+    )
+
+
+def _strings(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _at_most(there: Mapping[str, Any], seeds: int) -> bool:
+    return not isinstance(there.get("seeds"), int) or there["seeds"] <= seeds
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------------

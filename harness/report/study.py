@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.errors import UserError
 from benchmarks.files import write_json, write_text
 from benchmarks.spaces import space
+from benchmarks.wording import quoted
 from harness.report import study_figures, tables
 from harness.report.methods import methods
 from harness.report.page import page
+from harness.report.whole import writing
 from harness.study.analysis import Analysis, analyse
+from harness.study.compared import ComparedStore
+from harness.study.integrity import read_json
 from harness.study.overview import mean_tau, state_of
 from harness.study.plan import Study
 from harness.study.run import MEASURES
@@ -25,18 +33,85 @@ SHOWN = 2000
 def write_report(study: Study, store: Store, out: Path, *, resamples: int | None = None) -> Analysis:
     """Analyse what is done and write index.html, figures/, tables/ and report.json to `out`.
 
-    The same runs give the same bytes, but for the times that they took.
+    The files are built aside and put in place when all are complete. The same runs give the same bytes, but for the
+    times that they took. Runs whose metrics do not follow from their scores count as damaged.
+
+    Raises:
+        UserError: no run of the base is done, or `out` holds the report of another study.
+        OSError: the folder cannot be written to.
     """
+    store = ComparedStore(store.root)
     analysis = analyse(study, store, resamples=resamples)
-    for folder in (out, out / "figures", out / "tables"):
-        folder.mkdir(parents=True, exist_ok=True)
-    svgs = study_figures.draw(analysis, out / "figures")
-    tables.write_tables(analysis, out / "tables")
-    write_json(out / "report.json", analysis.as_json())
-    figures = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
-    text = page(analysis.as_json(), _scatter(study, store), figures, methods(study, store, analysis))
-    write_text(out / "index.html", text)
+    content = {**analysis.as_json(), "study": identity(study)}
+    with writing(out, check=lambda: _check_owner(out, study)) as folder:
+        for name in ("figures", "tables"):
+            (folder / name).mkdir()
+        svgs = study_figures.draw(analysis, folder / "figures")
+        tables.write_tables(analysis, folder / "tables")
+        write_json(folder / "report.json", content)
+        figures = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
+        text = page(analysis.as_json(), _scatter(study, store), figures, methods(study, store, analysis))
+        # A title or file name may hold what UTF-8 cannot write, such as a byte that was never text.
+        write_text(folder / "index.html", text.encode("utf-8", "backslashreplace").decode("utf-8"))
     return analysis
+
+
+# ---- whose report it is ----------------------------------------------------------------------------------------------
+
+
+def folder_for(study: Study, reports: Path) -> Path:
+    """Where the report of a study goes: the folder of its name, unless that holds the report of another study.
+
+    Then it is a folder of this name and a few digits that tell the study from others.
+    """
+    for out in (reports / study.name, reports / f"{study.name}-{_digits(study)}"):
+        if other_study(out, study) is None:
+            return out
+    return out
+
+
+def identity(study: Study) -> dict[str, Any]:
+    """What tells a study from others of its name; seeds and values may be added without making it another one."""
+    base = replace(study.base, seed=0)
+    truth = str(study.truth.measure), study.truth.digest
+    protocol = [base.hash, *truth, study.sample, study.last_epochs, [plugin.sha256 for plugin in study.plugins]]
+    return {
+        "title": study.title,
+        "protocol": hashlib.sha256(json.dumps(protocol).encode()).hexdigest()[:12],
+        "heuristics": sorted(heuristic.name for heuristic, _ in study.factors),
+    }
+
+
+def other_study(out: Path, study: Study) -> str | None:
+    """The title of the study whose report `out` holds, if that is not this one's or an earlier version of it."""
+    try:
+        content = read_json(out / "report.json")
+    except (OSError, ValueError):  # no report, or one that nobody can read
+        return None
+    own, there = identity(study), content.get("study")
+    if not isinstance(there, dict):  # written by an earlier version, which did not say
+        return None
+    same = there.get("protocol") == own["protocol"] and there.get("title") == own["title"]
+    names = there.get("heuristics")
+    known = {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    if same and (not known or not own["heuristics"] or known & set(own["heuristics"])):
+        return None
+    return str(there.get("title"))
+
+
+def _digits(study: Study) -> str:
+    return hashlib.sha256(json.dumps(identity(study), sort_keys=True).encode()).hexdigest()[:6]
+
+
+def _check_owner(out: Path, study: Study) -> None:
+    if (other := other_study(out, study)) is not None:
+        raise UserError(
+            f"{out} holds the report of another study, {quoted(other)}, and is left as it is. Rename this study's "
+            "file, or move that report to another folder."
+        )
+
+
+# ---- the page's data -------------------------------------------------------------------------------------------------
 
 
 def _scatter(study: Study, store: Store) -> dict[str, Any]:

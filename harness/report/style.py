@@ -11,6 +11,8 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from benchmarks.files import whole
+
 COLUMN = 3.4
 """Width of a column, inches."""
 PALETTE = sns.color_palette("colorblind")
@@ -46,9 +48,11 @@ def paper() -> Iterator[None]:
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write NAME.png and NAME.svg; the same figure gives the same bytes."""
+    """Write NAME.png and NAME.svg, each whole or not at all; the same figure gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.png", folder / f"{name}.svg"]
-    figure.savefig(paths[0])
-    figure.savefig(paths[1], metadata={"Date": None})
+    paths = []
+    for form, metadata in (("png", None), ("svg", {"Date": None})):
+        paths.append(folder / f"{name}.{form}")
+        with whole(paths[-1]) as partial:
+            figure.savefig(partial, format=form, metadata=metadata)
     return paths

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,22 @@ from heuristics.hooks import Context
 from heuristics.losses import losses_for
 from heuristics.recipe import Recipe
 from heuristics.updates import Accumulate
+
+BUSY = 1.5
+"""Processes that want to run, per core, from which on a machine is too busy to time anything."""
+
+
+def busy() -> str | None:
+    """A sentence about the machine's load if estimates made now will be too long; None if it is low or unknown."""
+    try:
+        load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    except OSError:
+        return None
+    if load <= BUSY * cores:
+        return None
+    return (
+        f"The machine is busy (load {load:.1f} on {cores} core{'s' if cores > 1 else ''}): the estimates are too long."
+    )
 
 
 class Stopwatch:

@@ -1,18 +1,23 @@
-"""Where runs are made: in this process, in local processes, or on a Ray cluster.
+"""Executors make runs in this process, in local processes, or on a Ray cluster.
 
-An executor gets specs and makes them one by one with `execute`, in whatever order and place; results, progress and
-failures are in the store, which all places share.
+An executor gets specs and makes each of them with `execute`, in any order and place; results, progress and failures
+are in the store, which all places share. A run that another process is making waits until others are made.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import signal
+import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import Pipe, current_process, get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,8 +27,20 @@ from harness.study.spec import Job, job
 
 TRIES = 3
 """Times that a run is begun before it counts as failed because its worker died each time."""
+PATIENCE = 5.0
+"""Seconds that a worker waits for a run which another process is making, before it takes another run."""
+TAIL, LINES, LAST = 8192, 4, 500
+"""Bytes of a worker's standard error that are kept, and the last lines and characters of it that a failure quotes."""
+UNGUARDED_STATUS = 87
+"""Exit status of a worker that finds itself starting workers while it imports the script that started it."""
+UNGUARDED = (
+    "The workers ended while they started. They import the script that started them, and this one starts workers when "
+    'it is imported. Put the call that makes runs under `if __name__ == "__main__":`, or use the executor of one '
+    "process."
+)
 Finished = Callable[[str, str], None]
-"""Told the hash of a run and its state: done, diverged or failed."""
+"""Told the hash of a run and its state: done, diverged or failed; or held, as often as another process that makes the
+run keeps a worker from it."""
 
 
 class Executor(Protocol):
@@ -41,7 +58,10 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class InProcess:
-    """One run after the other, here, with as many CPU threads as elsewhere: their number changes the last bits."""
+    """One run after the other in this process.
+
+    It uses as many CPU threads as a worker does, because their number changes the last bits of results.
+    """
 
     device: str = "cpu"
     threads: int = 1
@@ -49,21 +69,29 @@ class InProcess:
     def make(self, specs: Sequence[Job], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
         import torch
 
+        from harness.study.compared import ComparedStore
         from harness.study.run import execute
-        from harness.study.store import Store
 
-        store, before = Store(root), torch.get_num_threads()
+        store, before = ComparedStore(root), torch.get_num_threads()
         torch.set_num_threads(self.threads)
+        waiting = deque(specs)
         try:
-            for spec in specs:
-                finished(spec.hash, execute(spec, store, device=self.device, report=lambda share, text: tick()))
+            while waiting:
+                spec = waiting.popleft()
+                state = execute(
+                    spec, store, device=self.device, report=lambda share, text: tick(), patience=PATIENCE
+                )  # fmt: skip
+                finished(spec.hash, state)
+                if state == "held":
+                    waiting.append(spec)
+                tick()
         finally:
             torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Local processes, each with so many CPU threads; on GPUs they take turns over the devices.
+    """Local processes, each with the given number of CPU threads; on GPUs they take turns over the devices.
 
     A worker that dies takes no run with it: its own is begun again, where its checkpoint left it, in a new worker.
     """
@@ -73,54 +101,129 @@ class Processes:
     threads: int = 1
 
     def make(self, specs: Sequence[Job], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
-        waiting = [(spec, 1) for spec in reversed(specs)]
-        running: dict[Future[str], tuple[int, Job, int]] = {}
-        # A pool for each worker: a pool that loses one of its workers gives up the others, too.
-        pools = [self._pool(number) for number in range(self.workers)]
+        if getattr(current_process(), "_inheriting", False):  # a worker imports the script that started it
+            os._exit(UNGUARDED_STATUS)
+        waiting = deque((spec, 1) for spec in specs)
+        running: dict[Future[str], tuple[_Worker, Job, int]] = {}
+        crew = [_Worker(number, self.threads) for number in range(self.workers)]
         try:
             while waiting or running:
-                idle = set(range(self.workers)) - {number for number, _, _ in running.values()}
-                for number in sorted(idle)[: len(waiting)]:
-                    spec, attempt = waiting.pop()
-                    try:
-                        future = self._submit(pools[number], spec, root)
-                    except BrokenProcessPool:  # its worker died while it had nothing to do
-                        pools[number] = self._pool(number)
-                        future = self._submit(pools[number], spec, root)
-                    running[future] = number, spec, attempt
+                busy = {worker.number for worker, _, _ in running.values()}
+                for worker in [worker for worker in crew if worker.number not in busy][: len(waiting)]:
+                    spec, attempt = waiting.popleft()
+                    running[worker.submit(spec, root, self.device)] = worker, spec, attempt
                 ended, _ = wait(running, timeout=0.25, return_when=FIRST_COMPLETED)
+                for worker in crew:
+                    worker.listen()
                 for future in ended:
-                    number, spec, attempt = running.pop(future)
-                    try:
-                        finished(spec.hash, future.result())
-                    except BrokenProcessPool:
-                        pools[number] = self._pool(number)
-                        self._again(spec, attempt, waiting, root, finished)
+                    worker, spec, attempt = running.pop(future)
+                    self._end(future, worker, spec, attempt, waiting, root, finished)
                 tick()
         finally:
-            for pool in pools:
-                for process in list((getattr(pool, "_processes", None) or {}).values()):
-                    process.kill()  # a run can be killed at any moment
-                pool.shutdown(wait=False, cancel_futures=True)
+            for worker in crew:
+                worker.kill()  # a run can be killed at any moment
 
-    def _pool(self, number: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
+    @staticmethod
+    def _end(
+        future: Future[str], worker: _Worker, spec: Job, attempt: int, waiting: deque[tuple[Job, int]], root: Path,
+        finished: Finished,
+    ) -> None:  # fmt: skip
+        """See what came of a run: its state, or what its worker died of."""
+        try:
+            state = future.result()
+        except BrokenProcessPool:
+            fate = worker.bury()
+            if attempt < TRIES:
+                waiting.appendleft((spec, attempt + 1))
+                return
+            _give_up(spec, root, f"The worker died {attempt} times while it made this run: {fate}")
+            state = "failed"
+        finished(spec.hash, state)
+        if state == "held":
+            waiting.append((spec, attempt))
+
+
+class _Worker:
+    """A process that makes one run at a time, and the end of what it wrote to its standard error.
+
+    It has a pool of its own: a pool that loses one of its processes gives up the others, too.
+    """
+
+    def __init__(self, number: int, threads: int) -> None:
+        self.number, self._threads = number, threads
+        self._start()
+
+    def _start(self) -> None:
+        self._reader, self._writer = Pipe(duplex=False)
+        os.set_blocking(self._reader.fileno(), False)
+        self._said, self._process = b"", None
+        self._pool = ProcessPoolExecutor(
             1,
             mp_context=get_context("spawn"),
             initializer=_start_worker,
-            initargs=(self.threads, os.getpid(), number),
+            initargs=(self._threads, os.getpid(), self.number, self._writer),
         )
 
-    def _submit(self, pool: ProcessPoolExecutor, spec: Job, root: Path) -> Future[str]:
-        return pool.submit(_in_worker, spec.as_dict(), str(root), self.device)
+    def submit(self, spec: Job, root: Path, device: str) -> Future[str]:
+        """Begin a run."""
+        arguments = spec.as_dict(), str(root), device
+        try:
+            future = self._pool.submit(_in_worker, *arguments)
+        except BrokenProcessPool:  # the process died while it had nothing to do
+            self.bury()
+            future = self._pool.submit(_in_worker, *arguments)
+        self._process = next(iter((getattr(self._pool, "_processes", None) or {}).values()), None)
+        return future
 
-    @staticmethod
-    def _again(spec: Job, attempt: int, waiting: list[tuple[Job, int]], root: Path, finished: Finished) -> None:
-        if attempt < TRIES:
-            waiting.append((spec, attempt + 1))
-        else:
-            _give_up(spec, root, attempt)
-            finished(spec.hash, "failed")
+    def listen(self) -> None:
+        """Hand on what the process wrote to its standard error, and keep the end of it."""
+        with suppress(OSError):  # nothing there at the moment
+            while text := os.read(self._reader.fileno(), 1 << 16):
+                self._said = (self._said + text)[-TAIL:]
+                if sys.stderr is not None:
+                    sys.stderr.write(text.decode("utf-8", "replace"))
+                    sys.stderr.flush()
+
+    def bury(self) -> str:
+        """What the process died of, as sentences; the next run gets a new one.
+
+        Raises:
+            UserError: it was started by a script that starts workers whenever it is imported.
+        """
+        if self._process is not None:
+            self._process.join(5)
+        code = None if self._process is None else self._process.exitcode
+        self.listen()
+        said = self._said.decode("utf-8", "replace")
+        self.kill()
+        self._start()
+        if code == UNGUARDED_STATUS:
+            raise UserError(UNGUARDED)
+        return _fate(code, said)
+
+    def kill(self) -> None:
+        """End the process."""
+        for process in list((getattr(self._pool, "_processes", None) or {}).values()):
+            process.kill()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._reader.close()
+        self._writer.close()
+
+
+def _fate(code: int | None, said: str) -> str:
+    """How a process ended, from its exit code, and the last lines of its standard error."""
+    if code is None:
+        how = "it ended for an unknown reason."
+    elif code == -signal.SIGKILL:
+        how = "it was killed (SIGKILL), as the system does when memory runs out. Then try fewer workers."
+    elif code < 0:
+        names = {s.value: s.name for s in signal.Signals}
+        how = f"it was ended by the signal {names.get(-code, -code)}."
+    else:
+        how = f"it ended by itself with exit status {code}."
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    last = " / ".join(lines[-LINES:])
+    return how + (f" Its last words: {last[-LAST:]}" if last else "")
 
 
 @dataclass(frozen=True)
@@ -138,34 +241,47 @@ class Ray:
             raise UserError("The ray executor needs Ray: pip install 'supernet-study[ray]'.") from None
         started = not ray.is_initialized()
         if started:
-            ray.init(address=self.address, log_to_driver=False, include_dashboard=False, configure_logging=False)
+            self._connect(ray)
         try:
             task = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=TRIES - 1)(_on_ray)
-            device = "cuda" if self.gpus else "cpu"
-            running = {
-                task.remote(spec.as_dict(), str(root.resolve()), device, max(1, int(self.cpus))): spec for spec in specs
-            }
+            device, threads = "cuda" if self.gpus else "cpu", max(1, int(self.cpus))
+
+            def begin(spec: Job) -> Any:
+                return task.remote(spec.as_dict(), str(root.resolve()), device, threads)
+
+            running = {begin(spec): spec for spec in specs}
             while running:
                 ended, _ = ray.wait(list(running), timeout=0.25)
                 for reference in ended:
                     spec = running.pop(reference)
                     try:
-                        finished(spec.hash, ray.get(reference))
+                        state = ray.get(reference)
                     except UserError:
                         raise
-                    except ray.exceptions.RayError:
-                        _give_up(spec, root, TRIES)
-                        finished(spec.hash, "failed")
+                    except ray.exceptions.RayError as error:
+                        reason = " ".join(str(error).split())[:LAST]
+                        _give_up(spec, root, f"Ray could not make this run in {TRIES} tries: {reason}")
+                        state = "failed"
+                    finished(spec.hash, state)
+                    if state == "held":
+                        running[begin(spec)] = spec
                 tick()
         finally:
             if started:
                 ray.shutdown()
 
+    def _connect(self, ray: Any) -> None:
+        """Join the cluster of the address, or start one that no other machine can reach and that reports to nobody."""
+        options: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False, "configure_logging": False}
+        if self.address is None and "RAY_ADDRESS" not in os.environ:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            options["_node_ip_address"] = "127.0.0.1"
+        ray.init(address=self.address, **options)
 
-def _give_up(spec: Job, root: Path, tries: int) -> None:
+
+def _give_up(spec: Job, root: Path, problem: str) -> None:
     from harness.study.store import Store
 
-    problem = f"The worker died {tries} times while it made this run (out of memory, perhaps). Try fewer workers."
     with suppress(OSError):  # a full disk: the run stays missing
         Store(root).fail(spec.hash, problem)
 
@@ -178,10 +294,10 @@ def _on_ray(content: dict[str, Any], root: str, device: str, threads: int) -> st
 
 
 def _in_worker(content: dict[str, Any], root: str, device: str) -> str:
+    from harness.study.compared import ComparedStore
     from harness.study.run import execute
-    from harness.study.store import Store
 
-    return execute(job(content), Store(Path(root)), device=_turn(device))
+    return execute(job(content), ComparedStore(Path(root)), device=_turn(device), patience=PATIENCE)
 
 
 _worker_number = 0
@@ -196,8 +312,10 @@ def _turn(device: str) -> str:
     return f"cuda:{_worker_number % max(1, torch.cuda.device_count())}"
 
 
-def _start_worker(threads: int, parent: int, number: int) -> None:
-    """In a new worker."""
+def _start_worker(threads: int, parent: int, number: int, errors: Connection) -> None:
+    """In a new worker: its standard error goes to the pipe, that of a crash included."""
     global _worker_number
     _worker_number = number
+    os.dup2(errors.fileno(), 2)
+    faulthandler.enable()
     workers.begin(parent, threads)

@@ -6,6 +6,8 @@ from harness.study.plan import Tau
 from harness.study.spec import Job, RunSpec
 from harness.study.store import Damaged, Store
 
+QUIET = 120.0
+"""Seconds of silence of a run in progress that `state_of` mentions: its process may be stopped or stuck."""
 STATES = ("done", "diverged", "failed", "damaged", "running", "missing")
 
 
@@ -20,9 +22,17 @@ def state_of(spec: Job, store: Store) -> tuple[str, str]:
     except KeyError:
         pass
     if store.held(run):
-        return "running", (store.progress(run) or {}).get("text", "")
+        return "running", _at_work(store, run)
     problem = store.failure(run)
     return ("failed", problem) if problem else ("missing", "")
+
+
+def _at_work(store: Store, run: str) -> str:
+    """Where a run in progress is, and for how long its process has been silent if that is unusual."""
+    text, quiet = (store.progress(run) or {}).get("text", ""), store.quiet(run)
+    if quiet is None or quiet < QUIET:
+        return str(text)
+    return f"{text}; its process last said so {quiet / 60:,.0f} minutes ago".lstrip("; ")
 
 
 def mean_tau(store: Store) -> Tau:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import time
 import traceback
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.errors import UserError
-from benchmarks.files import write_json
+from benchmarks.files import whole, write_json
 from benchmarks.spaces import space
 from benchmarks.tasks.task import Task, load_task
 from benchmarks.truth.table import GroundTruth
@@ -26,8 +27,8 @@ from harness.rank import rank
 from harness.scores import truth_rows
 from harness.study import store as files
 from harness.study.spec import Job, RunSpec
-from harness.study.store import Damaged, Store
-from heuristics.recipe import TaskSection
+from harness.study.store import Damaged, Held, Store
+from heuristics.recipe import Recipe, TaskSection
 
 Report = Callable[[float, str], None]
 """Told the share done and what is going on."""
@@ -37,15 +38,21 @@ MEASURES = {"loss": "negative_loss", "accuracy": "accuracy"}
 """The metric that a recipe ranks by -> the score that ranks."""
 
 
-def execute(spec: Job, store: Store, *, device: str = "cpu", report: Report | None = None) -> str:
-    """Make the run unless it is there; its state: done, diverged or failed.
+def execute(
+    spec: Job, store: Store, *, device: str = "cpu", report: Report | None = None, patience: float | None = None
+) -> str:
+    """Make the run unless it is there; its state: done, diverged, failed or held.
 
     A failure is noted in the store, never raised, so that one run cannot stop others. Interrupted or killed at any
     moment, the next call goes on from the last epoch.
+
+    Args:
+        patience: seconds to wait for another process that makes this run, after which the state is "held"; without
+            it, the call waits for as long as that takes.
     """
     run = spec.hash
     try:
-        with store.hold(spec) as work:
+        with store.hold(spec, patience) as work:
             try:
                 state = store.read(run).state
                 store.tidy(run)  # a kill may have come between publishing and that
@@ -58,6 +65,11 @@ def execute(spec: Job, store: Store, *, device: str = "cpu", report: Report | No
             state = spec.make(work, device, report or (lambda share, text: None))
             store.publish(run)
             return state
+    except Held:
+        return "held"
+    except MemoryError:
+        problem = "Memory ran out while this run was made. What is done so far is kept. Try fewer workers."
+        trace = traceback.format_exc()
     except UserError as error:
         problem, trace = str(error), ""
     except OSError as error:
@@ -75,6 +87,7 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     recipe = spec.recipe
     table = spec.truth.open(recipe.space)
     indices = spec.architectures(table)
+    _check_images(recipe)
     write_json(work / files.SPEC, spec.as_dict())
     epochs = recipe.training.epochs
     scored_epochs = min(spec.last_epochs, epochs)
@@ -105,13 +118,27 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     if frame is not None and not np.isfinite(frame[list(MEASURES.values())].to_numpy()).all():
         problem, frame = "Scores are not finite: the run diverged at the end. Lower training.learning_rate.", None
     if frame is not None:
-        frame.to_parquet(work / files.SCORES)
+        with whole(work / files.SCORES) as partial:
+            frame.to_parquet(partial)
     write_json(work / files.METRICS, {} if frame is None else measures(spec, table, frame))
     write_json(work / files.LEDGER, _ledger(log, frame))
     write_json(work / files.ENVIRONMENT, {**run_folder.environment(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
     write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
     return state
+
+
+def _check_images(recipe: Recipe) -> None:
+    """Notice before hours of training what scoring would notice after them.
+
+    Raises:
+        UserError: more scoring images are asked for than the task has.
+    """
+    there = len(task_of(recipe.task).valid)
+    if recipe.evaluation.images > there:
+        raise UserError(
+            f"evaluation.images is {recipe.evaluation.images:,}, but there are {there:,} images to score on."
+        )
 
 
 def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any) -> train.Run:
@@ -134,9 +161,8 @@ def _score(run: train.Run, indices: Any, path: Path, progress: Any) -> None:
         run.epoch, scores.indices, scores.accuracy, -scores.loss, scores.seconds, scores.images * scores.distinct,
     )  # fmt: skip
     frame = pd.DataFrame(dict(zip(SCORE_COLUMNS, columns, strict=True)))
-    partial = path.with_suffix(".partial")
-    frame.to_parquet(partial, write_page_checksum=True)
-    partial.replace(path)
+    with whole(path) as partial:
+        frame.to_parquet(partial, write_page_checksum=True)
 
 
 def _read_scores(path: Path) -> pd.DataFrame:
@@ -230,13 +256,26 @@ def task_of(section: TaskSection) -> Task:
 
 @lru_cache(maxsize=1)
 def commit() -> str | None:
-    """The project's commit, with a + where the tree differs from it; None outside a clone."""
-    folder = Path(__file__).parent
-    try:
-        named = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
-            cwd=folder, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
+    """The project's commit, with a + where the tree differs from it; None outside a clone of the project.
+
+    A package that is installed inside another repository, in a virtual environment say, has no commit: that
+    repository's is not the project's.
+    """
+    root = Path(__file__).resolve().parents[2]
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if top is None or not Path(top).samefile(root):
         return None
-    return named.stdout.strip() or None
+    return _git(root, "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints; None if it fails or prints nothing. Variables such as GIT_DIR are not handed on."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        told = subprocess.run(
+            ["git", *arguments],
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return told.stdout.rstrip("\n") or None

@@ -112,6 +112,18 @@ def job(content: Mapping[str, Any]) -> Job:
     return RunSpec.from_dict(content)
 
 
+def hash_of(content: Mapping[str, Any]) -> str:
+    """The hash of the run that `RunSpec.as_dict` described; its plug-ins are not loaded.
+
+    Raises:
+        KeyError: its recipe has keys that this version lacks.
+    """
+    named = {**content, "recipe": recipes.hash_of(content["recipe"])}
+    named["plugins"] = [plugin["sha256"] for plugin in content["plugins"]]
+    named["truth"] = {key: value for key, value in content["truth"].items() if key != "table"}
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """Everything that a run's results depend on."""
@@ -146,10 +158,7 @@ class RunSpec:
     @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits that name the run, wherever its plug-ins lie."""
-        content = {**self.as_dict(), "recipe": self.recipe.hash}
-        content["plugins"] = [plugin.sha256 for plugin in self.plugins]
-        content["truth"].pop("table")
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        return hash_of(self.as_dict())
 
     def make(self, work: Path, device: str, report: Any) -> str:
         """Train, score and measure in the work folder; the state: done or diverged."""

@@ -1,16 +1,14 @@
-"""Where runs lie: one directory per run, under the hash of its spec, which appears whole by one rename.
+"""The folder of all runs: one directory per run, named by the hash of its spec, which appears whole by one rename.
 
 runs/HASH/            a finished run
 runs/.work/HASH/      an unfinished one, with its checkpoint; only the holder of HASH.lock writes there
 runs/.failed/HASH.json   why the last try failed
-runs/.damaged/        what was found damaged, put aside when its run was made again
+runs/.damaged/        damaged runs, moved there when they were made again
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -22,25 +20,55 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.errors import UserError
-from benchmarks.files import write_json
+from benchmarks.files import replace, write_json
+from harness.study.integrity import (
+    ENVIRONMENT,
+    LEDGER,
+    LOG,
+    METRICS,
+    PARTS,
+    RECIPE,
+    SCORES,
+    SPEC,
+    STATUS,
+    SUMS,
+    TRACE,
+    Damaged,
+    digest,
+    is_number,
+    read_json,
+    read_log,
+    verified,
+)
 from harness.study.spec import Job
 
-SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
-    "spec.json",
-    "status.json",
-    "metrics.json",
-    "ledger.json",
-    "environment.json",
-)
-SCORES, TRACE, LOG, RECIPE, SUMS = "scores.parquet", "trace.parquet", "log.jsonl", "recipe.yaml", "checksums.json"
-PARTS = frozenset({SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT, SCORES, TRACE, LOG, RECIPE})
-"""What a finished run is made of; all else in its work folder is for going on with it."""
+__all__ = [
+    "DEFAULT",
+    "ENVIRONMENT",
+    "LEDGER",
+    "LOG",
+    "METRICS",
+    "PARTS",
+    "PROGRESS",
+    "RECIPE",
+    "SCORES",
+    "SPEC",
+    "STATUS",
+    "SUMS",
+    "TRACE",
+    "Damaged",
+    "Held",
+    "Result",
+    "Store",
+    "digest",
+    "read_json",
+]  # fmt: skip
 PROGRESS = "progress.json"
 DEFAULT = Path("results/runs")
 
 
-class Damaged(UserError):
-    """A run directory whose files are not those that were written."""
+class Held(Exception):
+    """Another process is making the run."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +98,7 @@ class Result:
 
     def log(self) -> list[dict[str, Any]]:
         """One entry per epoch of training."""
-        return [json.loads(line) for line in (self.path / LOG).read_text(encoding="utf-8").splitlines()]
+        return read_log(self.path / LOG)
 
 
 class Store:
@@ -119,16 +147,16 @@ class Store:
         path = self.root / run
         if not path.is_dir():
             raise KeyError(run)
-        check(path)
-        status = read_json(path / STATUS)
+        contents = verified(path)
+        status = contents[STATUS]
         return Result(
             path,
-            read_json(path / SPEC),
+            contents[SPEC],
             status["state"],
             status.get("problem"),
-            read_json(path / METRICS),
-            read_json(path / LEDGER),
-            read_json(path / ENVIRONMENT),
+            contents[METRICS],
+            contents[LEDGER],
+            contents[ENVIRONMENT],
         )
 
     def hashes(self) -> list[str]:
@@ -152,8 +180,8 @@ class Store:
     def whole(self, run: str) -> bool:
         """Whether there is a finished, undamaged run of this hash."""
         try:
-            check(self.root / run)
-        except Damaged:
+            self.read(run)
+        except (Damaged, KeyError):
             return False
         return True
 
@@ -171,30 +199,49 @@ class Store:
     def failure(self, run: str) -> str | None:
         """Why the last try of an unfinished run failed."""
         try:
-            return str(read_json(self._failed / f"{run}.json")["problem"])
-        except (OSError, ValueError, KeyError):
+            problem = read_json(self._failed / f"{run}.json").get("problem")
+        except (OSError, ValueError):
             return None
+        return problem if isinstance(problem, str) else None
 
     def progress(self, run: str) -> dict[str, Any] | None:
-        """Where a run in progress is: epoch, epochs, share, text; None where nothing is known."""
+        """Where a run in progress is: `share` of it that is done, from 0 to 1, and `text`; None if nothing is known."""
         try:
-            return read_json(self._work / run / PROGRESS)
+            content = read_json(self._work / run / PROGRESS)
         except (OSError, ValueError):
+            return None
+        share, text = content.get("share"), content.get("text")
+        if not (is_number(share) and 0 <= share <= 1 and isinstance(text, str)):  # type: ignore[operator]
+            return None
+        return {"share": share, "text": text}
+
+    def quiet(self, run: str) -> float | None:
+        """Seconds since a run in progress last told where it is; None if it never did."""
+        try:
+            return max(0.0, time.time() - (self._work / run / PROGRESS).stat().st_mtime)
+        except OSError:
             return None
 
     # ---- writing -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def hold(self, spec: Job) -> Iterator[Path]:
-        """The work folder of a run, to which no other process writes meanwhile; waits while one does."""
+    def hold(self, spec: Job, patience: float | None = None) -> Iterator[Path]:
+        """The work folder of a run, to which no other process writes meanwhile; waits while one does.
+
+        Args:
+            patience: seconds to wait; without it, for as long as the other process holds the run.
+
+        Raises:
+            Held: it still does after that time.
+        """
         run = spec.hash
         self.prepare()
         with (self._work / f"{run}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _lock(lock.fileno(), patience)
             try:
                 yield self._work / run
             except Exception:
-                for path in (self._work / run).glob(".*.partial"):  # what fills a full disk, perhaps
+                for path in (self._work / run).glob(".*.partial"):  # perhaps what fills a full disk
                     path.unlink(missing_ok=True)
                 raise
 
@@ -207,9 +254,9 @@ class Store:
     def publish(self, run: str) -> None:
         """Give a work folder its final name, with checksums of the parts of the run; then drop what else is there."""
         folder, final = self._work / run, self.root / run
-        sums = {path.name: _digest(path) for path in sorted(folder.iterdir()) if path.name in PARTS}
+        sums = {path.name: digest(path) for path in sorted(folder.iterdir()) if path.name in PARTS}
         write_json(folder / SUMS, sums)
-        folder.replace(final)
+        replace(folder, final)
         self.tidy(run)
 
     def tidy(self, run: str) -> None:
@@ -226,38 +273,16 @@ class Store:
         write_json(self._failed / f"{run}.json", {"problem": problem, "trace": trace})
 
 
-def check(path: Path) -> None:
-    """Compare a run directory with its checksums.
-
-    Raises:
-        Damaged: they do not agree.
-    """
-    try:
-        sums = read_json(path / SUMS)
-        for name, digest in sums.items():
-            if _digest(path / name) != digest:
-                raise Damaged(f"The run {path} is damaged: {name} was altered. `supernet study run` makes it again.")
-        missing = {SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT, LOG} - set(sums)
-        if missing:
-            raise ValueError(f"{', '.join(sorted(missing))} is not among its files")
-        contents = {name: read_json(path / name) for name in (SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT)}
-        status = contents[STATUS]
-        if status["run"] != path.name:
-            raise ValueError(f"it holds the run {status['run']}")
-        made = TRACE if contents[SPEC].get("kind") == "search" else SCORES
-        if status["state"] == "done" and made not in sums:
-            raise ValueError(f"{made} is not among its files")
-    except (OSError, ValueError, AttributeError, KeyError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        name = f" ({Path(error.filename).name})" if isinstance(error, OSError) and error.filename else ""
-        raise Damaged(f"The run {path} is damaged: {reason}{name}. `supernet study run` makes it again.") from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The contents of a JSON file."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _lock(descriptor: int, patience: float | None) -> None:
+    if patience is None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise Held from None
+            time.sleep(min(0.1, patience))

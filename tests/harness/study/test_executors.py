@@ -1,9 +1,10 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tiny import Killer, begin, changed, make_with_a_worker, outcome, wait_for
 from benchmarks.errors import UserError
 from harness.study import executors
 from harness.study.executors import InProcess, Processes, Ray
+from harness.study.store import Store
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def test_every_run_is_made_here_and_told_of_whatever_threads_there_are(specs, st
 
 # ---- who is begun again, with workers that only play -----------------------------------------------------------------
 
-DIES, DIES_ONCE, RAISES = 0, 1, 2
+DIES, DIES_ONCE, RAISES, LAST_WORDS, ABORTS, HELD = range(6)
 
 
 @pytest.fixture
@@ -46,17 +48,22 @@ def play(spec, store, monkeypatch):
     monkeypatch.setattr(executors, "_in_worker", tiny.play)
     monkeypatch.setattr(executors, "_start_worker", tiny.rest)
 
+    told = []
+
     def play(workers, seeds, after=lambda: None):
         runs = {changed(spec, f"seed={seed}").hash: seed for seed in seeds}
         states = {}
 
         def finished(run, state):
+            told.append((runs[run], state))
             states[runs[run]] = state
             after()
 
         Processes(workers).make([changed(spec, f"seed={seed}") for seed in seeds], store.root, finished, lambda: None)
-        return states, Counter(map(int, (store.root / "made").read_text().split()))
+        made = store.root / "made"
+        return states, Counter(map(int, made.read_text().split()) if made.exists() else ())
 
+    play.told = told
     return play
 
 
@@ -66,6 +73,74 @@ def test_a_run_that_kills_its_worker_every_time_fails_alone(play, spec, store):
     assert made == dict.fromkeys((11, 12, 13, 14), 1)
     assert store.failure(spec.hash).startswith("The worker died 3 times while it made this run")
     assert len(list((store.root / ".failed").iterdir())) == 1
+
+
+def test_why_a_worker_died_is_said_as_far_as_it_is_known(play, spec, store, monkeypatch):
+    start = executors._start_worker
+    monkeypatch.undo()
+    monkeypatch.setattr(executors, "_in_worker", tiny.play)
+    assert start is tiny.rest, "the true one redirects the standard error"
+    killed, spoke, aborted = (changed(spec, f"seed={seed}") for seed in (DIES, LAST_WORDS, ABORTS))
+    Processes(1).make([killed, spoke, aborted], store.root, lambda *_: None, lambda: None)
+    assert store.failure(killed.hash) == (
+        "The worker died 3 times while it made this run: it was killed (SIGKILL), as the system does when memory runs "
+        "out. Then try fewer workers."
+    )
+    said = store.failure(spoke.hash)
+    assert "it ended by itself with exit status 7. Its last words: " in said
+    assert said.endswith("xxx / no more [/red] room")
+    assert len(said) < 700
+    said = store.failure(aborted.hash)
+    assert "ended by the signal SIGABRT. Its last words: " in said
+    assert "tiny.py" in said, "the stack of the crash"
+
+
+def test_a_run_that_another_process_makes_waits_until_others_are_made(play):
+    states, made = play(1, [HELD, 11, 12])
+    assert states == dict.fromkeys((HELD, 11, 12), "done")
+    assert made == {HELD: 1, 11: 1, 12: 1}
+    assert play.told == [(HELD, "held"), (11, "done"), (12, "done"), (HELD, "done")]
+
+
+def test_a_run_that_is_held_is_left_and_made_later(specs, store, undisturbed, monkeypatch):
+    monkeypatch.setattr(executors, "PATIENCE", 0.05)
+    told, held = [], ExitStack()
+    held.enter_context(Store(store.root).hold(specs[0]))
+
+    def finished(run, state):
+        told.append((run, state))
+        if state == "done":
+            held.close()
+
+    InProcess().make(specs[:2], store.root, finished, lambda: None)
+    assert told == [(specs[0].hash, "held"), (specs[1].hash, "done"), (specs[0].hash, "done")]
+    assert outcome(store, specs[0].hash) == outcome(undisturbed, specs[0].hash)
+
+
+UNGUARDED = """
+from pathlib import Path
+from harness.study.executors import Processes
+
+class Nothing:
+    hash = "0"
+    def as_dict(self):
+        return {}
+
+print("imported", flush=True)
+Processes(1).make([Nothing()], Path("runs"), print, lambda: None)
+"""
+
+
+def test_a_script_that_starts_workers_when_it_is_imported_is_told_so(tmp_path):
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.splitlines() == ["imported"] * 2
+    assert done.stderr.count("Traceback") == 1, "that of the script itself"
+    assert "UserError: Workers import the script that starts them" in done.stderr
+    assert "if __name__ == " in done.stderr
 
 
 def test_a_run_whose_worker_died_once_is_begun_again(play, store):
@@ -134,20 +209,41 @@ def working_on_ray():
     return [pid for pid in busy if ours(pid)]
 
 
-@pytest.fixture
-def cluster(truth):
-    ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False, configure_logging=False)
-    yield
-    ray.shutdown()
+def open_to_others():
+    """Addresses at which processes that this one started, however long ago, listen to other machines."""
+    inodes = set()
+    for path in Path("/proc").iterdir():
+        with suppress(OSError):
+            if path.name.isdigit() and b"ray" in (path / "cmdline").read_bytes():
+                inodes |= {os.readlink(link) for link in (path / "fd").iterdir()}
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in (Path("/proc/net") / table).read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A" and f"socket:[{rest[5]}]" in inodes:
+                found.append(local.split(":")[0])
+    assert found, "there are listeners"
+    # 127.0.0.1 in IPv4, and mapped into IPv6
+    return [address for address in found if address not in ("0100007F", "0000000000000000FFFF00000100007F")]
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_ray_gives_the_same_results_though_one_worker_is_killed(cluster, specs, store, undisturbed):
-    states, killer = {}, Killer(store, working_on_ray)
+def test_ray_gives_the_same_results_though_one_worker_is_killed(specs, store, undisturbed, truth, monkeypatch):
+    ray = pytest.importorskip("ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    states, killer, exposed = {}, Killer(store, working_on_ray), []
+
+    def tick():
+        if killer.killed and not exposed:
+            exposed.append(open_to_others())
+
     killer.start()
-    Ray().make(specs, store.root, states.__setitem__, lambda: None)
+    Ray().make(specs, store.root, states.__setitem__, tick)
     killer.join()
+    assert not ray.is_initialized()
+    assert exposed == [[]]
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert killer.killed
     assert states == dict.fromkeys((spec.hash for spec in specs), "done")
     assert list((store.root / ".failed").iterdir()) == []

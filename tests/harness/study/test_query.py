@@ -224,7 +224,7 @@ def test_runs_of_another_version_keep_the_keys_that_this_one_lacks(store):
     spec["recipe"]["training"] |= {"ema": 0.5, "clip": "none"}
     folder = store.root / run
     files.write_json(folder / files.SPEC, spec)
-    sums = {path.name: files._digest(path) for path in folder.iterdir() if path.name != files.SUMS}
+    sums = {path.name: files.digest(path) for path in folder.iterdir() if path.name != files.SUMS}
     files.write_json(folder / files.SUMS, sums)
     frame = query(store, "SELECT * FROM runs JOIN changes USING (hash) ORDER BY seed")
     assert frame["training_clip"].tolist() == ["5.0", "none"]
@@ -241,7 +241,8 @@ def reports(store, **changes):
     runs = {
         rate: query(
             store,
-            f"SELECT hash, seed FROM runs WHERE space = 'nb201' AND training_learning_rate = {rate} AND NOT network_bn_track",
+            f"SELECT hash, seed FROM runs WHERE space = 'nb201' AND training_learning_rate = {rate} "
+            "AND NOT network_bn_track",
         )
         for rate in (0.025, 0.1)
     }

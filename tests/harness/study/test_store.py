@@ -123,7 +123,7 @@ DAMAGE = {
 def resigned(run, name, text):
     (run / name).write_text(text)
     sums = json.loads((run / "checksums.json").read_text())
-    files.write_json(run / "checksums.json", sums | {name: files._digest(run / name)})
+    files.write_json(run / "checksums.json", sums | {name: files.digest(run / name)})
 
 
 @pytest.mark.parametrize("kind", DAMAGE)

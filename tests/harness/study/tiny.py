@@ -112,6 +112,7 @@ def play(content, root, device):
     """A run of a worker that does nothing but what its seed says: dies, dies once, raises, or takes its time."""
     from benchmarks.errors import UserError
 
+    mark = Path(root) / "elsewhere"
     match content["recipe"]["seed"]:
         case 0:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -122,9 +123,17 @@ def play(content, root, device):
                 os.kill(os.getpid(), signal.SIGKILL)
         case 2:
             raise UserError("The plug-in has changed.")
+        case 3:
+            os.write(2, b"first line\n" + b"x" * 100_000 + b"\nno more [/red] room\n")
+            os._exit(7)
+        case 4:
+            os.abort()
+        case 5 if not mark.exists():  # until another run is done
+            return "held"
     time.sleep(0.2)
     with (Path(root) / "made").open("a") as file:
         file.write(f"{content['recipe']['seed']}\n")
+    mark.touch()
     return "done"
 
 

@@ -1,0 +1,58 @@
+"""A store that also compares the metrics of a run with its scores, for whoever draws conclusions from them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from harness import metrics
+from harness.study.integrity import LOG, METRICS, SCORES, SPEC, STATUS, once, read_log, verified
+from harness.study.run import MEASURES
+from harness.study.spec import FORMAT
+from harness.study.store import Result, Store
+
+TOLERANCE = 1e-9
+
+
+class ComparedStore(Store):
+    """The runs under one folder; those whose metrics do not follow from their scores count as damaged."""
+
+    def read(self, run: str) -> Result:
+        """A finished run.
+
+        Raises:
+            KeyError: there is none of this hash.
+            Damaged: its files were altered or are missing, or contradict each other.
+        """
+        result = super().read(run)
+        once(_compare, result.path)
+        return result
+
+
+def _compare(path: Path) -> None:
+    contents = verified(path)
+    spec, found = contents[SPEC], contents[METRICS]
+    if spec.get("kind") == "search":
+        return
+    if spec.get("format") != FORMAT:
+        raise ValueError(f"it was made by another version, whose runs have the format {spec.get('format')}")
+    if contents[STATUS]["state"] != "done":
+        return
+    epochs, log = spec["recipe"]["training"]["epochs"], read_log(path / LOG)
+    if log and len(log) != epochs:
+        raise ValueError(f"{LOG} has {len(log)} of {epochs} epochs")
+    frame = pd.read_parquet(path / SCORES)
+    score = MEASURES[spec["recipe"]["evaluation"]["metric"]]
+    taus = [metrics.kendall_tau(part[score], part["true"]) for _, part in frame.groupby("epoch")]
+    said = found["kendall_tau_by_epoch"]
+    if len(said) != len(taus) or not all(map(_near, said, taus)) or not _near(found["kendall_tau"], taus[-1]):
+        raise ValueError(f"{METRICS} does not follow from {SCORES}: Kendall's tau of the scores is {taus[-1]:.4f}")
+    last = frame[frame["epoch"] == frame["epoch"].max()]
+    if found.get("architectures") != len(last):
+        raise ValueError(f"{METRICS} does not follow from {SCORES}, which has {len(last):,} architectures")
+
+
+def _near(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=0, abs_tol=TOLERANCE)
