@@ -1,7 +1,9 @@
 """The one training loop: super-nets, and single architectures, which are super-nets with one path.
 
-A run is deterministic for a seed on a machine. Everything random in an epoch depends on the seed and the epoch
-alone, so that a run resumed from the checkpoint of any epoch ends with the same bits as one that never stopped.
+Everything random in an epoch depends on the seed and the epoch alone, so that a run resumed from the checkpoint of any
+epoch draws what one that never stopped draws. On a CPU both end with the same bits, given the same machine and number
+of threads. On a GPU they need not: cuDNN may choose another algorithm, and some sums are added up in no fixed order.
+Nothing is set against that here; `run_folder.environment` records what torch is set to.
 """
 
 from __future__ import annotations
@@ -9,8 +11,10 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,8 +91,8 @@ def start(recipe: Recipe, *, task: Task | None = None, device: str | torch.devic
     if task is None:
         task = load_task(**dataclasses.asdict(recipe.task))
     task = task.to(device)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+    with _own_random_numbers(torch.device("cpu")):
+        _seed(torch.device("cpu"), recipe.seed)
         network = build_network(recipe, task.classes).to(device)
         learner = learner_for(space(recipe.space), recipe)
     t = recipe.training
@@ -108,6 +112,26 @@ def start(recipe: Recipe, *, task: Task | None = None, device: str | torch.devic
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
     return Run(recipe, task, network, optimiser, learner)
+
+
+@contextmanager
+def _own_random_numbers(device: torch.device) -> Iterator[None]:
+    """Leave the caller's generators as they were: torch's of the CPU and of this device, NumPy's and Python's."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    """Seed torch's generators of the CPU and of this device; `torch.manual_seed` would seed those of all devices."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
 
 
 def usable(device: str | torch.device) -> torch.device:
@@ -145,12 +169,29 @@ def train(
 
     Raises:
         Diverged: the loss is not finite; `out` is marked so.
+        DamagedCheckpoint: the checkpoint in `out` is not what was written. It has been renamed, so that the same call
+            trains from the beginning.
         UserError: `out` holds a run already, or one of another recipe.
     """
     run = start(recipe, task=task, device=device)
     if out is not None:
         folder.prepare(run, out, resume)
-    law = law_of(run)
+    with _own_random_numbers(run.device):
+        _train(run, out, progress, after_epoch)
+    if out is not None:
+        folder.write_log(run, out)  # again, where what was killed had its last checkpoint, but not the log
+        folder.write_status(out, "trained", recipe.hash, run.epoch, run.device)
+    return run
+
+
+def _train(
+    run: Run,
+    out: Path | None,
+    progress: Callable[[Progress], None] | None,
+    after_epoch: Callable[[Run], None] | None,
+) -> None:
+    """Train the epochs that are left, with a checkpoint of each."""
+    recipe, law = run.recipe, law_of(run)
     extra_terms, transforms = extras_for(recipe)
     rule = Accumulate(transforms) if transforms or extra_terms else _step_rule(run)
     terms = [*losses_for(recipe), *extra_terms]
@@ -161,7 +202,7 @@ def train(
     for epoch in range(run.epoch, recipe.training.epochs):
         ctx.epoch, ctx.step = epoch, epoch * steps_per_epoch
         ctx.rng = np.random.default_rng([recipe.seed, epoch])
-        torch.manual_seed(recipe.seed * 1_000_003 + epoch)  # dropout, and draws from a distribution
+        _seed(run.device, recipe.seed * 1_000_003 + epoch)  # dropout, and draws from a distribution
         ctx.other = _other_batches(run, epoch)
         meter = _Meter(ctx, progress)
         try:
@@ -174,16 +215,17 @@ def train(
             after_epoch(run)
         if out is not None:
             folder.save(run, out)
-    if out is not None:
-        folder.write_log(run, out)  # again, where what was killed had its last checkpoint, but not the log
-        folder.write_status(out, "trained", run)
-    return run
 
 
 def open_run(out: Path, *, device: str | torch.device = "cpu", task: Task | None = None) -> Run:
-    """The run of a folder, with its trained weights."""
+    """The run of a folder, with its trained weights.
+
+    Raises:
+        UserError: the folder holds no run, or no checkpoint of its recipe.
+        DamagedCheckpoint: the checkpoint is not what was written.
+    """
     if not (out / folder.RECIPE).exists():
-        raise UserError(f"{out} is no run folder: it has no {folder.RECIPE}. Make one with `supernet train`.")
+        raise UserError(f"{out} is not a run folder: it has no {folder.RECIPE}. Make one with `supernet train`.")
     run = start(recipes.load(out / folder.RECIPE), device=device, task=task)
     folder.restore(run, out)
     return run
@@ -214,17 +256,16 @@ def _epoch(run: Run, ctx: Context, law: Sampler, rule: StepRule, terms: Sequence
 
 
 def _diverged(run: Run, out: Path | None, ctx: Context, meter: _Meter, what: NotFinite) -> Diverged:
-    """Mark the run so."""
-    run.epoch = ctx.epoch + 1
+    """Mark the run so; the log also has what the epoch that diverged took, which is not a whole one."""
     run.log.append(meter.epoch_entry())
     problem = (
-        f"{what} in epoch {run.epoch} by step {ctx.step:,}: the run diverged. Lower training.learning_rate, or clip "
-        "gradients (training.clip)."
+        f"{what} in epoch {ctx.epoch + 1} by step {ctx.step:,}: the run diverged. Lower training.learning_rate, or "
+        "clip gradients (training.clip)."
     )
     if out is None:
         return Diverged(problem)
     folder.write_log(run, out)
-    folder.write_status(out, "diverged", run, problem)
+    folder.write_status(out, "diverged", run.recipe.hash, run.epoch, run.device, problem=problem)
     return Diverged(f"{problem} The log is in {out / folder.LOG}.")
 
 

@@ -52,7 +52,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     write_json(work / files.LEDGER, spent)
     write_json(work / files.ENVIRONMENT, {**run_folder.environment(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
-    write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
+    run_folder.write_status(work, state, None, None, device, problem=problem, run=spec.hash)
     return state
 
 

@@ -112,8 +112,9 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         run = _train(recipe, work, device, training, scored)
         log = run.log
     except train.Diverged:
-        problem = str(files.read_json(work / run_folder.STATUS)["problem"])
+        problem = str(run_folder.read_status(work)["problem"])
         log = run_folder.read_log(work)
+    epochs_done = run_folder.read_status(work)["epochs_done"]
     frame = _gathered(spec, table, indices, work) if problem is None else None
     if frame is not None and not np.isfinite(frame[list(MEASURES.values())].to_numpy()).all():
         problem, frame = "Scores are not finite: the run diverged at the end. Lower training.learning_rate.", None
@@ -124,7 +125,7 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     write_json(work / files.LEDGER, _ledger(log, frame))
     write_json(work / files.ENVIRONMENT, {**run_folder.environment(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
-    write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
+    run_folder.write_status(work, state, recipe.hash, epochs_done, device, problem=problem, run=spec.hash)
     return state
 
 
