@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import yaml
 from benchmarks.errors import UserError
 from benchmarks.files import write_json, write_text
 from benchmarks.truth.table import Measure
-from benchmarks.wording import listed
 from harness.report import search_figures
 from harness.report.frame import document
 from harness.report.inlined import figure
@@ -24,21 +23,23 @@ from harness.report.tables import latex
 from harness.report.whole import writing
 from harness.search.analysis import NEAR, Entry, Outcome, analyse, gather, wanted
 from harness.search.comparison import Comparison
+from harness.search.contrasts import LEAST, Contrast, smallest_p
 from harness.search.ledger import NAMES
 from harness.search.published import PUBLISHED
 from harness.search.truths import Truths
-from harness.study.integrity import read_json
 from harness.study.store import Store
 
-UNDECIDED = 0.95
-"""Of the largest entropy: a distribution above hardly prefers any architecture."""
+COMPARISON = "comparison.json"
+"""What a report compares, with the identity that tells it from other comparisons."""
+UNIFORM = 0.95
+"""Share of the largest entropy from which a distribution is called near-uniform: a convention of this report."""
 
 
 def write_search_report(
     comparison: Comparison, store: Store, out: Path, *, workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:  # fmt: skip
-    """Analyse what is done and write index.html, figures/, tables/ and report.json to `out`.
+    """Analyse what is done and write comparison.json, index.html, figures/, tables/ and report.json to `out`.
 
     The files are built aside and put in place when all are complete.
 
@@ -47,10 +48,12 @@ def write_search_report(
         progress: told how many of these are measured, and how many there are.
 
     Raises:
-        UserError: `out` holds the report of another comparison.
+        UserError: no search is done, or fewer than `out` already reports on, or `out` holds the report of another
+            comparison; what is there stays.
         OSError: the folder cannot be written to.
     """
     entries = gather(comparison, store)
+    _check_worth(entries, out)
     truths = [
         Truths(comparison.within, comparison.ground_truth, measure, store.root.parent / "measured")
         for measure in comparison.scene.reported
@@ -63,6 +66,7 @@ def write_search_report(
     with writing(out, check=lambda: _check_owner(out, comparison)) as folder:
         for name in ("figures", "tables"):
             (folder / name).mkdir()
+        write_json(folder / COMPARISON, {**comparison.as_dict(), "identity": comparison.identity})
         svgs = search_figures.draw(outcome, folder / "figures")
         for name, frame in frames.items():
             frame.to_csv(folder / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
@@ -74,45 +78,59 @@ def write_search_report(
 
 
 def _check_owner(out: Path, comparison: Comparison) -> None:
-    """Refuse to replace the report of a comparison by one that is not the same or an extension of it.
+    """Refuse to replace the report of another comparison.
 
     Raises:
-        UserError: it is another comparison, or has fewer algorithms or seeds.
+        UserError: it is another one.
+    """
+    if identity_of(out / COMPARISON) not in (None, comparison.identity):
+        raise UserError(
+            f"{out} holds the report of another comparison and is left as it is. The searches of this one are kept: give "
+            "it another --name, and the report is written there."
+        )
+
+
+def _check_worth(entries: Sequence[Entry], out: Path) -> None:
+    """That a report of these would say as much as the one that is there.
+
+    Raises:
+        UserError: it would not.
+    """
+    done = sum(entry.done for entry in entries)
+    problems = "".join(f"\n{problem}" for entry in entries for problem in entry.problems)
+    if not done:
+        raise UserError(f"No search is done, so that there is nothing to report.{problems}")
+    try:
+        runs = json.loads((out / "report.json").read_text(encoding="utf-8"))["runs"]
+        before = sum(state == "done" for states in runs.values() for state in states.values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    if done < before:
+        raise UserError(
+            f"The report in {out} has {before:,} searches, but only {done:,} are done now; it stays as it is.{problems}"
+        )
+
+
+def identity_of(path: Path) -> str | None:
+    """The identity of the comparison that a file describes; None where the file does not tell.
+
+    Reports of earlier versions do not hold it; it follows from what they compare.
     """
     try:
-        there = read_json(out / "report.json").get("comparison")
-    except (OSError, ValueError):  # no report, or one that nobody can read
-        return
-    if not isinstance(there, dict):
-        return
-    own = json.loads(json.dumps(comparison.as_dict()))
-    grows = ("algorithms", "seeds")
-    same = all(there[key] == value for key, value in own.items() if key in there and key not in grows)
-    if same and set(_strings(there.get("algorithms"))) <= set(own["algorithms"]) and _at_most(there, own["seeds"]):
-        return
-    raise UserError(
-        f"{out} holds the report of another comparison, of {listed(_strings(there.get('algorithms'))) or 'nothing'}, "
-        "and is left as it is. The searches of this one are kept: give it another --name, and the report is written "
-        "there."
-    )
-
-
-def _strings(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _at_most(there: Mapping[str, Any], seeds: int) -> bool:
-    return not isinstance(there.get("seeds"), int) or there["seeds"] <= seeds
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return str(content["identity"]) if "identity" in content else Comparison.from_dict(content).identity
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
+        return None
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------------
 
 
 def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
-    """final, reached, pairs, picks and curves, as they are written."""
+    """final, reached, versus, pairs, picks and curves, as they are written."""
     final, reached, picks = [], [], []
     within = outcome.comparison.within
-    for entry in outcome.entries:
+    for entry in outcome.best_first:
         line: dict[str, Any] = {"algorithm": entry.name, "seeds": len(entry.picks)}
         for measure in outcome.measures:
             mean, deviation = entry.summary(measure)
@@ -132,9 +150,20 @@ def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
             arch = within.string(within.archs(np.array([index]))[0].tolist())
             values = {_short(m): float(entry.final[str(m)][position]) for m in outcome.measures}
             picks.append({"algorithm": entry.name, "seed": seed, "index": index, "arch": arch, **values})
-    pairs = [vars(pair) for pair in outcome.pairs]
-    return {"final": pd.DataFrame(final), "reached": pd.DataFrame(reached), "pairs": pd.DataFrame(pairs),
-            "picks": pd.DataFrame(picks), "curves": _curves(outcome)}  # fmt: skip
+    return {
+        "final": pd.DataFrame(final),
+        "reached": pd.DataFrame(reached),
+        "versus": _contrasts(outcome.versus, "p_holm"),
+        "pairs": _contrasts(outcome.pairs, "q"),
+        "picks": pd.DataFrame(picks),
+        "curves": _curves(outcome),
+    }
+
+
+def _contrasts(contrasts: Sequence[Contrast], adjusted: str) -> pd.DataFrame:
+    """A row per contrast."""
+    rows = [{**vars(contrast), "clear": contrast.clear} for contrast in contrasts]
+    return pd.DataFrame(rows).rename(columns={"adjusted": adjusted})
 
 
 def _curves(outcome: Outcome) -> pd.DataFrame:
@@ -157,6 +186,7 @@ def as_json(outcome: Outcome, frames: Mapping[str, pd.DataFrame]) -> dict[str, A
     content = {
         "comparison": outcome.comparison.as_dict(),
         "best": outcome.best,
+        "omnibus": outcome.omnibus and vars(outcome.omnibus),
         "critical_difference": outcome.critical,
         "findings": findings(outcome),
         "notes": outcome.notes,
@@ -182,38 +212,128 @@ def _short(measure: Measure) -> str:
 
 
 def findings(outcome: Outcome) -> list[str]:
-    """What the numbers say, by rule."""
+    """What the numbers say, by rule; first what tests say of them."""
+    known = [entry for entry in outcome.best_first if entry.summary(outcome.measures[0])[0] is not None]
+    said = [headline(outcome)]
+    if len(known) > 1:
+        said += [sentence for sentence in (_all_together(outcome), _highest(outcome, known)) if sentence]
+    said += _about_pairs(outcome)
+    return said + _about_training(outcome)
+
+
+def headline(outcome: Outcome) -> str:
+    """What the tests say of the algorithms; that there are none where there are too few seeds."""
     main = outcome.measures[0]
-    means = {entry.name: mean for entry in outcome.best_first if (mean := entry.summary(main)[0]) is not None}
-    if not means:
-        return ["No search is done yet."]
+    known = [entry for entry in outcome.best_first if entry.summary(main)[0] is not None]
+    if not known:
+        return "No search is done yet."
+    if len(known) == 1:
+        mean = known[0].summary(main)[0] or 0.0
+        count = _count(_seeds(outcome, known[0]), "search", "searches")
+        return (
+            f"{known[0].title} reaches {mean:.2f} % {_short(main)} accuracy in {count}, "
+            f"{outcome.best - mean:.2f} points below the best known ({outcome.best:.2f} %)."
+        )
+    if max(_seeds(outcome, entry) for entry in known) == 1:
+        return "This is one search of each algorithm. It describes these searches and does not compare the algorithms."
+    return _against_random(outcome) if outcome.versus else _without_random(outcome)
+
+
+def _against_random(outcome: Outcome) -> str:
     titles = {entry.name: entry.title for entry in outcome.entries}
-    best, highest = outcome.best_first[0], max(means.values())
-    said = [
-        f"{best.title} ends best: mean {_short(main)} accuracy {highest:.2f} %, {outcome.best - highest:.2f} points "
-        f"below the best known ({outcome.best:.2f} %)."
+    tested = [c for c in outcome.versus if c.adjusted is not None]
+    if not tested:
+        return f"No algorithm is distinguishable from random search{_too_few(outcome.versus)}"
+    left = len(outcome.versus) - len(tested)
+    rest = f" {_count(left, 'algorithm has', 'algorithms have')} too few seeds for a test." if left else ""
+    groups = []
+    for what, chosen in (
+        ("better", [c for c in tested if c.clear and c.difference > 0]),
+        ("worse", [c for c in tested if c.clear and c.difference < 0]),
+    ):
+        if chosen:
+            each = "; ".join(f"{titles[c.first]} {_difference(c)}" for c in sorted(chosen, key=lambda c: -c.difference))
+            groups.append(f"{len(chosen)} {_is(len(chosen))} clearly {what} ({each})")
+    count = _count(len(tested), "algorithm", "algorithms")
+    if not groups:
+        seeds = _range([c.first_seeds for c in tested] + [c.second_seeds for c in tested])
+        return f"No algorithm is distinguishable from random search with {seeds} seeds each ({count} tested).{rest}"
+    return f"Of {count} tested against random search, {' and '.join(groups)}, points of accuracy.{rest}"
+
+
+def _without_random(outcome: Outcome) -> str:
+    tested = [c for c in outcome.pairs if c.adjusted is not None]
+    if not tested:
+        return f"No two algorithms are distinguishable{_too_few(outcome.pairs)}"
+    clear = sum(c.clear for c in tested)
+    return (
+        f"Of {_count(len(tested), 'pair', 'pairs')} of algorithms tested, {clear} {_differs(clear)} clearly (false "
+        "discovery "
+        "rate 5 %); there is no random search to compare with."
+    )
+
+
+def _too_few(contrasts: Sequence[Contrast]) -> str:
+    """Why none of these was tested, as the end of a sentence."""
+    best = max(contrasts, key=lambda c: (min(c.first_seeds, c.second_seeds), c.first_seeds + c.second_seeds))
+    counts = sorted((best.first_seeds, best.second_seeds))
+    seeds = _range([n for c in contrasts for n in (c.first_seeds, c.second_seeds)])
+    return (
+        f" with {seeds} seeds each: tests need {LEAST} seeds of both algorithms. A rank test of {counts[0]} against "
+        f"{counts[1]} searches cannot give a p-value below {smallest_p(*counts):.2g}."
+    )
+
+
+def _all_together(outcome: Outcome) -> str:
+    test = outcome.omnibus
+    if test is None:
+        return ""
+    how = "Kruskal and Wallis' test" + (", by permutations" if test.permuted else "")
+    if test.p < 0.05:
+        return f"Taken together, the algorithms differ by more than chance explains ({how}: p {_p(test.p)})."
+    return f"Taken together, the algorithms are not shown to differ ({how}: p {_p(test.p)})."
+
+
+def _highest(outcome: Outcome, known: Sequence[Entry]) -> str:
+    """The highest mean where tests can say what it is worth, else how far the means are apart."""
+    main = outcome.measures[0]
+    means = [entry.summary(main)[0] or 0.0 for entry in known]
+    top = known[0]
+    rivals = [c for c in outcome.pairs if top.name in (c.first, c.second)]
+    below = f"{outcome.best - means[0]:.2f} points below the best known ({outcome.best:.2f} %)"
+    if any(c.adjusted is None for c in rivals) or _near_uniform(top):
+        lowest = f"Mean {_short(main)} accuracies of the algorithms go from {means[-1]:.2f} % to {means[0]:.2f} %"
+        return f"{lowest}; the highest is {below}."
+    open_still = [c.second if c.first == top.name else c.first for c in rivals if not c.clear]
+    titles = "; ".join(entry.title for entry in known if entry.name in open_still)
+    return f"The highest mean {_short(main)} accuracy is that of {top.title}: {means[0]:.2f} %, {below}; " + (
+        f"not clearly above that of {titles}." if open_still else "clearly above all others."
+    )
+
+
+def _about_pairs(outcome: Outcome) -> list[str]:
+    tested = [c for c in outcome.pairs if c.adjusted is not None]
+    if len(outcome.pairs) < 3 or not tested or not outcome.versus:
+        return []
+    clear = sum(c.clear for c in tested)
+    return [
+        f"Of all {len(tested)} pairs of algorithms tested, {clear} {_differs(clear)} clearly (exploratory: false "
+        "discovery "
+        "rate 5 %)."
     ]
-    clear = [pair for pair in outcome.pairs if pair.p_holm < 0.05]
-    if outcome.pairs:
-        seeds = len(outcome.common)
-        smallest = f"; with {seeds} seeds the smallest attainable p of one pair is {2 / 2**seeds:.2g}"
+
+
+def _about_training(outcome: Outcome) -> list[str]:
+    """What super-nets were like at the end of their training."""
+    said = []
+    titles = {entry.name: entry.title for entry in outcome.entries}
+    decided = [entry for entry in outcome.entries if _at_end(entry, "entropy") is not None]
+    if decided:
+        open_still = [entry.title for entry in decided if _near_uniform(entry)]
         said.append(
-            f"Of {len(outcome.pairs)} pairs of algorithms, {len(clear)} differ clearly (Wilcoxon, Holm p < 0.05)"
-            + (f"{smallest}." if seeds < 20 else ".")
-        )
-    if "random" in means and len(means) > 1:
-        better = [titles[name] for name, mean in means.items() if mean > means["random"]]
-        said.append(
-            f"Random search reaches {means['random']:.2f} %; "
-            + (f"better on average: {'; '.join(better)}." if better else "no algorithm is better on average.")
-        )
-    entropies = {entry.title: h for entry in outcome.entries if (h := _at_end(entry, "entropy")) is not None}
-    if entropies:
-        open_still = [title for title, h in entropies.items() if h >= UNDECIDED]
-        said.append(
-            f"Of {len(entropies)} distributions over architectures, {len(open_still)} are hardly decided at the end "
-            f"(entropy at least {100 * UNDECIDED:.0f} % of the largest)"
-            + (f", so that their picks say little: {'; '.join(open_still)}." if open_still else ".")
+            f"Of {_count(len(decided), 'distribution', 'distributions')} over architectures, {len(open_still)} "
+            f"{_is(len(open_still))} near-uniform at the end (mean entropy at least {100 * UNIFORM:.0f} % of the "
+            "largest)" + (f", so that their picks say little: {'; '.join(open_still)}." if open_still else ".")
         )
     skips = {entry.name: skip for entry in outcome.entries if (skip := _at_end(entry, "skips")) is not None}
     if partner := next((name for name in ("gaea-darts-erm", "gaea-darts") if {"darts", name} <= skips.keys()), None):
@@ -223,12 +343,54 @@ def findings(outcome: Outcome) -> list[str]:
         )
     gaps = {entry.title: gap for entry in outcome.entries if (gap := _gap(entry)) is not None}
     if gaps:
-        widest, narrowest = max(gaps, key=lambda title: gaps[title]), min(gaps, key=lambda title: gaps[title])
+        ends = dict.fromkeys((min(gaps, key=gaps.__getitem__), max(gaps, key=gaps.__getitem__)))
         said.append(
-            f"Discretisation costs most with {widest}: at the end its mixture is {gaps[widest]:.0f} points more "
-            f"accurate than its pick with the same weights; least with {narrowest} ({gaps[narrowest]:.0f})."
+            "Accuracy of the mixture − accuracy of its pick, with the same shared weights at the end: "
+            + " to ".join(f"{number(gaps[title], '+.0f')} points ({title})" for title in ends)
+            + "."
         )
     return said
+
+
+def _near_uniform(entry: Entry) -> bool:
+    entropy = _at_end(entry, "entropy")
+    return entropy is not None and entropy >= UNIFORM
+
+
+def _seeds(outcome: Outcome, entry: Entry) -> int:
+    """Searches whose final accuracy is known."""
+    values = entry.final.get(str(outcome.measures[0]), np.empty(0))
+    return int((~np.isnan(values)).sum())
+
+
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"
+
+
+def _is(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _differs(n: int) -> str:
+    return "differs" if n == 1 else "differ"
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _p(p: float) -> str:
+    return "< 0.0001" if p < 1e-4 else f"= {p:.2g}"
+
+
+def _difference(contrast: Contrast) -> str:
+    """+0.25 [+0.21, +0.29], with as many digits as it takes to tell the ends from 0."""
+    digits = 2
+    while digits < 6 and any(end != 0 and round(end, digits) == 0 for end in (contrast.low, contrast.high)):
+        digits += 1
+    form = f"+.{digits}f"
+    return number(contrast.difference, form) + bounds(contrast.low, contrast.high, form)
 
 
 def _at_end(entry: Entry, column: str) -> float | None:
@@ -240,7 +402,7 @@ def _at_end(entry: Entry, column: str) -> float | None:
 
 
 def _gap(entry: Entry) -> float | None:
-    """Accuracy of the mixture less that of the pick at the end, points, mean over seeds; None without a mixture."""
+    """Accuracy of the mixture minus that of the pick at the end, points, mean over seeds; None without a mixture."""
     mixture, pick = _at_end(entry, "mixture_accuracy"), _at_end(entry, "pick_accuracy")
     return None if mixture is None or pick is None else mixture - pick
 
@@ -260,22 +422,34 @@ def _page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
     )
     parts = {
         "findings": join(el("li", sentence) for sentence in findings(outcome)),
-        "about_final": escaped(
-            "Rank is the mean over seeds of the rank by the first accuracy, with its 95 % interval (Student's t). "
-            f"Reached is the median of {NAMES[outcome.unit]} until within {NEAR[0]:g} and {NEAR[1]:g} points of "
-            f"the best known, {outcome.best:.2f} %, and the share of seeds that got there."
-        ),
+        "about_final": escaped(_about_final(outcome)),
         "final": _final(outcome, published),
         "about_published": _about_published(outcome) if published else Html(""),
         "figures": join(figures),
-        "about_pairs": escaped(
-            "Mean difference of final accuracy over seeds, points, with its 95 % interval (Student's t); p of "
-            f"Wilcoxon's signed ranks, by Holm's method for {len(outcome.pairs)} pairs."
-        ),
+        "versus": _versus(outcome),
         "pairs": _pairs(outcome),
         "methods": _methods(outcome),
     }
     return document(escaped(f"Searching {c.space} on {c.dataset}"), escaped(what), "search.html", parts)
+
+
+def _about_final(outcome: Outcome) -> str:
+    """How the columns are to be read."""
+    ranked = any(entry.rank for entry in outcome.entries)
+    rank = (
+        "Rank is the mean over seeds of the rank by the first accuracy, with its 95 % interval (Student's t). "
+        if ranked
+        else ""
+    )
+    return (
+        f"{rank}Reached x: the median of {NAMES[outcome.unit]} spent until the current pick of a search was first "
+        "within "
+        f"x points of the best known accuracy, {outcome.best:.2f} %, and the share of searches that ever were; there "
+        "is "
+        "no median where half or more never were. A search that was there may end further away, because it picks by "
+        "what "
+        "it sees, not by this accuracy."
+    )
 
 
 def _grid(heads: list[str], rows: list[list[object]]) -> Html:
@@ -289,14 +463,16 @@ def _grid(heads: list[str], rows: list[list[object]]) -> Html:
 
 
 def _final(outcome: Outcome, published: bool) -> Html:
-    heads = ["Algorithm", "Seeds", *(_short(m) for m in outcome.measures), "Rank"]
+    ranked = any(entry.rank for entry in outcome.entries)
+    heads = ["Algorithm", "Seeds", *(_short(m) for m in outcome.measures), *(["Rank"] if ranked else [])]
     heads += [f"Reached {distance:g}" for distance in NEAR] + (["Published, test"] if published else [])
     rows = []
-    for entry in outcome.entries:
+    for entry in outcome.best_first:
         row: list[object] = [join([entry.title, " ", el("code", entry.name)]), _states(entry)]
         for measure in outcome.measures:
             row.append(plus_minus(*entry.summary(measure)))
-        row.append(f"{entry.rank[0]:.2f}{bounds(*entry.rank[1:], '.1f')}" if entry.rank else ABSENT)
+        if ranked:
+            row.append(f"{entry.rank[0]:.2f}{bounds(*entry.rank[1:], '.1f')}" if entry.rank else ABSENT)
         for distance in NEAR:
             spent, share = entry.reached.get(distance, (math.inf, 0.0))
             row.append(f"{number(spent, ',.0f')} ({100 * share:.0f} %)" if entry.reached else ABSENT)
@@ -324,30 +500,68 @@ def plus_minus(mean: float | None, deviation: float | None) -> str:
 
 
 def _about_published(outcome: Outcome) -> Html:
-    sources: dict[str, list[str]] = {}
-    for entry in outcome.entries:
+    sources: dict[tuple[str, str], list[str]] = {}
+    for entry in outcome.best_first:
         if known := PUBLISHED.get(entry.name):
-            sources.setdefault(known.source, []).append(entry.name)
-    said = "; ".join(f"{source}: {', '.join(names)}" for source, names in sources.items())
+            sources.setdefault((known.source, known.searched), []).append(entry.name)
+    said = "; ".join(f"{', '.join(names)}: {source} ({searched})" for (source, searched), names in sources.items())
     text = (
-        "Published, quoted at second hand: CIFAR-10 / CIFAR-100 / ImageNet16-120, with budgets and settings of their "
-        f"own. {said}."
+        "Published, taken from secondary sources: test accuracies on CIFAR-10 / CIFAR-100 / ImageNet16-120, with "
+        "budgets "
+        f"and settings of their own. {said}."
     )
     return el("p", text, class_="hint") if sources else Html("")
 
 
+def _versus(outcome: Outcome) -> Html:
+    """Every algorithm against random search."""
+    if not outcome.versus:
+        text = (
+            "Random search is not among the algorithms, so that there is nothing to test them against."
+            if len(outcome.pairs)
+            else "There are no two algorithms with results to compare."
+        )
+        return el("p", text)
+    return join([el("p", _about_tests(outcome.versus, "Holm's method")), _table(outcome, outcome.versus, "p (Holm)")])
+
+
 def _pairs(outcome: Outcome) -> Html:
+    """Every two algorithms, folded away."""
+    if len(outcome.pairs) < 2:
+        return Html("")
+    summary = f"All {len(outcome.pairs)} pairs of algorithms (exploratory)"
+    about = _about_tests(outcome.pairs, "the method of Benjamini and Hochberg, as false discovery rate q")
+    return el("details", el("summary", summary), el("p", about), _table(outcome, outcome.pairs, "q"))
+
+
+def _about_tests(contrasts: Sequence[Contrast], method: str) -> str:
+    means = (
+        "Difference of mean final accuracies, points, with its 95 % interval (Welch). Better: the share of pairs of "
+        "searches, one of each algorithm, in which the first found the better architecture; ties count half. "
+    )
+    if all(c.p is None for c in contrasts):
+        return f"{means}There are no tests{_too_few(contrasts)}"
+    untested = " Algorithms with fewer seeds are not tested." if any(c.p is None for c in contrasts) else ""
+    return (
+        f"{means}p is of Mann and Whitney's test, for algorithms with {LEAST} seeds or more, and is corrected for "
+        "the number "
+        f"of tests by {method}. A difference is called clear (✓) where the corrected value is below 0.05 and the "
+        "interval "
+        f"excludes 0.{untested}"
+    )
+
+
+def _table(outcome: Outcome, contrasts: Sequence[Contrast], adjusted: str) -> Html:
+    """A row per contrast, without columns of tests where there are none; the smallest corrected values first."""
     titles = {entry.name: entry.title for entry in outcome.entries}
-    rows: list[list[object]] = [
-        [
-            f"{titles[pair.first]} less {titles[pair.second]}",
-            number(pair.difference, "+.2f") + bounds(pair.low, pair.high, "+.2f"),
-            number(pair.p, ".3g"),
-            number(pair.p_holm, ".3g"),
-        ]
-        for pair in sorted(outcome.pairs, key=lambda pair: pair.p_holm)
-    ]
-    return _grid(["Pair", "Difference", "p", "p (Holm)"], rows)
+    tested = any(c.p is not None for c in contrasts)
+    rows: list[list[object]] = []
+    for c in sorted(contrasts, key=lambda c: (2.0 if c.adjusted is None else c.adjusted, -abs(c.difference))):
+        row: list[object] = [f"{titles[c.first]} − {titles[c.second]}", _difference(c), f"{100 * c.better:.0f} %"]
+        if tested:
+            row += [number(c.p, ".2g"), number(c.adjusted, ".2g"), "✓" if c.clear else ""]
+        rows.append(row)
+    return _grid(["Pair", "Difference", "Better", *(["p", adjusted, "Clear"] if tested else [])], rows)
 
 
 def _methods(outcome: Outcome) -> Html:
@@ -355,6 +569,9 @@ def _methods(outcome: Outcome) -> Html:
     sources = join(el("dt", entry.title) + el("dd", f"{entry.source} ({entry.name})") for entry in outcome.entries)
     problems = [problem for entry in outcome.entries for problem in entry.problems]
     parts = [el("p", note) for note in outcome.notes]
+    if c.plugins:
+        names = "; ".join(f"{Path(plugin.path).name} (SHA-256 {plugin.sha256})" for plugin in c.plugins)
+        parts.append(el("p", f"Plug-ins: {names}."))
     parts.append(el("details", el("summary", "Algorithms"), el("dl", sources, class_="pairs")))
     if any(entry.sharing for entry in outcome.entries):
         recipe = yaml.safe_dump(c.base.as_dict(), sort_keys=False)

@@ -20,6 +20,10 @@ from harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE, paper, s
 from harness.search.analysis import Entry, Outcome
 from harness.search.ledger import NAMES
 
+RANKS = (
+    "Mean ranks over seeds; bars join algorithms that Nemenyi's test, which finds less than the tests below, does not "
+    "tell apart"
+)
 _STYLES = ("-", (0, (4, 1.2)), (0, (1.2, 1)), (0, (5, 1, 1, 1)))
 
 
@@ -32,9 +36,9 @@ def draw(outcome: Outcome, out: Path) -> dict[str, Path]:
     if curves:
         figures["Test regret of the incumbent against what was spent"] = ("regret", lambda: regret(outcome, curves))
     if outcome.critical is not None:
-        figures["Mean ranks and the critical difference"] = ("ranks", lambda: ranks(outcome, ranked))
+        figures[RANKS] = ("ranks", lambda: ranks(outcome, ranked))
     if learned:
-        figures["Super-nets on the way"] = ("training", lambda: training(outcome, learned))
+        figures["Training dynamics of the super-nets"] = ("training", lambda: training(outcome, learned))
     if any(entry.picks for entry in outcome.entries):
         figures["Picked cells"] = ("cells", lambda: cells(outcome))
     paths = {}
@@ -138,7 +142,7 @@ def training(outcome: Outcome, entries: list[Entry]) -> Figure:
     panels = (
         ("entropy", "entropy, share of largest"),
         ("skips", "skip connections in the pick, share"),
-        ("gap", "mixture less pick, points of accuracy"),
+        ("gap", "mixture − pick, points of accuracy"),
     )
     figure, axes = plt.subplots(1, 3, figsize=(2.5 * COLUMN, 0.7 * COLUMN), layout="constrained")
     look = _look(outcome)

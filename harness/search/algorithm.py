@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from benchmarks.spaces import Arch
 from harness.search.ledger import Ledger
 from harness.search.moves import Moves, moves
-from harness.search.objective import Objective
+
+if TYPE_CHECKING:
+    from harness.search.objective import Objective
 
 
 @dataclass(frozen=True)

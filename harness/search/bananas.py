@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from random import Random
 
-import torch
-
 from benchmarks.spaces import Arch
 from harness.search.algorithm import Query
 from harness.search.moves import Moves
@@ -38,6 +36,8 @@ class BANANAS:
         candidates: int = 100,
         ensemble: Ensemble = Ensemble(),  # noqa: B008  frozen
     ) -> None:
+        import torch  # takes seconds, which a list of the algorithms need not wait for
+
         self._moves, self._top, self._rng = moves, top, rng
         self._initial, self._batch, self._candidates = initial, batch, candidates
         self._paths = paths or TRUNCATION[moves.space.name.partition("-")[0]]

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from random import Random
 from typing import Any
+
+import numpy as np
 
 from benchmarks.errors import NoSuchResult, UserError
 from benchmarks.spaces import SearchSpace, space
 from benchmarks.truth.table import GroundTruth, Measure
-from harness.search.algorithms import ALGORITHMS, QueryAlgorithm, recipe_for
-from harness.search.ledger import Budget
+from benchmarks.wording import listed, nearest, quoted
+from harness.search.algorithms import ALGORITHMS, SHIPPED, QueryAlgorithm, recipe_for
+from harness.search.costs import passes_per_epoch, seconds_per_pass
+from harness.search.ledger import NAMES, Budget
+from harness.search.moves import moves
 from harness.search.objective import Objective, objective
+from harness.search.run import maker_of
 from harness.search.spec import SearchSpec
-from harness.study.spec import Truth
+from harness.study.run import task_of
+from harness.study.spec import Plugin, Truth
 from heuristics.recipe import Recipe
 
+MOST_SEEDS = 100_000
 BLOCK = 25
 """Seeds of one run of an algorithm that queries a table, which takes no longer than reading it."""
 
@@ -117,24 +129,132 @@ class Comparison:
     """Changes of the super-nets' base recipe."""
     rate: float = 1.0
     """Factor of the learning rates of distributions, for searches of other lengths than published ones."""
+    plugins: tuple[Plugin, ...] = ()
+    """Files that register algorithms, or what the super-nets' recipes name."""
 
     def __post_init__(self) -> None:
-        if (self.space, self.dataset) not in SCENES:
-            known = "; ".join(f"{where} with {dataset}" for where, dataset in SCENES)
-            raise UserError(f"There is no comparison on {self.space} with {self.dataset}. There is: {known}.")
-        if self.seeds < 1:
-            raise UserError("A comparison needs at least one seed.")
+        # The benchmarks' own spellings are known, too: CIFAR-10 and ImageNet16-120.
+        folded = {_folded(where, dataset): (where, dataset) for where, dataset in SCENES}
+        known = folded.get(_folded(self.space, self.dataset))
+        if known is None:
+            raise UserError(_no_scene(self.space, self.dataset))
+        object.__setattr__(self, "space", known[0])
+        object.__setattr__(self, "dataset", known[1])
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise UserError(f"A comparison has 1 to {MOST_SEEDS:,} seeds, not {quoted(self.seeds)}.")
+        if not 0 < self.rate < math.inf:
+            raise UserError(f"The factor of learning rates (--rate) has to be above 0 and finite, not {self.rate}.")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return dataclasses.asdict(self)
+        """Plain values; of plug-ins the names of their files alone, since the folders are of one machine."""
+        plugins = [{"path": Path(p.path).name, "sha256": p.sha256} for p in self.plugins]
+        return {**dataclasses.asdict(self), "plugins": plugins}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Comparison:
-        """What `as_dict` wrote, as JSON has it."""
+        """What `as_dict` wrote, as JSON has it; keys of later versions are left out."""
+        known = {field.name for field in dataclasses.fields(cls)}
         lists = {key: tuple(content[key]) for key in ("algorithms", "overrides")}
         only = content["only"] and tuple(content["only"])
-        return cls(**{**content, **lists, "only": only, "budget": Budget(**content["budget"])})
+        plugins = tuple(Plugin(**plugin) for plugin in content.get("plugins", ()))
+        return cls(
+            **{
+                **{key: value for key, value in content.items() if key in known},
+                **lists,
+                "only": only,
+                "budget": Budget(**content["budget"]),
+                "plugins": plugins,
+            }
+        )
+
+    @property
+    def identity(self) -> str:
+        """Hexadecimal digits that are equal for two comparisons if and only if they compare the same searches."""
+        parts = [self.space, self.dataset, *sorted(spec.hash for spec in self.specs())]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """What the report is called unless one says otherwise: nb201-cifar10-12000s-3f2a91."""
+        return f"{self.space}-{self.dataset}-{self.budget.short}-{self.identity[:6]}"
+
+    def check(self) -> None:
+        """Look for all that can be known to fail before any search begins.
+
+        Raises:
+            UserError: with a line for each problem.
+        """
+        found: dict[str, None] = {}
+        for name in self.algorithms:
+            try:
+                sharing = not isinstance(ALGORITHMS[name], QueryAlgorithm)
+                (self._check_sharing if sharing else self._check_query)(name)
+            except UserError as problem:
+                found[str(problem)] = None
+        if self.overrides and all(isinstance(ALGORITHMS[name], QueryAlgorithm) for name in self.algorithms):
+            try:
+                _ = self.base
+            except UserError as problem:
+                found[str(problem)] = None
+        if found:
+            raise UserError("\n".join(found))
+
+    def _check_query(self, name: str) -> None:
+        """That the algorithm works on the table, and can pay for a query.
+
+        Raises:
+            UserError: it does not, or it cannot.
+        """
+        algorithm = ALGORITHMS[name]
+        assert isinstance(algorithm, QueryAlgorithm)
+        epochs = (self.fidelities if algorithm.fidelities else ()) or (self.truth.measure.epochs,)
+        kind, amount = self.budget.kind, self.budget.amount
+        if kind == "passes":
+            raise UserError(f"{name} trains no super-net: give a budget in queries (q) or seconds (s).")
+        m = self.truth.measure
+        seen = objective(self.within, self.ground_truth, m.dataset, epochs, m.seed, m.split)
+        maker_of(name, algorithm, seen, self.ground_truth)(moves(self.space), seen.top, Random(0))
+        if kind == "queries":
+            least = 1.0
+        else:
+            costs = np.array([fidelity.seconds for fidelity in seen.fidelities])
+            if np.isnan(costs).all():
+                raise UserError(
+                    f"{self.ground_truth.path.name} has no training times for {m.dataset}: use queries (q)."
+                )
+            least = float(np.nanmin(costs))
+        if amount < least:
+            raise UserError(
+                f"{name}: a budget of {self.budget} does not afford one query, which costs {least:,.4g} or more."
+            )
+
+    def _check_sharing(self, name: str) -> None:
+        """That the recipe is one, that its images are there, and that the budget affords an epoch.
+
+        Raises:
+            UserError: one of these is not so.
+        """
+        kind, amount = self.budget.kind, self.budget.amount
+        if kind == "queries":
+            raise UserError(
+                f"{name} shares weights and queries nothing: give a budget in seconds (s), passes (p) or by the "
+                "clock (w)."
+            )
+        recipe = self.recipe(name)
+        task = task_of(recipe.task)
+        images = len(task.train)
+        if images < recipe.training.batch_size:
+            raise UserError(
+                f"{name}: {images:,} training images are less than one batch of {recipe.training.batch_size:,}."
+            )
+        cost = passes_per_epoch(recipe, self.within, images)
+        if kind == "seconds":
+            cost *= seconds_per_pass(recipe, self.within, self.ground_truth, self.truth.measure, task)
+        if kind != "wall" and amount < cost:
+            raise UserError(
+                f"{name}: a budget of {self.budget} does not afford one epoch, which costs about {cost:,.4g} "
+                f"{NAMES[kind]}."
+            )
 
     @property
     def scene(self) -> Scene:
@@ -204,6 +324,8 @@ class Comparison:
         found = []
         for name in self.algorithms:
             algorithm = ALGORITHMS[name]
+            # What ships and queries depends on no plug-in, so that its runs serve comparisons with and without.
+            plugins = () if isinstance(algorithm, QueryAlgorithm) and algorithm is SHIPPED.get(name) else self.plugins
             if isinstance(algorithm, QueryAlgorithm):
                 truth = self.truth
                 epochs = (self.fidelities if algorithm.fidelities else ()) or (truth.measure.epochs,)
@@ -215,9 +337,32 @@ class Comparison:
                 blocks = [range(seed, seed + 1) for seed in range(self.seeds)]
                 recipe = self.recipe(name)
             found += [
-                SearchSpec(self.space, truth, epochs, name, self.budget, tuple(block), recipe) for block in blocks
+                SearchSpec(self.space, truth, epochs, name, self.budget, tuple(block), recipe, plugins)
+                for block in blocks
             ]
         return found
+
+
+def _folded(where: str, dataset: str) -> tuple[str, str]:
+    """The names as they are compared, however they are spelled."""
+    return where.lower().replace("-", ""), dataset.lower().replace("-", "")
+
+
+def _no_scene(where: str, dataset: str) -> str:
+    """What to say of a space or data set without a comparison."""
+    datasets = [known for space_, known in SCENES if space_ == where]
+    if datasets:
+        near = nearest(dataset, datasets)
+        perhaps = f"; did you mean {near}?" if near else "."
+        return (
+            f"There is no comparison on {where} with {quoted(dataset)}{perhaps} There is: "
+            + "; ".join(f"{where} with {known}" for known in datasets)
+            + "."
+        )
+    spaces = dict.fromkeys(space_ for space_, _ in SCENES)
+    near = nearest(where, spaces)
+    perhaps = f"; did you mean {near}?" if near else "."
+    return f"There is no comparison on the space {quoted(where)}{perhaps} There is: {listed(spaces)}."
 
 
 def _number(epochs: str) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 
 from benchmarks.errors import UserError
+from benchmarks.wording import quoted
 
 KINDS = {
     "queries": "benchmark queries",
@@ -16,12 +18,12 @@ KINDS = {
 """What budgets are counted in."""
 NAMES = {"queries": "queries", "seconds": "simulated seconds", "passes": "path passes", "wall": "seconds by the clock"}
 _UNITS = {"q": "queries", "s": "seconds", "p": "passes", "w": "wall"}
-_FORM = re.compile(r"(\d[\d_]*(?:\.\d+)?(?:e\d+)?)\s*([a-z]*)")
+_FORM = re.compile(r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?(?:e\+?[0-9]+)?)\s*([a-z]*)")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """So much of one kind."""
+    """What each search may spend."""
 
     kind: str
     amount: float
@@ -31,17 +33,24 @@ class Budget:
         """From `200q`, `20000s`, `5000p`, `600w`, or `20000 seconds`.
 
         Raises:
-            UserError: the text is neither.
+            UserError: the text is none of these, or its number is not above 0 and finite.
         """
         match = _FORM.fullmatch(text.strip().lower())
         kind = _UNITS.get(match[2], match[2]) if match else ""
-        if not match or kind not in KINDS:
+        amount = float(match[1]) if match else 0.0
+        if kind not in KINDS or not 0 < amount < math.inf:
             raise UserError(
-                f"{text!r} is no budget. Write a number and a unit: "
+                f"Invalid budget {quoted(text)}. Write a number above 0 and a unit: "
                 + ", ".join(f"{unit} ({KINDS[kind]})" for unit, kind in _UNITS.items())
                 + "; such as 200q or 20000s."
             )
-        return cls(kind, float(match[1]))
+        return cls(kind, amount)
+
+    @property
+    def short(self) -> str:
+        """As `parse` reads it, such as 12000s."""
+        unit = next(unit for unit, kind in _UNITS.items() if kind == self.kind)
+        return f"{self.amount:.15g}".replace("+", "") + unit
 
     def __str__(self) -> str:
         return f"{self.amount:,.10g} {NAMES[self.kind]}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.spaces import Arch, SearchSpace, space
-from harness.rank import rank
 from harness.search.moves import moves
-from harness.train import Run
+
+if TYPE_CHECKING:
+    from harness.train import Run
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,8 @@ def _passed(run: Run, architectures: int, images: int) -> int:
 
 def _scores(run: Run, indices: NDArray[np.int64], images: int) -> NDArray[np.float64]:
     """Higher is better: (architectures,)."""
+    from harness.rank import rank  # which imports torch: a list of the algorithms need not wait for it
+
     whole = run.recipe
     try:
         run.recipe = whole.override([f"evaluation.images={images}"])

@@ -6,7 +6,6 @@ from functools import lru_cache
 from random import Random
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from benchmarks.errors import UserError
@@ -87,6 +86,8 @@ class PNAS:
             )
         self._space, self._growth = moves.space, _growth(moves.space)
         self._moves, self._top, self._beam, self._ensemble = moves, top, beam, ensemble
+        import torch  # takes seconds, which a list of the algorithms need not wait for
+
         self._generator = torch.Generator().manual_seed(rng.getrandbits(63))
         self._seen: dict[int, float] = {}
         self._level = 0

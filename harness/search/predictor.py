@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from benchmarks.spaces import NB201, SearchSpace
 from benchmarks.spaces.nb201 import OPS
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 ROUTES = ((3,), (0, 4), (1, 5), (0, 2, 5))
 """Decisions of NAS-Bench-201 along each way from input to output."""
@@ -54,6 +57,8 @@ class Networks:
         Args:
             sizes: numbers of inputs, of units of each hidden layer, of outputs.
         """
+        import torch  # here, not above: it takes seconds, which a list of the algorithms need not wait for
+
         shapes = [shape for i, o in pairwise(sizes) for shape in ((count, i, o), (count, 1, o))]
         lengths = [math.prod(shape) for shape in shapes]
         numbers = torch.zeros(sum(lengths))
@@ -68,6 +73,8 @@ class Networks:
 
     def __call__(self, codes: Tensor) -> Tensor:
         """From what each network is shown, (networks, n, inputs), to the one number it says of each: (networks, n)."""
+        import torch
+
         *hidden, last = zip(self.weights, self.biases, strict=True)
         for weight, bias in hidden:
             codes = torch.baddbmm(bias, codes, weight).relu_()
@@ -103,6 +110,8 @@ class Ensemble:
             others: codes of those to be predicted: (others, inputs).
             generator: all that is drawn, is drawn from it.
         """
+        import torch
+
         networks = Networks.drawn(self.networks, [codes.shape[1], *[self.width] * self.layers, 1], generator)
         self.fit(networks, torch.from_numpy(codes), 100 - torch.tensor(values), generator)
         with torch.no_grad():
@@ -111,6 +120,8 @@ class Ensemble:
 
     def fit(self, networks: Networks, codes: Tensor, targets: Tensor, generator: torch.Generator) -> None:
         """Train all networks at once on codes (n, inputs) and targets (n,)."""
+        import torch
+
         adam = torch.optim.Adam([networks.numbers], lr=self.rate, betas=self.betas, fused=True)
         for _ in range(self.epochs):
             order = torch.rand(self.networks, len(codes), generator=generator).argsort(dim=1)

@@ -15,7 +15,7 @@ from benchmarks.spaces import space
 from benchmarks.truth.table import GroundTruth
 from harness import run_folder, train
 from harness.search.algorithm import Maker, search
-from harness.search.algorithms import ALGORITHMS, QueryAlgorithm
+from harness.search.algorithms import ALGORITHMS, QueryAlgorithm, code_of
 from harness.search.evolution import RandomSearch
 from harness.search.ledger import KINDS, Ledger
 from harness.search.objective import Objective, objective
@@ -28,7 +28,13 @@ Report = Callable[[float, str], None]
 
 
 def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
-    """Search in the work folder, for `execute`; the state: done or diverged."""
+    """Search in the work folder, for `execute`; the state: done or diverged.
+
+    Raises:
+        UserError: the algorithm is not known here, or its code is not that of the spec.
+    """
+    if code_of(spec.algorithm) != spec.code:
+        raise UserError(f"The code of the search algorithm {spec.algorithm} has changed since this run was planned.")
     truth = spec.truth.open(spec.space)
     write_json(work / files.SPEC, spec.as_dict())
     tell = throttled(report, work / files.PROGRESS)
@@ -73,7 +79,7 @@ def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame
     seconds = np.array([f.seconds for f in seen.fidelities])
     if spec.budget.kind != "queries" and np.isnan(seconds).all():
         raise UserError(f"{truth.path.name} has no training times for {spec.truth.measure.dataset}: use queries (q).")
-    maker = _maker(spec.algorithm, algorithm, seen, truth)
+    maker = maker_of(spec.algorithm, algorithm, seen, truth)
     parts = []
     for done, seed in enumerate(spec.seeds):
         trace = search(maker, seen, Ledger(spec.budget), seed)
@@ -100,8 +106,12 @@ def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame
     return pd.concat(parts, ignore_index=True)
 
 
-def _maker(name: str, algorithm: QueryAlgorithm, seen: Objective, truth: GroundTruth) -> Maker:
-    """The algorithm, as it can work on a table that may lack architectures."""
+def maker_of(name: str, algorithm: QueryAlgorithm, seen: Objective, truth: GroundTruth) -> Maker:
+    """The algorithm, as it can work on a table that may lack architectures.
+
+    Raises:
+        UserError: it cannot.
+    """
     known = np.flatnonzero(~np.isnan(seen.fidelities[-1].values))
     if len(known) == len(seen.space):
         return algorithm.make

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.truth.table import Measure
+from harness.search import algorithms
 from harness.search.ledger import Budget
-from harness.study.spec import Truth
+from harness.study.spec import Plugin, Truth
 from heuristics import recipe as recipes
 from heuristics.recipe import Recipe
 
@@ -34,6 +35,14 @@ class SearchSpec:
     seeds: tuple[int, ...]
     recipe: Recipe | None = None
     """Of the super-net, for algorithms that share weights."""
+    plugins: tuple[Plugin, ...] = ()
+    """Files to be imported first, which register the algorithm or what its recipe names."""
+    code: str | None = None
+    """What tells the algorithm's code from other code of its name; that of the present code without."""
+
+    def __post_init__(self) -> None:
+        if self.code is None:
+            object.__setattr__(self, "code", algorithms.code_of(self.algorithm))
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values."""
@@ -41,7 +50,13 @@ class SearchSpec:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> SearchSpec:
-        """The spec that `as_dict` wrote."""
+        """The spec that `as_dict` wrote.
+
+        Raises:
+            UserError: a plug-in cannot be imported or has changed since.
+        """
+        plugins = tuple(Plugin(**plugin) for plugin in content.get("plugins", ()))
+        algorithms.use(plugins)
         truth = content["truth"]
         return cls(
             content["space"],
@@ -51,13 +66,19 @@ class SearchSpec:
             Budget(**content["budget"]),
             tuple(content["seeds"]),
             None if content["recipe"] is None else recipes.from_dict(content["recipe"]),
+            plugins,
+            content.get("code", ""),
         )
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits that name the run."""
+        """Sixteen hexadecimal digits that name the run, wherever its table and plug-ins lie."""
         content = {**self.as_dict(), "recipe": self.recipe and self.recipe.hash}
         content["truth"].pop("table")
+        content["plugins"] = [plugin.sha256 for plugin in self.plugins]
+        for later in ("plugins", "code"):  # keys that older specs lack, which keep their names
+            if not content[later]:
+                del content[later]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
