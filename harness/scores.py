@@ -332,10 +332,10 @@ def _merging(groups: pd.DataFrame, rows: NDArray[np.int64]) -> NDArray[np.int64]
 
 
 def _means(values: NDArray[np.float64], merging: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean of the values of each number; computed on a common scale, so that large values do not overflow."""
+    """Mean of the values of each number; values whose sum would overflow are added up on a smaller scale."""
+    large = np.abs(values[np.isfinite(values)]).max(initial=0.0) > 1e300
+    scale = 2.0**512 if large else 1.0
     with np.errstate(invalid="ignore"):
-        finite = np.abs(values[np.isfinite(values)])
-        scale = float(finite.max()) if len(finite) and finite.max() > 0 else 1.0
         means: NDArray[np.float64] = np.bincount(merging, values / scale) / np.bincount(merging) * scale
     return means
 

@@ -53,7 +53,7 @@ def file_stems(names: Iterable[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """The style of figures, without a warning for each letter that the font lacks."""
     with paper(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -69,7 +69,7 @@ def draw(report: Report, scores: dict[str, Vector], truth: Vector, labels: Seque
         labels: what to call each architecture, n of them.
     """
     stems = file_stems(scores)
-    with _style():
+    with style():
         paths = save(tau_by_fraction(report), out, "tau-by-fraction")
         for name, x in scores.items():
             tau = next(r for r in report.ranked if r.name == name).estimates["kendall_tau"]
@@ -184,7 +184,7 @@ def best_of(scores: Vector, truth: Vector, labels: Sequence[str], name: str, mea
 
 def draw_groups(report: GroupedReport, out: Path) -> list[Path]:
     """tau-b of every group with its interval, groups of the first `by` column side by side."""
-    with _style():
+    with style():
         outer = list(dict.fromkeys(g.key[0] for g in report.groups))
         inner = list(dict.fromkeys(g.key[1:] for g in report.groups))
         figure, axis = plt.subplots(figsize=(2 * COLUMN if len(report.groups) > 12 else COLUMN, 2.6))

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from benchmarks.truth import shelf
@@ -188,6 +189,98 @@ def test_what_the_machine_refuses_ends_in_one_paragraph(supernet, scores, tmp_pa
     )
     assert code == 1
     assert errors.startswith("supernet: Not a directory: ")
+
+
+@pytest.fixture
+def correlate(made_up, monkeypatch):
+    """Run `supernet correlate` in this process: (exit code, output, errors)."""
+    from harness.cli import supernet as command
+
+    monkeypatch.setenv("SUPERNET_DATA", str(made_up))
+
+    def run(path, *arguments):
+        every = [
+            "correlate",
+            "--space",
+            "nb201",
+            "--scores",
+            path,
+            *ASK,
+            "--epochs",
+            200,
+            "--resamples",
+            20,
+            *arguments,
+        ]
+        done = CliRunner().invoke(command, list(map(str, every)))
+        if done.exception and not isinstance(done.exception, SystemExit):
+            return 1, done.stdout, str(done.exception)
+        return done.exit_code, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture
+def two_columns(tmp_path, truth201):
+    y = truth201.accuracy("cifar10", "test", 200, "mean", np.arange(100))
+    path = tmp_path / "two.csv"
+    pd.DataFrame({"index": range(100), "acc": y, "loss": -y, "label": ["x"] * 100}).to_csv(path, index=False)
+    return path
+
+
+def test_json_goes_to_standard_output_alone(correlate, two_columns):
+    code, text, errors = correlate(two_columns, "--json", "-")
+    assert code == 0
+    assert [r["name"] for r in json.loads(text)["ranked"]] == ["acc", "loss", "params"]
+    assert "Kendall tau-b" in errors
+    code, text, errors = correlate(two_columns, "--json", "-", "--by", "label", "--score-column", "acc")
+    assert json.loads(text)["groups"][0]["key"] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("option", "taus"),
+    [
+        ([], [1, -1]),
+        (["--lower-is-better"], [-1, 1]),
+        (["--lower-is-better", "loss"], [1, 1]),
+        (["--lower-is-better", "loss", "--lower-is-better", "acc"], [-1, 1]),
+    ],
+)
+def test_the_direction_is_set_for_each_column(correlate, two_columns, option, taus):
+    code, text, errors = correlate(two_columns, *option, "--json", "-")
+    assert code == 0
+    report = json.loads(text)
+    assert [r["estimates"]["kendall_tau"]["value"] for r in report["ranked"][:2]] == pytest.approx(taus)
+    assert any("ranks backwards" in note for note in report["notes"]) == (-1 in taus)
+    assert any("label (text; line 2: 'x')" in note for note in report["notes"])
+    assert "label (text" in errors
+
+
+def test_places_that_cannot_hold_results_are_refused_before_work(correlate, two_columns, tmp_path):
+    for option, place in (("--out", two_columns), ("--json", tmp_path), ("--json", two_columns / "x.json")):
+        code, text, errors = correlate("nowhere.csv", option, place)
+        assert (code, text) == (1, "")
+        assert str(place) in errors
+        assert "nowhere.csv" not in errors
+
+
+@pytest.mark.parametrize("top", ["0", "1.1", "nan", "x", "0.1,", "120%", "-0.1"])
+def test_impossible_fractions_are_refused(correlate, two_columns, top):
+    code, _, errors = correlate(two_columns, "--top", top)
+    assert code != 0
+    assert "is not a fraction in (0, 1]" in errors
+
+
+def test_fractions_and_infinities_are_options(correlate, tmp_path, two_columns):
+    with two_columns.open("a") as file:
+        file.write("100,-inf,inf,x\n")
+    code, _, errors = correlate(two_columns)
+    assert code == 1
+    assert "line 102: acc is -inf, not a finite number" in errors
+    code, text, _ = correlate(two_columns, "--infinite", "leave-out", "--top", "50%,0.2")
+    assert code == 0
+    assert "1 architectures with an infinite score were left out" in text
+    assert text.count(" 50 % ") == text.count(" 20 % ") == 3
 
 
 def test_fetch_lists_and_explains(supernet, tmp_path):

@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -6,10 +7,12 @@ import pytest
 import scipy.stats
 
 from benchmarks.errors import NoSuchResult, UserError
-from benchmarks.truth.table import Measure
-from harness import correlation, metrics
+from benchmarks.truth.table import GroundTruth, Measure, write_table
+from benchmarks.wording import shown
+from harness import correlation, metrics, stats
 from harness.correlation import correlate
 from harness.grouped import correlate_groups
+from harness.metrics import MetricError
 from harness.scores import ScoreTable
 
 TEST = Measure("cifar10", "test", "200", "mean")
@@ -37,6 +40,9 @@ def test_the_baseline_and_the_ceiling_stand_beside_the_scores(report, truth201):
     seeds = [truth201.accuracy("cifar10", "test", 200, seed, rows) for seed in ("s1", "s2")]
     assert found.ceiling.tau == metrics.kendall_tau(*seeds)
     assert found.ceiling.source == "cifar10 test, 200 epochs"
+    assert found.ceiling.repeats == 2
+    assert found.ceiling.attainable == stats.attainable_tau(found.ceiling.tau, 2) > found.ceiling.tau
+    assert found.ceiling.attainable_top10 == stats.attainable_in_top(np.stack(seeds), 2) > found.ceiling.top10
 
 
 def test_values_are_the_metrics_and_lie_in_their_intervals(report):
@@ -141,6 +147,182 @@ def test_repeats_that_hardly_differ_in_their_architectures_are_resampled_togethe
     assert width([300, 299, 298]) == pytest.approx(width([300, 300, 300]), rel=0.25)
 
 
+def test_two_repeats_show_their_values_and_no_interval(truth201):
+    from harness.report.text import render_groups
+
+    rows = np.tile(np.arange(60), 3)
+    groups = pd.DataFrame({"method": ["m"] * 180, "seed": np.repeat([10, 9, 8], 60)})
+    y = truth201.accuracy("cifar10", "test", 200, "mean", rows)
+    scores = y + np.random.default_rng(0).normal(size=180)
+    given = table(rows, {"acc": scores}, groups)
+    first = groups["seed"] != 8
+    found = correlate_groups(given.take(first.to_numpy()), truth201, TEST, by=["method"], repeat="seed", resamples=50)
+    (group,) = found.groups
+    assert (group.tau.low, group.tau.high) == (None, None)
+    # Seeds are in the order of their numbers, not of their texts.
+    assert group.taus == [metrics.kendall_tau(scores[60:120], y[60:120]), metrics.kendall_tau(scores[:60], y[:60])]
+    assert any("Two repeats give no interval of their mean: m" in note for note in found.notes)
+    assert f"({group.taus[0]:.3f}, {group.taus[1]:.3f})" in printed(render_groups(found))
+    json.dumps(found.as_json(), allow_nan=False)
+
+
+def test_groups_that_cannot_be_judged_are_named_and_the_others_reported(truth201):
+    groups = pd.DataFrame({"m": ["good"] * 60 + ["few"] * 9 + ["one"]})
+    given = table(np.arange(70), {"acc": np.arange(70.0)}, groups)
+    found = correlate_groups(given, truth201, TEST, by=["m"], resamples=20)
+    assert [group.key for group in found.groups] == [("good",)]
+    assert any(note.startswith("Left out: few: A ranking of 9 architectures") for note in found.notes)
+    assert any(note.startswith("Left out: one: A ranking of 1 architecture ") for note in found.notes)
+    with pytest.raises(MetricError, match=r"No group can be judged. few: A ranking of 9 architectures"):
+        correlate_groups(given.take(groups["m"].to_numpy() != "good"), truth201, TEST, by=["m"], resamples=20)
+
+
+def test_few_architectures_are_refused_and_some_noted_as_rough(truth201):
+    def run(n):
+        return correlate(table(np.arange(n), {"a": np.arange(float(n))}), truth201, TEST, resamples=20)
+
+    with pytest.raises(MetricError, match="9 architectures cannot be judged"):
+        run(9)
+    assert any("fewer than 50 architectures (10), the intervals are rough" in note for note in run(10).notes)
+    assert not any("rough" in note for note in run(50).notes)
+
+
+def test_comparisons_with_params_and_among_scores_are_corrected_apart(truth201):
+    rng = np.random.default_rng(0)
+    rows = np.arange(0, 15625, 100)
+    y = truth201.accuracy("cifar10", "test", 200, "mean", rows)
+    scores = {f"s{n}": y + (3 + n / 4) * rng.normal(size=len(y)) for n in range(8)}
+    found = correlate(table(rows, scores), truth201, TEST, resamples=100)
+    for family, size in ((correlation.AGAINST_PARAMS, 8), (correlation.AMONG_SCORES, 28)):
+        mine = [d for d in found.as_json()["differences"] if d["family"] == family]
+        assert len(mine) == size
+        assert [d["p_holm"] for d in mine] == stats.holm([d["p"] for d in mine])
+    # Eight scores and few resamples do not keep a plain difference from being told.
+    assert min(found.adjusted.values()) < 0.01
+
+
+def test_differences_stay_within_what_is_possible(truth201):
+    rows = np.arange(40)
+    y = truth201.accuracy("cifar10", "test", 200, "mean", rows)
+    found = correlate(table(rows, {"best": y, "worst": -y}), truth201, TEST, resamples=50)
+    taus = {r.name: r.estimates["kendall_tau"].value for r in found.ranked}
+    for (_, b), d in found.differences.items():
+        assert -1 - taus[b] <= d.low <= d.high <= 1 - taus[b]
+
+
+def test_a_score_that_ranks_backwards_is_noted(truth201):
+    rows = np.arange(200)
+    y = truth201.accuracy("cifar10", "test", 200, "mean", rows)
+    found = correlate(table(rows, {"loss": -y, "acc": y}), truth201, TEST, resamples=20)
+    backwards = [note for note in found.notes if "backwards" in note]
+    assert backwards == ["loss ranks backwards (tau -1.00): if lower values are better, give --lower-is-better loss."]
+    given = ScoreTable("nb201", rows, {"acc": -y}, pd.DataFrame(index=rows), negated=frozenset(["acc"]))
+    (note,) = correlate(given, truth201, TEST, resamples=20).notes
+    assert "leave it out of --lower-is-better" in note
+
+
+def test_fractions_can_be_chosen(truth201):
+    rows = np.arange(4000)
+    y = truth201.accuracy("cifar10", "test", 200, "mean", rows)
+    scores = {"a": y + np.random.default_rng(0).normal(size=4000)}
+    found = correlate(table(rows, scores), truth201, TEST, resamples=20, fractions=[0.004, 0.3, 0.001])
+    assert found.fractions == (1.0, 0.3, 0.1, 0.004, 0.001)
+    curve = dict(zip(found.fractions, found.ranked[0].curve, strict=True))
+    assert curve[0.004].value == metrics.tau_in_true_top(scores["a"], y, 0.004)
+    assert curve[0.001] is None
+    assert any("The best 0.1 % are fewer than 10 architectures" in note for note in found.notes)
+    rho = found.ranked[0].values["spearman_true_top_0.4%"]
+    assert rho == metrics.spearman_in_true_top(scores["a"], y, 0.004)
+    from harness.report.text import render
+
+    assert f"{rho:.3f}" in printed(render(found))
+
+
+def test_a_reading_without_a_number_is_no_repeat(tmp_path):
+    """One reading copies r0; taking it for a repeat would raise the ceiling."""
+    rng = np.random.default_rng(0)
+    keys = [f"{n:032x}" for n in range(200)]
+    repeats = {f"r{n}": 90 + np.arange(200) / 40 + rng.normal(size=200) for n in range(3)}
+    columns = {"hash": keys, "cifar10.params": rng.integers(1000, size=200)}
+    columns |= {f"cifar10.valid.e108.{name}": values for name, values in (repeats | {"one": repeats["r0"]}).items()}
+    about = {"space": "nb101", "family": "made up", "accuracy_unit": "percent"}
+    write_table(tmp_path / "t.parquet", columns, about)
+    for seed in ("r0", "one"):
+        ceiling = correlation.ceiling_of(
+            GroundTruth(tmp_path / "t.parquet"), Measure("cifar10", "valid", "108", seed), np.arange(200)
+        )
+        assert [(a, b) for a, b, _, _ in ceiling.pairs] == [("r0", "r1"), ("r0", "r2"), ("r1", "r2")]
+        assert ceiling.tau == stats.ceiling(repeats)[0]
+        assert ceiling.repeats == 1
+        assert ceiling.attainable == stats.attainable_tau(ceiling.tau, 1)
+
+
+HOSTILE = [
+    *("acc [%]", "time [s]", "acc[/]", "[/b]", "[bold red]x", ":smile:", "a$b$c", "\\frac{$", "_hidden", "\x1b[31mred"),
+    *("new\nline", "\ud800", "{0}%s", "<b>&amp;", "漢字", "n" * 300),
+]
+
+
+def printed(content):
+    from rich.console import Console
+
+    console = Console(width=400, file=io.StringIO(), color_system=None)
+    console.print(content)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("at_once", [1, len(HOSTILE)])
+def test_names_are_printed_as_they_are(truth201, at_once):
+    from harness.report.text import render, render_groups
+
+    rows = np.arange(60)
+    names = HOSTILE[:at_once] if at_once > 1 else HOSTILE
+    parts = [names] if at_once > 1 else [[name] for name in names]
+    for part in parts:
+        found = correlate(table(rows, {n: np.arange(60.0) for n in part}), truth201, TEST, resamples=20)
+        text = printed(render(found))
+        for name in part:
+            assert shown(name, 40) in text
+        assert "\x1b" not in text
+    if at_once == 1:
+        groups = pd.DataFrame({"[b]by": HOSTILE * 60}, dtype=object)
+        given = table(np.repeat(rows, len(HOSTILE)), {"[/x]": np.arange(60.0 * len(HOSTILE))}, groups)
+        text = printed(render_groups(correlate_groups(given, truth201, TEST, by=["[b]by"], resamples=20)))
+        for name in [*HOSTILE, "[b]by", "[/x]"]:
+            assert shown(name, 40) in text
+
+
+def test_figures_take_names_as_they_are(truth201, tmp_path):
+    from harness.report import figures
+
+    rows = np.arange(60)
+    names = [*HOSTILE, "top1/val", "top1:val", "TOP1?val", "../up"]
+    scores = {name: np.arange(60.0) for name in names}
+    found = correlate(table(rows, scores), truth201, TEST, resamples=20)
+    with figures.style():
+        figure = figures.tau_by_fraction(found)
+        texts = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
+        assert {figures.label_of(name) for name in names} <= texts
+        figures.save(figure, tmp_path, "all")
+    few = {name: scores[name] for name in ("a$b$c", "\ud800", "top1/val", "top1:val")}
+    y = truth201.accuracy("cifar10", "test", 200, "mean", rows)
+    paths = figures.draw(found, few, y, [f"#{row} $x" for row in rows], tmp_path / "figures")
+    assert len(paths) == len(set(paths)) == 2 + 4 * len(few)
+    for path in paths:
+        assert path.is_file()
+        assert path.parent == tmp_path / "figures"
+    assert "a$b$c" in next(p for p in paths if p.suffix == ".svg" and "ranks-a_b_c" in p.name).read_text("utf-8")
+
+
+def test_file_stems_are_safe_and_distinct():
+    from harness.report.figures import file_stems
+
+    names = [*HOSTILE, "a/b", "a:b", "A_B", "a_b-2", "a?b", "..", "", "x" * 300, "x" * 301]
+    stems = list(file_stems(names).values())
+    assert len({stem.lower() for stem in stems}) == len(names)
+    assert all(len(stem) < 70 and stem.isascii() and "/" not in stem for stem in stems)
+
+
 def test_a_score_called_like_the_parameter_counts_is_refused(truth201):
     with pytest.raises(UserError, match="'params', as the parameter counts"):
         correlate(table(np.arange(50), {"params": np.arange(50.0)}), truth201, TEST)
@@ -159,6 +341,9 @@ def test_reference_report_of_nas_bench_201(nb201_truth):
     pairs = {(a, b): tau for a, b, tau, _ in found.ceiling.pairs}
     assert pairs["s777", "s888"] == pytest.approx(0.9105, abs=5e-5)
     assert found.ceiling.top10 == pytest.approx(0.67, abs=0.005)
+    assert found.ceiling.repeats == 3
+    assert found.ceiling.attainable == pytest.approx(0.965, abs=0.001)
+    assert found.ceiling.attainable_top10 == pytest.approx(0.81, abs=0.02)
 
 
 def test_third_party_supernet_scores_of_nas_bench_101(nb101_truth, data_dir):

@@ -291,7 +291,9 @@ def test_columns_that_are_asked_for_have_to_exist(write, truth201, option):
 def test_large_scores_are_averaged_without_overflow(tmp_path, truth201):
     path = tmp_path / "s.csv"
     path.write_text("index,s\n1,1.5e308\n1,1.6e308\n2,1\n")
-    assert read_scores(path, "nb201", truth201, average_repeats=True).scores["s"].tolist() == [1.55e308, 1]
+    assert read_scores(path, "nb201", truth201, average_repeats=True).scores["s"].tolist() == pytest.approx(
+        [1.55e308, 1]
+    )
 
 
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path, truth201):
