@@ -25,7 +25,6 @@ def open_regular(path: Path, most: int | None = None) -> BinaryIO:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         raise BadTable(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    file = os.fdopen(descriptor, "rb")
     about = os.fstat(descriptor)
     problem = ""
     if not stat.S_ISREG(about.st_mode):
@@ -33,9 +32,9 @@ def open_regular(path: Path, most: int | None = None) -> BinaryIO:
     elif most is not None and about.st_size > most:
         problem = f"has {about.st_size:,} bytes, where a sound file has at most {most:,}"
     if problem:
-        file.close()
+        os.close(descriptor)
         raise BadTable(f"{path} {problem}, so it is not read.")
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def read_regular(path: Path, most: int) -> bytes:

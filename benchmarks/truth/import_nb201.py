@@ -8,22 +8,22 @@ that has to be in memory as a whole (tens of gigabytes), so prefer the archive, 
 
 from __future__ import annotations
 
-import bz2
 import io
 import itertools
-import lzma
+import math
 import os
 import pickle
 import re
-import tarfile
-import zlib
+import resource
+import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -31,10 +31,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks.errors import BadTable
-from benchmarks.files import file_digests
+from benchmarks.files import file_digests, whole
+from benchmarks.regular import open_regular
 from benchmarks.spaces import NB201
 from benchmarks.spaces.nb201 import DATASETS
-from benchmarks.truth.table import GroundTruth, write_table
+from benchmarks.truth.archive import Member, is_tar, members, unpack
+from benchmarks.truth.table import GroundTruth, store_table
+from benchmarks.wording import quoted
+from benchmarks.workers import end_with
 
 Progress = Callable[[int, int], None]
 """Called with the number of architectures read and their total."""
@@ -50,8 +54,16 @@ CURVES = pa.schema(
 )
 """The second file: one row per training run and series (`valid.accuracy`, `train.loss`, …), a value per epoch."""
 
+OFFICIAL_MD5 = {"55e847143ce1f7c2d89b676f6b096897": "NAS-Bench-201-v1_1-096897.pth"}
+"""MD5 sums that the benchmark's authors published in full -> name of the file."""
+MOST_MEMORY = 2 << 30
+"""Bytes that a process which decodes records may take beyond what it has at its start."""
+MOST_SECONDS = 120
+"""Seconds of computing that one record may take to decode; real ones take 0.05."""
+MOST_ENTRIES = 1_000_000
+"""Entries of a .pth in the zip format; the official file has some."""
+
 _SPACE = NB201()
-_MEMBER = re.compile(r"(?:^|/)(\d{6})\.pickle\.pbz2$")
 
 
 @dataclass(frozen=True)
@@ -77,16 +89,19 @@ def import_nb201(
     Raises:
         BadTable: the source is truncated, altered, or something else; nothing is written then.
     """
-    if source.is_dir() or tarfile_at(source):
-        family, records, checksum = "NATS-Bench tss records", read_archive(source), None
+    if source.is_dir() or is_tar(source):
+        family, records = "NATS-Bench tss records", read_archive(source)
+        vouched = {
+            "source_check": "each record agrees with its bzip2 checksum; no checksum of the archive is published"
+        }
     else:
-        family, records, checksum = "NAS-Bench-201 records", read_pth(source), _checked_sum(source)
-    table = _Table()
+        family, records, vouched = "NAS-Bench-201 records", read_pth(source), _checked_sum(source)
+    table = _Table(source)
     curves_path = target.with_suffix(".curves.parquet")
-    partial = curves_path.with_name(f".{curves_path.name}.{os.getpid()}.partial")
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with pq.ParquetWriter(partial, CURVES, compression="zstd", write_page_checksum=True) as curves:
+    # Renamed from the inside out: where the table is, the curves are.
+    with whole(target) as unfinished_table, whole(curves_path) as unfinished_curves:
+        with pq.ParquetWriter(unfinished_curves, CURVES, compression="zstd", write_page_checksum=True) as curves:
             for batch in _batches(records, 256):
                 for record in batch:
                     table.add(record)
@@ -94,26 +109,13 @@ def import_nb201(
                 curves.write_table(pa.Table.from_pylist(rows, schema=CURVES))
                 if progress:
                     progress(len(table.seen), len(_SPACE))
-        table.check(source, allow_partial)
-        about = {"space": "nb201", "family": family, "accuracy_unit": "percent", "source": source.name}
-        if checksum:
-            about["source_sha256"] = checksum
-        write_table(target, table.columns(), about)
-        partial.replace(curves_path)
-    finally:
-        partial.unlink(missing_ok=True)
+        table.check(allow_partial)
+        about = {"space": "nb201", "family": family, "accuracy_unit": "percent", "source": source.name, **vouched}
+        store_table(unfinished_table, table.columns(), about)
     return GroundTruth(target)
 
 
 # ---- sources ---------------------------------------------------------------------------------------------------
-
-
-def tarfile_at(source: Path) -> bool:
-    """Whether the path is an (uncompressed or compressed) tar archive."""
-    try:
-        return tarfile.is_tarfile(source)
-    except OSError as error:
-        raise BadTable(f"{source} cannot be read: {error.strerror}.") from None
 
 
 def read_pth(source: Path) -> Iterator[Record]:
@@ -128,15 +130,23 @@ def read_pth(source: Path) -> Iterator[Record]:
         *(type(np.dtype(code)) for code in ("f8", "f4", "i8")),
     ]
     try:
-        with torch.serialization.safe_globals(safe):
-            content = torch.load(source, map_location="cpu", weights_only=True)
+        with open_regular(source) as file:
+            if zipfile.is_zipfile(file):
+                _check_zip(file)
+            file.seek(0)
+            with torch.serialization.safe_globals(safe):
+                content = torch.load(file, map_location="cpu", weights_only=True)
         archs, infos = content["meta_archs"], content["arch2infos"]
-        indices = sorted(infos.keys())
+        if not all(type(index) is int for index in infos):
+            raise ValueError("its records are not numbered")
+        indices = sorted(infos)
     except MemoryError:
         raise BadTable(
             f"{source} does not fit into this machine's memory: the file is one single pickle. Import the "
             "NATS-Bench archive instead, which is read one architecture at a time (`supernet data fetch nats`)."
         ) from None
+    except BadTable:
+        raise
     except Exception as error:  # torch raises whatever the damaged bytes lead to
         raise BadTable(
             f"{source} is no intact NAS-Bench-201 file ({_reason(error)}). It may be truncated, or "
@@ -151,42 +161,90 @@ def read_archive(source: Path) -> Iterator[Record]:
     """Records of the NATS-Bench topology archive (folder or tar), decoded in parallel, in bounded memory."""
     if "sss" in source.name:
         raise BadTable(f"{source} is the size search space of NATS-Bench; import the topology one (NATS-tss-…).")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
-        for batch in _batches(_members(source), 64):
-            yield from workers.map(_decode, batch, chunksize=8)
+    with ProcessPoolExecutor(
+        os.cpu_count(), mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)
+    ) as workers:
+        for batch in _batches(members(source), 64):
+            try:
+                yield from workers.map(_decode_limited, batch, chunksize=8)
+            except BrokenProcessPool:
+                raise BadTable(
+                    f"{source}: a process that decodes records ended abruptly. It was killed, or one of the records "
+                    f"from {batch[0][1]:06} to {batch[-1][1]:06} needs more than {MOST_SECONDS} s or "
+                    "this machine's memory, which no official record does. Run the same command again, or fetch the "
+                    "archive again."
+                ) from None
 
 
-def _members(source: Path) -> Iterator[tuple[str, int, bytes]]:
-    """(where, index, compressed bytes) of every record of an archive."""
-    found = False
+_worker = False
+"""Whether this process does nothing but decode records."""
+
+
+def _begin(parent: int) -> None:
+    """In a new process that decodes records: end with its parent, and have bounded memory."""
+    global _worker
+    _worker = True
+    end_with(parent)
+    import nas_201_api.api_utils  # noqa: F401 - imported before the limit is set, because it needs memory itself
+
     try:
-        if source.is_dir():
-            for path in sorted(source.glob("*.pickle.pbz2")):
-                if match := _MEMBER.search(path.name):
-                    found = True
-                    yield str(path), int(match[1]), path.read_bytes()
-        else:
-            with tarfile.open(source) as tar:
-                for member in tar:
-                    if match := _MEMBER.search(member.name):
-                        found = True
-                        stream = tar.extractfile(member)
-                        yield f"{source}:{member.name}", int(match[1]), stream.read() if stream else b""
-    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
-        raise BadTable(f"{source} cannot be read to its end, it may be truncated: {error}.") from None
-    if not found:
-        raise BadTable(f"{source} holds no NATS-Bench records (files like 000000.pickle.pbz2).")
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except (OSError, ValueError):  # no Linux
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = used + MOST_MEMORY if hard == resource.RLIM_INFINITY else min(used + MOST_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def _decode(member: tuple[str, int, bytes]) -> Record:
+def _limit_seconds() -> None:
+    """End this process if it computes for longer than MOST_SECONDS from now on."""
+    used = math.ceil(
+        resource.getrusage(resource.RUSAGE_SELF).ru_utime + resource.getrusage(resource.RUSAGE_SELF).ru_stime
+    )
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    most = used + MOST_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _decode_limited(member: Member) -> Record:
+    """As `_decode`; a process of its own ends when the record takes too long."""
+    if _worker:
+        _limit_seconds()
+    return _decode(member)
+
+
+def _decode(member: Member) -> Record:
     where, index, packed = member
     try:
-        states = RestrictedUnpickler(io.BytesIO(bz2.decompress(packed))).load()
+        states = RestrictedUnpickler(io.BytesIO(unpack(packed))).load()
     except BadTable as error:
         raise BadTable(f"{where}: {error}") from None
     except Exception as error:  # a damaged pickle can fail in any way
         raise BadTable(f"{where} is damaged ({_reason(error)}). Fetch the archive again.") from None
     return _record(where, index, states)
+
+
+def _check_zip(file: BinaryIO) -> None:
+    """Compare the checksums of a .pth in the zip format, which torch does not do.
+
+    Raises:
+        ValueError: an entry is damaged, or is not stored as torch stores its entries.
+        Exception: whatever else damaged bytes lead to.
+    """
+    file.seek(0)
+    with zipfile.ZipFile(file) as packed:
+        entries = packed.infolist()
+        if len(entries) > MOST_ENTRIES or len({entry.filename for entry in entries}) != len(entries):
+            raise ValueError("its directory has too many entries, or two of one name")
+        for entry in entries:
+            # Torch reads nothing for an entry that is marked as a folder.
+            if entry.is_dir() or entry.external_attr & 0x10 or entry.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"its entry {quoted(entry.filename)} is not stored as torch does")
+        if sum(entry.file_size for entry in entries) > os.fstat(file.fileno()).st_size:
+            raise ValueError("its entries overlap")
+        if (damaged := packed.testzip()) is not None:
+            raise ValueError(f"its entry {quoted(damaged)} does not agree with its checksum")
 
 
 def _scalar(dtype: np.dtype[Any], data: bytes) -> Any:
@@ -233,18 +291,24 @@ def _record(where: str, index: int, states: dict[str, Any], names: tuple[str, st
         values: dict[str, float] = {}
         curves: list[dict[str, Any]] = []
         for epochs, name in zip(("12", "200"), names, strict=True):
+            if type(states[name]) not in (dict, OrderedDict):  # the class would take a text for a file to load
+                raise TypeError(f"what it has of {epochs} epochs is not a dictionary")
             results = ArchResults.create_from_state_dict(states[name])
             if results.arch_str != expected:
-                raise BadTable(f"{where} is about {results.arch_str}, but architecture {index} is {expected}.")
+                raise BadTable(f"{where} is about {quoted(results.arch_str)}, but architecture {index} is {expected}.")
             if not results.get_dataset_names():
                 raise BadTable(f"{where} has no runs of {epochs} epochs.")
             for original in results.get_dataset_names():
                 dataset = original.lower()
                 if dataset not in DATASETS:
-                    raise BadTable(f"{where} has results on {original!r}, which is no data set of the benchmark.")
+                    raise BadTable(f"{where} has results on {quoted(original)}, which is no data set of the benchmark.")
                 runs = [(seed, results.query(original, seed)) for seed in results.get_dataset_seeds(original)]
+                if len({seed for seed, _ in runs}) != len(runs) or not all(type(seed) is int for seed, _ in runs):
+                    raise ValueError(f"its runs on {dataset} do not have seeds of their own")
                 if any(run.epochs != int(epochs) for _, run in runs):
                     raise BadTable(f"{where} has other runs than those of {epochs} epochs under {name!r}.")
+                for seed, run in runs:
+                    _check_run(f"{where}: {dataset}, {epochs} epochs, seed {seed}", run)
                 values |= _accuracies(dataset, epochs, runs)
                 values |= _costs(dataset, epochs, results.get_compute_costs(original))
                 for seed, run in runs:
@@ -256,7 +320,39 @@ def _record(where: str, index: int, states: dict[str, Any], names: tuple[str, st
         raise
     except Exception as error:  # whatever a record of another shape leads to
         raise BadTable(f"{where} is no NAS-Bench-201 record ({_reason(error)}).") from None
+    _check_values(where, values)
     return Record(index, values, curves)
+
+
+def _check_run(where: str, run: Any) -> None:
+    """Refuse accuracies and times of one run that cannot be, after whichever epoch."""
+    for name in ("train_acc1es", "eval_acc1es"):
+        for epoch, value in getattr(run, name).items():
+            if not 0 <= value <= 100:
+                raise BadTable(
+                    f"{where} has the accuracy {quoted(value)} after {quoted(epoch)}, outside 0 … 100 percent."
+                )
+    for times in (run.train_times, run.eval_times):
+        for epoch, seconds in (times or {}).items():
+            if not 0 <= seconds < math.inf:
+                raise BadTable(f"{where} took {quoted(seconds)} seconds for {quoted(epoch)}, which cannot be.")
+    for seconds in run.latency or ():
+        if not (0 <= seconds < math.inf or seconds == -1):  # -1 stands for a latency that was not measured
+            raise BadTable(f"{where} has the latency {quoted(seconds)}, which cannot be.")
+
+
+def _check_values(where: str, values: Mapping[str, float]) -> None:
+    """Refuse what no network has: numbers that are not finite, negative times, no parameters."""
+    for name, value in values.items():
+        what = name.partition(".")[2]
+        if what in ("params", "flops"):
+            possible, kind = 0 < value < math.inf, "a count"
+        elif what == "latency_seconds" or what.startswith("train_seconds"):
+            possible, kind = 0 <= value < math.inf, "a time"
+        else:
+            possible, kind = 0 <= value <= 100, "within 0 … 100 percent"
+        if not possible:
+            raise BadTable(f"{where}: {name} is {quoted(value)}, which is not {kind}.")
 
 
 def _split(dataset: str, name: str) -> str:
@@ -304,24 +400,31 @@ def _series(dataset: str, run: Any) -> dict[str, NDArray[np.float32]]:
 class _Table:
     """The columns as they fill up, all NaN where nothing was recorded."""
 
+    source: Path
     arrays: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
 
     def add(self, record: Record) -> None:
+        """Fill in one architecture's row; BadTable where it is filled already."""
+        if record.index in self.seen:
+            raise BadTable(
+                f"{self.source} has two records of architecture {record.index}, which may contradict each other. An "
+                "official archive has one of each; fetch it again, or remove the one that does not belong there."
+            )
         self.seen.add(record.index)
         for name, value in record.values.items():
             if name not in self.arrays:
                 self.arrays[name] = np.full(len(_SPACE), np.nan)
             self.arrays[name][record.index] = value
 
-    def check(self, source: Path, allow_partial: bool) -> None:
+    def check(self, allow_partial: bool) -> None:
         """Refuse what is incomplete or contradicts the benchmark's own arithmetic."""
         if not self.seen:
-            raise BadTable(f"{source} holds no architecture's results.")
+            raise BadTable(f"{self.source} holds no architecture's results.")
         if len(self.seen) < len(_SPACE) and not allow_partial:
             raise BadTable(
-                f"{source} holds {len(self.seen):,} of the {len(_SPACE):,} architectures, so it is incomplete. Fetch "
-                "it again, or import what is there with --allow-partial."
+                f"{self.source} holds {len(self.seen):,} of the {len(_SPACE):,} architectures, so it is incomplete. "
+                "Fetch it again, or import what is there with --allow-partial."
             )
         rows = np.array(sorted(self.seen))
         for name, values in self.arrays.items():
@@ -331,13 +434,9 @@ class _Table:
                 wrong = there[values[there] != getattr(_SPACE, what)(_SPACE.archs(there), dataset)]
                 if len(wrong):
                     raise BadTable(
-                        f"{source}: {name} of {len(wrong)} architecture(s), the first {wrong[0]}, is not what the "
-                        "network has. The file was altered, or trained another network."
+                        f"{self.source}: {name} of {len(wrong):,} architecture(s), the first {wrong[0]}, is not what "
+                        "the network has. The file was altered, or trained another network."
                     )
-            elif ".e" in what and not what.startswith("train_seconds"):
-                given = values[rows][~np.isnan(values[rows])]
-                if ((given < 0) | (given > 100)).any():
-                    raise BadTable(f"{source}: {name} has values outside 0 … 100 percent.")
 
     def columns(self) -> dict[str, Any]:
         order = sorted(self.arrays, key=lambda name: ("params" not in name and "flops" not in name, name))
@@ -359,7 +458,10 @@ def _check_order(source: Path, archs: Any) -> None:
 def _reason(error: Exception) -> str:
     """Kind and first sentence of an error, without torch's advice on how to run the code that it has refused."""
     refused = error.__context__ if isinstance(error, pickle.UnpicklingError) else None
-    sentence = re.split(r"\.\s|\n", str(refused or error), maxsplit=1)[0]
+    said = (refused or error).args  # of values, which may be anything, no text is made that has no bound
+    text = said[0] if len(said) == 1 and isinstance(said[0], str) else ", ".join(map(quoted, said[:3]))
+    text = repr(text) if isinstance(error, KeyError) and len(said) == 1 and isinstance(said[0], str) else text
+    sentence = re.split(r"\.\s|\n", text[:2000], maxsplit=1)[0][:300]
     return f"{type(error).__name__}: {sentence}".rstrip(" .:")
 
 
@@ -369,8 +471,13 @@ def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield batch
 
 
-def _checked_sum(path: Path) -> str:
-    """SHA-256 of a .pth; BadTable where its name carries the last digits of another MD5 sum, as official names do."""
+def _checked_sum(path: Path) -> dict[str, str]:
+    """What vouches for a .pth: its SHA-256, and what its MD5 sum says.
+
+    Raises:
+        BadTable: its name carries the last digits of another MD5 sum, as official names do; or it is no regular file.
+    """
+    open_regular(path).close()
     sha256, md5 = file_digests(path, "sha256", "md5")
     tag = re.fullmatch(r"NAS-Bench-201-v\d_\d-([0-9a-f]{6})\.pth", path.name)
     if tag and not md5.endswith(tag[1]):
@@ -378,4 +485,13 @@ def _checked_sum(path: Path) -> str:
             f"{path} is truncated or altered: its MD5 sum is {md5}, which does not end in {tag[1]} as the "
             "name of the official file says. Fetch it again."
         )
-    return sha256
+    if md5 in OFFICIAL_MD5:
+        check = f"its MD5 sum is the published one of {OFFICIAL_MD5[md5]}"
+    elif tag:
+        check = f"its MD5 sum ends in {tag[1]}, as the name of the official file says"
+    else:
+        check = (
+            "nothing vouches for the file: neither its name nor its MD5 sum is that of an official one, so altered "
+            "values would go unnoticed"
+        )
+    return {"source_sha256": sha256, "source_check": check}

@@ -1,11 +1,18 @@
 """The NAS-Bench-201 importer on the NATS-Bench archive, made here."""
 
 import bz2
+import gzip
 import io
 import json
 import os
 import pickle
+import subprocess
+import sys
+import tarfile
+import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -25,6 +32,7 @@ from nb201_records import (
 )
 
 from benchmarks.errors import BadTable
+from benchmarks.truth import archive as bounds
 from benchmarks.truth import import_nb201 as module
 from benchmarks.truth.import_nb201 import CURVES, RestrictedUnpickler, import_nb201
 
@@ -39,12 +47,14 @@ def test_an_archive_is_imported_by_worker_processes(tmp_path):
     table = import_nb201(archive(tmp_path), tmp_path / "nats.parquet", allow_partial=True)
     assert_holds_the_records(table)
     assert_holds_the_curves(tmp_path / "nats.curves.parquet")
-    assert table.about | {"content_sha256": ""} == {
+    assert table.about | dict.fromkeys(("content_sha256", "about_sha256"), "") == {
         "space": "nb201",
         "family": "NATS-Bench tss records",
         "accuracy_unit": "percent",
         "source": NATS,
+        "source_check": "each record agrees with its bzip2 checksum; no checksum of the archive is published",
         "content_sha256": "",
+        "about_sha256": "",
     }
 
 
@@ -65,7 +75,7 @@ def test_a_tar_holds_the_same_as_its_folder(tmp_path, in_process, suffix, mode):
     one = import_nb201(folder, tmp_path / "one.parquet", allow_partial=True)
     two = import_nb201(tar_of(folder, suffix, mode), tmp_path / "two.parquet", allow_partial=True)
     assert_holds_the_records(two)
-    assert two.about == one.about | {"source": NATS + suffix}
+    assert two.about == one.about | {"source": NATS + suffix, "about_sha256": two.about["about_sha256"]}
     assert pq.read_table(tmp_path / "one.curves.parquet").num_rows > 0
     assert_holds_the_curves(tmp_path / "two.curves.parquet")
 
@@ -179,6 +189,209 @@ def test_a_record_cannot_change_numpy_itself():
     with pytest.raises(BadTable):
         decoded(bz2.compress(pickle.dumps(swapped)))
     assert np.dtype("f8").isnative
+
+
+# ---- archives that are not what they should be -----------------------------------------------------------------
+
+
+def halved(states):
+    for run in states["200"]["all_results"].values():
+        run["train_acc1es"] = {epoch: value / 2 for epoch, value in run["train_acc1es"].items()}
+
+
+def tar_with(path, *entries, mode="w"):
+    """A tar archive of (name, what): bytes, or a function that completes the member's header."""
+    with tarfile.open(path, mode) as tar:
+        for name, what in entries:
+            member = tarfile.TarInfo(name)
+            if isinstance(what, bytes):
+                member.size = len(what)
+                tar.addfile(member, io.BytesIO(what))
+            else:
+                what(member)
+                tar.addfile(member)
+    return path
+
+
+RECORD = "000007.pickle.pbz2"
+
+
+@pytest.mark.parametrize("second", [packed(7, halved), packed(7)])
+def test_two_records_of_one_architecture_are_refused(tmp_path, in_process, second):
+    source = tar_with(tmp_path / "NATS.tar", (f"a/{RECORD}", packed(7)), (f"b/{RECORD}", second))
+    refused(source, tmp_path, "has two records of architecture 7")
+    source = tar_with(tmp_path / "NATS.tar", (f"a/{RECORD}", packed(7)), (f"a/{RECORD}", second))
+    refused(source, tmp_path, "has two records of architecture 7")
+
+
+def of_kind(kind, target=""):
+    def complete(member):
+        member.type, member.linkname = kind, target
+
+    return complete
+
+
+KINDS = {
+    "a symbolic link to nowhere": of_kind(tarfile.SYMTYPE, "nowhere"),
+    "a symbolic link to itself": of_kind(tarfile.SYMTYPE, RECORD),
+    "a symbolic link to a file": of_kind(tarfile.SYMTYPE, "/etc/hostname"),
+    "a hard link to nowhere": of_kind(tarfile.LNKTYPE, "nowhere"),
+    "a hard link to itself": of_kind(tarfile.LNKTYPE, f"x/{RECORD}"),
+    "a pipe": of_kind(tarfile.FIFOTYPE),
+    "a device": of_kind(tarfile.CHRTYPE),
+    "a folder": of_kind(tarfile.DIRTYPE),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_regular_members_of_a_tar_are_records(tmp_path, in_process, kind):
+    source = tar_with(tmp_path / "NATS.tar", (f"x/{RECORD}", KINDS[kind]))
+    refused(source, tmp_path, r"000007\.pickle\.pbz2 is not a regular file")
+
+
+def test_a_sparse_member_is_refused(tmp_path, in_process):
+    """64 GiB of zeros, of which the archive holds nothing."""
+    header = tarfile.TarInfo(f"x/{RECORD}")
+    header.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(64 << 30), "GNU.sparse.major": "0"}
+    with tarfile.open(tmp_path / "NATS.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(header)
+    refused(tmp_path / "NATS.tar", tmp_path, "claims to have 68,719,476,736 bytes|is not a regular file")
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a link to nowhere", "a link to itself", "a folder"])
+def test_only_regular_files_of_a_folder_are_records(tmp_path, in_process, kind):
+    source = archive(tmp_path, indices=[0])
+    path = source / RECORD
+    {
+        "a pipe": lambda: os.mkfifo(path),
+        "a device": lambda: path.symlink_to("/dev/zero"),
+        "a link to nowhere": lambda: path.symlink_to("nowhere"),
+        "a link to itself": lambda: path.symlink_to(path),
+        "a folder": path.mkdir,
+    }[kind]()
+    refused(source, tmp_path, r"000007\.pickle\.pbz2 (is not a regular file|cannot be read)")
+
+
+def test_records_beyond_their_bounds_are_refused(tmp_path, in_process, monkeypatch):
+    source = archive(tmp_path, indices=[0, 7])
+    monkeypatch.setattr(bounds, "MOST_UNPACKED", 100_000)
+    refused(source, tmp_path, "unpacks to more than 100,000 bytes")
+    monkeypatch.setattr(bounds, "MOST_PACKED", 1000)
+    refused(source, tmp_path, "has [0-9,]+ bytes, where a sound file has at most 1,000")
+    refused(tar_of(source), tmp_path, "has [0-9,]+ bytes, where a record has at most 1,000")
+    monkeypatch.setattr(bounds, "MOST_MEMBERS", 1)
+    refused(source, tmp_path, "more than 1 members")
+    refused(tar_of(source), tmp_path, "more than 1 members")
+
+
+def test_a_record_that_unpacks_to_gigabytes_takes_no_memory():
+    stream = bz2.BZ2Compressor(9)
+    bomb = b"".join(stream.compress(bytes(1 << 22)) for _ in range(16)) + stream.flush()
+    tracemalloc.start()
+    with pytest.raises(BadTable, match="unpacks to more than"):
+        decoded(bomb)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * bounds.MOST_UNPACKED
+
+
+def test_a_header_of_gigabytes_is_not_read(tmp_path, in_process):
+    """Extended headers are read whole by `tarfile`, however large they say they are."""
+    for kind in (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
+        member = tarfile.TarInfo("x")
+        member.type, member.size = kind, 2 << 30
+        source = tmp_path / "NATS.tar.gz"
+        with gzip.open(source, "wb") as out:
+            out.write(member.tobuf(tarfile.GNU_FORMAT))
+            out.write(bytes(1 << 20))
+        refused(source, tmp_path, "a header claims to have 2,147,483,648 bytes")
+
+
+def test_a_member_of_negative_size_does_not_loop(tmp_path, in_process):
+    good = tarfile.TarInfo("x/a")
+    bad = tarfile.TarInfo("x/b")
+    bad.size = -512 * 3
+    with (tmp_path / "NATS.tar").open("wb") as out:
+        for member in (good, bad):
+            out.write(member.tobuf(tarfile.GNU_FORMAT))
+        out.write(bytes(1024))
+    refused(tmp_path / "NATS.tar", tmp_path, "claims to have -1,536 bytes")
+
+
+def test_a_chain_of_headers_is_refused(tmp_path, in_process):
+    member = tarfile.TarInfo("x")
+    member.type, member.size = tarfile.XHDTYPE, 0
+    (tmp_path / "NATS.tar").write_bytes(member.tobuf(tarfile.USTAR_FORMAT) * 2000 + bytes(1024))
+    refused(tmp_path / "NATS.tar", tmp_path, "cannot be read to its end|is no intact")
+
+
+@pytest.mark.parametrize("tail", [b"x", packed(0)])
+def test_what_follows_a_record_is_refused(tail):
+    with pytest.raises(BadTable, match=r"where is damaged \(ValueError: [0-9,]+ bytes follow"):
+        decoded(packed(7) + tail)
+
+
+def test_a_message_about_a_record_has_a_bound():
+    bomb = ["x" * 100]
+    for _ in range(40):
+        bomb = [bomb, bomb]
+
+    def change(states):
+        states["12"]["dataset_seed"] = {"cifar10": [bomb]}
+
+    def rename(states):
+        states["12"]["arch_str"] = "x" * 10**6
+
+    for alteration in (change, rename):
+        with pytest.raises(BadTable) as error:
+            decoded(packed(7, alteration))
+        assert len(str(error.value)) < 1000
+
+
+# ---- processes -------------------------------------------------------------------------------------------------
+
+WORKERS = """
+import os, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from benchmarks.truth.import_nb201 import _begin
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)) as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        time.sleep(60)
+"""
+
+
+def alive(process):
+    """Whether a process runs, which a dead one that nobody waits for does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_workers_end_when_the_import_is_killed(tmp_path):
+    (tmp_path / "pool.py").write_text(WORKERS)
+    parent = subprocess.Popen([sys.executable, tmp_path / "pool.py"], stdout=subprocess.PIPE, text=True)
+    worker = int(parent.stdout.readline())
+    assert alive(worker)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    end = time.monotonic() + 3
+    while alive(worker) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not alive(worker)
+
+
+def test_what_a_killed_import_left_is_removed_by_the_next(tmp_path, in_process):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for name in ("nats.parquet", "nats.curves.parquet"):
+        (tmp_path / f".{name}.{gone.pid}.partial").write_bytes(b"half")
+    import_nb201(archive(tmp_path), tmp_path / "nats.parquet", allow_partial=True)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["nats.curves.parquet", "nats.parquet"]
 
 
 def test_real_records_agree_with_the_real_table(data_dir, nb201_truth, tmp_path, in_process):

@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import os
+import struct
+import zipfile
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,6 +16,7 @@ from nb201_records import (
     RunsCode,
     SomeClass,
     _info,
+    accuracies,
     assert_holds_the_curves,
     assert_holds_the_records,
     content,
@@ -39,14 +42,17 @@ def test_everything_in_the_pth_comes_out_as_recorded(tmp_path, zipped):
     assert sorted(os.listdir(target.parent)) == ["nb201.curves.parquet", "nb201.parquet"]
     assert seen[-1] == (3, 15625)
     assert table.path == target
-    assert table.about | {"content_sha256": ""} == {
+    assert table.about | dict.fromkeys(("source_check", "content_sha256", "about_sha256"), "") == {
         "space": "nb201",
         "family": "NAS-Bench-201 records",
         "accuracy_unit": "percent",
         "source": "records.pth",
         "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "source_check": "",
         "content_sha256": "",
+        "about_sha256": "",
     }
+    assert "nothing vouches for the file" in table.about["source_check"]
     assert [what for what, right, _ in verify(table) if not right and not what.startswith("best")] == []
 
 
@@ -178,7 +184,8 @@ def renamed_set(held):
 ORDER = "does not list the 15,625 architectures in the official order"
 INTACT = "is no intact NAS-Bench-201 file"
 RECORD = "architecture 7 is no NAS-Bench-201 record"
-PERCENT = r"cifar10\.test\.e200\.s888 has values outside 0 … 100 percent"
+PERCENT = "architecture 7: cifar10, 200 epochs, seed 888 has the accuracy .*outside 0 … 100 percent"
+TIME = "architecture 7: cifar10, 200 epochs, seed 888 (took|has the latency) .*, which cannot be"
 ALTERED = {
     "the order of the architectures": (swapped_archs, ORDER),
     "fewer architectures": (lambda held: held["meta_archs"].pop(), ORDER),
@@ -226,6 +233,27 @@ ALTERED = {
     "accuracy above 100": (lambda held: _run(held)["eval_acc1es"].update({"ori-test@199": 100.01}), PERCENT),
     "accuracy below 0": (lambda held: _run(held)["eval_acc1es"].update({"ori-test@199": -0.01}), PERCENT),
     "infinite accuracy": (lambda held: _run(held)["eval_acc1es"].update({"ori-test@199": np.inf}), PERCENT),
+    "an accuracy that is no number": (lambda held: _run(held)["eval_acc1es"].update({"ori-test@3": np.nan}), PERCENT),
+    "a training accuracy above 100": (lambda held: _run(held)["train_acc1es"].update({3: 1e9}), PERCENT),
+    "a negative time": (lambda held: _run(held)["train_times"].update({3: -1000.0}), TIME),
+    "an infinite time": (lambda held: _run(held)["train_times"].update({3: np.inf}), TIME),
+    "a time that is no number": (lambda held: _run(held)["eval_times"].update({"ori-test@3": np.nan}), TIME),
+    "an infinite latency": (lambda held: _run(held)["latency"].append(np.inf), TIME),
+    "a negative latency": (lambda held: _run(held)["latency"].append(-0.5), TIME),
+    "negative params": (
+        lambda held: _run(held).update(params=-1.0),
+        "is not what the network has",
+    ),
+    "infinite flops": (lambda held: _run(held).update(flop=np.inf), RECORD),
+    "two runs of one seed": (
+        lambda held: held["arch2infos"][7]["full"]["dataset_seed"]["cifar10"].append(888),
+        "do not have seeds of their own",
+    ),
+    "a file's name for a record": (lambda held: held["arch2infos"][7].update(full="/etc/hostname"), RECORD),
+    "a truth value for a number": (
+        lambda held: held.update(arch2infos={True: held["arch2infos"][7]}),
+        "its records are not numbered",
+    ),
     "no accuracy after the last epoch": (lambda held: _run(held)["eval_acc1es"].pop("ori-test@199"), RECORD),
     "text for an accuracy": (lambda held: _run(held)["eval_acc1es"].update({"ori-test@199": "high"}), RECORD),
     "text for a loss": (lambda held: _run(held)["train_losses"].update({5: "low"}), RECORD),
@@ -246,12 +274,61 @@ def test_a_pth_of_something_else_is_refused(tmp_path, held):
     refused(save(tmp_path / "records.pth", held), tmp_path, INTACT)
 
 
-def test_the_name_of_an_official_file_has_to_match_its_md5_sum(tmp_path):
+def test_the_name_of_an_official_file_has_to_match_its_md5_sum(tmp_path, monkeypatch):
     source = save(tmp_path / "NAS-Bench-201-v1_1-000000.pth", content())
     digest = hashlib.md5(source.read_bytes(), usedforsecurity=False).hexdigest()
     refused(source, tmp_path, f"MD5 sum is {digest}, which does not end in 000000")
     right = source.rename(tmp_path / f"NAS-Bench-201-v1_1-{digest[-6:]}.pth")
-    assert_holds_the_records(import_nb201(right, tmp_path / "nb201.parquet", allow_partial=True))
+    table = import_nb201(right, tmp_path / "nb201.parquet", allow_partial=True)
+    assert_holds_the_records(table)
+    assert f"ends in {digest[-6:]}" in table.about["source_check"]
+    other = right.rename(tmp_path / "renamed.pth")
+    monkeypatch.setitem(module.OFFICIAL_MD5, digest, "NAS-Bench-201-v9_9-000000.pth")
+    table = import_nb201(other, tmp_path / "nb201.parquet", allow_partial=True)
+    assert "the published one of NAS-Bench-201-v9_9-000000.pth" in table.about["source_check"]
+
+
+def flip_a_value(data):
+    """One bit of one accuracy in the pickle."""
+    value = accuracies(7, "cifar10", 200, 888, "ori-test")[-1]
+    at = data.find(struct.pack(">d", value))
+    assert at > 0
+    data[at + 1] ^= 1
+
+
+def mark_as_folder(data):
+    """The attribute of every entry in the zip directory that makes torch read nothing for it."""
+    at = 0
+    while (at := data.find(b"PK\1\2", at)) >= 0:
+        data[at + 38] |= 0x10
+        at += 4
+
+
+@pytest.mark.parametrize("damage", [flip_a_value, mark_as_folder])
+def test_a_zip_that_does_not_agree_with_its_checksums_is_refused(tmp_path, damage):
+    source = save(tmp_path / "renamed.pth", content([7]))
+    data = bytearray(source.read_bytes())
+    damage(data)
+    source.write_bytes(data)
+    refused(source, tmp_path, "is no intact NAS-Bench-201 file .ValueError: its entry")
+
+
+@pytest.mark.parametrize("change", ["deflated", "twice"])
+def test_a_zip_that_torch_did_not_write_is_refused(tmp_path, change):
+    whole = zipfile.ZipFile(save(tmp_path / "whole.pth", content([7])))
+    source = tmp_path / "renamed.pth"
+    with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED if change == "deflated" else zipfile.ZIP_STORED) as packed:
+        for name in whole.namelist():
+            packed.writestr(name, whole.read(name))
+        if change == "twice":
+            with pytest.warns(UserWarning, match="Duplicate"):
+                packed.writestr(name, b"")
+    refused(source, tmp_path, "not stored as torch does|two of one name")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "renamed.pth")
+    refused(tmp_path / "renamed.pth", tmp_path, "is not a regular file")
 
 
 def test_a_file_that_does_not_fit_into_memory_says_what_to_import_instead(tmp_path, monkeypatch):
