@@ -9,7 +9,7 @@ from heuristics import recipe as recipes
 from heuristics.ranges import MOST_EPOCHS, MOST_SEED, RANGES, network_parameters
 from heuristics.recipe import Recipe, RecipeError, TaskSection, TrainingSection
 
-KINDS = {name: kind for name, kind, _ in recipes._fields(Recipe()) if name in recipes.keys()}
+KINDS = {name: kind for name, kind, _ in recipes._fields(Recipe()) if name in recipes.key_names()}
 
 
 def has(kind, *types_):

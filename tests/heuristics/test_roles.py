@@ -143,7 +143,7 @@ def test_an_extra_that_is_neither_is_refused_with_its_name():
         RecipeError, match="'mine' is neither a loss term nor an update transform: a Recorded cannot be"
     ):
         extras.extras_for(TINY.override(["training.extras=mine"]))
-    with pytest.raises(UserError, match="cannot be listed in training.extras"):
+    with pytest.raises(UserError, match="cannot be listed in training"):
         extras.register("a, b", lambda recipe: Recorded())
 
 

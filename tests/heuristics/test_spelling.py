@@ -63,8 +63,8 @@ def test_keys_of_files_are_guessed_like_those_of_options():
 
 
 def test_every_alias_stands_for_a_key():
-    last = {key.rpartition(".")[2] for key in recipes.keys()}
-    assert {meant for meant in ALIASES.values() if meant not in recipes.keys()} <= last
+    last = {key.rpartition(".")[2] for key in recipes.key_names()}
+    assert {meant for meant in ALIASES.values() if meant not in recipes.key_names()} <= last
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "training.", "training..epochs", ".epochs", "x" * 90_000, "a.b.c.d"])
