@@ -157,11 +157,11 @@ def build(
         outdated += found.kind == "outdated"
     if damaged:
         say(
-            f"{len(damaged):,} trainings have damaged files and are made again ({listed(damaged, 3)}). The damaged "
+            f"{len(damaged):,} training(s) have damaged files and are made again ({listed(damaged, 3)}). The damaged "
             f"files are kept in {done / DAMAGED}."
         )
     if outdated:
-        say(f"{outdated:,} trainings are of another recipe or an earlier version of this program and are made again.")
+        say(f"{outdated:,} training(s) are of another recipe or an earlier version of this program and are made again.")
     before = len(jobs) - len(missing)
     problems = train_all(benchmark, missing, done, workers, progress and (lambda n, _: progress(before + n, len(jobs))))
     if problems:

@@ -19,7 +19,7 @@ _MEMORY = re.compile(
     r"can't allocate memory|not enough memory|out of memory|cannot allocate memory|bad_alloc|failed to allocate",
     re.IGNORECASE,
 )
-_BYTES = re.compile(r"(?:tried|unable) to allocate ([\d.,]+ ?[KMGTP]?i?(?:B|bytes))", re.IGNORECASE)
+_BYTES = re.compile(r"(?:tried|unable) to allocate ([\d.,]+ ?(?:bytes|[KMGTP]?i?B))", re.IGNORECASE)
 _MOST = 300
 """Characters of an exception's own text that a message shows."""
 

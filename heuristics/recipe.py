@@ -230,8 +230,8 @@ class Recipe:
             name, separator, text = change.partition("=")
             if not separator:
                 raise RecipeError(f"{quoted(change)} is not of the form key=value, such as training.epochs=10.")
-            if name not in keys():
-                raise RecipeError(unknown_key(name, keys()))
+            if name not in key_names():
+                raise RecipeError(unknown_key(name, key_names()))
             *sections, key = name.split(".")
             place = content
             for section in sections:
@@ -282,7 +282,7 @@ def _without_defaults(content: Mapping[str, Any], defaults: Mapping[str, Any]) -
 
 
 @functools.cache
-def keys() -> tuple[str, ...]:
+def key_names() -> tuple[str, ...]:
     """All keys of a recipe with their sections, such as training.epochs."""
     return tuple(name for name, kind, _ in _fields(Recipe()) if not dataclasses.is_dataclass(kind))
 
@@ -341,7 +341,7 @@ def _build(section: Any, content: Any, prefix: str) -> Any:
         if key not in hints:
             if not prefix and isinstance(value, Mapping) and (meant := nearest(key, hints)):
                 raise RecipeError(f"there is no key {quoted(name)}; did you mean {meant}?")
-            raise RecipeError(unknown_key(name, keys()))
+            raise RecipeError(unknown_key(name, key_names()))
         kind = hints[key]
         values[key] = _build(kind, value, name) if dataclasses.is_dataclass(kind) else _typed(kind, value, name)
     return section(**values)

@@ -76,8 +76,7 @@ def _meant(name: str, known: Sequence[str]) -> str | None:
         near = nearest(last, by_last) if last else None
         if near and _close(last, near):
             return by_last[near]
-    near = nearest(name, known)
-    return near if near and _close(name, near) else None
+    return None
 
 
 def _section(key: str) -> str:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from heuristics.recipe import Recipe
 
 
 @click.command()
@@ -38,6 +42,7 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     resolved = load(shipped_recipe(recipe)).override(overrides)
+    _note_images(resolved)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
@@ -57,3 +62,17 @@ def train(
         f"Trained {count_of(run.epoch)} in {seconds:,.0f} s: loss {last['loss']:.4f}, accuracy of the sampled paths "
         f"{last['accuracy']:.2f} %, {last['images_per_second']:,.0f} images/s.\nNext: supernet rank {out}"
     )
+
+
+def _note_images(recipe: Recipe) -> None:
+    """Say before training if the recipe scores on more validation images than it is known to have."""
+    from benchmarks.tasks.task import DIGITS_SIZES
+
+    there = recipe.task.valid_images or (DIGITS_SIZES[1] if recipe.task.name == "digits" else None)
+    wanted = recipe.evaluation.images
+    if there is not None and wanted > there:
+        click.echo(
+            f"Note: evaluation.images is {wanted:,}, but there will be {there:,} validation images: give `supernet "
+            f"rank` --images {there} or fewer.",
+            err=True,
+        )

@@ -145,6 +145,10 @@ def _check_images(recipe: Recipe) -> None:
 def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any) -> train.Run:
     """Train from the checkpoint there is; a damaged one, or damaged scores, cost the run's own work alone."""
     task = task_of(recipe.task)
+    if recipe.evaluation.images > len(task.valid):  # said before training, not after it
+        raise UserError(
+            f"evaluation.images is {recipe.evaluation.images:,}, but there are {len(task.valid):,} images to score on."
+        )
     keep = {"task": task, "device": device, "progress": progress, "after_epoch": after_epoch}
     try:
         for path in work.glob(".scores-*.parquet"):

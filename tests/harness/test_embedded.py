@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from click.testing import CliRunner
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import versions
 from benchmarks.errors import BadTable, UserError
+from benchmarks.files import write_json
 from benchmarks.spaces import space
 from benchmarks.truth import shelf
 from benchmarks.truth.table import GroundTruth, write_table
 from harness import embedded
+from harness.commands.benchmark import benchmark
 from harness.metrics import kendall_tau
 from harness.supernet.build import build_network
 from heuristics.recipe import Recipe
@@ -190,3 +193,160 @@ def test_shipped_benchmarks_have_the_sizes_that_are_promised():
     sizes = {name: (len(embedded.load(name).indices()), len(embedded.load(name).seeds)) for name in embedded.names()}
     assert sizes["nb201-digits"] >= (400, 3)
     assert sizes["nb1shot1-1-digits"] >= (200, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("architectures: 4", "architectures: true"), "architectures missing or of another kind"),
+        (("seeds: [0]", "seeds: []"), "seeds is [], but must be a list"),
+        (("seeds: [0]", "seeds: [0, 0]"), "a seed is given twice"),
+        (("seeds: [0]", "seeds: [-1]"), "seeds is [-1], but must be a list"),
+        (("seeds: [0]", "seeds: [0.5]"), "seeds is [0.5], but must be a list"),
+        (("seeds: [0]", "seeds: [20000000000000]"), "seeds is [20000000000000], but must be"),
+        (("seeds: [0]", "seeds: [true]"), "seeds is [True], but must be a list"),
+        (("recipe: {}", "recipe: {space: nb1shot1-1}"), "space is given twice"),
+        (("recipe: {}", "recipe: {training: {epoch: 3}}"), "did you mean training.epochs?"),
+        (("space: nb201", "space: nb202"), "there is no space 'nb202'"),
+        (("among: unique", "among: uniqe"), "among is 'uniqe', but must be one of connected, unique-skip"),
+        (("recipe: {}", "recipe: &a [*a]"), "anchor or alias"),
+        (("recipe: {}", "recipe: " + "[" * 500 + "]" * 500), "nested more than"),
+    ],
+    ids=str,
+)
+def test_every_key_of_a_benchmark_is_checked_when_it_is_read(change, message, tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(GIVEN.replace(*change))
+    with pytest.raises(UserError) as error:
+        embedded.load(str(path))
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+    assert len(str(error.value)) < 1000
+
+
+# ---- files of single trainings ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A folder with the result of one training, which was never made, and its path."""
+    benchmark = tiny(seeds=(0,), architectures=1)
+    (index,) = benchmark.indices().tolist()
+    result = {**embedded._identity(benchmark, index, 0), "train_seconds": 1.0, "valid": 50.0, "test": 51.0}
+    path = tmp_path / f"{index}-s0.json"
+    write_json(path, {**result, "sha256": embedded._checksum(result)})
+    return benchmark, index, path
+
+
+def sealed(path, **changes):
+    """The file with other values under a checksum that fits."""
+    result = json.loads(path.read_text()) | changes
+    del result["sha256"]
+    path.write_text(json.dumps(result | {"sha256": embedded._checksum(result)}))
+
+
+def test_a_result_is_read_as_it_was_written(kept):
+    benchmark, index, path = kept
+    result = embedded.result_of(path.parent, benchmark, index, 0)
+    assert (result["valid"], result["test"], result["train_seconds"]) == (50.0, 51.0, 1.0)
+
+
+def test_no_altered_bit_of_a_result_goes_unseen(kept):
+    benchmark, index, path = kept
+    before, whole = embedded.result_of(path.parent, benchmark, index, 0), path.read_bytes()
+    unseen = 0
+    for position in range(8 * len(whole)):
+        altered = bytearray(whole)
+        altered[position // 8] ^= 1 << position % 8
+        path.write_bytes(altered)
+        result = embedded.result_of(path.parent, benchmark, index, 0)
+        assert result is None or result == before
+        unseen += result is not None
+    assert unseen < len(whole)  # white space between values
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{half",
+        b"[]",
+        b"null",
+        b"3",
+        b'"text"',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"9" * 5000,
+        b"{}" + b" " * 20_000,
+        b"{}",
+    ],
+    ids=lambda content: repr(content[:8]),
+)
+def test_a_file_that_holds_no_result_is_damaged(content, kept):
+    benchmark, index, path = kept
+    path.write_bytes(content)
+    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "damaged"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"test": float("nan")}, {"test": float("inf")}, {"valid": 101.0}, {"valid": -0.5}, {"test": True},
+        {"test": "51.0"}, {"test": [51.0]}, {"train_seconds": None}, {"train_seconds": -1}, {"test": 10**400},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_impossible_values_are_damage_whatever_the_checksum(change, kept):
+    benchmark, index, path = kept
+    sealed(path, **change)
+    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "damaged"
+
+
+@pytest.mark.parametrize("change", [{"recipe": "another"}, {"seed": 1}, {"format": 4}, {"digits_version": 99}], ids=str)
+def test_results_of_another_recipe_or_version_are_not_reused(change, kept):
+    benchmark, index, path = kept
+    sealed(path, **change)
+    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "outdated"
+
+
+def test_damaged_and_old_results_are_said_kept_and_made_again(kept, monkeypatch):
+    benchmark, index, path = kept
+    benchmark = replace(benchmark, seeds=(0, 1, 2), name=path.parent.name)
+    whole = json.loads(path.read_text())
+    damaged, old = path.with_name(f"{index}-s1.json"), path.with_name(f"{index}-s2.json")
+    damaged.write_text(json.dumps(whole | {"seed": 1, "test": 99.0}))
+    old.write_text(json.dumps({key: value for key, value in whole.items() if key != "sha256"} | {"seed": 2}))
+    monkeypatch.setattr(embedded, "train_all", lambda benchmark, jobs, *_: made.extend(jobs) or [])
+    monkeypatch.setattr(embedded, "assemble", lambda *_: None)
+    for attempt in (1, 2):
+        said, made = [], []
+        embedded.build(benchmark, path.parent.parent, say=said.append)
+        assert made == [(index, 1), (index, 2)]
+        if attempt == 1:
+            assert said[0].startswith(
+                f"1 training(s) have damaged files and are made again ({damaged.name}: the checksum"
+            )
+        assert said[-1].startswith("1 training(s) are of another recipe or an earlier version")
+        assert not damaged.exists()
+        damaged.write_text("{half")
+    kept_aside = sorted(file.name for file in (path.parent / embedded.DAMAGED).iterdir())
+    assert kept_aside == [f"{index}-s1-1.json", f"{index}-s1-2.json"]
+
+
+def test_a_result_that_may_not_be_read_is_not_taken_for_missing(kept):
+    benchmark, index, path = kept
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(OSError, match="Is a directory"):
+        embedded.result_of(path.parent, benchmark, index, 0)
+
+
+def test_a_build_with_braces_in_its_name_is_made_on_a_terminal(tmp_path, monkeypatch):
+    """The name is text, neither a format nor markup."""
+    path = tmp_path / "b{x}[b].yaml"
+    path.write_text(GIVEN.replace("unique", "unique-skip-none"))
+    monkeypatch.setattr(embedded, "build", lambda spec, out, progress, **_: progress(1, 2) or out / spec.name)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes any stream for a terminal then
+    result = CliRunner().invoke(benchmark, ["build", str(path), "--out", str(tmp_path)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "training b{x}[b]" in result.output

@@ -1,7 +1,10 @@
 import hashlib
+import time
+from pathlib import Path
 
 import pytest
 
+from harness.studies import shipped_recipe
 from heuristics import extras
 from heuristics import recipe as recipes
 from heuristics.catalogue import CATALOGUE
@@ -171,3 +174,96 @@ def test_extras_are_loss_terms_or_update_transforms(monkeypatch):
     assert (len(terms), [type(t) for t in transforms]) == (1, [Watch])
     with pytest.raises(RecipeError, match=r"names 'wacht', but registered are: term, watch"):
         extras.extras_for(Recipe().override(["training.extras=wacht"]))
+
+
+# ---- files and values that would blow up -----------------------------------------------------------------------------
+
+
+def laughs(levels=9):
+    """YAML of a few hundred characters that stands for 9^levels items."""
+    text = "&a0 [x, x]"
+    for level in range(1, levels):
+        text = f"&a{level} [{text}, {', '.join([f'*a{level - 1}'] * 9)}]"
+    return text
+
+
+MERGED = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{level}: &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * 9)}]}}\n" for level in range(1, 12)
+)
+BOMBS = {
+    "seed": f"seed: {laughs()}",
+    "section": f"training: {laughs()}",
+    "key": f"? {laughs()}\n: 1",
+    "merge keys": MERGED,
+    "lists": "seed: " + "[" * 5000 + "]" * 5000,
+    "mappings": "seed: " + "{a: " * 5000 + "}" * 5000,
+    "question marks": "? " * 20_000,
+    "digits": "seed: " + "9" * 90_000,
+    "hexadecimal": "seed: 0x" + "f" * 90_000,
+    "number": "training: {learning_rate: 0x" + "f" * 90_000 + "}",
+    "text": "task: {name: " + "x" * 90_000 + "}",
+    "size": "# " + "x" * 200_000,
+    "tag": "seed: !!bool x",
+    "python": "seed: !!python/object/apply:os.system ['exit']",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_small_files_that_stand_for_much_are_refused_at_once(bomb, tmp_path):
+    (tmp_path / "r.yaml").write_text(BOMBS[bomb])
+    began = time.process_time()
+    with pytest.raises(RecipeError) as error:
+        recipes.load(tmp_path / "r.yaml")
+    assert time.process_time() - began < 2
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("key", ["seed", "task.size", "training.schedule", "sampling.with_none"])
+@pytest.mark.parametrize(
+    "value", [laughs(), "[" * 5000, "[" * 40 + "]" * 40, "9" * 5000, "x" * 90_000, "\udcff", "!!int ''"]
+)
+def test_values_of_options_that_stand_for_much_are_refused_at_once(key, value):
+    began = time.process_time()
+    with pytest.raises(RecipeError) as error:
+        Recipe().override([f"{key}={value}"])
+    assert time.process_time() - began < 2
+    assert len(str(error.value)) < 400
+
+
+def test_what_is_not_yaml_is_text():
+    assert Recipe().override(["training.extras=*x &y"]).training.extras == "*x &y"
+
+
+def test_a_study_is_not_a_recipe(tmp_path):
+    (tmp_path / "s.yaml").write_text("title: Mine\nheuristics: all\n")
+    with pytest.raises(RecipeError, match=r"s\.yaml is a study, not a recipe: run it with `supernet study run"):
+        recipes.load(tmp_path / "s.yaml")
+    (tmp_path / "list.yaml").write_text("[1, 2]")
+    with pytest.raises(RecipeError, match=r"the recipe must hold keys and values, not \[1, 2\]"):
+        recipes.load(tmp_path / "list.yaml")
+    (tmp_path / "false.yaml").write_text("false")
+    with pytest.raises(RecipeError, match="must hold keys and values, not False"):
+        recipes.load(tmp_path / "false.yaml")
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("quick", r"quick is a study, not a recipe: run it with `supernet study run quick`.*\(cifar10-16\)"),
+        ("quik", r"no recipe 'quik'.*Did you mean quick, which is a study \(supernet study run\)\?"),
+        ("cifar-16", r"no recipe 'cifar-16'.*Did you mean cifar10-16\?"),
+        ("x" * 5000, "There is no recipe 'xxx"),
+    ],
+)
+def test_a_shipped_recipe_that_there_is_not(named, message):
+    with pytest.raises(RecipeError, match=message) as error:
+        shipped_recipe(Path(named))
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("value", CATALOGUE["batch-norm"].values)
+def test_values_of_batch_norm_set_the_same_keys_whatever_the_base(value):
+    keys = {change.partition("=")[0] for change in CATALOGUE["batch-norm"].values[value]}
+    assert keys == {"network.bn_affine", "network.bn_track", "evaluation.bn"}
+    tracking = Recipe().override(["network.bn_affine=false", "network.bn_track=true", "evaluation.bn=running"])
+    assert CATALOGUE["batch-norm"].apply(tracking, value) == CATALOGUE["batch-norm"].apply(Recipe(), value)

@@ -7,7 +7,7 @@ from benchmarks.truth import shelf
 from harness.study.plan import load_study
 from harness.study.run import execute
 from harness.study.store import Store
-from heuristics import catalogue, extras, recipe, samplers
+from heuristics import catalogue, combinations, extras, recipe, samplers
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,7 @@ def undisturbed(tables, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _registered():
     """Forgets what a test's plug-ins registered."""
-    registries = (catalogue.CATALOGUE, samplers.SAMPLERS, extras.EXTRAS)
+    registries = (catalogue.CATALOGUE, samplers.SAMPLERS, extras.EXTRAS, combinations.SAMPLING_READ)
     before, laws = [dict(registry) for registry in registries], list(recipe.LAWS)
     yield
     for registry, content in zip(registries, before, strict=True):

@@ -1,6 +1,10 @@
+import datetime
+import os
+import time
+
 import pytest
 import yaml
-from tiny import CONTENT
+from tiny import CONTENT, write_study
 
 from benchmarks.truth import shelf
 from benchmarks.truth.table import Measure
@@ -179,6 +183,26 @@ MISTAKES = [
     ({"space": "nb201", "recipe": {"space": "nb201"}}, "space is given twice"),
     ({"plugins": ["nowhere.py"]}, "nowhere.py cannot be read: No such file or directory"),
     ({"plugins": "mine.py"}, "plugins is 'mine.py', but must be a list of files"),
+    ({"plugins": ["/dev/zero"]}, "plugins names '/dev/zero', which is not a file"),
+    ({"plugins": ["a\0b"]}, "plugins names 'a\\x00b', which cannot be the name of a file"),
+    ({"plugins": ["x" * 50_000]}, "plugins names 'xxx"),
+    ({"title": ["a", "b"]}, "title has the value ['a', 'b'], but must be text or a number"),
+    ({"title": 1 << 5000}, "title has the value a whole number of 5,001 bits"),
+    ({"sample": "9" * 5000}, "(5,000 characters), but must be text or a number of at most 1,000 characters"),
+    ({"sample": ["all"]}, "sample has the value ['all'], but must be text"),
+    ({"last_epochs": 10**400}, "last_epochs is a whole number of 1,329 bits, but must be"),
+    ({"last_epochs": True}, "last_epochs is True, but must be"),
+    ({"seeds": [0] * 5000}, "seeds is a list of 5,000 items"),
+    ({"heuristics": {"clip": [[1]]}}, "heuristics.clip has the value [1], but must be text or a number"),
+    ({"heuristics": {"clip": list(range(1001))}}, "heuristics.clip has 1,001 values; at most 1,000 are supported"),
+    ({"heuristics": {"x" * 50_000: None}}, "there is no heuristic 'xxx"),
+    ({"x" * 50_000: 1}, "there is no key 'xxx"),
+    ({"truth": TRUTH | {"dataset": ["digits"]}}, "truth.dataset has the value ['digits'], but must be text"),
+    ({"truth": TRUTH | {"epochs": {"a": 1}}}, "truth.epochs has the value {'a': 1}, but must be text"),
+    ({"truth": TRUTH | {"table": "x" * 50_000}}, "truth.table has the value 'xxx"),
+    ({"recipe": {"training": {"lr": 0.1}}}, "there is no key 'training.lr'; did you mean training.learning_rate?"),
+    ({"recipe": {"seed": float("nan")}}, "seed is nan, but must be int"),
+    ({"recipe": {"training": {"clip": float("inf")}}}, "training.clip is inf, but must be at most 1e+30"),
 ]
 
 
@@ -188,6 +212,46 @@ def test_a_mistake_is_named_with_the_file_and_the_nearest_right_word(study, chan
         study(**change)
     assert message in str(error.value)
     assert "tiny.yaml" in str(error.value)
+    assert len(str(error.value)) < 1500
+
+
+def laughs():
+    text = "&a0 [x, x]"
+    for level in range(1, 9):
+        text = f"&a{level} [{text}, {', '.join([f'*a{level - 1}'] * 9)}]"
+    return text
+
+
+@pytest.mark.parametrize("key", plan.KEYS)
+def test_a_file_that_stands_for_much_is_refused_at_once_wherever_it_does(key, tmp_path):
+    for bomb in (laughs(), "[" * 5000 + "]" * 5000, "{a: " * 5000 + "}" * 5000, "[" * 49 + "]" * 49, "!!bool x"):
+        lines = {"heuristics": "all", "title": "Mine"} | {key: bomb}
+        (tmp_path / "s.yaml").write_text("".join(f"{name}: {value}\n" for name, value in lines.items()))
+        began = time.process_time()
+        with pytest.raises(StudyError) as error:
+            load_study(tmp_path / "s.yaml")
+        assert time.process_time() - began < 2
+        assert len(str(error.value)) < 600
+
+
+def test_a_grid_has_a_bound(study):
+    values = [round(0.001 * k, 3) for k in range(1, 400)]
+    grid = study(plan="grid", heuristics={"path-dropout": values, "learning-rate": [*values]})
+    with pytest.raises(StudyError, match="has 159,201 combinations; at most 100,000 are supported"):
+        grid.settings(no_results)
+
+
+def test_titles_may_be_numbers_and_dates(study):
+    assert study(title=2026).title == "2026"
+    assert study(title=datetime.date(2026, 1, 2)).title == "2026-01-02"
+
+
+def test_a_file_whose_name_is_not_utf8_makes_a_study_of_a_printable_name(truth, tmp_path):
+    path = write_study(tmp_path / os.fsdecode(b"\xff{x}.yaml"))
+    chosen = load_study(path)
+    assert chosen.name == "\\xff{x}"
+    assert chosen.title == "A tiny study"
+    chosen.title.encode()
 
 
 def test_an_empty_recipe_is_the_default_one(study):
@@ -235,6 +299,14 @@ def test_overrides_that_cannot_be_used(study, change, message):
     with pytest.raises(StudyError) as error:
         study(change)
     assert message in str(error.value)
+    assert f"--set {change}" in str(error.value)
+    assert "tiny.yaml" not in str(error.value), "the file is not at fault"
+
+
+def test_many_long_overrides_make_a_short_message(study):
+    with pytest.raises(StudyError) as error:
+        study(*(f"{'x' * 50_000}{k}=1" for k in range(50)))
+    assert len(str(error.value)) < 1500
 
 
 def test_overrides_change_the_base(study):
