@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -165,8 +165,8 @@ def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
     seconds = time.process_time() - started
     scores = {}
     for name, images in (("valid", run.task.valid), ("test", run.task.test)):
-        run.recipe = run.recipe.override([f"evaluation.images={len(images)}"])
-        scores[name] = float(rank(run, [index], images=images).accuracy[0])
+        protocol = replace(run.recipe.evaluation, images=len(images))
+        scores[name] = float(rank(run, [index], images=images, evaluation=protocol).accuracy[0])
     result = {"recipe": recipe.hash, "index": index, "seed": seed, "train_seconds": round(seconds, 3), **scores}
     write_json(_path(done, index, seed), result)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -137,10 +137,6 @@ def _passed(run: Run, architectures: int, images: int) -> int:
 
 def _scores(run: Run, indices: NDArray[np.int64], images: int) -> NDArray[np.float64]:
     """Higher is better: (architectures,)."""
-    whole = run.recipe
-    try:
-        run.recipe = whole.override([f"evaluation.images={images}"])
-        scores = rank(run, indices)
-    finally:
-        run.recipe = whole
-    return -scores.loss if whole.evaluation.metric == "loss" else scores.accuracy
+    protocol = replace(run.recipe.evaluation, images=images)
+    scores = rank(run, indices, evaluation=protocol)
+    return -scores.loss if protocol.metric == "loss" else scores.accuracy
