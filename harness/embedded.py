@@ -6,6 +6,7 @@ On one machine, with one version of torch, a training gives the same numbers eve
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -216,8 +217,8 @@ def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
     seconds = time.process_time() - started
     scores = {}
     for name, images in (("valid", run.task.valid), ("test", run.task.test)):
-        run.recipe = run.recipe.override([f"evaluation.images={len(images)}"])
-        scores[name] = float(rank(run, [index], images=images).accuracy[0])
+        protocol = dataclasses.replace(run.recipe.evaluation, images=len(images))
+        scores[name] = float(rank(run, [index], images=images, evaluation=protocol).accuracy[0])
     result = {**_identity(benchmark, index, seed), "train_seconds": round(seconds, 3), **scores}
     write_json(_path(done, index, seed), {**result, CHECKSUM: _checksum(result)})
 

@@ -51,18 +51,25 @@ class Lines:
     def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.what, self._clock = what, clock
         self._began = self._last = clock()
+        self._first: tuple[float, float] | None = None
 
     def tell(self, share: float | None, text: str) -> None:
         """Print where the work is if the last line is old enough.
 
         Args:
-            share: of the whole work that is done, from 0 to 1; None if unknown.
+            share: of the whole work that is done, from 0 to 1; None if unknown. The time left follows from the work
+                done since the first call, because work that goes on from an earlier stop begins with a share.
         """
         now = self._clock()
+        if self._first is None and share is not None:
+            self._first = now, share
         if now - self._last < EVERY:
             return
         self._last = now
-        left = f", {duration((now - self._began) * (1 - share) / share)} left" if share else ""
+        since, first = self._first or (now, 0.0)
+        left = ""
+        if share is not None and share > first:
+            left = f", {duration((now - since) * (1 - share) / (share - first))} left"
         click.echo(f"{self.what}: {text}, {duration(now - self._began)} so far{left}", err=True)
 
 

@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.errors import UserError
 from benchmarks.files import write_json
+from benchmarks.wording import quoted
 from harness.commands.progress import bar
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from benchmarks.spaces import SearchSpace
+    from benchmarks.truth.table import GroundTruth, Measure
+    from harness.rank import Scores
+    from harness.train import Run
+    from heuristics.recipe import EvaluationSection, Recipe
+
+LEAST = 10
+"""Architectures with ground truth below which no report is made."""
 
 
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option(
-    "--archs", default="all", show_default=True, help="all, a number to sample, or a file with a column of them."
+    "--archs",
+    default="all",
+    show_default=True,
+    help="all; a number to sample among those with ground truth; or a file with a column of them.",
 )
 @click.option("--images", type=click.IntRange(1), help="Validation images (default: the recipe's).")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A key of the recipe's evaluation section, such as evaluation.bn=recalibrate; may be given several times.",
+)
 @click.option("--dataset", help="Ground-truth data set (default: that of the task).")
 @click.option("--split", default="test", show_default=True)
 @click.option("--epochs", help="Stand-alone training budget (default: the largest there is).")
@@ -29,6 +59,7 @@ def rank(
     run_dir: Path,
     archs: str,
     images: int | None,
+    settings: tuple[str, ...],
     dataset: str | None,
     split: str,
     epochs: str | None,
@@ -41,73 +72,273 @@ def rank(
 ) -> None:
     """Score architectures with the shared weights of RUN_DIR; write scores.parquet and the report.
 
-    Can be interrupted; the same command goes on where it stopped.
+    Results under another evaluation protocol than the recipe's are kept in files of their own. Can be interrupted; the
+    same command goes on where it stopped.
     """
-    import pandas as pd
     import torch
 
-    from benchmarks.errors import UserError
     from benchmarks.spaces import space
-    from benchmarks.truth import shelf
     from harness import rank as ranking
-    from harness.commands.correlate import report_single
-    from harness.run_folder import hold, trained_partly
-    from harness.scores import ScoreTable, truth_rows, written_architectures
+    from harness.run_folder import damaged_records, hold, trained_partly
     from harness.train import open_run
 
     if threads:
         torch.set_num_threads(threads)
     run = open_run(run_dir, device=device)
-    if images:
-        run.recipe = run.recipe.override([f"evaluation.images={images}"])
+    protocol = _protocol(run.recipe, settings, images)
     partly = trained_partly(run, run_dir)
-    if partly:
-        click.echo(f"Note: {partly}.", err=True)
+    for note in [*damaged_records(run_dir), *([f"{partly}."] if partly else [])]:
+        click.echo(f"Note: {note}", err=True)
     within = space(run.recipe.space)
-    indices = ranking.chosen(within, archs, sample_seed) if archs == "all" or archs.isdecimal() else None
-    if indices is None:
-        indices = written_architectures(Path(archs), within)
-    with hold(run_dir), bar("scoring") as progress:
-        scores = ranking.rank(run, indices, out=run_dir, progress=progress)
-    names = [within.string(arch) for arch in within.archs(scores.indices).tolist()]
-    frame = pd.DataFrame(
-        {"index": scores.indices, "arch": names, "accuracy": scores.accuracy, "negative_loss": -scores.loss}
-    )
-    ranking.write_scores(frame, run_dir)
-    click.echo(
-        f"Scored {len(frame):,} architectures ({scores.distinct:,} distinct computations) on {scores.images:,} "
-        f"validation images in {scores.seconds:,.0f} s; mean accuracy {scores.accuracy.mean():.2f} %.\n"
-        f"wrote {run_dir / ranking.SCORES}"
-    )
+    truth = _truth(run.recipe, dataset, split, epochs, seed, truth_name)
+    indices = _architectures(within, archs, sample_seed, truth)
+    files = _Files(run_dir, _suffix(run.recipe.evaluation, protocol))
+
+    with hold(run_dir):
+        with bar("scoring") as progress:
+            try:
+                scores = ranking.rank(
+                    run,
+                    indices,
+                    evaluation=protocol,
+                    out=run_dir,
+                    keep=lambda found: files.write_scores(_frame(within, found)),
+                    progress=progress,
+                    notice=lambda text: click.echo(f"Note: {text}", err=True),
+                )
+            except KeyboardInterrupt:
+                click.echo("What is scored so far is kept: the same command goes on from there.", err=True)
+                raise
+        _say_scored(run, scores, files)
+        if truth is None:
+            return
+        notes = [*([partly] if partly else []), *_chance_notes(scores, run.task.classes)]
+        report = _report(within, scores, protocol, truth, resamples, notes, files)
+        if report is not None:
+            metrics = {
+                "images": scores.images,
+                "seconds": scores.seconds,
+                "distinct": scores.distinct,
+                "evaluation": dataclasses.asdict(protocol),
+                "chance": _chance(scores, run.task.classes),
+                "report": report,
+            }
+            write_json(files.metrics, metrics)
+
+
+def _protocol(recipe: Recipe, settings: tuple[str, ...], images: int | None) -> EvaluationSection:
+    """The evaluation section to score by.
+
+    Raises:
+        UserError: a setting is not of that section, or cannot be combined with the recipe.
+    """
+    for setting in settings:
+        if not setting.startswith("evaluation."):
+            raise UserError(
+                f"--set {quoted(setting)}: a ranking can change keys of the evaluation section alone, such as "
+                "evaluation.bn=recalibrate. All other keys decide how the super-net is trained: set these with "
+                "`supernet train`."
+            )
+    return recipe.override([*settings, *([f"evaluation.images={images}"] if images else [])]).evaluation
+
+
+def _suffix(own: EvaluationSection, protocol: EvaluationSection) -> str:
+    """What marks the files of a protocol: nothing for the recipe's own."""
+    if protocol == own:
+        return ""
+    content = json.dumps(dataclasses.asdict(protocol), sort_keys=True)
+    return "-" + hashlib.sha256(content.encode()).hexdigest()[:8]
+
+
+class _Files:
+    """Where a ranking is written."""
+
+    def __init__(self, run_dir: Path, suffix: str) -> None:
+        self.suffix = suffix
+        self.scores = run_dir / f"scores{suffix}.parquet"
+        self.report = run_dir / f"report{suffix}"
+        self.metrics = run_dir / f"metrics{suffix}.json"
+
+    def write_scores(self, frame: pd.DataFrame) -> None:
+        """Write the scores; those of more architectures that are there already are kept beside them, and that is said.
+
+        Scores that cannot be read are replaced.
+        """
+        from benchmarks.files import replace
+        from harness.rank import write_scores
+
+        if _rows(self.scores) > len(frame):
+            number = 1
+            while (earlier := self.scores.with_name(f"{self.scores.stem}.earlier-{number}.parquet")).exists():
+                number += 1
+            replace(self.scores, earlier)
+            click.echo(f"The scores of more architectures that were there are kept as {earlier}.", err=True)
+        write_scores(frame, self.scores)
+
+
+def _rows(path: Path) -> int:
+    """Rows of a Parquet file, 0 where there is none that can be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
-        measure = shelf.measure_for(run.recipe.space, dataset or run.recipe.task.name, split, epochs, seed, truth_name)
-        truth = shelf.table_for(run.recipe.space, measure, truth_name)
+        return int(pq.ParquetFile(path).metadata.num_rows)
+    except (OSError, pa.ArrowException):
+        return 0
+
+
+def _truth(
+    recipe: Recipe, dataset: str | None, split: str, epochs: str | None, seed: str, named: str | None
+) -> tuple[GroundTruth, Measure] | None:
+    """The table and the measure that scores are compared with; None, and a word on why, where there are none."""
+    from benchmarks.truth import shelf
+
+    try:
+        measure = shelf.measure_for(recipe.space, dataset or recipe.task.name, split, epochs, seed, named)
+        return shelf.table_for(recipe.space, measure, named), measure
     except UserError as error:
         click.echo(f"No report: {error}", err=True)
-        return
-    by = "negative_loss" if run.recipe.evaluation.metric == "loss" else "accuracy"
-    other = "accuracy" if by == "negative_loss" else "negative_loss"
-    rows = truth_rows(within, scores.indices, truth)
+        return None
+
+
+def _architectures(
+    within: SearchSpace, archs: str, sample_seed: int, truth: tuple[GroundTruth, Measure] | None
+) -> NDArray[np.int64]:
+    """Indices of the architectures to score: (n,).
+
+    Raises:
+        UserError: the number or the file cannot be used.
+    """
+    from harness import rank as ranking
+    from harness.scores import written_architectures
+
+    if archs == "all":
+        return ranking.distinct(within)
+    count = _whole_number(archs)
+    if count is None:
+        indices = written_architectures(Path(archs), within)
+        if not len(indices):
+            raise UserError(f"{archs} lists no architectures: nothing is scored, and earlier results stay as they are.")
+        return indices
+    if sample_seed < 0:
+        raise UserError(f"--sample-seed is {quoted(sample_seed)}, but must be at least 0.")
+    if count < 1:
+        raise UserError(f"--archs is {quoted(count)}: give all, a number from 1 on, or a file with architectures.")
+    if truth is None:
+        click.echo("Note: without ground truth the sample is drawn from the whole space.", err=True)
+        return ranking.chosen(within, count, sample_seed)
+    among = ranking.distinct(within)
+    return ranking.chosen(within, count, sample_seed, among[_known(within, among, truth)])
+
+
+def _whole_number(text: str) -> int | None:
+    """The number that a text spells, None if it spells none; one of too many digits for any space is cut."""
+    digits = text.strip().replace(",", "").replace("_", "")
+    unsigned = digits.lstrip("+-")
+    if not unsigned.isdecimal() or Path(text).is_file():
+        return None
+    return int(digits[:18]) if len(digits) - len(unsigned) < 2 else None
+
+
+def _known(within: SearchSpace, indices: NDArray[np.int64], truth: tuple[GroundTruth, Measure]) -> NDArray[np.bool_]:
+    """Which architectures have ground truth for the measure: (n,)."""
+    import numpy as np
+
+    from harness.scores import truth_rows
+
+    table, m = truth
+    rows = truth_rows(within, indices, table)
     known = rows >= 0
-    if known.sum() < 2:
+    known[known] = ~np.isnan(table.readings(m.dataset, m.split, m.epochs, m.seed, rows[known]))
+    return np.asarray(known, dtype=np.bool_)
+
+
+def _frame(within: SearchSpace, scores: Scores) -> pd.DataFrame:
+    import pandas as pd
+
+    names = [within.string(arch) for arch in within.archs(scores.indices).tolist()]
+    return pd.DataFrame(
+        {"index": scores.indices, "arch": names, "accuracy": scores.accuracy, "negative_loss": -scores.loss}
+    )
+
+
+def _say_scored(run: Run, scores: Scores, files: _Files) -> None:
+    click.echo(
+        f"Scored {len(scores.indices):,} architectures ({scores.distinct:,} distinct computations) on "
+        f"{scores.images:,} validation images in {scores.seconds:,.0f} s; mean accuracy {scores.accuracy.mean():.2f} %."
+    )
+    if files.suffix:
+        click.echo("The evaluation protocol differs from the recipe's: these results are kept in files of their own.")
+    click.echo(f"wrote {files.scores}")
+    for note in _chance_notes(scores, run.task.classes):
+        click.echo(f"Note: {note}.", err=True)
+
+
+def _chance(scores: Scores, classes: int) -> dict[str, Any]:
+    from harness import chance
+
+    values = scores.accuracy, scores.images, classes
+    return {"classes": classes, "share_above": chance.above_chance(*values), "at_chance": chance.at_chance(*values)}
+
+
+def _chance_notes(scores: Scores, classes: int) -> list[str]:
+    """What to say of accuracies that are not, or not all, better than chance."""
+    found = _chance(scores, classes)
+    share, mean = found["share_above"], scores.accuracy.mean()
+    if found["at_chance"]:
+        return [
+            f"the super-net is at chance ({mean:.1f} %, {classes} classes): its ranking means nothing. "
+            f"{100 * share:.0f} % of the architectures are better than chance by a one-sided binomial test at 5 %, "
+            "which is about what guessing gives"
+        ]
+    if share < 0.5:
+        return [
+            f"{100 * share:.0f} % of the architectures are better than chance ({100 / classes:.1f} %) by a one-sided "
+            "binomial test at 5 %; the order of the others means nothing"
+        ]
+    return []
+
+
+def _report(
+    within: SearchSpace,
+    scores: Scores,
+    protocol: EvaluationSection,
+    truth: tuple[GroundTruth, Measure],
+    resamples: int | None,
+    notes: list[str],
+    files: _Files,
+) -> dict[str, Any] | None:
+    """Print and write the report; None, and a word on why, where there is too little to compare."""
+    import numpy as np
+    import pandas as pd
+
+    from harness.commands.correlate import report_single
+    from harness.scores import ScoreTable, truth_rows
+
+    table, measure = truth
+    known = _known(within, scores.indices, truth)
+    count = int(known.sum())
+    if count < LEAST:
         click.echo(
-            f"No report: {known.sum()} of the {len(known):,} architectures scored is in {truth.path.name}, and a "
-            "comparison needs two. Score more of them: --archs all, or a file with those it has.",
+            f"No report: {count:,} of the {len(known):,} architectures scored have ground truth for {measure} in "
+            f"{table.path.name}, and a report needs {LEAST}. Score more of them: --archs all, a number, or a file.",
             err=True,
         )
-        return
-    columns = {name: frame[name].to_numpy()[known] for name in (by, other)}
-    table = ScoreTable(run.recipe.space, rows[known], columns, pd.DataFrame(index=range(known.sum())))
-    notes = [f"ranked by {by}; {scores.images:,} validation images"]
-    if partly:
-        notes.append(partly)
-    if not known.all():
-        notes.append(f"{known.sum():,} of the {len(known):,} architectures scored have ground truth and are compared")
-    report = report_single(table, truth, measure, "all", resamples, 0, notes, None, run_dir / "report")
-    metrics = {
-        "images": scores.images,
-        "seconds": scores.seconds,
-        "distinct": scores.distinct,
-        "report": report.as_json(),
-    }
-    write_json(run_dir / "metrics.json", metrics)
+        return None
+    if not np.isfinite(scores.loss).all():
+        click.echo(
+            f"No report: the scores of {(~np.isfinite(scores.loss)).sum():,} of the {len(known):,} architectures are "
+            "not finite, because the weights are not or nearly not. Lower training.learning_rate and train again.",
+            err=True,
+        )
+        return None
+    by, other = ("negative_loss", "accuracy") if protocol.metric == "loss" else ("accuracy", "negative_loss")
+    values = {"accuracy": scores.accuracy, "negative_loss": -scores.loss}
+    rows = truth_rows(within, scores.indices, table)[known]
+    columns = {name: values[name][known] for name in (by, other)}
+    scored = ScoreTable(within.name, rows, columns, pd.DataFrame(index=range(count)))
+    notes = [f"ranked by {by}; {scores.images:,} validation images", *notes]
+    if count < len(known):
+        notes.append(f"{count:,} of the {len(known):,} architectures scored have ground truth and are compared")
+    report = report_single(scored, table, measure, "all", resamples, 0, notes, None, files.report)
+    return report.as_json()

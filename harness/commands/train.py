@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.errors import UserError
+from harness.commands.progress import Lines
+
 if TYPE_CHECKING:
+    from harness.train import Progress
     from heuristics.recipe import Recipe
 
 
@@ -30,12 +37,10 @@ def train(
 ) -> None:
     """Train a super-net by RECIPE (YAML, or the name of a shipped one), with keys overridden as section.key=value."""
     import torch
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from benchmarks.truth.table import count_of
     from harness import train as training
-    from harness.run_folder import hold, write_tensorboard
+    from harness.run_folder import DamagedCheckpoint, hold, holds_run, write_tensorboard
     from harness.studies import shipped_recipe
     from heuristics.recipe import load
 
@@ -43,24 +48,29 @@ def train(
         torch.set_num_threads(threads)
     resolved = load(shipped_recipe(recipe)).override(overrides)
     _note_images(resolved)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(resolved.space, total=None, now="")
+    if resume and not holds_run(out):
+        raise UserError(f"{out} holds no run to go on with. Leave out --resume to begin one there.")
+    options = ["--device", device, *(["--threads", str(threads)] if threads else [])]
+    again = ["supernet", "train", str(recipe), *overrides, "--out", str(out), *options, "--resume"]
 
-        def show(p: training.Progress) -> None:
-            now = f"epoch {p.epoch + 1}/{resolved.training.epochs}  loss {p.loss:.3f}  {p.accuracy:.1f} %  "
-            bar.update(task, total=p.steps, completed=p.step, now=now + f"{p.images_per_second:,.0f} images/s")
-
-        with hold(out):
-            run = training.train(resolved, out, device=device, resume=resume, progress=show)
+    with hold(out), _display(resolved) as show:
+        try:
+            try:
+                run = training.train(resolved, out, device=device, resume=resume, progress=show)
+            except DamagedCheckpoint as damage:
+                click.echo(f"Note: {damage}", err=True)
+                run = training.train(resolved, out, device=device, resume=True, progress=show)
+        except KeyboardInterrupt:
+            click.echo(f"Finished epochs are kept. Go on with: {shlex.join(again)}", err=True)
+            raise
     if tensorboard:
         write_tensorboard(run, out)
     last = run.log[-1]
     seconds = sum(entry["seconds"] for entry in run.log)
     click.echo(
         f"Trained {count_of(run.epoch)} in {seconds:,.0f} s: loss {last['loss']:.4f}, accuracy of the sampled paths "
-        f"{last['accuracy']:.2f} %, {last['images_per_second']:,.0f} images/s.\nNext: supernet rank {out}"
+        f"{last['accuracy']:.2f} %, {last['images_per_second']:,.0f} images/s.\n"
+        f"Next: {shlex.join(['supernet', 'rank', str(out)])}"
     )
 
 
@@ -76,3 +86,31 @@ def _note_images(recipe: Recipe) -> None:
             f"rank` --images {there} or fewer.",
             err=True,
         )
+
+
+@contextmanager
+def _display(recipe: Recipe) -> Iterator[Callable[[Progress], None]]:
+    """Something that is told of the progress of a training: a bar in a terminal, lines elsewhere."""
+    from rich import progress as rich
+    from rich.console import Console
+
+    def said(p: Progress) -> str:
+        return (
+            f"epoch {p.epoch + 1}/{recipe.training.epochs}  loss {p.loss:.3f}  {p.accuracy:.1f} %  "
+            f"{p.images_per_second:,.0f} images/s"
+        )
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        lines = Lines("training")
+        yield lambda p: lines.tell(p.step / p.steps, said(p))
+        return
+    columns = (
+        rich.TextColumn(recipe.space),
+        rich.BarColumn(),
+        rich.TextColumn("{task.fields[now]}", markup=False),
+        rich.TimeRemainingColumn(),
+    )
+    with rich.Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=None, now="")
+        yield lambda p: bar.update(task, total=p.steps, completed=p.step, now=said(p))

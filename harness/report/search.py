@@ -85,8 +85,8 @@ def _check_owner(out: Path, comparison: Comparison) -> None:
     """
     if identity_of(out / COMPARISON) not in (None, comparison.identity):
         raise UserError(
-            f"{out} holds the report of another comparison and is left as it is. The searches of this one are kept: give "
-            "it another --name, and the report is written there."
+            f"{out} holds the report of another comparison and is left as it is. The searches of this one are kept: "
+            "give it another --name, and the report is written there."
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -140,10 +140,6 @@ def _scores(run: Run, indices: NDArray[np.int64], images: int) -> NDArray[np.flo
     """Higher is better: (architectures,)."""
     from harness.rank import rank  # which imports torch: a list of the algorithms need not wait for it
 
-    whole = run.recipe
-    try:
-        run.recipe = whole.override([f"evaluation.images={images}"])
-        scores = rank(run, indices)
-    finally:
-        run.recipe = whole
-    return -scores.loss if whole.evaluation.metric == "loss" else scores.accuracy
+    protocol = replace(run.recipe.evaluation, images=images)
+    scores = rank(run, indices, evaluation=protocol)
+    return -scores.loss if protocol.metric == "loss" else scores.accuracy

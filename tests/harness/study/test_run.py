@@ -213,7 +213,7 @@ def test_what_the_machine_refuses_is_no_damage(error, spec, store, stopped, undi
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(torch, "load", refused)
+        patch.setattr(*((Path, "read_bytes") if isinstance(error, OSError) else (torch, "load")), refused)
         assert execute(spec, store) == "failed"
     assert (work / "checkpoint.pt").read_bytes() == content
     assert execute(spec, store) == "done"
