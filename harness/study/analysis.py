@@ -21,7 +21,8 @@ from scipy.stats import rankdata
 
 from benchmarks.errors import UserError
 from benchmarks.spaces import SearchSpace, space
-from harness import metrics, seeds, stats
+from benchmarks.tasks.task import TASKS
+from harness import chance, metrics, seeds, stats
 from harness.correlation import PARAMS, Ceiling, ceiling_of, params_of
 from harness.scores import truth_rows
 from harness.seeds import Comparisons, Difference, Mean
@@ -82,6 +83,8 @@ class Row:
     """Of a staged plan: tau less that of the setting that this one changes."""
     collapsed: tuple[int, ...] = ()
     """Seeds whose tau lies far below their setting's others; they count in its mean."""
+    at_chance: tuple[int, ...] = ()
+    """Seeds whose super-net does not classify better than guessing, so that its ranking means nothing."""
     seed_tau: float | None = None
     """Mean tau-b between the scores of two seeds: how far the ranking depends on the seed."""
     epoch_tau: float | None = None
@@ -144,8 +147,6 @@ class Analysis:
     """That all settings have the same mean tau (F test)."""
     seed_sd: float | None
     """Pooled standard deviation of tau between seeds of one setting."""
-    chance: float | None
-    """Accuracy by guessing, percent, where the number of classes is known."""
     findings: list[str]
 
     @property
@@ -217,7 +218,6 @@ def analyse(
         detectable=comparisons.detectable,
         omnibus_p=comparisons.omnibus_p if len(out) > 1 else None,
         seed_sd=comparisons.typical_sd,
-        chance=None,
         findings=[],
     )
     return dataclasses.replace(analysis, findings=findings_of(analysis))
@@ -339,10 +339,18 @@ def _row(
         costs={name: float(np.mean([result.ledger[name] for result in found.values()])) for name in COSTS},
         difference=comparisons.differences[place - 1] if setting.changes and alive else None,
         collapsed=tuple(list(found)[k] for k in fallen),
+        at_chance=tuple(seed for seed, result in found.items() if _at_chance(result, setting)),
         seed_tau=_mean([metrics.agreement(a, b) for a, b in itertools.combinations(ranked.scores[label].values(), 2)]),
         epoch_tau=_mean([tau for result in found.values() for tau in _successive(result, setting)]),
         epoch_sd=float(np.mean([np.std(taus, ddof=1) for taus in epochs])) if len(epochs[0]) > 1 else None,
     )
+
+
+def _at_chance(result: Result, setting: Setting) -> bool:
+    frame = result.scores()
+    last = frame[frame["epoch"] == frame["epoch"].max()]
+    classes = TASKS[setting.recipe.task.name].classes
+    return chance.at_chance(last["accuracy"].to_numpy(), setting.recipe.evaluation.images, classes)
 
 
 def _with_steps(study: Study, settings: Sequence[Setting], rows: Sequence[Row]) -> list[Row]:

@@ -20,8 +20,8 @@ FEW = 50
 def findings_of(analysis: Analysis) -> list[str]:
     """What the numbers say; a rule without the numbers that it needs says nothing."""
     rules = (
-        _base, _beyond_ceiling, _few_architectures, _changes, _picks, _lost_runs, _collapsed, _staged, _proxy,
-        _operations, _between_seeds, _missing,
+        _base, _beyond_ceiling, _few_architectures, _changes, _picks, _lost_runs, _at_chance, _collapsed, _staged,
+        _proxy, _operations, _between_seeds, _missing,
     )  # fmt: skip
     return [sentence for rule in rules if (sentence := rule(analysis))]
 
@@ -127,6 +127,15 @@ def _lost_runs(a: Analysis) -> str | None:
         if row.diverged
     ]
     return f"Training diverged: {_listed(lost)}." if lost else None
+
+
+def _at_chance(a: Analysis) -> str | None:
+    found = [
+        f"{row.label} ({len(row.at_chance)} of {len(row.taus)} runs)" for row in a.rows if row.at_chance
+    ]  # fmt: skip
+    if not found:
+        return None
+    return f"Super-nets at chance, whose rankings mean nothing: {_listed(found)}."
 
 
 def _collapsed(a: Analysis) -> str | None:

@@ -36,7 +36,7 @@ def row(heuristic, value, rng, *, family="", states=("done",) * 3):
         "heuristic": heuristic, "value": value, "label": label, "family": family,
         "states": dict(zip(SEEDS, states, strict=True)), "hashes": {seed: f"{label}-{seed}" for seed in SEEDS},
         "taus": {}, "tau": None, "means": {}, "costs": {}, "difference": None, "step": None, "collapsed": (),
-        "seed_tau": None, "epoch_tau": None, "epoch_sd": None, "over_ranked": {}, "excess": {},
+        "at_chance": (), "seed_tau": None, "epoch_tau": None, "epoch_sd": None, "over_ranked": {}, "excess": {},
     }  # fmt: skip
     if "done" not in states:
         return empty
@@ -95,7 +95,7 @@ def study(folder):
             "tau": 0.914, "top10": 0.67, "attainable": 0.965, "attainable_top10": 0.82, "repeats": 3,
             "source": "cifar10-valid valid, 200 epochs", "pairs": [],
         },
-        "rows": rows, "detectable": 0.134, "omnibus_p": 0.002, "seed_sd": 0.041, "chance": None,
+        "rows": rows, "detectable": 0.134, "omnibus_p": 0.002, "seed_sd": 0.041,
         "proxy": {
             "over_settings": 0.31, "settings": 9, "within": 0.2, "within_low": -0.1, "within_high": 0.5, "runs": 25,
         },

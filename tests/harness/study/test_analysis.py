@@ -272,6 +272,20 @@ def test_a_run_far_below_its_siblings_is_named_and_counts(many, put, store):
     assert any("1 of 15 runs collapsed" in s and "channels=8, seed 1 (-1.00)" in s for s in found.findings)
 
 
+def test_super_nets_at_chance_are_named(many, put, store):
+    chosen = many({"channels": [8]})
+
+    def made_up(label, seed, y):
+        rng = np.random.default_rng(seed)
+        guessed = 100 * rng.binomial(chosen.base.evaluation.images, 0.1, size=len(y)) / chosen.base.evaluation.images
+        return guessed if label != "base" and seed < 2 else y
+
+    put(chosen, made_up)
+    found = analyse(chosen, store, resamples=20)
+    assert [row.at_chance for row in found.rows] == [(), (0, 1)]
+    assert "Super-nets at chance, whose rankings mean nothing: channels=8 (2 of 3 runs)." in found.findings
+
+
 def test_fewer_than_ten_architectures_are_refused_and_fewer_than_fifty_said(many, study, put, store):
     few = study(heuristics={"channels": [8]}, seeds=SEEDS, sample=9)
     put(few, noisy(8))
