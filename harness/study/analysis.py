@@ -327,7 +327,7 @@ def _row(
     sampling = float(np.var(ranked.mean_draws(label), ddof=1))
     alive = len(found) / (len(found) + len(row.diverged)) >= ALIVE
     tau = seeds.mean_of(ranked.values(label), comparisons.spreads[place], sampling)
-    if len(study.seeds_of(setting)) == 1:
+    if len(found) == 1:
         tau = Mean(tau.value, *stats.interval(ranked.mean_draws(label), LEVEL), 1)
     epochs = [result.metrics["kendall_tau_by_epoch"] for result in found.values()]
     fallen = seeds.collapsed([ranked.values(name) for name in ranked.usable])[place]

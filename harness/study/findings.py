@@ -87,7 +87,7 @@ def _changes(a: Analysis) -> str | None:
         sentence = f"{a.tested[0].label} {verdict} tau (p {_p(a.tested[0])})."
     sentence += f" Down: {down}." if down else ""
     sentence += f" Up: {up}." if up else ""
-    if undecided and a.detectable is not None:
+    if undecided and a.detectable is not None and a.detectable >= 0.005:
         sentence += (
             f" {undecided if clear or len(a.tested) > 1 else 'It'} {'are' if undecided > 1 else 'is'} undecided, "
             "not shown "
@@ -242,6 +242,6 @@ def _listed(texts: Sequence[str]) -> str:
 def _text(mean: Mean) -> str:
     if mean.low is None or mean.high is None:
         return f"{mean.value:.2f} (two seeds have no interval)" if mean.seeds == 2 else f"{mean.value:.2f}"
-    return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]" + (
+    return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]".replace("-0.00", "0.00") + (
         " (interval over architectures, for these weights alone)" if mean.seeds == 1 else ""
     )

@@ -205,7 +205,9 @@ def test_collapsed_runs_are_found_and_ordinary_ones_are_not():
     assert seeds.collapsed(groups) == [[1] if k == 4 else [] for k in range(10)]
     assert seeds.collapsed([[0.5, -0.9, 0.5]]) == [[]]
     falsely = [sum(map(len, seeds.collapsed(list(rng.normal(size=(17, 3)))))) for _ in range(100)]
-    assert np.mean(falsely) < 0.6
+    assert np.mean(falsely) < 0.05
+    few = [sum(map(len, seeds.collapsed(list(rng.normal(size=(4, 3)))))) for _ in range(300)]
+    assert np.mean(few) < 0.05
 
 
 def test_a_detectable_difference_is_found_four_times_in_five():
