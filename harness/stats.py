@@ -299,7 +299,7 @@ def attainable_in_top(
 
     The formula of `attainable_tau` does not hold there, because the members are chosen by the noisy mean itself. So
     the choice is simulated. The standard deviation of the noise is that between the repeats of an architecture,
-    averaged over architectures of similar accuracy. The expected accuracies are the values that give back the observed
+    averaged over architectures of similar accuracy, and at most that at the median. The expected accuracies are the values that give back the observed
     distribution of means once noise is added, found by iterated matching of quantiles. Then means of `repeats` noisy
     repeats are drawn, the best are chosen by them, and the expected accuracies are compared with them.
 
@@ -320,6 +320,9 @@ def attainable_in_top(
     order = np.argsort(means, kind="stable")
     observed = means[order]
     noise = np.sqrt(_moving_mean(np.nanvar(readings, axis=0, ddof=1)[order], int(np.clip(n // 10, 41, 401))))
+    # Poor architectures vary more, because some of their repeats fail. That noise is downward: normal noise of this
+    # size would carry failures into the top.
+    noise = np.minimum(noise, noise[n // 2])
     rng = np.random.default_rng(seed)
     expected = _before_noise(observed, noise / np.sqrt(made.mean()), rng)
     taus = []

@@ -47,7 +47,7 @@ def baselines(out: Path, resamples: int | None) -> None:
     for title in (
         "table",
         "space",
-        "architectures",
+        "archs",
         "accuracy",
         "tau-b",
         "top 10 %",

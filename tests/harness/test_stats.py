@@ -259,6 +259,19 @@ def test_attainable_tau_in_the_top_is_what_a_perfect_ranker_reaches(law, noise):
     assert found == pytest.approx(np.mean(reached), abs=0.06)
 
 
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_failed_repeats_of_poor_architectures_do_not_reach_the_top(repeats):
+    rng = np.random.default_rng(0)
+    expected = np.sort(rng.normal(size=1000))
+    readings = expected + 0.4 * rng.normal(size=(3, 1000))
+    readings[:, :60] -= 40 * (rng.random((3, 60)) < 0.5)
+    mean = expected + 0.4 / math.sqrt(repeats) * rng.normal(size=(20, 1000))
+    reached = [
+        scipy.stats.kendalltau(expected[top], m[top]).statistic for m in mean for top in [m >= np.quantile(m, 0.9)]
+    ]
+    assert stats.attainable_in_top(readings, repeats) == pytest.approx(np.mean(reached), abs=0.08)
+
+
 def test_too_few_in_the_top_have_no_ceiling():
     readings = np.random.default_rng(0).normal(size=(2, 90))
     assert stats.attainable_in_top(readings, 2) is None
