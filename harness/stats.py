@@ -299,9 +299,10 @@ def attainable_in_top(
 
     The formula of `attainable_tau` does not hold there, because the members are chosen by the noisy mean itself. So
     the choice is simulated. The standard deviation of the noise is that between the repeats of an architecture,
-    averaged over architectures of similar accuracy, and at most that at the median. The expected accuracies are the values that give back the observed
-    distribution of means once noise is added, found by iterated matching of quantiles. Then means of `repeats` noisy
-    repeats are drawn, the best are chosen by them, and the expected accuracies are compared with them.
+    averaged over architectures of similar accuracy, and at most that at the median. The expected accuracies are the
+    values that give back the observed distribution of means once noise is added, found by iterated matching of
+    quantiles. Then means of `repeats` noisy repeats are drawn, the best are chosen by them, and the expected accuracies
+    are compared with them.
 
     Args:
         readings: accuracies (repeats at hand, n), NaN where one was not made; architectures with fewer than two are
