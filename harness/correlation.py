@@ -166,8 +166,8 @@ def correlate(
     taus = {r.name: r.estimates["kendall_tau"] for r in ranked}
     names = list(columns)
     differences = {
-        (a, b): stats.paired_difference(
-            taus[a].value, taus[b].value, draws[f"{a}/1.0"], draws[f"{b}/1.0"], level, bounds=(-1, 1), df=len(y) - 1
+        (a, b): stats.difference_of_correlations(
+            taus[a].value, taus[b].value, draws[f"{a}/1.0"], draws[f"{b}/1.0"], level, df=len(y) - 1
         )
         for i, a in enumerate(names)
         for b in names[i + 1 :]

@@ -351,7 +351,7 @@ def _without_infinities(table: ScoreTable, infinite: str | None) -> ScoreTable:
         keep = np.all([np.isfinite(values) for values in table.scores.values()], axis=0)
         if not keep.any():
             raise UserError("Every architecture has an infinite score: nothing is left to rank.")
-        note = f"{(~keep).sum():,} architectures with an infinite score were left out ({told})."
+        note = f"Left out because of an infinite score: {(~keep).sum():,} of {len(keep):,} architectures ({told})."
         table = table.take(keep)
         scores = table.scores
     else:

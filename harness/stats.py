@@ -104,29 +104,39 @@ def estimate(value: float, draws: ArrayLike, level: float = 0.95) -> Estimate:
 
 
 def paired_difference(
+    a: float, b: float, draws_a: NDArray[np.float64], draws_b: NDArray[np.float64], level: float = 0.95
+) -> Difference:
+    """a - b on the same resamples, with a p-value counted from the draws, whatever their law.
+
+    p = 2 min(#{d <= 0} + 1, #{d >= 0} + 1) / (resamples + 1), at most 1: the level at which the percentile
+    interval would just reach 0. Two identical score sets have p = 1. The number of resamples bounds it from below.
+    """
+    draws = draws_a - draws_b
+    floor = 2 / (len(draws) + 1)
+    tail = min((draws <= 0).sum(), (draws >= 0).sum()) + 1
+    return Difference(a - b, *interval(draws, level), p=min(1.0, float(tail * floor)), smallest_p=floor)
+
+
+def difference_of_correlations(
     a: float,
     b: float,
     draws_a: NDArray[np.float64],
     draws_b: NDArray[np.float64],
     level: float = 0.95,
     *,
-    bounds: tuple[float, float] | None = None,
     df: float = math.inf,
 ) -> Difference:
-    """a - b on the same resamples of the same architectures.
+    """a - b of two correlations on the same bootstrap resamples of the same architectures.
 
-    The interval is the percentile interval of the differences. The p-value compares the difference with the bootstrap's
-    standard error under Student's t, so that it does not depend on the number of resamples, as counted resamples would.
-    Two identical score sets have p = 1.
+    The interval is the percentile interval of the differences, cut to what a - b can be, given b: [-1 - b, 1 - b]. The
+    p-value compares the difference with the bootstrap's standard error under Student's t, so that it does not depend on
+    the number of resamples. Two identical score sets have p = 1.
 
     Args:
-        bounds: the least and the largest value of the measure; the interval is cut to what a - b can be, given b.
-        df: degrees of freedom of t; the normal law by default.
+        df: degrees of freedom of t, which are the architectures less 1; the normal law by default.
     """
     draws = draws_a - draws_b
-    low, high = interval(draws, level)
-    if bounds:
-        low, high = (float(np.clip(end, bounds[0] - b, bounds[1] - b)) for end in (low, high))
+    low, high = (float(np.clip(end, -1 - b, 1 - b)) for end in interval(draws, level))
     return Difference(a - b, low, high, p=p_value(a - b, float(draws.std(ddof=1)), df))
 
 
@@ -299,9 +309,10 @@ def attainable_in_top(
 
     The formula of `attainable_tau` does not hold there, because the members are chosen by the noisy mean itself. So
     the choice is simulated. The standard deviation of the noise is that between the repeats of an architecture,
-    averaged over architectures of similar accuracy. The expected accuracies are the values that give back the observed
-    distribution of means once noise is added, found by iterated matching of quantiles. Then means of `repeats` noisy
-    repeats are drawn, the best are chosen by them, and the expected accuracies are compared with them.
+    averaged over architectures of similar accuracy, and at most that at the median. The expected accuracies are the
+    values that give back the observed distribution of means once noise is added, found by iterated matching of
+    quantiles. Then means of `repeats` noisy repeats are drawn, the best are chosen by them, and the expected accuracies
+    are compared with them.
 
     Args:
         readings: accuracies (repeats at hand, n), NaN where one was not made; architectures with fewer than two are
@@ -320,6 +331,9 @@ def attainable_in_top(
     order = np.argsort(means, kind="stable")
     observed = means[order]
     noise = np.sqrt(_moving_mean(np.nanvar(readings, axis=0, ddof=1)[order], int(np.clip(n // 10, 41, 401))))
+    # Poor architectures vary more, because some of their repeats fail. That noise is downward: normal noise of this
+    # size would carry failures into the top.
+    noise = np.minimum(noise, noise[n // 2])
     rng = np.random.default_rng(seed)
     expected = _before_noise(observed, noise / np.sqrt(made.mean()), rng)
     taus = []

@@ -47,7 +47,7 @@ def baselines(out: Path, resamples: int | None) -> None:
     for title in (
         "table",
         "space",
-        "architectures",
+        "archs",
         "accuracy",
         "tau-b",
         "top 10 %",
@@ -75,12 +75,12 @@ def baselines(out: Path, resamples: int | None) -> None:
             f"{report.architectures:,}",
             f"{measure.dataset} {measure.split} @{measure.epochs}",
             interval_text(params.estimates["kendall_tau"]),
-            interval_text(params.estimates.get("tau_true_top_10%")),
+            f"{top.value:.3f}" if (top := params.estimates.get("tau_true_top_10%")) else "",
             f"{report.ceiling.attainable:.3f}" if report.ceiling else "",
             f"{report.ceiling.tau:.3f}" if report.ceiling else "",
             f"{params.values['regret@1']:.2f}",
         )
-    wide_console().print(summary)
+    wide_console(least=160).print(summary)
     click.echo(
         "attainable: what a perfect ranker reaches against the mean of the table's repeats; repeats agree: tau-b "
         "between two single repeats."

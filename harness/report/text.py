@@ -55,10 +55,10 @@ def _name(name: str) -> Text:
     return Text(shown(name, LONGEST))
 
 
-def wide_console(*, stderr: bool = False) -> Console:
-    """A console that gives tables their width when the output is not a terminal."""
+def wide_console(*, stderr: bool = False, least: int = 140) -> Console:
+    """A console that gives tables their width, `least` characters or more, when the output is not a terminal."""
     console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(width=max(console.width, 140), stderr=stderr)
+    return console if console.is_terminal else Console(width=max(console.width, least), stderr=stderr)
 
 
 def render(report: Report) -> RenderableType:

@@ -279,7 +279,7 @@ def test_fractions_and_infinities_are_options(correlate, tmp_path, two_columns):
     assert "line 102: acc is -inf, not a finite number" in errors
     code, text, _ = correlate(two_columns, "--infinite", "leave-out", "--top", "50%,0.2")
     assert code == 0
-    assert "1 architectures with an infinite score were left out" in text
+    assert "infinite score: 1 of 101 architectures" in text
     assert text.count(" 50 % ") == text.count(" 20 % ") == 3
 
 

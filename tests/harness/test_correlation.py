@@ -314,6 +314,17 @@ def test_figures_take_names_as_they_are(truth201, tmp_path):
     assert "a$b$c" in next(p for p in paths if p.suffix == ".svg" and "ranks-a_b_c" in p.name).read_text("utf-8")
 
 
+@pytest.mark.parametrize("columns", [["[b]$by$"], ["[b]$by$", "_more"]])
+def test_figures_of_groups_take_names_as_they_are(truth201, tmp_path, columns):
+    from harness.report import figures
+
+    groups = pd.DataFrame({name: np.repeat(HOSTILE, 20) for name in columns}, dtype=object)
+    given = table(np.tile(np.arange(20), len(HOSTILE)), {"s": np.arange(20.0 * len(HOSTILE))}, groups)
+    found = correlate_groups(given, truth201, TEST, by=columns, resamples=20)
+    assert [path.name for path in figures.draw_groups(found, tmp_path)] == ["tau-by-group.png", "tau-by-group.svg"]
+    assert "[b]$by$" in (tmp_path / "tau-by-group.svg").read_text("utf-8")
+
+
 def test_file_stems_are_safe_and_distinct():
     from harness.report.figures import file_stems
 
