@@ -269,7 +269,7 @@ def test_only_regular_files_of_a_folder_are_records(tmp_path, in_process, kind):
         "a link to itself": lambda: path.symlink_to(path),
         "a folder": path.mkdir,
     }[kind]()
-    refused(source, tmp_path, r"000007\.pickle\.pbz2 (is not a regular file|cannot be read)")
+    refused(source, tmp_path, r"000007\.pickle\.pbz2 cannot be read: ")
 
 
 def test_records_beyond_their_bounds_are_refused(tmp_path, in_process, monkeypatch):
