@@ -318,6 +318,21 @@ def test_a_member_of_negative_size_does_not_loop(tmp_path, in_process):
     refused(tmp_path / "NATS.tar", tmp_path, "claims to have -1,536 bytes")
 
 
+@pytest.mark.parametrize("damage", ["flipped", "zeroed", "cut off"])
+def test_a_damaged_header_is_not_taken_for_the_end(tmp_path, in_process, damage):
+    source = tar_with(tmp_path / "NATS.tar", (f"a/{RECORD}", packed(7)), ("a/000000.pickle.pbz2", packed(0)))
+    data = bytearray(source.read_bytes())
+    at = data.find(b"a/000000.pickle.pbz2")
+    if damage == "flipped":
+        data[at] ^= 1
+    elif damage == "zeroed":
+        data[at : at + 512] = bytes(512)
+    else:
+        del data[at:]
+    source.write_bytes(data)
+    refused(source, tmp_path, f"neither a header nor its end at byte {at:,}")
+
+
 def test_a_chain_of_headers_is_refused(tmp_path, in_process):
     member = tarfile.TarInfo("x")
     member.type, member.size = tarfile.XHDTYPE, 0
