@@ -33,7 +33,7 @@ def open_regular(path: Path, most: int | None = None) -> BinaryIO:
         problem = f"has {about.st_size:,} bytes, where a sound file has at most {most:,}"
     if problem:
         os.close(descriptor)
-        raise BadTable(f"{path} {problem}, so it is not read.")
+        raise BadTable(f"{path} cannot be read: it {problem}.")
     return os.fdopen(descriptor, "rb")
 
 

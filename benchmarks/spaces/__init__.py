@@ -8,6 +8,7 @@ from benchmarks.errors import UserError
 from benchmarks.spaces.decisions import Arch, Archs, Decision, SearchSpace
 from benchmarks.spaces.nb1shot1 import PARENTS, NB1Shot1
 from benchmarks.spaces.nb201 import NB201
+from benchmarks.wording import did_you_mean, quoted
 
 SPACE_NAMES = ("nb201", *(f"nb1shot1-{number}" for number in PARENTS))
 
@@ -21,4 +22,4 @@ def space(name: str) -> SearchSpace:
         return NB201()
     if name in SPACE_NAMES:
         return NB1Shot1(int(name[-1]))
-    raise UserError(f"There is no search space {name!r}; there are {', '.join(SPACE_NAMES)}.")
+    raise UserError(f"There is no search space {quoted(name)}; {did_you_mean(name, SPACE_NAMES)}")

@@ -38,7 +38,7 @@ def cifar10(folder: Path) -> tuple[Split, Split]:
     Raises:
         UserError: they are not there, or not intact.
     """
-    home = _there(folder / "cifar-10-batches-py", _FETCH)
+    home = in_data_folder(folder / "cifar-10-batches-py", _FETCH)
     train = read_images(home, CIFAR10_TRAIN, "labels", 32, _FETCH)
     return train, read_images(home, CIFAR10_TEST, "labels", 32, _FETCH)
 
@@ -49,7 +49,7 @@ def cifar100(folder: Path) -> tuple[Split, Split]:
     Raises:
         UserError: they are not there, or not intact.
     """
-    home = _there(folder / "cifar-100-python", _UNPACK)
+    home = in_data_folder(folder / "cifar-100-python", _UNPACK)
     train = read_images(home, CIFAR100_TRAIN, "fine_labels", 32, _UNPACK)
     return train, read_images(home, CIFAR100_TEST, "fine_labels", 32, _UNPACK)
 
@@ -67,7 +67,9 @@ def cifar10_valid(folder: Path) -> tuple[Split, Split, Split]:
     return official.take(torch.from_numpy(train)), official.take(torch.from_numpy(valid)), test
 
 
-def _there(home: Path, advice: str) -> Path:
+def in_data_folder(home: Path, advice: str) -> Path:
+    """The folder of a data set; UserError with the advice where it does not exist."""
     if not home.is_dir():
-        raise UserError(f"There is no {home.name} in {home.parent}. {advice}")
+        missing = "" if home.parent.is_dir() else ", which does not exist"
+        raise UserError(f"There is no {home.name} in the data folder {home.parent}{missing}. {advice}")
     return home

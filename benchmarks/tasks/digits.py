@@ -13,12 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.tasks.split import Split
+from benchmarks.errors import UserError
+from benchmarks.tasks.split import Split, is_whole
 from benchmarks.versions import DIGITS_VERSION
+from benchmarks.wording import quoted
 
 Floats = NDArray[np.float64]
 Range = tuple[float, float]
 
+MOST_CANVASES = 1_000_000
+"""Canvases of one part at most: 0.77 GB at the usual 16 x 16 pixels."""
 _BLOCK = 500
 _SOURCE = 8
 _SHARES = (0.6, 0.2, 0.2)
@@ -40,7 +44,7 @@ class DigitsRecipe:
     background: Range = (0.0, 90.0)
     """Values of each channel of the background colour."""
     ink: Range = (140.0, 255.0)
-    """Likewise of digits and fragments. That ink is the lighter one is what lets small networks learn the task."""
+    """Values of digits and fragments. That ink is the lighter one is what lets small networks learn the task."""
     fragments: int = 2
     fragment_size: Range = (4.0, 8.0)
     """Side of the window through which a piece of another digit shows behind the digit."""
@@ -58,13 +62,33 @@ def make_digits(
 
     The three show different source digits. Every 500 canvases have 50 of each class; the first canvases are the same
     however many are made. Equal arguments give equal bits on one machine with one NumPy version.
+
+    Raises:
+        UserError: a number is not from 0 to MOST_CANVASES, or the seed not from 0 to 2^64 - 1.
     """
+    for count in (train, valid, test):
+        if not is_whole(count) or not 0 <= count <= MOST_CANVASES:
+            raise UserError(f"From 0 to {MOST_CANVASES:,} canvases are made of each part, not {quoted(count)}.")
+    check_seed(seed)
     recipe = recipe or DigitsRecipe()
     parts = [
         _Maker(recipe, images, classes, (seed, DIGITS_VERSION, part)).split(count)
         for part, ((images, classes), count) in enumerate(zip(source_digits(), (train, valid, test), strict=True))
     ]
     return parts[0], parts[1], parts[2]
+
+
+def check_counts(*counts: int | None) -> None:
+    """UserError unless each number of images, where there is one, is a whole one from 1 on."""
+    for count in counts:
+        if count is not None and (not is_whole(count) or count < 1):
+            raise UserError(f"Numbers of images are whole numbers and at least 1, not {quoted(count)}.")
+
+
+def check_seed(seed: int) -> None:
+    """UserError unless the seed is one that random number generators take."""
+    if not is_whole(seed) or not 0 <= seed < 1 << 64:
+        raise UserError(f"A seed is a whole number from 0 to 2^64 - 1, not {quoted(seed)}.")
 
 
 def source_digits() -> list[tuple[Floats, NDArray[np.int64]]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.errors import UserError
+from benchmarks.tasks.cifar import in_data_folder
 from benchmarks.tasks.official import read_halves, read_images
 from benchmarks.tasks.split import Split
 
@@ -45,9 +45,7 @@ def imagenet16(folder: Path) -> tuple[Split, Split, Split]:
     Raises:
         UserError: that file or `folder`/ImageNet16 is not there, or not intact.
     """
-    home = folder / "ImageNet16"
-    if not home.is_dir():
-        raise UserError(f"There is no ImageNet16 in {folder}. {_GET}")
+    home = in_data_folder(folder / "ImageNet16", _GET)
     heldout = _first_classes(read_images(home, VALID, "labels", 16, _GET))
     valid, test = read_halves(folder / HALVES, ("xvalid", "xtest"), len(heldout))
     train = _first_classes(read_images(home, TRAIN, "labels", 16, _GET))

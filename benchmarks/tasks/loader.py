@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.errors import UserError
-from benchmarks.tasks.split import Split
+from benchmarks.tasks.split import Split, is_whole
 from benchmarks.tasks.task import Task
+from benchmarks.wording import quoted
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images float32 (n, 3, size, size), normalised, channels_last; labels int64 (n,)."""
@@ -24,8 +25,9 @@ def train_batches(split: Split, task: Task, batch_size: int, *, seed: int, epoch
     the task's padding, where the pixels are black before normalisation.
 
     Raises:
-        UserError: the split has fewer than `batch_size` images.
+        UserError: the split has fewer than `batch_size` images, or there is no such batch, seed or epoch.
     """
+    _check_batch(batch_size)
     if len(split) < batch_size:
         raise UserError(
             f"A batch of {batch_size} cannot be made of {len(split)} training images; choose a smaller one."
@@ -34,7 +36,17 @@ def train_batches(split: Split, task: Task, batch_size: int, *, seed: int, epoch
 
 
 def eval_batches(split: Split, task: Task, batch_size: int) -> Iterator[Batch]:
-    """All images in order, as they are; the last batch may be smaller."""
+    """All images in order, as they are; the last batch may be smaller. UserError where there is no such batch."""
+    _check_batch(batch_size)
+    return _eval_batches(split, task, batch_size)
+
+
+def _check_batch(batch_size: int) -> None:
+    if not is_whole(batch_size) or batch_size < 1:
+        raise UserError(f"A batch has a whole number of images, at least 1, not {quoted(batch_size)}.")
+
+
+def _eval_batches(split: Split, task: Task, batch_size: int) -> Iterator[Batch]:
     normalise = _Normalise(task, split.images.device)
     for start in range(0, len(split), batch_size):
         rows = slice(start, start + batch_size)
@@ -42,7 +54,13 @@ def eval_batches(split: Split, task: Task, batch_size: int) -> Iterator[Batch]:
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:
-    """The host's random numbers of one epoch; those of other seeds and epochs are unrelated."""
+    """The host's random numbers of one epoch; those of other seeds and epochs are unrelated.
+
+    Raises:
+        UserError: the seed or the epoch is no whole number from 0 on.
+    """
+    if any(not is_whole(number) or number < 0 for number in (seed, epoch)):
+        raise UserError(f"Seeds and epochs are whole numbers from 0 on, not {quoted(seed)} and {quoted(epoch)}.")
     state = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0])
     return torch.Generator().manual_seed(state)
 

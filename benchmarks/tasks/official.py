@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.errors import BadTable, UserError
+from benchmarks.regular import read_regular
 from benchmarks.tasks.pickles import Array, read_pickle
 from benchmarks.tasks.split import Split
+from benchmarks.wording import quoted
 
+MOST_SPLIT = 8 << 20
+"""Bytes of a split file, of which the official ones have less than half a million."""
 SPLIT_FILES = "https://github.com/D-X-Y/AutoDL-Projects/tree/main/configs/nas-benchmark"
 
 
@@ -53,13 +58,35 @@ def read_halves(path: Path, names: tuple[str, str], total: int) -> tuple[NDArray
     Raises:
         UserError: the file is missing, or does not put each image into one of the halves.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"There is no {path.name} in {path.parent}. It is one of the files at {SPLIT_FILES}.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        first, second = (np.array([int(row) for row in content[name][1]], dtype=np.int64) for name in names)
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise BadTable(f"{path} is no split file of NAS-Bench-201 ({error}). Get it from {SPLIT_FILES}.") from None
+        text = read_regular(path, MOST_SPLIT).decode("ascii")
+        content = json.loads(text, object_pairs_hook=_distinct)
+        first, second = (np.array(_rows(content[name], total), dtype=np.int64) for name in names)
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise BadTable(
+            f"{path} is not a split file of NAS-Bench-201 ({type(error).__name__}: {error!s:.200}). Get it from "
+            f"{SPLIT_FILES}."
+        ) from None
     if not np.array_equal(np.sort(np.concatenate([first, second])), np.arange(total)):
         raise BadTable(f"{path} does not split {total:,} images into {names[0]} and {names[1]}; see {SPLIT_FILES}.")
     return first, second
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("it has one name twice")
+    return dict(pairs)
+
+
+def _rows(half: Any, total: int) -> list[int]:
+    """The row numbers of one half, as the file spells them."""
+    if not isinstance(half, list) or len(half) != 2 or half[0] != "int" or not isinstance(half[1], list):
+        raise ValueError('a half is not of the form ["int", [...]]')
+    if len(half[1]) > total:
+        raise ValueError(f"a half has {len(half[1]):,} of {total:,} images")
+    for row in half[1]:
+        if not isinstance(row, str) or not 0 < len(row) <= 9 or not row.isascii() or not row.isdigit():
+            raise ValueError(f"{quoted(row)} is not the number of an image")
+    return [int(row) for row in half[1]]

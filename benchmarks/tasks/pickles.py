@@ -13,6 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.errors import BadTable
+from benchmarks.regular import read_regular
+
+MOST_BYTES = 512 << 20
+"""Bytes of a file of images, of which the largest official one has 155 million."""
 
 _DTYPES = {"u1": "u1", "i4": "<i4", "i8": "<i8", "f4": "<f4", "f8": "<f8"}
 
@@ -28,9 +32,9 @@ def read_pickle(path: Path, md5: str, advice: str) -> dict[str, Any]:
         BadTable: the file has another checksum, holds no dictionary, or asks for any other class or function.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadTable(f"{path} cannot be read: {error.strerror}. {advice}") from None
+        data = read_regular(path, MOST_BYTES)
+    except BadTable as error:
+        raise BadTable(f"{error} {advice}") from None
     found = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if found != md5:
         raise BadTable(f"{path} is truncated or altered: its MD5 sum is {found}, not {md5}. {advice}")
@@ -39,7 +43,7 @@ def read_pickle(path: Path, md5: str, advice: str) -> dict[str, Any]:
     except BadTable as error:
         raise BadTable(f"{path}: {error}. {advice}") from None
     except Exception as error:  # a damaged pickle can fail in any way
-        raise BadTable(f"{path} is no intact pickle ({type(error).__name__}: {error}). {advice}") from None
+        raise BadTable(f"{path} is no intact pickle ({type(error).__name__}: {error!s:.200}). {advice}") from None
     if not isinstance(content, dict):
         raise BadTable(f"{path} holds no dictionary. {advice}")
     return content

@@ -14,6 +14,11 @@ from benchmarks.errors import UserError
 _CHUNK = 500
 
 
+def is_whole(number: object) -> bool:
+    """Whether this is a whole number, which a truth value is not."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """One part of a task's data."""

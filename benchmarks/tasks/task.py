@@ -10,14 +10,17 @@ import torch
 
 from benchmarks.errors import UserError
 from benchmarks.tasks.cifar import cifar10, cifar10_valid, cifar100
-from benchmarks.tasks.digits import make_digits
+from benchmarks.tasks.digits import check_counts, check_seed, make_digits
 from benchmarks.tasks.imagenet16 import CLASSES, imagenet16
-from benchmarks.tasks.split import Split, shrink
+from benchmarks.tasks.split import Split, is_whole, shrink
 from benchmarks.truth import shelf
+from benchmarks.wording import did_you_mean, quoted
 
 __all__ = ["TASKS", "Split", "Task", "load_task"]
 
 Channels = tuple[float, float, float]
+MOST_SIZE = 1024
+"""Pixels a side; no data set here has more than 32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +88,7 @@ def load_task(
 
     Args:
         name: one of `TASKS`.
-        size: pixels a side to average the images down to; their own size if not given.
+        size: pixels a side to average the images down to, a divisor of their own size; that if not given.
         train_portion: share of the official training images that trains, above 0; the others validate. It has no
             effect where the official files give validation images: cifar10-valid and imagenet16-120. Of digits,
             which have validation canvases of their own, the others are left out.
@@ -101,11 +104,13 @@ def load_task(
         UserError: there is no such task, its files are missing or altered, or more is asked of it than it has.
     """
     if name not in TASKS:
-        raise UserError(f"There is no task {name!r}; there are {', '.join(TASKS)}.")
-    if not 0 < train_portion <= 1:
-        raise UserError(f"The share of images that trains is above 0 and at most 1, not {train_portion}.")
-    if any(count is not None and count < 1 for count in (train_images, valid_images, test_images)):
-        raise UserError("The numbers of training, validation and test images are at least 1.")
+        raise UserError(f"There is no task {quoted(name)}; {did_you_mean(name, list(TASKS))}")
+    if not isinstance(train_portion, int | float) or not 0 < train_portion <= 1:
+        raise UserError(f"The share of images that trains is above 0 and at most 1, not {quoted(train_portion)}.")
+    check_counts(train_images, valid_images, test_images)
+    check_seed(seed)
+    if size is not None and (not is_whole(size) or not 1 <= size <= MOST_SIZE):
+        raise UserError(f"The size of images is a whole number from 1 to {MOST_SIZE}, not {quoted(size)}.")
     source = TASKS[name]
     request = Request(folder or shelf.data_dir(), train_portion, train_images, valid_images, test_images, seed)
     parts = source.load(request)
@@ -119,6 +124,8 @@ def load_task(
     train = _first(train, train_images, f"training images of {name}")
     valid = _first(valid, valid_images, f"validation images of {name}")
     test = _first(test, test_images, f"test images of {name}")
+    if not len(train):
+        raise UserError(f"A share of {train_portion} of the training images of {name} is less than one image.")
     size = size or train.images.shape[-1]
     train, valid, test = (shrink(split, size) for split in (train, valid, test))
     return Task(name, source.classes, train, valid, test, source.mean, source.std, size // 8, source.flip)
@@ -145,6 +152,8 @@ def _first(split: Split, count: int | None, what: str) -> Split:
 def _digits(request: Request) -> tuple[Split, ...]:
     train, valid, test = DIGITS_SIZES
     train = request.train_images or round(request.train_portion * train)
+    if not train:
+        raise UserError(f"A share of {request.train_portion} of the {DIGITS_SIZES[0]:,} canvases is less than one.")
     return make_digits(train, request.valid_images or valid, request.test_images or test, request.seed)
 
 

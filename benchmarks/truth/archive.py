@@ -111,6 +111,7 @@ def _of_tar(source: Path) -> Iterator[Member]:
                 file.allow(MOST_HEADER)
                 member = tar.next()
                 if member is None:
+                    _check_end(tar, file)
                     break
                 count += 1
                 _check_count(source, count)
@@ -139,6 +140,15 @@ def _content(where: str, tar: tarfile.TarFile, file: _Metered, member: tarfile.T
     if len(content) != member.size:
         raise BadTable(f"{where} is cut off: the archive ends within it.")
     return content
+
+
+def _check_end(tar: tarfile.TarFile, file: _Metered) -> None:
+    """ValueError unless the archive ends where reading did: `tarfile` takes a damaged header for the end."""
+    file.allow(MOST_HEADER)
+    file.seek(tar.offset)
+    rest = file.read(MOST_HEADER)
+    if len(rest) < tarfile.BLOCKSIZE or rest.count(0) != len(rest):
+        raise ValueError(f"it has neither a header nor its end at byte {tar.offset:,}")
 
 
 def _check_member(where: str, member: tarfile.TarInfo) -> None:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import http.client
+import os
 import re
+import shutil
+import stat
 import tarfile
-import tempfile
+import time
 import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from benchmarks.errors import UserError
-from benchmarks.files import file_digests
+from benchmarks.files import file_digests, replace
+from benchmarks.regular import open_regular
+from benchmarks.wording import quoted
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes at hand and the size of the whole file, or None where the server does not say it."""
+
+MOST_BYTES = 64 << 30
+"""What is downloaded at most of a file whose size is not known: ten times the largest official file."""
+POLL_SECONDS = 0.2
+"""How often it is looked whether another process has finished the same download."""
+PATIENCE_SECONDS = 60.0
+"""How long another process may receive nothing before waiting for it ends."""
 
 _RETRIES = 3
 _BLOCK = 1 << 18
@@ -31,7 +46,7 @@ class Remote:
     name: str
     url: str | None
     size_bytes: int | None
-    """Approximate: for showing only."""
+    """Of what is downloaded, or approximate where it is got by hand."""
     checksum: str | None
     """`sha256:…` or `md5:…`; None where none was published, and then nothing is downloaded."""
     what: str
@@ -121,7 +136,8 @@ def fetch(remote: Remote, folder: Path, *, progress: Progress | None = None, tim
     """Downloads `remote` to `folder` and returns the file, or the folder that it unpacks to.
 
     The bytes gather in `FILE.part`, which a later call continues and which gets its final name only when the
-    checksum holds. What is there already is not downloaded again. `timeout` bounds each wait for the server.
+    checksum holds. What is there already is not downloaded again. `timeout` bounds each wait for the server. Of
+    several processes that fetch one file, one downloads it and the others wait for that.
 
     Raises UserError where the remote has no address, the server cannot be reached or breaks off (the .part is
     kept), the checksum is wrong (the .part is removed), the archive is unsafe, or the disk refuses to write.
@@ -134,34 +150,107 @@ def fetch(remote: Remote, folder: Path, *, progress: Progress | None = None, tim
     try:
         if remote.unpacks_to is not None and (folder / remote.unpacks_to).is_dir():
             return folder / remote.unpacks_to
-        if file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = _locked_part(file, progress) if not file.exists() else None
+        if part is None:
             if (found := _checksum(file, remote.checksum)) != remote.checksum:
                 raise UserError(
                     f"{file} is not {remote.what}: its checksum is {found}, not {remote.checksum}. "
                     "Move it away or delete it and run the same command again."
                 )
         else:
-            folder.mkdir(parents=True, exist_ok=True)
-            part = file.with_name(file.name + ".part")
-            _complete(remote, remote.url, remote.checksum, part, progress, timeout)
-            if (found := _checksum(part, remote.checksum)) != remote.checksum:
-                part.unlink()
-                raise UserError(
-                    f"What {remote.url} sent is not {remote.what}: its checksum is {found}, "
-                    f"not {remote.checksum}. It was removed; run the same command again to start afresh. "
-                    f"If that fails too, download it by hand (see {remote.where}) and put it at {file}."
-                )
-            part.replace(file)
+            with part:
+                _into(part, file, remote, progress, timeout)
         return file if remote.unpacks_to is None else _unpack(file, remote.unpacks_to)
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise UserError(
-            f"{remote.what} cannot be kept in {folder}: {error}. Free some space or choose another folder "
-            "and run the same command again; what was downloaded so far is kept."
+            f"{remote.what} cannot be kept in {folder}: {error}. To go on, {'free some space or ' if full else ''}"
+            "choose another folder and run the same command again; what was downloaded so far is kept."
         ) from error
+
+
+def _into(part: BinaryIO, file: Path, remote: Remote, progress: Progress | None, timeout: float) -> None:
+    """Complete the locked `part` and give it its final name; what is not the file is removed."""
+    assert remote.url is not None
+    assert remote.checksum is not None
+    path = Path(part.name)
+    try:
+        _complete(remote, remote.url, part, progress, timeout)
+    finally:
+        if not _size(path):
+            path.unlink(missing_ok=True)
+    if (found := _checksum(path, remote.checksum)) != remote.checksum:
+        path.unlink()
+        raise UserError(
+            f"What {remote.url} sent is not {remote.what}: its checksum is {found}, "
+            f"not {remote.checksum}. It was removed; run the same command again to start afresh. "
+            f"If that fails too, download it by hand (see {remote.where}) and put it at {file}."
+        )
+    replace(path, file)
+
+
+def _locked_part(file: Path, progress: Progress | None) -> BinaryIO | None:
+    """`FILE.part`, open for this process alone; None if another process completed the file meanwhile.
+
+    Raises:
+        UserError: the part is a link or no regular file, or another process holds it and receives nothing.
+    """
+    path = file.with_name(file.name + ".part")
+    last, since = -1, time.monotonic()
+    while not file.exists():
+        part = _opened_part(path)
+        try:
+            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            size = os.fstat(part.fileno()).st_size
+            part.close()
+        except OSError:  # a file system without locks
+            return part
+        else:
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(part.fileno())):
+                return part
+            part.close()  # another process gave it its final name, or removed it
+            continue
+        if size != last:
+            last, since = size, time.monotonic()
+        if time.monotonic() - since > PATIENCE_SECONDS:
+            raise UserError(
+                f"Another process downloads {file} and has received nothing for {PATIENCE_SECONDS:.0f} s. Wait for it, "
+                f"or end it and run the same command again: the {size:,} bytes in {path.name} are kept."
+            )
+        if progress is not None:
+            progress(size, None)
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def _opened_part(path: Path) -> BinaryIO:
+    """The part, open for reading and writing; made if there is none. A link is not followed, a pipe not waited for."""
+    flags = os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        part = open(path, "r+b", opener=lambda name, mode: os.open(name, mode | flags, 0o666))  # noqa: SIM115
+    except OSError:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise _not_regular(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(part.fileno()).st_mode):
+        part.close()
+        raise _not_regular(path)
+    return part
+
+
+def _not_regular(path: Path) -> UserError:
+    kind = "a symbolic link, which is not followed" if path.is_symlink() else "not a regular file"
+    return UserError(f"{path} is {kind}. Remove it and run the same command again.")
 
 
 class _Interrupted(Exception):
     """The server could not be reached or did not send all."""
+
+
+class _TooLong(Exception):
+    """The server sends more than the file has."""
 
 
 class _CannotResume(_Interrupted):
@@ -181,20 +270,27 @@ def _network() -> Iterator[None]:
         raise _Interrupted(str(reason) or type(reason).__name__) from error
 
 
-def _complete(remote: Remote, url: str, checksum: str, part: Path, progress: Progress | None, timeout: float) -> None:
+def _complete(remote: Remote, url: str, part: BinaryIO, progress: Progress | None, timeout: float) -> None:
     """Downloads what `part` lacks; raises UserError where that fails, and keeps what was received."""
-    start = size = _size(part)
+    path, checksum, most = Path(part.name), remote.checksum or "", remote.size_bytes or MOST_BYTES
+    start = size = _size(path)
     retries = _RETRIES
     while True:
         try:
-            return _transfer(url, part, start, progress, timeout)
+            return _transfer(url, part, start, most, progress, timeout)
+        except _TooLong as error:
+            part.truncate(0)
+            raise UserError(
+                f"What {url} sends is not {remote.what}: {error}. It was removed; run the same command again later, or "
+                f"download the file by hand (see {remote.where}) and put it at {path.with_suffix('')}."
+            ) from None
         except _Interrupted as error:
             if isinstance(error, _CannotResume) and start:
-                if _checksum(part, checksum) == checksum:
+                if _checksum(path, checksum) == checksum:
                     return
                 start = 0
                 continue
-            before, size = size, _size(part)
+            before, size = size, _size(path)
             if size > before and retries:
                 start, retries = size, retries - 1
                 continue
@@ -202,14 +298,15 @@ def _complete(remote: Remote, url: str, checksum: str, part: Path, progress: Pro
             raise UserError(
                 f"{remote.what} could not be downloaded from {url}: {error}. "
                 f"Run the same command again{again}; or download it by hand (see {remote.where}) "
-                f"and put it at {part.with_suffix('')}."
+                f"and put it at {path.with_suffix('')}."
             ) from error
 
 
-def _transfer(url: str, part: Path, start: int, progress: Progress | None, timeout: float) -> None:
+def _transfer(url: str, part: BinaryIO, start: int, most: int, progress: Progress | None, timeout: float) -> None:
     """Appends the bytes of `url` from `start` on to `part`, or all of them where the server sends all.
 
-    Raises _Interrupted where the server fails, and _CannotResume where it sends another piece.
+    Raises _Interrupted where the server fails, _CannotResume where it sends another piece, and _TooLong where the
+    whole has more than `most` bytes.
     """
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     with _network():
@@ -218,22 +315,26 @@ def _transfer(url: str, part: Path, start: int, progress: Progress | None, timeo
         done, total = 0, response.length
         if response.status == 206:
             said = response.headers.get("Content-Range", "")
-            piece = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", said)
+            piece = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", said)
             if piece is None or int(piece[1]) != start:
-                raise _CannotResume(f"asked for the bytes from {start:,} on, it sent {said or 'others'!r}")
+                raise _CannotResume(f"asked for the bytes from {start:,} on, it sent {quoted(said or 'others')}")
             done, total = start, int(piece[2])
-        with part.open("ab" if done else "wb") as file:
-            while total is None or done < total:
-                if progress is not None:
-                    progress(done, total)
-                with _network():
-                    block = response.read1(_BLOCK)
-                if not block:
-                    if total is None:
-                        break
-                    raise _Interrupted(f"the connection broke off after {done:,} of {total:,} bytes")
-                file.write(block)
-                done += len(block)
+        part.seek(done)
+        part.truncate()
+        while total is None or done < total:
+            if max(done, total or 0) > most:
+                raise _TooLong(f"it has {'more than ' if total is None else ''}{total or most:,} bytes, not {most:,}")
+            if progress is not None:
+                progress(done, total)
+            with _network():
+                block = response.read1(_BLOCK)
+            if not block:
+                if total is None:
+                    break
+                raise _Interrupted(f"the connection broke off after {done:,} of {total:,} bytes")
+            part.write(block)
+            part.flush()
+            done += len(block)
     if progress is not None:
         progress(done, total)
 
@@ -251,13 +352,22 @@ def _checksum(path: Path, like: str) -> str:
 def _unpack(archive: Path, name: str) -> Path:
     """Unpacks the folder `name` of a tar archive next to it, all or nothing; UserError where it is unsafe."""
     target = archive.with_name(name)
-    try:
-        with tempfile.TemporaryDirectory(dir=archive.parent, prefix=f"{name}.") as unpacked:
-            with tarfile.open(archive) as tar:
+    unpacked = archive.with_name(f".{name}.partial")
+    with open_regular(archive) as file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if target.is_dir():  # another process unpacked it meanwhile
+            return target
+        shutil.rmtree(unpacked, ignore_errors=True)  # what a killed process left
+        try:
+            with tarfile.open(fileobj=file) as tar:
                 tar.extractall(unpacked, filter="data")
-            Path(unpacked, name).rename(target)
-    except (tarfile.TarError, EOFError, zlib.error, FileNotFoundError) as error:
-        raise UserError(
-            f"{archive} cannot be unpacked safely to {target}: {error}. Nothing was unpacked; do not use this archive."
-        ) from error
+            (unpacked / name).rename(target)
+        except (tarfile.TarError, EOFError, zlib.error, FileNotFoundError) as error:
+            raise UserError(
+                f"{archive} cannot be unpacked safely to {target}: {error}. Nothing was unpacked; do not use this "
+                "archive."
+            ) from error
+        finally:
+            shutil.rmtree(unpacked, ignore_errors=True)
     return target

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.errors import BadTable
 from benchmarks.spaces.nb101 import OPS, SLOTS, UNIQUE_CELLS, Cells, is_hash
+from benchmarks.truth.download import REMOTES
 from benchmarks.truth.table import GroundTruth, write_table
 from benchmarks.truth.tfrecord import records
 
@@ -30,6 +31,8 @@ BUDGETS = (4, 12, 36, 108)
 """The epochs that the benchmark trained for."""
 REPEATS = 3
 CHECKED_HASHES = 500
+MOST_RECORDS = UNIQUE_CELLS * REPEATS * len(BUDGETS)
+"""Those of the larger official file."""
 
 _READINGS = {
     "valid.e{}": 100,
@@ -78,6 +81,8 @@ def import_nb101(
     cells: list[_Cell] = []
     run_rows, run_epochs, run_readings = array("i"), array("i"), array("d")
     for number, record in enumerate(records(source, progress, digest.update)):
+        if number == MOST_RECORDS:
+            raise BadTable(f"{source} has more than {MOST_RECORDS:,} records, more than any official file.")
         try:
             key, epochs, cell, readings = _parse(record)
             row = rows.setdefault(key, len(rows))
@@ -115,6 +120,11 @@ def import_nb101(
         "accuracy_unit": "percent",
         "source": source.name,
         "source_sha256": digest.hexdigest(),
+        "source_check": (
+            "its SHA-256 is the published one"
+            if f"sha256:{digest.hexdigest()}" in {remote.checksum for remote in REMOTES.values()}
+            else "each record agrees with its CRC; its SHA-256 is not that of an official file"
+        ),
     }
     write_table(target, columns, about)
     return GroundTruth(target)
@@ -156,7 +166,7 @@ def _percent(source: Path, readings: NDArray[np.float64]) -> NDArray[np.float64]
     sound = (readings >= 0) & (readings <= np.where(factors == 1, np.finfo(np.float32).max, 1))
     if not sound.all():
         number = int(sound.all(axis=1).argmin())
-        raise _bad_record(source, number, "an accuracy is no fraction between 0 and 1, or a time is negative")
+        raise _bad_record(source, number, "an accuracy is no fraction between 0 and 1, or a time cannot be")
     return readings * factors
 
 

@@ -14,10 +14,13 @@ from pathlib import Path
 import google_crc32c
 
 from benchmarks.errors import BadTable
+from benchmarks.regular import open_regular
 
 _HEAD = struct.Struct("<QI")
 _CRC = struct.Struct("<I")
 _PROGRESS_STEP = 1 << 20
+MOST_RECORD = 1 << 20
+"""Bytes of one record, of which those of NAS-Bench-101 have about a thousand."""
 
 
 def records(
@@ -41,7 +44,7 @@ def records(
         return BadTable(f"{path}: record {number} (from 0), at byte {offset:,}, {problem} Download it again.")
 
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             while head := file.read(_HEAD.size):
                 if len(head) < _HEAD.size:
@@ -53,6 +56,8 @@ def records(
                         if number
                         else "has no valid length: this is no TFRecord file, or a damaged one."
                     )
+                if length > MOST_RECORD:
+                    raise bad(f"claims to have {length:,} bytes, more than any record of the benchmark.")
                 end = offset + _HEAD.size + length + _CRC.size
                 if end > size:
                     raise bad(f"is cut off: it ends at byte {end:,}, the file at byte {size:,}.")

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.wording import did_you_mean, quoted
 from harness.commands.groups import Suggesting
 from harness.commands.progress import bar
+
+if TYPE_CHECKING:
+    from benchmarks.truth.shelf import Survey
+    from benchmarks.truth.table import GroundTruth
 
 
 @click.group(cls=Suggesting)
@@ -41,53 +47,98 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
         size = source.stat().st_size
         with bar("reading", bytes_=True) as report:
             table = import_nb101(source, target, allow_partial=allow_partial, progress=lambda done: report(done, size))
-    click.echo(f"Wrote {target}: {len(table):,} architectures of {table.space} ({table.family}).\n{table.describe()}")
+    _say(f"Wrote {target}: {len(table):,} architectures of {table.space} ({table.family}).\n{table.describe()}")
+    _say(f"Source: {table.about['source_check']}.")
 
 
 @data.command("list")
 def list_() -> None:
-    """List the tables in the data folder, what they hold, and from where."""
-    from benchmarks.files import file_digests
+    """List the tables in the data folder and in the package, what they hold, and from where."""
     from benchmarks.truth import shelf
 
-    found, problems = shelf.tables()
-    click.echo(f"{shelf.data_dir()}: {len(found)} ground-truth table(s)")
-    for table in found:
-        source = table.about.get("source")
-        click.echo(f"\n{table.path.name}: {table.family}, {len(table):,} architectures of {table.space}")
-        click.echo(f"  source: {source or 'not recorded'}")
-        for key, what in (
-            ("source_sha256", "SHA-256 of the source"),
-            ("content_sha256", "SHA-256 of the contents"),
-        ):
-            if key in table.about:
-                click.echo(f"  {what}: {table.about[key]}")
-        click.echo(f"  SHA-256 of the file: {file_digests(table.path, 'sha256')[0]}\n{table.describe()}")
-    for problem in problems:
-        click.echo(f"\nNot a table: {problem}")
-    if all(map(shelf.is_embedded, found)):
-        click.echo("\n" + shelf.how_to_get("nb201"))
+    there = shelf.survey()
+    of_package = [table for table in there.tables if shelf.is_embedded(table)]
+    own = [table for table in there.tables if not shelf.is_embedded(table)]
+    for where, tables in ((f"{shelf.data_dir()}", own), ("In the package", of_package)):
+        _say(f"{where}: {len(tables)} ground-truth {'table' if len(tables) == 1 else 'tables'}")
+        for table in tables:
+            _describe(table)
+        click.echo()
+    for problem in there.damaged:
+        _say(f"Not usable: {problem}")
+    for problem in there.others:
+        _say(f"Not a ground-truth table: {problem}")
+    if not own:
+        _say(shelf.how_to_get("nb201"))
+
+
+def _describe(table: GroundTruth) -> None:
+    from benchmarks.files import file_digests
+
+    _say(f"\n{table.path.name}: {table.family}, {len(table):,} architectures of {table.space}")
+    _say(f"  source: {quoted(table.about['source']) if 'source' in table.about else 'not recorded'}")
+    for key, what in (
+        ("source_check", "source checked"),
+        ("source_sha256", "SHA-256 of the source"),
+        ("content_sha256", "SHA-256 of the contents"),
+    ):
+        if key in table.about:
+            _say(f"  {what}: {str(table.about[key])[:300]}")
+    if "content_sha256" not in table.about:
+        _say("  SHA-256 of the contents: not recorded, so altered values would go unnoticed")
+    _say(f"  SHA-256 of the file: {file_digests(table.path, 'sha256')[0]}\n{table.describe()}")
 
 
 @data.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def verify(files: tuple[Path, ...]) -> None:
-    """Check tables (all in the data folder, or FILES) against what can be recomputed."""
+    """Check tables (all in the data folder and the package, or FILES) against what can be recomputed.
+
+    Parquet files of something else that lie in the data folder are named, and do not count as failed.
+    """
     from benchmarks.truth import shelf
-    from benchmarks.truth.table import GroundTruth
     from benchmarks.truth.verify import verify as checks
 
+    found, problems, others = _opened(files) if files else _on_the_shelf(shelf.survey())
     failed = 0
-    found, problems = ([GroundTruth(path) for path in files], []) if files else shelf.tables()
     for table in found:
-        click.echo(f"{table.path}")
+        _say(f"{table.path}")
         for what, holds, detail in checks(table):
-            click.echo(f"  {'ok    ' if holds else 'FAILED'}  {what}: {detail}")
+            _say(f"  {'ok    ' if holds else 'FAILED'}  {what}: {detail}")
             failed += not holds
+        if "source_check" in table.about:
+            _say(f"  note    source: {str(table.about['source_check'])[:300]}")
+        if "content_sha256" not in table.about:
+            _say("  note    contents: no digest is recorded, so altered values would go unnoticed")
     for problem in problems:
-        click.echo(f"Not a table: {problem}")
-    click.echo(f"{len(found)} table(s), {failed} failed check(s)")
+        _say(f"FAILED  not usable: {problem}")
+    for problem in others:
+        _say(f"Left aside: {problem}")
+    _say(f"{len(found)} table(s), {failed + len(problems)} failed check(s)")
     sys.exit(1 if failed or problems or not found else 0)
+
+
+def _opened(files: tuple[Path, ...]) -> tuple[list[GroundTruth], list[str], list[str]]:
+    """The tables at these paths, and what is wrong with the others."""
+    from benchmarks.errors import BadTable
+    from benchmarks.truth.table import GroundTruth
+
+    found, problems = [], []
+    for path in files:
+        try:
+            found.append(GroundTruth(path))
+        except BadTable as error:
+            problems.append(str(error))
+    return found, problems, []
+
+
+def _on_the_shelf(there: Survey) -> tuple[list[GroundTruth], list[str], list[str]]:
+    return there.tables, there.damaged, there.others
+
+
+def _say(text: str) -> None:
+    """Print a text that may hold anything that a file name or a file's metadata can hold."""
+    click.echo("".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text))
 
 
 @data.command()
@@ -105,7 +156,7 @@ def fetch(name: str | None, folder: Path | None) -> None:
             click.echo(f"{remote.name:16} {remote.what}" + ("" if remote.url else " (no direct address)"))
         return
     if name not in REMOTES:
-        raise UserError(f"There is nothing called {name!r} to fetch; there is {', '.join(REMOTES)}.")
+        raise UserError(f"There is nothing called {quoted(name)} to fetch; {did_you_mean(name, list(REMOTES))}")
     remote = REMOTES[name]
     with bar(name, bytes_=True) as report:
         path = download(remote, folder or shelf.data_dir(), progress=report)

@@ -10,14 +10,18 @@ import numpy as np
 def spaces() -> None:
     """List search spaces, their sizes and classes, and which ground truth is at hand."""
     from rich import box
+    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from benchmarks.spaces import SPACE_NAMES, space
     from benchmarks.spaces.nb101 import UNIQUE_CELLS
     from benchmarks.truth import shelf
-    from harness.report.text import wide_console
+    from benchmarks.wording import listed
 
-    console = wide_console()
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, 140))
     at_hand, _ = shelf.tables()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
     for title, justify in (
@@ -28,7 +32,7 @@ def spaces() -> None:
     ):
         table.add_column(title, justify="right" if justify == "right" else "left")
     for name in ("nb101", *SPACE_NAMES):
-        files = ", ".join(t.path.stem for t in at_hand if shelf.covers(t, name)) or "none"
+        files = escape(listed((t.path.stem for t in at_hand if shelf.covers(t, name)), 6)) or "none"
         if name == "nb101":
             table.add_row(name, f"{UNIQUE_CELLS:,}", "distinct cells (graph hash)", files)
             table.add_section()

@@ -127,9 +127,9 @@ def test_a_missing_split_file_says_where_it_is(small_cifar10):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "no split file"),
-        ('{"train": ["int", ["0"]]}', "no split file"),
-        ('{"train": ["int", ["a"]], "valid": ["int", []]}', "no split file"),
+        ("{", "not a split file"),
+        ('{"train": ["int", ["0"]]}', "not a split file"),
+        ('{"train": ["int", ["a"]], "valid": ["int", []]}', "not a split file"),
         ('{"train": ["int", ["0", "1"]], "valid": ["int", ["1"]]}', "does not split 200 images"),
     ],
 )

@@ -1,10 +1,16 @@
 """Tasks by name: how official images become training, validation and test images."""
 
+import json
+import os
+import tracemalloc
+
 import pytest
 import torch
 
-from benchmarks.errors import UserError
-from benchmarks.tasks import TASKS, Split, load_task
+from benchmarks.errors import BadTable, UserError
+from benchmarks.spaces import space
+from benchmarks.tasks import TASKS, Split, eval_batches, load_task, official, train_batches
+from benchmarks.tasks.official import read_halves
 from benchmarks.tasks.split import shrink
 
 
@@ -81,7 +87,7 @@ def test_the_first_images_are_kept(name, small_cifar10):
         ({"train_portion": 1.5}, "at most 1, not 1.5"),
         ({"size": 12}, "averaged down to 12: it does not divide 32"),
         ({"size": 64}, "it does not divide 32"),
-        ({"size": -16}, "averaged down to -16"),
+        ({"size": -16}, "from 1 to 1024, not -16"),
     ],
 )
 def test_what_cannot_be_had_is_refused(asked, message, small_cifar10):
@@ -145,3 +151,100 @@ def test_a_smaller_portion_of_digits_is_the_first_canvases():
     whole, half = (load_task("digits", train_portion=portion, valid_images=50) for portion in (0.05, 0.025))
     assert (len(whole.train), len(half.train)) == (400, 200)
     assert torch.equal(half.train.images, whole.train.images[:200])
+
+
+IMPOSSIBLE = [
+    {"size": 0}, {"size": -4}, {"size": 3}, {"size": 32}, {"size": 10**9}, {"size": 8.0}, {"size": True},
+    {"train_images": 0}, {"train_images": 10**11}, {"valid_images": 10**11}, {"test_images": 1 << 70},
+    {"train_images": 5.5}, {"test_images": "7"}, {"valid_images": -1},
+    {"seed": -1}, {"seed": 1 << 64}, {"seed": 0.5}, {"seed": None},
+    {"train_portion": float("nan")}, {"train_portion": 0}, {"train_portion": 1.1}, {"train_portion": "all"},
+    {"train_portion": 1e-9},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", IMPOSSIBLE, ids=str)
+def test_impossible_arguments_are_refused_before_anything_is_made(arguments):
+    tracemalloc.start()
+    counts = {"train_images": 20, "valid_images": 20, "test_images": 20}
+    counts = counts if "train_portion" not in arguments else {"valid_images": 20, "test_images": 20}
+    try:
+        with pytest.raises(UserError) as error:
+            load_task("digits", **counts | arguments)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    finally:
+        tracemalloc.stop()
+    assert len(str(error.value)) < 300
+
+
+def test_a_task_of_another_name_is_suggested():
+    with pytest.raises(UserError, match=r"no task 'cifar-10'; did you mean cifar10\?"):
+        load_task("cifar-10")
+    with pytest.raises(UserError, match=r"no search space 'nb210'; did you mean nb201\?"):
+        space("nb210")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "imagenet16-120"])
+def test_a_data_folder_that_does_not_exist_is_said(tmp_path, name):
+    with pytest.raises(UserError, match=f"{tmp_path / 'nowhere'}, which does not exist"):
+        load_task(name, folder=tmp_path / "nowhere")
+
+
+SPLIT = {"train": ["int", ["0", "2"]], "valid": ["int", ["1", "3"]]}
+
+
+def test_a_split_file_gives_both_halves(tmp_path):
+    path = tmp_path / "cifar-split.txt"
+    path.write_text(json.dumps(SPLIT))
+    assert [half.tolist() for half in read_halves(path, ("train", "valid"), 4)] == [[0, 2], [1, 3]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"train": ["int", ["0", "2"]], "valid": ["int", ["1", "3"]], "train": ["int", ["0", "2"]]}',
+        json.dumps(SPLIT).replace('"2"', "2.7"),
+        json.dumps(SPLIT).replace('"2"', "true"),
+        json.dumps(SPLIT).replace('"2"', '"2_0"'),
+        json.dumps(SPLIT).replace('"2"', '" 2"'),
+        json.dumps(SPLIT).replace('"2"', '"-2"'),
+        json.dumps(SPLIT).replace('"2"', f'"{"9" * 400}"'),
+        json.dumps(SPLIT).replace('"2"', "9" * 5000),
+        json.dumps(SPLIT).replace('"2"', "1e999"),
+        json.dumps(SPLIT).replace('"int"', '"float"'),
+        json.dumps(SPLIT).replace('["0", "2"]', '"02"'),
+        json.dumps(SPLIT).replace('"2"', '"٢"'),
+        json.dumps(SPLIT).replace('"2"', '"1"'),
+        json.dumps(list(SPLIT)),
+        "null",
+        "",
+    ],
+)
+def test_another_split_file_is_refused(tmp_path, text):
+    path = tmp_path / "cifar-split.txt"
+    path.write_text(text)
+    with pytest.raises(BadTable) as error:
+        read_halves(path, ("train", "valid"), 4)
+    assert len(str(error.value)) < 600 + len(str(path))
+
+
+def test_a_split_file_that_is_a_pipe_or_too_large_is_refused(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadTable, match="not a regular file"):
+        read_halves(tmp_path / "pipe", ("train", "valid"), 4)
+    monkeypatch.setattr(official, "MOST_SPLIT", 10)
+    (tmp_path / "large").write_text(json.dumps(SPLIT))
+    with pytest.raises(BadTable, match="at most 10"):
+        read_halves(tmp_path / "large", ("train", "valid"), 4)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, None])
+def test_impossible_batches_are_refused(batch_size):
+    task = load_task("digits", train_images=20, valid_images=20, test_images=20)
+    with pytest.raises(UserError, match="A batch has"):
+        eval_batches(task.valid, task, batch_size)
+    with pytest.raises(UserError, match="A batch has"):
+        train_batches(task.train, task, batch_size, seed=0, epoch=0)
+    with pytest.raises(UserError, match="Seeds and epochs"):
+        train_batches(task.train, task, 10, seed=-1, epoch=0)

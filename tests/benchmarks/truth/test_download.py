@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
 import random
 import re
+import resource
+import signal
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +25,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.errors import UserError
+from benchmarks.truth import download
 from benchmarks.truth.download import REMOTES, Remote, fetch
 
 BODY = bytes(range(256)) * 4000 + b"the end"
@@ -260,7 +267,7 @@ def test_an_http_error_is_reported_and_the_part_kept(
     assert remote.url in text
     assert f"put it at {tmp_path / 'table.bin'}" in text
     assert len(server.asked) == (2 if have and status == 416 else 1)
-    assert part.read_bytes() == BODY[:have]
+    assert (part.read_bytes() if have else part.exists()) == (BODY[:have] if have else False)
 
 
 def test_altered_bytes_are_refused_and_the_next_try_starts_afresh(
@@ -312,10 +319,91 @@ def test_a_folder_that_cannot_be_made(remote: Remote, tmp_path: Path) -> None:
     assert "choose another folder" in failure(remote, tmp_path / "file" / "below")
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device that is always full")
-def test_a_full_disk(remote: Remote, tmp_path: Path) -> None:
-    (tmp_path / "table.bin.part").symlink_to("/dev/full")
-    assert "No space left" in failure(remote, tmp_path)
+def test_a_full_disk(server: Server, remote: Remote, tmp_path: Path) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    program = "from benchmarks.truth import download as d; import sys; from pathlib import Path; "
+    program += f"d.fetch(d.{remote!r}, Path(sys.argv[1]))"
+    ran = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, preexec_fn=limited, check=False
+    )
+    assert "File too large" in ran.stderr
+    assert "what was downloaded so far is kept" in ran.stderr
+    assert 0 < (tmp_path / "table.bin.part").stat().st_size <= 500_000
+    assert fetch(remote, tmp_path).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "folder"])
+def test_a_part_that_is_no_regular_file_is_not_touched(remote: Remote, tmp_path: Path, kind: str) -> None:
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    part = folder / "table.bin.part"
+    if kind == "pipe":
+        os.mkfifo(part)
+    elif kind == "folder":
+        part.mkdir()
+    else:
+        part.symlink_to(other)
+    if kind == "link":
+        other.write_bytes(b"mine")
+    text = failure(remote, folder)
+    assert "not followed" in text if "link" in kind or kind == "dangling" else "not a regular file" in text
+    assert (other.read_bytes() if other.exists() else None) == (b"mine" if kind == "link" else None)
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+def test_more_bytes_than_the_file_has_are_not_taken(
+    server: Server, remote: Remote, tmp_path: Path, says_length: bool
+) -> None:
+    server.says_length = says_length
+    seen: list[int] = []
+    with pytest.raises(UserError, match=r"bytes, not 600,000\. It was removed"):
+        fetch(replace(remote, size_bytes=600_000), tmp_path, progress=lambda done, _: seen.append(done))
+    assert max(seen, default=0) <= 600_000
+    assert os.listdir(tmp_path) == []
+    assert fetch(replace(remote, size_bytes=len(BODY)), tmp_path).read_bytes() == BODY
+
+
+def test_without_a_known_size_there_is_a_maximum(
+    server: Server, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.says_length = False
+    monkeypatch.setattr(download, "MOST_BYTES", 300_000)
+    with pytest.raises(UserError, match="more than 300,000 bytes"):
+        fetch(remote, tmp_path)
+
+
+def test_several_fetches_of_one_file_download_it_once(server: Server, remote: Remote, tmp_path: Path) -> None:
+    part_of(tmp_path, BODY[:1000])
+    with ThreadPoolExecutor(6) as pool:
+        files = list(pool.map(lambda _: fetch(remote, tmp_path), range(6)))
+    assert {file.read_bytes() for file in files} == {BODY}
+    assert server.asked == ["bytes=1000-"]
+    assert os.listdir(tmp_path) == ["table.bin"]
+
+
+def test_several_fetches_unpack_once(server: Server, tmp_path: Path) -> None:
+    remote = serve_archive(server, archive_of(("batches/one", b"1"), ("batches/two", b"22")))
+    (tmp_path / ".batches.partial").mkdir()  # left by a killed process
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(lambda _: fetch(remote, tmp_path), range(6))) == {tmp_path / "batches"}
+    assert len(server.asked) == 1
+    assert sorted(os.listdir(tmp_path)) == ["batches", "batches.tar.gz"]
+
+
+def test_a_download_that_another_process_holds_is_waited_for_and_then_said(
+    server: Server, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "PATIENCE_SECONDS", 0.3)
+    part = part_of(tmp_path, BODY[:1000])
+    with part.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "Another process downloads" in failure(remote, tmp_path)
+        assert part.read_bytes() == BODY[:1000]
+    assert fetch(remote, tmp_path).read_bytes() == BODY
+    assert server.asked == ["bytes=1000-"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes to read-only folders")

@@ -328,7 +328,7 @@ def test_a_zip_that_torch_did_not_write_is_refused(tmp_path, change):
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "renamed.pth")
-    refused(tmp_path / "renamed.pth", tmp_path, "is not a regular file")
+    refused(tmp_path / "renamed.pth", tmp_path, "cannot be read: it is not a regular file")
 
 
 def test_a_file_that_does_not_fit_into_memory_says_what_to_import_instead(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 import struct
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.errors import BadTable
+from benchmarks.truth import tfrecord
 from benchmarks.truth.tfrecord import records
 
 
@@ -94,8 +96,17 @@ def test_every_flipped_bit_is_found(path):
 
 def test_a_length_beyond_the_file_is_not_allocated(path):
     path.write_bytes(checksummed(struct.pack("<Q", 2**63)) + b"short")
+    with pytest.raises(BadTable, match="claims to have 9,223,372,036,854,775,808 bytes"):
+        list(records(path))
+    path.write_bytes(checksummed(struct.pack("<Q", tfrecord.MOST_RECORD)) + b"short")
     with pytest.raises(BadTable, match="cut off"):
         list(records(path))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadTable, match="cannot be read: it is not a regular file"):
+        list(records(tmp_path / "pipe"))
 
 
 @settings(deadline=None)
