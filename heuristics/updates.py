@@ -10,6 +10,9 @@ from benchmarks.errors import UserError
 from benchmarks.wording import quoted
 from heuristics.hooks import UPDATE_HOOKS, Context, LossTerm, Path, StepResult, UpdateTransform
 
+SMALLEST_ALONE = 8
+"""Pixels a side from which on a batch may be a single image: after halving twice, several pixels are left."""
+
 
 class Accumulate:
     """Every path goes forward and backward in turn; one optimiser step with the mean or sum of their gradients.
@@ -32,6 +35,11 @@ class Accumulate:
             )
         images = ctx.images.tensor_split(len(plan)) if split else [ctx.images] * len(plan)
         labels = ctx.labels.tensor_split(len(plan)) if split else [ctx.labels] * len(plan)
+        if len(images[-1]) == 1 and ctx.images.shape[-1] < SMALLEST_ALONE:
+            raise UserError(
+                f"A path that sees a single image of {ctx.images.shape[-1]} pixels a side leaves batch norm nothing to "
+                "normalise over: raise training.batch_size or task.size."
+            )
         share = 1 / len(plan) if sampling.reduce == "mean" else 1.0
         ctx.optimiser.zero_grad(set_to_none=training.unsampled == "keep")
         total = correct = torch.zeros((), device=ctx.images.device)

@@ -73,6 +73,17 @@ def test_students_that_see_other_images_than_their_teacher_are_refused(digits):
         train(recipe, task=digits)
 
 
+@pytest.mark.parametrize("batch", ["whole", "split"])
+def test_a_single_small_image_cannot_be_normalised(batch, digits):
+    recipe = TINY.override([f"sampling.batch={batch}"])
+    _, ctx = context(recipe, digits)
+    paths = Roles("main", "main").paths
+    count = len(paths) if batch == "split" else 1
+    ctx.images, ctx.labels = ctx.images[:count, :, :4, :4], ctx.labels[:count]
+    with pytest.raises(UserError, match=r"single image of 4 pixels a side .*raise training\.batch_size or task\.size"):
+        Accumulate().run(ctx, paths, losses_for(recipe))
+
+
 def test_a_term_of_ones_own_can_teach_students_without_a_teacher(digits):
     recipe = law("student")
     _, result = step(recipe, digits, Roles("student").paths, terms=[lambda ctx, path, logits, labels: logits.var()])
