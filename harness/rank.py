@@ -191,7 +191,7 @@ def chosen(within: SearchSpace, count: int, seed: int, among: NDArray[np.int64] 
         raise UserError(f"A sample has at least 1 architecture, not {quoted(count)}.")
     if count > len(pool):
         kind = "distinct architectures" if among is None else "architectures with ground truth to sample among"
-        raise UserError(f"{within.name} has {len(pool):,} {kind}, not {quoted(count)}.")
+        raise UserError(f"{within.name} has {len(pool):,} {kind}, not {count:,}.")
     return np.sort(within.sample(np.random.default_rng(seed), count, among=pool))
 
 
