@@ -35,7 +35,6 @@ from benchmarks.spaces import NB201, Arch, SearchSpace, space
 from benchmarks.spaces.nb201 import EDGES, NONE
 from benchmarks.tasks.loader import eval_batches, train_batches
 from benchmarks.tasks.split import Split
-from benchmarks.wording import quoted
 from harness.sealed import Unsealed, put_aside, sealed, unsealed
 from harness.supernet.nb201 import NB201Net
 from harness.supernet.ops import BatchNorm
@@ -188,10 +187,10 @@ def chosen(within: SearchSpace, count: int, seed: int, among: NDArray[np.int64] 
     """
     pool = distinct(within) if among is None else among
     if count < 1:
-        raise UserError(f"A sample has at least 1 architecture, not {quoted(count)}.")
+        raise UserError(f"A sample has at least 1 architecture, not {count:,}.")
     if count > len(pool):
         kind = "distinct architectures" if among is None else "architectures with ground truth to sample among"
-        raise UserError(f"{within.name} has {len(pool):,} {kind}, not {quoted(count)}.")
+        raise UserError(f"{within.name} has {len(pool):,} {kind}, not {count:,}.")
     return np.sort(within.sample(np.random.default_rng(seed), count, among=pool))
 
 

@@ -235,7 +235,7 @@ def _whole_number(text: str) -> int | None:
     """The number that a text spells, None if it spells none; one of too many digits for any space is cut."""
     digits = text.strip().replace(",", "").replace("_", "")
     unsigned = digits.lstrip("+-")
-    if not unsigned.isdecimal() or Path(text).is_file():
+    if not unsigned.isdecimal() or (len(text) < 200 and Path(text).is_file()):
         return None
     return int(digits[:18]) if len(digits) - len(unsigned) < 2 else None
 

@@ -1,4 +1,6 @@
+import copy
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +10,11 @@ from test_train import recipe, task  # noqa: F401
 
 from benchmarks.errors import UserError
 from benchmarks.spaces import space
-from benchmarks.tasks.loader import eval_batches
+from benchmarks.tasks.loader import eval_batches, train_batches
+from benchmarks.tasks.split import Split
 from harness import rank as ranking
-from harness.rank import chosen, rank
+from harness.rank import chosen, distinct, rank
+from harness.sealed import sealed, unsealed
 from harness.train import start, train
 
 SPACE = space("nb201")
@@ -103,11 +107,42 @@ def test_each_architecture_is_recalibrated_once(run):
     assert sizes == scores.distinct * (3 * [20] + batches)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive"])
-def test_what_is_left_of_a_ranking_and_cannot_be_read_is_passed_over(run, tmp_path, content):
+def interrupted(run, out, indices, after=1, **options):
+    """Leave a ranking of which some pairs of architecture and batch are done."""
+
+    def stop(done, _):
+        if done >= after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rank(run, indices, out=out, progress=stop, **options)
+
+
+DAMAGE = {
+    "empty": lambda data: b"",
+    "no archive": lambda data: b"PK\x03\x04 no archive",
+    "a block is missing": lambda data: data[:200] + data[900:],
+    "a sum is altered": lambda data: data[:700] + bytes([data[700] ^ 1]) + data[701:],
+    "other content under a right checksum": lambda data: sealed(b"not an archive"),
+    "as it was without checksums": lambda data: bytes(unsealed(data)),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_partial_ranking_is_put_aside_and_said(run, tmp_path, how):
     run.recipe = run.recipe.override(["evaluation.bn=batch"])
-    (tmp_path / ranking.PARTIAL).write_bytes(content)
-    assert (rank(run, range(9), out=tmp_path).loss == rank(run, range(9)).loss).all()
+    interrupted(run, tmp_path, range(90), 48)
+    path = tmp_path / ranking.PARTIAL
+    damaged = DAMAGE[how](path.read_bytes())
+    path.write_bytes(damaged)
+    said, counted = [], []
+    scores = rank(run, range(90), out=tmp_path, notice=said.append, progress=lambda done, _: counted.append(done))
+    assert (scores.loss == rank(run, range(90)).loss).all()
+    assert min(counted) <= 16, "nothing of it is used"
+    assert len(said) == 1
+    assert "is damaged" in said[0]
+    assert (tmp_path / f"{ranking.PARTIAL}.damaged-1").read_bytes() == damaged
+    assert not path.exists()
 
 
 @pytest.fixture(params=[1, 2])
@@ -140,12 +175,124 @@ def test_an_interrupted_ranking_goes_on_where_it_stopped(run, tmp_path, stop_at)
     assert not (tmp_path / ranking.PARTIAL).exists()
 
 
-def test_a_partial_ranking_of_other_architectures_is_not_mixed_in(run, tmp_path):
-    def interrupt(done, _):
-        raise KeyboardInterrupt
+def other_weights(run):
+    with torch.no_grad():
+        run.network.classifier.weight += 0.1
+    return {}
 
-    with pytest.raises(KeyboardInterrupt):
-        rank(run, np.arange(100), out=tmp_path, progress=interrupt)
+
+def other_images(run):
+    return {"images": run.task.test}
+
+
+def other_labels(run):
+    images = run.task.valid
+    return {"images": Split(images.images, images.labels.flip(0))}
+
+
+def other_protocol(run):
+    return {"evaluation": replace(run.recipe.evaluation, bn="running")}
+
+
+def other_calibration(run):
+    return {"evaluation": replace(run.recipe.evaluation, bn="recalibrate", recalibration_batches=2)}
+
+
+@pytest.mark.parametrize(
+    "other", [other_weights, other_images, other_labels, other_protocol, other_calibration], ids=lambda f: f.__name__
+)
+def test_a_partial_ranking_goes_on_with_the_same_weights_images_and_protocol_alone(run, tmp_path, other):
+    run = copy.deepcopy(run)
+    run.recipe = run.recipe.override(["evaluation.bn=batch"])
+    calibrated = {"evaluation": replace(run.recipe.evaluation, bn="recalibrate", recalibration_batches=1)}
+    interrupted(run, tmp_path, range(90), 48, **(calibrated if other is other_calibration else {}))
+    options, counted = other(run), []
+    scores = rank(run, range(90), out=tmp_path, progress=lambda done, _: counted.append(done), **options)
+    assert min(counted) <= 16
+    assert (scores.loss == rank(run, range(90), **options).loss).all()
+
+
+def test_a_ranking_goes_on_also_after_another_one_in_the_same_folder(run, tmp_path):
+    run.recipe = run.recipe.override(["evaluation.bn=batch"])
+    interrupted(run, tmp_path, range(90), 80)
+    interrupted(run, tmp_path, range(30), 16)
+    rank(run, range(5), out=tmp_path)
+    for indices, least in ((range(30), 16), (range(90), 80)):
+        counted = []
+        scores = rank(run, indices, out=tmp_path, progress=lambda done, _, counted=counted: counted.append(done))
+        assert min(counted) > least
+        assert (scores.loss == rank(run, indices).loss).all()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_ranking_has_stays_until_its_scores_are_kept(run, tmp_path):
+    run.recipe = run.recipe.override(["evaluation.bn=batch"])
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        rank(run, range(40), out=tmp_path, keep=full)
+    counted = []
+    rank(run, range(40), out=tmp_path, progress=lambda done, _: counted.append(done))
+    assert counted == [], "nothing is scored again"
+
+
+@pytest.mark.parametrize("memory", [MemoryError(), OSError(5, "Input/output error")], ids=repr)
+def test_what_the_machine_refuses_is_no_damage_of_a_partial_ranking(run, tmp_path, monkeypatch, memory):
+    run.recipe = run.recipe.override(["evaluation.bn=batch"])
+    interrupted(run, tmp_path, range(30), 16)
+
+    def refused(*_, **__):
+        raise memory
+
+    monkeypatch.setattr(
+        *(("pathlib.Path.read_bytes", refused) if isinstance(memory, OSError) else (np, "load", refused))
+    )
+    with pytest.raises(type(memory)):
+        rank(run, range(30), out=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [ranking.PARTIAL]
+
+
+def test_the_protocol_is_a_parameter(run):
+    run.recipe = run.recipe.override(["evaluation.bn=batch"])
+    running = rank(run, range(20), evaluation=replace(run.recipe.evaluation, bn="running"))
+    assert run.recipe.evaluation.bn == "batch"
+    assert not np.allclose(running.loss, rank(run, range(20)).loss)
+    run.recipe = run.recipe.override(["evaluation.bn=running"])
+    assert (running.loss == rank(run, range(20)).loss).all()
+    untracked = start(recipe("network.bn_track=false"), task=run.task)
+    with pytest.raises(UserError, match=r"evaluation.bn=running needs network.bn_track=true"):
+        rank(untracked, range(3), evaluation=run.recipe.evaluation)
+
+
+@pytest.mark.parametrize(("asked", "epochs"), [(10, 1), (25, 3)])
+def test_recalibration_sees_as_many_batches_as_asked_for(run, asked, epochs):
+    """An epoch of the made-up task has 10 batches of 20."""
+    protocol = replace(run.recipe.evaluation, bn="recalibrate", recalibration_batches=asked, batch_size=20)
+    seen = []
+    hook = run.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        rank(run, [7], evaluation=protocol)
+    finally:
+        hook.remove()
+    batches = [
+        images
+        for epoch in range(epochs)
+        for images, _ in train_batches(run.task.train, run.task, 20, seed=run.recipe.seed, epoch=epoch)
+    ][:asked]
+    assert len(batches) == asked
+    assert all(torch.equal(a, b) for a, b in zip(seen, batches, strict=False))
+    assert len(seen) == asked + protocol.images // 20
+
+
+def test_no_architectures_are_an_error(run):
+    with pytest.raises(UserError, match="no architectures to score"):
+        rank(run, [])
+
+
+def test_a_partial_ranking_of_other_architectures_is_not_mixed_in(run, tmp_path):
+    interrupted(run, tmp_path, np.arange(100))
     np.testing.assert_array_equal(rank(run, np.arange(50, 90), out=tmp_path).loss, rank(run, np.arange(50, 90)).loss)
 
 
@@ -160,14 +307,19 @@ def test_more_images_than_there_are_is_an_error(task):  # noqa: F811
 
 
 def test_samples_are_distinct_and_reproducible():
-    sample = chosen(SPACE, "500", 0)
+    sample = chosen(SPACE, 500, 0)
     assert len(set(sample.tolist())) == 500
-    assert (sample == chosen(SPACE, "500", 0)).all()
-    assert not (sample == chosen(SPACE, "500", 1)).all()
+    assert (sample == chosen(SPACE, 500, 0)).all()
+    assert not (sample == chosen(SPACE, 500, 1)).all()
+    assert (chosen(SPACE, 20, 0, np.arange(100, 120)) == np.arange(100, 120)).all()
     shot = space("nb1shot1-1")
-    assert len(chosen(shot, "all", 0)) == 2685
+    assert len(distinct(shot)) == 2685
     with pytest.raises(UserError, match="2,685 distinct architectures, not 9,999"):
-        chosen(shot, "9999", 0)
+        chosen(shot, 9999, 0)
+    with pytest.raises(UserError, match="20 architectures with ground truth to sample among, not 21"):
+        chosen(SPACE, 21, 0, np.arange(20))
+    with pytest.raises(UserError, match="at least 1 architecture, not 0"):
+        chosen(SPACE, 0, 0)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

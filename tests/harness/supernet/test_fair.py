@@ -24,15 +24,16 @@ CASES = {
 }
 
 
-def context(recipe):
+def context(recipe, device="cpu"):
     torch.manual_seed(0)
-    network = NB201Net(10, recipe.network).double()
+    network = NB201Net(10, recipe.network).double().to(device)
     optimiser = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9)
     if recipe.training.unsampled == "zero":
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
     ctx = Context(recipe, space("nb201"), network, optimiser, np.random.default_rng(1))
-    ctx.images, ctx.labels = torch.randn(20, 3, 8, 8, dtype=torch.float64), torch.randint(10, (20,))
+    ctx.images = torch.randn(20, 3, 8, 8, dtype=torch.float64).to(device)
+    ctx.labels = torch.randint(10, (20,)).to(device)
     return ctx
 
 
@@ -73,3 +74,19 @@ def test_what_static_steps_would_compute_differently_is_left_to_the_others(chang
 def test_only_strictly_fair_recipes_of_nb201_are_static():
     assert not fair.fits(Recipe().override(["sampling.with_none=false"]))
     assert not fair.fits(Recipe().override(["space=nb1shot1-1", "sampling.law=fair", "training.unsampled=zero"]))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
+def test_steps_replayed_from_a_graph_train_the_weights_that_paths_one_by_one_do(changes):
+    recipe = Recipe().override([*COMMON, *changes])
+    one, captured = (context(recipe, "cuda") for _ in range(2))
+    captured.images, captured.labels = one.images, one.labels
+    law = sampler_for(one.space, recipe, one.network.cell_count if recipe.sampling.per_cell else 1)
+    rules = Accumulate(), fair.FairStep(capture=True)
+    for _ in range(fair.FairStep.WARM_UP + 3):
+        plan = law.plan(one)
+        for rule, ctx in zip(rules, (one, captured), strict=True):
+            rule.run(ctx, plan, losses_for(recipe))
+    for name, value in one.network.state_dict().items():
+        torch.testing.assert_close(value, captured.network.state_dict()[name], atol=1e-6, rtol=1e-5)
