@@ -289,7 +289,7 @@ def test_evolution_improves_on_its_first_generation(trained, monkeypatch):
 
 def test_names_are_checked():
     assert named("rea, darts,rea") == ["rea", "darts"]
-    with pytest.raises(UserError, match=r"'dart'.* There are: random"):
+    with pytest.raises(UserError, match=r"'dart'; did you mean darts\? There are: random"):
         named("random,dart")
 
 
