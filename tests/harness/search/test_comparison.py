@@ -327,10 +327,10 @@ def test_the_command_prints_the_best_first_and_where_the_report_is(reported):
     assert lines[0].startswith("cifar10 test, 200 epochs, mean, best known")
     accuracies = [float(line.split()[1]) for line in lines[1:5]]
     assert accuracies == sorted(accuracies, reverse=True)
-    assert (
-        lines[5]
-        == "No algorithm is distinguishable from random search with 7 seeds each: tests need 8 seeds of both algorithms."
+    said = (
+        "No algorithm is distinguishable from random search with 7 seeds each: tests need 8 seeds of both algorithms."
     )
+    assert lines[5] == said
     assert lines[6] == f"Report: {folder / 'reports' / 'made' / 'index.html'}"
 
 

@@ -178,11 +178,11 @@ def outcome(finals, best=90.0):
 def test_one_search_each_is_described_and_not_compared():
     said = findings(outcome({"random": [80], "rea": [88], "drnas": [89]}))
     assert said[0].startswith("This is one search of each algorithm.")
-    assert said[1] == (
+    rest = " ".join(said[1:])
+    assert rest == (
         "Mean digits test accuracies of the algorithms go from 80.00 % to 89.00 %; the highest is 1.00 points below the "
         "best known (90.00 %)."
     )
-    assert not re.search(r"\bp [=<]|clear|differ", " ".join(said[1:]))
 
 
 def test_three_seeds_distinguish_nothing_and_name_no_best():
@@ -203,10 +203,11 @@ def test_the_headline_names_what_is_clear():
         "same": 80 + rng.normal(size=10), "few": [88.0, 88.5],
     }  # fmt: skip
     said = headline(outcome(finals))
+    interval = r"\d\.\d\d \[SIGN\d\.\d\d, SIGN\d\.\d\d\]\)"
+    better, worse = r"\(REA \+" + interval.replace("SIGN", r"\+"), "\\(BAD −" + interval.replace("SIGN", "−")
     assert re.fullmatch(
-        r"Of 3 algorithms tested against random search, 1 is clearly better \(REA \+\d\.\d\d \[\+\d\.\d\d, \+\d\.\d\d\]\) "
-        r"and 1 is clearly worse \(BAD −\d\.\d\d \[−\d\.\d\d, −\d\.\d\d\]\), points of accuracy\. 1 algorithm has too few "
-        r"seeds for a test\.",
+        f"Of 3 algorithms tested against random search, 1 is clearly better {better} and 1 is clearly worse {worse}, "
+        r"points of accuracy\. 1 algorithm has too few seeds for a test\.",
         said,
     ), said
     del finals["few"]
