@@ -180,8 +180,8 @@ def test_one_search_each_is_described_and_not_compared():
     assert said[0].startswith("This is one search of each algorithm.")
     rest = " ".join(said[1:])
     assert rest == (
-        "Mean digits test accuracies of the algorithms go from 80.00 % to 89.00 %; the highest is 1.00 points below the "
-        "best known (90.00 %)."
+        "Mean digits test accuracies of the algorithms go from 80.00 % to 89.00 %; the highest is 1.00 points below "
+        "the best known (90.00 %)."
     )
 
 
