@@ -23,7 +23,7 @@ from harness.report.tables import latex
 from harness.report.whole import writing
 from harness.search.analysis import NEAR, Entry, Outcome, analyse, gather, wanted
 from harness.search.comparison import Comparison
-from harness.search.contrasts import LEAST, Contrast, smallest_p
+from harness.search.contrasts import LEAST, LEVEL, Contrast, smallest_p
 from harness.search.ledger import NAMES
 from harness.search.published import PUBLISHED
 from harness.search.truths import Truths
@@ -278,10 +278,15 @@ def _too_few(contrasts: Sequence[Contrast]) -> str:
     best = max(contrasts, key=lambda c: (min(c.first_seeds, c.second_seeds), c.first_seeds + c.second_seeds))
     counts = sorted((best.first_seeds, best.second_seeds))
     seeds = _range([n for c in contrasts for n in (c.first_seeds, c.second_seeds)])
-    return (
-        f" with {seeds} seeds each: tests need {LEAST} seeds of both algorithms. A rank test of {counts[0]} against "
-        f"{counts[1]} searches cannot give a p-value below {smallest_p(*counts):.2g}."
-    )
+    said = f" with {seeds} seeds each: tests need {LEAST} seeds of both algorithms."
+    least = smallest_p(*counts)
+    if least * len(contrasts) >= LEVEL:
+        said += (
+            f" A rank test of {counts[0]} against {_count(counts[1], 'search', 'searches')} cannot give a p-value "
+            "below "
+            f"{least:.2g}" + (f", before any correction for {len(contrasts):,} tests." if len(contrasts) > 1 else ".")
+        )
+    return said
 
 
 def _all_together(outcome: Outcome) -> str:
@@ -289,7 +294,7 @@ def _all_together(outcome: Outcome) -> str:
     if test is None:
         return ""
     how = "Kruskal and Wallis' test" + (", by permutations" if test.permuted else "")
-    if test.p < 0.05:
+    if test.p < LEVEL:
         return f"Taken together, the algorithms differ by more than chance explains ({how}: p {_p(test.p)})."
     return f"Taken together, the algorithms are not shown to differ ({how}: p {_p(test.p)})."
 

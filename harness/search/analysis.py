@@ -314,6 +314,9 @@ def _notes(comparison: Comparison, done: Sequence[Entry], truth: Truths) -> list
     """What a reader has to know about costs and accuracies."""
     seen = dict.fromkeys((comparison.truth.measure.epochs, *comparison.fidelities))
     notes = [note for epochs in seen for note in comparison.objective(epochs).notes]
+    alone = [entry.title for entry in done if entry.name in ("halving", "hyperband")]
+    if alone and len(comparison.fidelities) == 1:
+        notes.append(f"With one fidelity there is nothing to halve, so that this is random search: {listed(alone)}.")
     if any(entry.sharing for entry in done):
         kind = comparison.budget.kind
         if kind == "seconds":

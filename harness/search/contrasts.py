@@ -1,9 +1,10 @@
 """Tests between the results of search algorithms: unpaired, by ranks.
 
-Searches with equal seeds share nothing, so seeds are not pairs. Regrets are skewed and often exactly 0, where a rank
-test needs neither a transformation nor a floor. Simulated with random searches of NAS-Bench-201 (four algorithms
-against random search, 8 to 30 seeds, Holm), it keeps its level (0.04 to 0.06 for 0.05) and finds what Dunnett's test on
-the logarithm of regret finds or more: 0.67 against 0.65 for four times the queries at 30 seeds.
+Searches with equal seeds share at most their first random architectures, so seeds are not treated as pairs. Regrets
+are skewed and often exactly 0, where a rank test needs neither a transformation nor a floor. Simulated with random
+searches of NAS-Bench-201 (four algorithms against random search, 8 to 30 seeds, Holm), it keeps its level (0.04 to 0.06
+for 0.05) and finds what Dunnett's test on the logarithm of regret finds or more: 0.67 against 0.65 for four times the
+queries at 30 seeds.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ def passes_per_step(recipe: Recipe, within: SearchSpace) -> float:
     """Path passes of one step of the weights and of the distribution.
 
     A mixture counts as many paths as there are operations to choose from, divided by the share of channels that it
-    sees; weights of parents cost nothing.
+    sees; weights of parents cost nothing. Paths that share a batch count as one. Of samples that are weighed by their
+    likelihoods, it is not known beforehand which have next to no weight and go no further: all count.
     """
     d = recipe.distribution
     left_out = (not recipe.sampling.with_none) * (NONE + 1)
@@ -34,11 +35,13 @@ def passes_per_step(recipe: Recipe, within: SearchSpace) -> float:
     weights = {"fair": float(within.cardinalities.max() - left_out), "sandwich": 2.0 + Sandwich.RANDOM}.get(
         recipe.sampling.law, float(recipe.sampling.paths)
     )
+    if recipe.sampling.batch == "split":
+        weights = 1.0
     if recipe.sampling.law == "distribution":
         if d.step == "reinforce":
             weights = 1.0
         elif d.step == "importance":
-            weights = 1.0 + FORWARD * d.samples
+            weights = d.samples * (1.0 + FORWARD)
         else:
             adversary = AdversarialPerturbation.STEPS + 2 * FORWARD
             weights = relaxed * (1 + (adversary if d.perturbation == "adversarial" else 0))

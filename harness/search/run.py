@@ -15,7 +15,7 @@ from benchmarks.spaces import space
 from benchmarks.truth.table import GroundTruth
 from harness import run_folder, train
 from harness.search.algorithm import Maker, search
-from harness.search.algorithms import ALGORITHMS, QueryAlgorithm, code_of
+from harness.search.algorithms import ALGORITHMS, QueryAlgorithm
 from harness.search.evolution import RandomSearch
 from harness.search.ledger import KINDS, Ledger
 from harness.search.objective import Objective, objective
@@ -33,7 +33,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     Raises:
         UserError: the algorithm is not known here, or its code is not that of the spec.
     """
-    if code_of(spec.algorithm) != spec.code:
+    if spec.present_code() != spec.code:
         raise UserError(f"The code of the search algorithm {spec.algorithm} has changed since this run was planned.")
     truth = spec.truth.open(spec.space)
     write_json(work / files.SPEC, spec.as_dict())

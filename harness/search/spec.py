@@ -42,7 +42,12 @@ class SearchSpec:
 
     def __post_init__(self) -> None:
         if self.code is None:
-            object.__setattr__(self, "code", algorithms.code_of(self.algorithm))
+            object.__setattr__(self, "code", self.present_code())
+
+    def present_code(self) -> str:
+        """What tells results that the code makes now from those of other code."""
+        split = self.recipe is not None and self.recipe.sampling.batch == "split"  # whose costs were others once
+        return algorithms.code_of(self.algorithm) + ("+split" if split else "")
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values."""

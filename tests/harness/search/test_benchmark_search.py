@@ -7,11 +7,11 @@ import pytest
 from benchmarks.errors import UserError
 from benchmarks.spaces import space
 from benchmarks.truth.table import Measure
-from harness.search.algorithm import Trace, search
+from harness.search.algorithm import Query, Trace, search
 from harness.search.evolution import LocalSearch, RandomSearch, RegularisedEvolution
 from harness.search.ledger import Budget, Ledger
 from harness.search.moves import moves
-from harness.search.multifidelity import BOHB, ETA, Hyperband, successive_halving
+from harness.search.multifidelity import BOHB, ETA, Density, Hyperband, successive_halving
 from harness.search.objective import Fidelity, Objective, objective, reported
 from harness.search.reinforce import Reinforce
 
@@ -126,6 +126,14 @@ def test_the_incumbent_is_the_best_of_the_highest_fidelity_seen():
 
 
 @pytest.mark.parametrize(
+    ("text", "short"), [("200q", "200q"), ("12_000 s", "12000s"), ("0.5w", "0.5w"), ("1e20p", "1e20p")]
+)
+def test_budgets_are_written_as_they_are_read(text, short):
+    assert Budget.parse(text).short == short
+    assert Budget.parse(short) == Budget.parse(text)
+
+
+@pytest.mark.parametrize(
     ("text", "kind", "amount"),
     [("200q", "queries", 200), ("20000s", "seconds", 20000), ("1e4 s", "seconds", 1e4), ("5 passes", "passes", 5)],
 )
@@ -133,9 +141,28 @@ def test_budgets_are_read(text, kind, amount):
     assert Budget.parse(text) == Budget(kind, amount)
 
 
-@pytest.mark.parametrize("text", ["", "200", "q", "_q", "-5s", "20 parsecs"])
-def test_what_is_no_budget_is_refused_with_the_units(text):
-    with pytest.raises(UserError, match=r"is no budget.* 20000s"):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "200",
+        "q",
+        "_q",
+        "-5s",
+        "20 parsecs",
+        "0q",
+        "0.0w",
+        "1e999s",
+        "1_q",
+        "1__0q",
+        "٣q",
+        "nans",
+        "infq",
+        "9" * 9999,
+    ],
+)
+def test_invalid_budgets_are_refused_with_the_units(text):
+    with pytest.raises(UserError, match=r"^Invalid budget .{2,200}\. Write .* 20000s\.$"):
         Budget.parse(text)
 
 
@@ -187,3 +214,86 @@ def test_the_published_protocol_gives_the_published_accuracies(name, nb201_truth
         trace = search(make, observed, Ledger(Budget("seconds", 12_000)), seed)
         final.append(test[trace.incumbents()[-1]])
     assert abs(np.mean(final) - mean) < deviation
+
+
+# ---- BOHB --------------------------------------------------------------------------------------------------------
+
+
+def bohb(known, rng=0, **options):
+    """BOHB at its beginning that was told some accuracies at one fidelity."""
+    algorithm = BOHB(moves("nb201"), 0, Random(rng), **options)
+    for value, arch in known:
+        algorithm.tell(Query(arch, 0), value)
+    return algorithm
+
+
+def observations(count, rng=0):
+    """Random architectures, the number of 3x3 convolutions being the accuracy."""
+    within, draw = moves("nb201"), Random(rng)
+    archs = [within.random(draw) for _ in range(count)]
+    return [(float(arch.count(3)), arch) for arch in archs]
+
+
+def test_a_candidate_keeps_an_option_that_the_good_agree_on_with_the_probability_of_the_release():
+    good = Density([(3,) * 6] * 7, [5] * 6, least=0.3)
+    assert good.bandwidths == [0.3] * 6
+    rng = Random(0)
+    drawn = np.array([good.near(rng) for _ in range(20_000)])
+    # Kept with 1 - 0.3, or drawn again among five.
+    assert (drawn == 3).mean() == pytest.approx(0.7 + 0.3 / 5, abs=0.01)
+    assert [(drawn == option).mean() for option in (0, 1, 2, 4)] == pytest.approx([0.06] * 4, abs=0.005)
+
+
+def test_bandwidths_follow_the_normal_reference_rule_above_their_minimum():
+    archs = [(0, 1, 4, 0, 2, 2), (0, 2, 0, 0, 2, 2), (1, 1, 4, 0, 2, 2), (0, 1, 0, 0, 2, 2)]
+    wanted = 1.06 * np.std(archs, axis=0) * 4 ** (-1 / 10)
+    found = Density(archs, [5] * 6, least=0.01).bandwidths
+    assert found == pytest.approx(np.maximum(wanted, 0.01).tolist())
+    assert max(found) > 1  # such a decision is always drawn anew
+    draws = np.array([Density(archs, [5] * 6, least=0.01).near(Random(s))[2] for s in range(4000)])
+    assert [(draws == option).mean() for option in range(5)] == pytest.approx([0.2] * 5, abs=0.03)
+
+
+def test_densities_sum_to_one_over_the_space():
+    known = [arch for _, arch in observations(9)]
+    density = Density(known, [5] * 6, least=0.3)
+    assert sum(density(tuple(arch)) for arch in WITHIN.archs().tolist()) == pytest.approx(1)
+    assert min(density(tuple(arch)) for arch in WITHIN.archs([0, 7777]).tolist()) > 0
+
+
+@pytest.mark.parametrize(("seen", "good", "other"), [(14, 7, 7), (20, 7, 13), (47, 7, 39), (100, 15, 85)])
+def test_the_good_and_the_others_are_as_many_as_in_the_release(seen, good, other):
+    known = observations(seen)
+    found = bohb(known).division(known)
+    assert [len(part.among) for part in found] == [good, other]
+    values = [[arch.count(3) for arch in part.among] for part in found]
+    assert min(values[0]) >= max(values[1])
+
+
+def test_a_model_begins_with_seven_of_each(monkeypatch):
+    asked = []
+    monkeypatch.setattr(Density, "near", lambda self, rng: asked.append(len(self.among)) or (3,) * 6)
+    assert bohb(observations(13)).propose() != (3,) * 6
+    assert not asked
+    assert bohb(observations(14)).propose() == (3,) * 6
+    assert asked == [7] * 4  # candidates
+
+
+def test_the_most_expensive_fidelity_with_a_model_is_used(monkeypatch):
+    used = []
+    monkeypatch.setattr(Density, "near", lambda self, rng: used.append(set(self.among)) or (3,) * 6)
+    algorithm = BOHB(moves("nb201"), 1, Random(0))
+    cheap, dear = observations(40), observations(14, rng=1)
+    for value, arch in cheap + dear[:13]:
+        algorithm.tell(Query(arch, (value, arch) in dear), value)
+    algorithm.propose()
+    assert used.pop() <= {arch for _, arch in cheap}
+    algorithm.tell(Query(dear[13][1], 1), dear[13][0])
+    algorithm.propose()
+    assert used.pop() <= {arch for _, arch in dear}
+
+
+def test_proposals_are_random_as_often_as_asked(monkeypatch):
+    monkeypatch.setattr(Density, "near", lambda self, rng: (3,) * 6)
+    algorithm = bohb(observations(30), at_random=1 / 3)
+    assert np.mean([algorithm.propose() == (3,) * 6 for _ in range(3000)]) == pytest.approx(2 / 3, abs=0.03)

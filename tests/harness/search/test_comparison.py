@@ -1,8 +1,8 @@
 """Comparisons: from options to runs, and from runs to a report."""
 
+import itertools
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,16 +18,38 @@ from benchmarks.truth.table import GroundTruth, Measure, write_table
 from harness import embedded
 from harness.cli import supernet
 from harness.report.search import findings, tables, write_search_report
-from harness.search.algorithms import ALGORITHMS
-from harness.search.analysis import NEAR, _last, _mean_interval, expected_best, gather
+from harness.search.algorithms import ALGORITHMS, forget, register
+from harness.search.analysis import (
+    NEAR,
+    Entry,
+    Outcome,
+    _last,
+    _mean_interval,
+    expected_best,
+    gather,
+)
 from harness.search.comparison import BLOCK, Comparison
+from harness.search.contrasts import contrast, omnibus, rank_sum_p, with_holm, with_q
+from harness.search.evolution import RandomSearch
 from harness.search.ledger import Budget
 from harness.search.truths import Truths, _representatives
+from harness.stats import holm
 from harness.study.executors import InProcess
 from harness.study.query import query
 from harness.study.store import Store
 
 WITHIN = space("nb201")
+MAIN = Measure("digits", "test", "1", "s0")
+
+
+def outcome_of(entries, best=90.0):
+    """What a report says of entries with final accuracies of MAIN."""
+    finals = {entry.name: entry.final[str(MAIN)] for entry in entries}
+    names = [name for name in finals if name != "random"] if "random" in finals else []
+    pairs = [contrast(a, b, finals[a], finals[b]) for a, b in itertools.combinations(finals, 2)]
+    versus = with_holm([contrast(name, "random", finals[name], finals["random"]) for name in names])
+    chosen = Comparison("nb201", "digits", tuple(finals), Budget("queries", 10), 3)
+    return Outcome(chosen, (MAIN,), best, entries, [], versus, with_q(pairs), omnibus(finals), None, None, [])
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +178,7 @@ def test_what_is_there_is_not_searched_again(table, tmp_path):
 
 
 def test_an_unknown_scene_is_refused_with_those_there_are(table):
-    with pytest.raises(UserError, match=r"no comparison on nb201 with mnist.*nb201 with cifar10"):
+    with pytest.raises(UserError, match=r"no comparison on nb201 with 'mnist'.*nb201 with cifar10"):
         comparison(table, dataset="mnist")
 
 
@@ -190,7 +212,7 @@ def test_the_last_step_within_a_budget_need_not_be_the_one_before():
 
 
 def test_curves_ranks_and_tests_are_those_of_a_plain_computation(table, tmp_path):
-    chosen = comparison(table, algorithms=("random", "rea", "local"), seeds=8, budget=Budget("queries", 30))
+    chosen = comparison(table, algorithms=("random", "rea", "local"), seeds=10, budget=Budget("queries", 30))
     store, _ = made(chosen, tmp_path)
     outcome = write_search_report(chosen, store, tmp_path / "report")
     truth = GroundTruth(table).accuracy("cifar10", "test", "200", "mean")
@@ -213,10 +235,17 @@ def test_curves_ranks_and_tests_are_those_of_a_plain_computation(table, tmp_path
     assert [entry.rank[0] for entry in outcome.entries] == pytest.approx(ranks.tolist())
     pair = next(p for p in outcome.pairs if (p.first, p.second) == ("random", "rea"))
     assert pair.difference == pytest.approx((values[0] - values[1]).mean())
-    assert pair.p == pytest.approx(scipy_stats.wilcoxon(values[0] - values[1]).pvalue)
-    assert pair.p_holm >= pair.p
+    assert (pair.low, pair.high) == pytest.approx(
+        tuple(scipy_stats.ttest_ind(values[0], values[1], equal_var=False).confidence_interval())
+    )
+    assert pair.p == rank_sum_p(values[0], values[1])
+    assert [contrast.first for contrast in outcome.versus] == ["rea", "local"]
+    assert [c.adjusted for c in outcome.versus] == holm([rank_sum_p(values[k], values[0]) for k in (1, 2)])
+    q = scipy_stats.false_discovery_control([p.p for p in outcome.pairs])
+    assert [p.adjusted for p in outcome.pairs] == pytest.approx(q.tolist())
+    assert outcome.omnibus.p == pytest.approx(scipy_stats.kruskal(*values).pvalue)
     # Demšar's table: 2.343 for three at 5 %.
-    assert outcome.critical == pytest.approx(2.343 * np.sqrt(3 * 4 / 6 / 8), rel=1e-3)
+    assert outcome.critical == pytest.approx(2.343 * np.sqrt(3 * 4 / 6 / 10), rel=1e-3)
 
 
 # ---- truths ------------------------------------------------------------------------------------------------------
@@ -298,15 +327,19 @@ def test_the_command_prints_the_best_first_and_where_the_report_is(reported):
     assert lines[0].startswith("cifar10 test, 200 epochs, mean, best known")
     accuracies = [float(line.split()[1]) for line in lines[1:5]]
     assert accuracies == sorted(accuracies, reverse=True)
-    assert lines[5] == f"Report: {folder / 'reports' / 'made' / 'index.html'}"
+    said = (
+        "No algorithm is distinguishable from random search with 7 seeds each: tests need 8 seeds of both algorithms."
+    )
+    assert lines[5] == said
+    assert lines[6] == f"Report: {folder / 'reports' / 'made' / 'index.html'}"
 
 
 def test_the_report_has_all_that_it_promises(reported):
     folder = reported[0] / "reports" / "made"
     figures = {path.name for path in (folder / "figures").iterdir()}
-    assert figures == {f"{name}.{kind}" for name in ("regret", "ranks", "cells") for kind in ("png", "svg")}
+    assert figures == {f"{name}.{kind}" for name in ("regret", "cells") for kind in ("png", "svg")}
     assert {path.name for path in (folder / "tables").iterdir()} == {
-        *(f"{name}.{kind}" for name in ("final", "reached", "pairs", "picks") for kind in ("csv", "tex")),
+        *(f"{name}.{kind}" for name in ("final", "reached", "versus", "pairs", "picks") for kind in ("csv", "tex")),
         "curves.csv",
     }
     content = json.loads((folder / "report.json").read_text())
@@ -325,7 +358,7 @@ def test_the_report_has_all_that_it_promises(reported):
     page = (folder / "index.html").read_text()
     assert "12/200" in page  # how the seconds of 12 epochs were found
     assert "93.92 ± 0.30" in page
-    assert "at second hand" in page
+    assert "taken from secondary sources" in page
     assert "http" not in page.split("</style>")[1].replace("http://www.w3.org", "")
     assert "<!--=" not in page
 
@@ -368,36 +401,45 @@ def test_a_search_never_sees_test_accuracies(table, tmp_path):
     assert "must not see test" in store.failure(cheating.hash)
 
 
-def test_failed_searches_are_named_and_stop_no_others(table, tmp_path):
+class Broken(RandomSearch):
+    def ask(self):
+        raise RuntimeError("it is broken")
+
+
+@pytest.fixture
+def broken():
+    register("broken", Broken)
+    yield
+    forget("broken")
+
+
+def test_failed_searches_are_named_and_stop_no_others(table, tmp_path, broken):
     arguments = [
-        "search", "--algorithms", "random,darts", "--budget", "20q", "--seeds", "2", "--table", str(table), "--out",
-        str(tmp_path), "--executor", "process", "--set", "task.name=digits", "--set", "task.train_images=128",
+        "search", "--algorithms", "random,broken", "--budget", "20q", "--seeds", "30", "--table", str(table), "--out",
+        str(tmp_path), "--executor", "process", "--name", "made",
     ]  # fmt: skip
     result = CliRunner().invoke(supernet, arguments, catch_exceptions=False)
-    assert "darts, seed 0: failed. darts shares weights and queries nothing" in result.stderr
+    assert "broken, seeds 0 to 29: RuntimeError: it is broken\n" in result.stderr
     assert "random" in result.stdout
     assert result.exit_code == 1
-    page = (tmp_path / "reports" / "search" / "index.html").read_text()
-    assert "0 of 2 (failed)" in page
+    page = (tmp_path / "reports" / "made" / "index.html").read_text()
+    assert "0 of 30 (failed)" in page
 
 
-def test_findings_name_the_distributions_that_are_hardly_decided():
+def test_findings_name_the_distributions_that_are_near_uniform():
     def entry(name, entropies):
         rows = [(seed, step, h) for seed, last in enumerate(entropies) for step, h in ((2, last), (1, last and 1.0))]
         trace = pd.DataFrame(rows, columns=["seed", "step", "entropy"])
         trace["mixture_accuracy"], trace["pick_accuracy"], trace["skips"] = 50.0, 40.0, None
-        return SimpleNamespace(
-            name=name, title=name.upper(), sharing=True, picks={0: 1}, trace=trace, summary=lambda m: (80.0, 1.0)
-        )
+        return Entry(name, name.upper(), "", True, picks={0: 1}, trace=trace, final={str(MAIN): np.array([80.0, 81.0])})
 
     entries = [entry("open", (0.99, 0.97)), entry("half", (0.97, 0.9)), entry("none", (None, None))]
-    outcome = SimpleNamespace(
-        entries=entries, best_first=entries, measures=[Measure("digits", "test", "1", "s0")], best=90.0, pairs=[]
-    )
+    found = findings(outcome_of(entries))
     assert (
-        "Of 2 distributions over architectures, 1 are hardly decided at the end (entropy at least 95 % of the "
+        "Of 2 distributions over architectures, 1 is near-uniform at the end (mean entropy at least 95 % of the "
         "largest), so that their picks say little: OPEN."
-    ) in findings(outcome)
+    ) in found
+    assert not any("highest mean" in sentence for sentence in found)
 
 
 def test_algorithms_are_listed():

@@ -22,6 +22,7 @@ from harness.search.spec import SearchSpec
 from harness.study.run import execute, task_of
 from harness.study.spec import Truth, job
 from harness.study.store import Store
+from heuristics.hooks import Context
 from heuristics.recipe import Recipe
 
 WITHIN = space("nb201")
@@ -69,11 +70,42 @@ def spec_of(algorithm, truth, budget="200p", seed=0, changes=()):
     [
         ("rs-ws", 1), ("fairnas", 5), ("enas", 1), ("darts", 10), ("darts-2", 25), ("gdas", 2), ("setn", 6),
         ("pc-darts", 2.5), ("sdarts-rs", 10), ("sdarts-adv", 5 * (8 + 2 / 3) + 5), ("gaea-darts-erm", 8),
-        ("parsec", 1 + 16 / 3), ("drnas", 10),
+        ("parsec", 8 + 16 / 3), ("drnas", 10),
     ],
 )  # fmt: skip
 def test_a_step_costs_its_passes(algorithm, passes):
     assert passes_per_step(recipe_for(algorithm, BASE, WITHIN), WITHIN) == pytest.approx(passes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "exact"),
+    [
+        (("sampling.law=fair", "sampling.batch=split"), True),
+        (("sampling.paths=4", "sampling.batch=split"), True),
+        (("sampling.paths=4",), True),
+        (ALGORITHMS["darts"].changes, True),
+        (ALGORITHMS["parsec"].changes, False),
+    ],
+)
+def test_steps_cost_the_images_that_go_through_the_network(changes, exact, monkeypatch):
+    recipe = BASE.override([*changes, "training.epochs=1", "distribution.start_epoch=0", "training.batch_size=32"])
+    passed = [0.0]
+
+    def logits(ctx, images, routing):
+        share = 1.0 if torch.is_grad_enabled() else FORWARD
+        width = 5 if isinstance(routing[0], torch.Tensor) else 1  # a mixture has every operation
+        passed[0] += share * width * len(images) / 32
+        return forward(ctx, images, routing)
+
+    forward = Context.logits
+    monkeypatch.setattr(Context, "logits", logits)
+    run = train.train(recipe, task=task_of(recipe.task), device="cpu")
+    steps = len(run.task.train) // 32
+    charged = passes_per_step(recipe, WITHIN)
+    if exact:
+        assert passed[0] / steps == pytest.approx(charged)
+    else:  # samples without weight go no further
+        assert 0.4 * charged < passed[0] / steps <= charged + 1e-9
 
 
 def test_on_1shot1_a_mixture_costs_its_operations():
@@ -289,7 +321,7 @@ def test_evolution_improves_on_its_first_generation(trained, monkeypatch):
 
 def test_names_are_checked():
     assert named("rea, darts,rea") == ["rea", "darts"]
-    with pytest.raises(UserError, match=r"'dart'.* There are: random"):
+    with pytest.raises(UserError, match=r"'dart'; did you mean darts\? There are: random"):
         named("random,dart")
 
 
