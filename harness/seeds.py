@@ -278,8 +278,8 @@ def collapsed(arrays: Sequence[ArrayLike]) -> list[list[int]]:
 
     The standard deviation is the median of the settings' own, corrected for its bias, so that the collapsed runs
     themselves hardly move it. Where few settings tell it, the limit is as much further away as Student's t is wider
-    than the normal distribution; the median has 0.37 of the information of the mean. Settings of fewer than three seeds,
-    and studies of fewer than three such settings, tell nothing.
+    than the normal distribution; the median has 0.37 of the information of the mean. Settings of fewer than three
+    seeds, and studies of fewer than three such settings, tell nothing.
     """
     groups = [np.asarray(v, dtype=np.float64) for v in arrays]
     ratios = [
