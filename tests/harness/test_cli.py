@@ -53,7 +53,9 @@ def test_scores_become_a_report_with_figures_in_one_command(supernet, scores, tm
     code, text, errors = supernet(
         "correlate", "--space", "nb201", "--scores", scores, *ASK, "--epochs", 200, "--out", out
     )
-    assert (code, errors) == (0, "")
+    assert code == 0
+    # On a busy machine, the bootstrap takes long enough to say where it is.
+    assert all(line.startswith("bootstrap: ") for line in errors.splitlines())
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 30, "15 seconds on two cores"
     for expected in ("Kendall tau-b", "params (baseline)", "ceiling", "supernet - params", "15,625 architectures"):
