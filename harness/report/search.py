@@ -231,7 +231,7 @@ def headline(outcome: Outcome) -> str:
         mean = known[0].summary(main)[0] or 0.0
         count = _count(_seeds(outcome, known[0]), "search", "searches")
         return (
-            f"{known[0].title} reaches {mean:.2f} % {_short(main)} accuracy in {count}, "
+            f"{known[0].title}: mean {_short(main)} accuracy {mean:.2f} % over {count}, "
             f"{outcome.best - mean:.2f} points below the best known ({outcome.best:.2f} %)."
         )
     if max(_seeds(outcome, entry) for entry in known) == 1:

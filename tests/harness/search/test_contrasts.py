@@ -227,7 +227,7 @@ def test_nothing_clear_is_said_so():
 def test_without_random_search_and_alone():
     assert headline(outcome({})) == "No search is done yet."
     assert headline(outcome({"rea": [88.0]})) == (
-        "REA reaches 88.00 % digits test accuracy in 1 search, 2.00 points below the best known (90.00 %)."
+        "REA: mean digits test accuracy 88.00 % over 1 search, 2.00 points below the best known (90.00 %)."
     )
     two = headline(outcome({"rea": np.arange(9) + 70.0, "bohb": np.arange(9) + 80.0}))
     assert two.startswith("Of 1 pair of algorithms tested, 1 differs clearly (false discovery rate 5 %)")
