@@ -10,6 +10,7 @@ import faulthandler
 import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -195,9 +196,7 @@ class _Worker:
         Raises:
             UserError: it was started by a script that starts workers whenever it is imported.
         """
-        if self._process is not None:
-            self._process.join(5)
-        code = None if self._process is None else self._process.exitcode
+        code = _exit_status(self._process)
         self.listen()
         said = self._said.decode("utf-8", "replace")
         self.kill()
@@ -213,6 +212,19 @@ class _Worker:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._reader.close()
         self._writer.close()
+
+
+def _exit_status(process: Any) -> int | None:
+    """The exit status of a process that has ended or is about to; None if it cannot be had.
+
+    The pool waits for the process in a thread of its own, and only one of two that wait is told the status at once.
+    """
+    deadline = time.monotonic() + 5
+    while process is not None and time.monotonic() < deadline:
+        process.join(0.1)
+        if process.exitcode is not None:
+            return int(process.exitcode)
+    return None
 
 
 def _fate(code: int | None, said: str) -> str:

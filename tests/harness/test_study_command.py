@@ -129,7 +129,7 @@ def test_a_staged_study_goes_through_its_stages_in_one_command(supernet, folder)
     )
     assert "More follow when these have results." in supernet("study", "plan", "staged.yaml")
     text = supernet("study", "run", "staged.yaml", *HERE)
-    assert re.search(r"^1/1 (path-dropout=0\.2, )?schedule=step, seed 0$", text, re.M)
+    assert re.search(r"^1/1 (path-dropout=0\.2, )?schedule=step, seed 0, after", text, re.M)
     assert "3 runs: 3 done" in text
 
 
