@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from concurrent.futures import BrokenExecutor
@@ -52,6 +53,8 @@ def supernet() -> None:
 
 def main() -> None:
     """Run the command; errors that the user or the machine caused end in one paragraph and exit status 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may hold bytes that are no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         supernet(standalone_mode=False)
     except UserError as error:

@@ -188,7 +188,7 @@ SHAPES = {
     f"{name} is {what}": (written(name, text), "damaged: ")
     for name in JSON_PARTS
     for what, text in {
-        "a list": "[]", "null": "null", "a number": "1", "a text": '"a"', "nested": NESTED, "an object of lists": '{"a": [{}]}',
+        "a list": "[]", "null": "null", "a number": "1", "a text": '"a"', "nested": NESTED, "a mixture": '{"a": [{}]}',
         "nested objects": '{"a":' * 5000 + "1" + "}" * 5000, "not a number": '{"a": NaN}', "infinite": '{"a": 1e999}',
         "huge": '{"a": 1' + "0" * 400 + "}", "beyond huge": '{"a": 1' + "0" * 9000 + "}", "no JSON": "\0",
     }.items()
@@ -199,7 +199,7 @@ DAMAGE |= SHAPES | {
     ),
     "another sample": (edited("spec.json", lambda spec: spec.update(sample="all")), "describes another run"),
     "another table": (edited("spec.json", lambda s: s["truth"].update(digest="0")), "describes another run"),
-    "an unknown plug-in": (edited("spec.json", lambda s: s.update(plugins=[{"path": "/x", "sha256": "0"}])), "another run"),
+    "a plug-in": (edited("spec.json", lambda s: s.update(plugins=[{"path": "x", "sha256": "0"}])), "another run"),
     "plug-ins of another shape": (edited("spec.json", lambda spec: spec.update(plugins={"a": 1})), "plugins is"),
     "a plug-in without a digest": (edited("spec.json", lambda spec: spec.update(plugins=["x"])), "has no SHA-256"),
     "no recipe": (edited("spec.json", lambda spec: spec.pop("recipe")), "recipe.training.epochs is None"),
@@ -208,7 +208,7 @@ DAMAGE |= SHAPES | {
     "another state": (edited("status.json", lambda status: status.update(state="half")), "its state is 'half'"),
     "a state that is a list": (edited("status.json", lambda status: status.update(state=["done"])), "its state is"),
     "no state": (edited("status.json", lambda status: status.pop("state")), "its state is None"),
-    "done and yet diverged": (edited("status.json", lambda status: status.update(state="diverged")), "it diverged, but"),
+    "scores, yet diverged": (edited("status.json", lambda s: s.update(state="diverged")), "it diverged, but"),
     "a problem that is a list": (edited("status.json", lambda status: status.update(problem=[1])), "its problem is"),
     "of another run": (edited("status.json", lambda status: status.update(run="f" * 16)), "it holds the run 'ffff"),
     "no tau": (edited("metrics.json", lambda metrics: metrics.pop("kendall_tau")), "has no kendall_tau"),
@@ -252,9 +252,16 @@ def test_a_damaged_run_is_named_and_skipped(kind, spec, study, copied):
     assert problems == [str(error.value)]
     assert state_of(spec, copied) == ("damaged", str(error.value))
     assert not copied.whole(spec.hash)
+
+
+def test_damaged_runs_take_no_others_out_of_the_database(copied):
+    damaged = copied.hashes()[:3]
+    for run, kind in zip(damaged, ("a log of lists", "scores without a column", "metrics.json is nested"), strict=True):
+        DAMAGE[kind][0](copied.root / run)
     with Database(copied) as database:
-        assert database.problems == problems
-        assert len(database.query("SELECT * FROM runs JOIN scores USING (hash) JOIN log USING (hash)")) > 0
+        assert len(database.problems) == 3
+        rows = database.query("SELECT * FROM runs JOIN scores USING (hash) JOIN epochs USING (hash)")
+        assert set(rows["hash"]) == {copied.hashes()[3]}
 
 
 INCONSISTENT = {
