@@ -180,13 +180,18 @@ class Database:
             yield
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
+        except RuntimeError as error:  # as DuckDB reports Ctrl-C in the middle of a question
+            if "interrupt" in str(error).lower():
+                raise KeyboardInterrupt from None
+            raise
         except duckdb.Error as error:
             raise UserError(f"The question cannot be answered. {self._said(str(error))}") from None
 
     def _said(self, error: str) -> str:
         """DuckDB's message in its first sentence, or what probably was meant where a name is not known."""
-        if found := re.search(r'Referenced column "(.+?)" (?:was )?not found', error, re.DOTALL):
-            return self._unknown_column(found[1])
+        for form in (r'Referenced column "(.+?)" (?:was )?not found', r'does not have a column named "(.+?)"'):
+            if found := re.search(form, error, re.DOTALL):
+                return self._unknown_column(found[1])
         if found := re.search(r"Table with name (.+?) does not exist", error, re.DOTALL):
             return f"There is no view {quoted(found[1])}: {did_you_mean(found[1], list(views.VIEWS))}"
         # Below its message, DuckDB repeats the SQL, or lists every function of this name.
