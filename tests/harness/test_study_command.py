@@ -311,3 +311,33 @@ def test_workers_of_which_one_is_killed_give_the_same_tables(supernet, folder, u
     assert content(folder / "results") == content(undisturbed)
     for run in store.hashes():
         assert outcome(store, run) == outcome(Store(undisturbed / "runs"), run)
+
+
+# ---- whose report it is, and odd names -------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_report_is_not_replaced_by_that_of_another_study_of_its_name(supernet, folder, undisturbed):
+    shutil.copytree(undisturbed, folder / "results")
+    page = folder / "results" / "reports" / "tiny" / "index.html"
+    before = page.read_bytes()
+    write_study(folder / "tiny.yaml", title="Another study")
+    text = supernet("study", "report", "tiny.yaml")
+    assert "holds the report of another study, 'A tiny study', and is left as it is." in text
+    (other,) = (folder / "results" / "reports").glob("tiny-*")
+    assert f"Report: results/reports/{other.name}/index.html" in text
+    assert page.read_bytes() == before
+    write_study(folder / "tiny.yaml", seeds=[0, 1, 2])
+    assert "Report: results/reports/tiny/index.html" in supernet("study", "report", "tiny.yaml"), "it has grown"
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_study_file_may_have_any_name_and_title(supernet, folder, undisturbed):
+    shutil.copytree(undisturbed, folder / "results")
+    name = os.fsdecode(b"\xff[b]<i>.yaml")
+    write_study(folder / name, title="\ud800 [/b]")
+    assert "index.html" in supernet("study", "report", name)
+    assert "4 runs: 4 done" in supernet("study", "status", name)
+    page = (folder / "results" / "reports" / name.removesuffix(".yaml") / "index.html").read_text()
+    assert "\\ud800 [/b]" in page
+    assert "\\udcff[b]&lt;i&gt;" in page
