@@ -10,6 +10,7 @@ import faulthandler
 import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -31,12 +32,16 @@ PATIENCE = 5.0
 """Seconds that a worker waits for a run which another process is making, before it takes another run."""
 TAIL, LINES, LAST = 8192, 4, 500
 """Bytes of a worker's standard error that are kept, and the last lines and characters of it that a failure quotes."""
+LOCAL_RAY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+"""Environment of a cluster of one's own: it listens to this machine alone (on Linux, too), and reports to nobody.
+
+Ray reads the first one when it is imported.
+"""
 UNGUARDED_STATUS = 87
 """Exit status of a worker that finds itself starting workers while it imports the script that started it."""
 UNGUARDED = (
-    "The workers ended while they started. They import the script that started them, and this one starts workers when "
-    'it is imported. Put the call that makes runs under `if __name__ == "__main__":`, or use the executor of one '
-    "process."
+    "Workers import the script that starts them, and this one starts workers whenever it is imported. Put the call "
+    'that makes runs under `if __name__ == "__main__":`, or use the executor of one process.'
 )
 Finished = Callable[[str, str], None]
 """Told the hash of a run and its state: done, diverged or failed; or held, as often as another process that makes the
@@ -129,9 +134,10 @@ class Processes:
         finished: Finished,
     ) -> None:  # fmt: skip
         """See what came of a run: its state, or what its worker died of."""
-        try:
+        state = "died"
+        with suppress(BrokenProcessPool):
             state = future.result()
-        except BrokenProcessPool:
+        if state == "died":
             fate = worker.bury()
             if attempt < TRIES:
                 waiting.appendleft((spec, attempt + 1))
@@ -190,9 +196,7 @@ class _Worker:
         Raises:
             UserError: it was started by a script that starts workers whenever it is imported.
         """
-        if self._process is not None:
-            self._process.join(5)
-        code = None if self._process is None else self._process.exitcode
+        code = _exit_status(self._process)
         self.listen()
         said = self._said.decode("utf-8", "replace")
         self.kill()
@@ -210,6 +214,19 @@ class _Worker:
         self._writer.close()
 
 
+def _exit_status(process: Any) -> int | None:
+    """The exit status of a process that has ended or is about to; None if it cannot be had.
+
+    The pool waits for the process in a thread of its own, and only one of two that wait is told the status at once.
+    """
+    deadline = time.monotonic() + 5
+    while process is not None and time.monotonic() < deadline:
+        process.join(0.1)
+        if process.exitcode is not None:
+            return int(process.exitcode)
+    return None
+
+
 def _fate(code: int | None, said: str) -> str:
     """How a process ended, from its exit code, and the last lines of its standard error."""
     if code is None:
@@ -221,9 +238,10 @@ def _fate(code: int | None, said: str) -> str:
         how = f"it was ended by the signal {names.get(-code, -code)}."
     else:
         how = f"it ended by itself with exit status {code}."
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    last = " / ".join(lines[-LINES:])
-    return how + (f" Its last words: {last[-LAST:]}" if last else "")
+    crash = max(said.find("Fatal Python error"), said.find("Current thread"))  # then the stack, innermost call first
+    lines = [line.strip() for line in said[max(0, crash) :].splitlines() if line.strip()]
+    last = " / ".join(lines[:LINES])[:LAST] if crash >= 0 else " / ".join(lines[-LINES:])[-LAST:]
+    return how + (f" Its last words: {last}" if last else "")
 
 
 @dataclass(frozen=True)
@@ -235,13 +253,21 @@ class Ray:
     gpus: float = 0
 
     def make(self, specs: Sequence[Job], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
+        own = self.address is None and "RAY_ADDRESS" not in os.environ
+        if own:
+            for name, value in LOCAL_RAY.items():
+                os.environ.setdefault(name, value)
         try:
             import ray
         except ImportError:
             raise UserError("The ray executor needs Ray: pip install 'supernet-study[ray]'.") from None
         started = not ray.is_initialized()
         if started:
-            self._connect(ray)
+            # Other machines need not reach a cluster of one machine.
+            here: dict[str, Any] = {"_node_ip_address": "127.0.0.1"} if own else {}
+            ray.init(
+                address=self.address, log_to_driver=False, include_dashboard=False, configure_logging=False, **here
+            )  # fmt: skip
         try:
             task = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=TRIES - 1)(_on_ray)
             device, threads = "cuda" if self.gpus else "cpu", max(1, int(self.cpus))
@@ -269,14 +295,6 @@ class Ray:
         finally:
             if started:
                 ray.shutdown()
-
-    def _connect(self, ray: Any) -> None:
-        """Join the cluster of the address, or start one that no other machine can reach and that reports to nobody."""
-        options: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False, "configure_logging": False}
-        if self.address is None and "RAY_ADDRESS" not in os.environ:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            options["_node_ip_address"] = "127.0.0.1"
-        ray.init(address=self.address, **options)
 
 
 def _give_up(spec: Job, root: Path, problem: str) -> None:

@@ -10,9 +10,9 @@ file that is allowed can be overwritten: a SELECT may carry a COPY in its WITH c
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
-import os
 import re
 import tempfile
 import types
@@ -32,12 +32,15 @@ import pyarrow.dataset as ds
 from benchmarks.errors import UserError
 from benchmarks.truth import shelf
 from benchmarks.truth.table import GroundTruth
+from benchmarks.wording import SHOWN, did_you_mean, listed, quoted
 from harness.study import store as files
 from harness.study import views
 from harness.study.reported import EFFECTS, LABELS, Reported, reported
 from harness.study.store import Result, Store
 from heuristics.recipe import Recipe
 
+NEAREST = 5
+"""Columns that an error message suggests."""
 _TEXT, _WHOLE, _NUMBER, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 _KINDS = {str: _TEXT, int: _WHOLE, float: _NUMBER, bool: _FLAG}
 
@@ -92,6 +95,7 @@ class Database:
         results = [result for result in everything if result.spec.get("kind") != "search"]
         tables, self.table_problems = shelf.intact_tables()
         """Likewise of ground-truth tables."""
+        self._spill = tempfile.TemporaryDirectory(prefix="supernet-query-")
         self._db = duckdb.connect(
             ":memory:",
             config={
@@ -99,8 +103,8 @@ class Database:
                 "python_enable_replacements": "false",
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
-                # Only what does not fit into memory goes there, and is gone when the database is closed.
-                "temp_directory": str(Path(tempfile.gettempdir()) / f"supernet-query-{os.getpid()}"),
+                # What does not fit into memory goes there. The folder has a name that nobody can foresee.
+                "temp_directory": self._spill.name,
             },
         )
         said = reported(store.root.parent, {result.hash for result in everything})
@@ -129,6 +133,7 @@ class Database:
     def close(self) -> None:
         """Give back memory and temporary files."""
         self._db.close()
+        self._spill.cleanup()
 
     def query(self, sql: str) -> pd.DataFrame:
         """The answer as a data frame.
@@ -179,17 +184,42 @@ class Database:
             yield
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
+        except RuntimeError as error:  # as DuckDB reports Ctrl-C in the middle of a question
+            if "interrupt" in str(error).lower():
+                raise KeyboardInterrupt from None
+            raise
         except duckdb.Error as error:
-            # Below its message, DuckDB repeats the SQL, or lists every function of this name.
-            said = " ".join(re.split(r"\n\n|\nLINE |\nTraceback|\n\s*Candidate functions", str(error))[0].split())
-            columns = ""
-            if isinstance(error, duckdb.BinderException):  # there is no such column, or it is of another type
-                named = [view for view in views.VIEWS if re.search(rf"\b{view}\b", sql, re.IGNORECASE)]
-                columns = "".join(f" {view} has {', '.join(self.columns(view))}." for view in named)
-            raise UserError(
-                f"The question cannot be answered. {said}{'' if said[-1:] in '.!?' else '.'}{columns} "
-                f"The views are {', '.join(views.VIEWS)}; DESCRIBE lists the columns of one."
-            ) from None
+            raise UserError(f"The question cannot be answered. {self._said(str(error))}") from None
+
+    def _said(self, error: str) -> str:
+        """DuckDB's message in its first sentence, or what probably was meant where a name is not known."""
+        for form in (r'Referenced column "(.+?)" (?:was )?not found', r'does not have a column named "(.+?)"'):
+            if found := re.search(form, error, re.DOTALL):
+                return self._unknown_column(found[1])
+        if found := re.search(r"Table with name (.+?) does not exist", error, re.DOTALL):
+            return f"There is no view {quoted(found[1])}: {did_you_mean(found[1], list(views.VIEWS))}"
+        # Below its message, DuckDB repeats the SQL, or lists every function of this name.
+        said = " ".join(re.split(r"\n\n|\nLINE |\nTraceback|\n\s*Candidate functions", error)[0].split())
+        said = said if len(said) <= 400 else said[:400] + "…"
+        return (
+            f"{said}{'' if said[-1:] in '.!?' else '.'} The views are {', '.join(views.VIEWS)}; DESCRIBE lists the "
+            "columns of one."
+        )
+
+    def _unknown_column(self, name: str) -> str:
+        """The most similar columns, with the views that have them."""
+        homes: dict[str, list[str]] = {}
+        for view in views.VIEWS:
+            for column in self.columns(view):
+                homes.setdefault(column, []).append(view)
+        part = [column for column in homes if len(name) > 2 and name.lower() in column.lower()]
+        near = difflib.get_close_matches(name.lower()[:SHOWN], list(homes), 3, cutoff=0.6)
+        exact = [column for column in homes if column.lower() == name.lower()]
+        likely = list(dict.fromkeys([*exact, *near, *part]))[:NEAREST]
+        there = f"There is no column {quoted(name)} in what the question reads."
+        if not likely:
+            return f"{there} DESCRIBE lists the columns of a view; the views are {', '.join(views.VIEWS)}."
+        return f"{there} Similar ones: " + "; ".join(f"{c} in {listed(homes[c], 4)}" for c in likely) + "."
 
 
 def query(store: Store, sql: str) -> pd.DataFrame:
@@ -249,13 +279,13 @@ def _run(result: Result) -> dict[str, Any]:
     recipe, truth = spec.pop("recipe", {}), spec.pop("truth", {})
     setting, cohort = _identity(result.spec)
     return {
+        **spec,
         "hash": result.hash,
         "state": result.state,
         "setting": setting,
         "cohort": cohort,
         **{name.replace(".", "_"): value for name, value in _flat(recipe)},
         **{f"truth_{name.removeprefix('measure.')}": value for name, value in _flat(truth)},
-        **spec,
         "plugins": _plugins(spec),
         **result.ledger,
         **result.environment,
@@ -362,19 +392,25 @@ def _lazily(table: GroundTruth) -> ds.Dataset:
 def _table(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, pa.DataType]) -> pa.Table:
     """A table with these columns, and with whatever else the rows have."""
     names = dict.fromkeys([*kinds, *(name for row in rows for name in row)])
-    return pa.table({name: _column([row.get(name) for row in rows], kinds.get(name)) for name in names})
+    different: dict[str, str] = {}  # SQL does not tell capitals from small letters
+    for name in names:
+        different.setdefault(name.lower(), name)
+    return pa.table(
+        {_clean(name): _column([row.get(name) for row in rows], kinds.get(name)) for name in different.values()}
+    )
 
 
 def _column(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
+    values = [_clean(value) if isinstance(value, str) else value for value in values]
     try:
         return pa.array(values, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # values of several types, as when a key's type has changed
-        return pa.array([None if value is None else _text(value) for value in values], _TEXT)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # values of several types, as of two versions
+        return pa.array([None if value is None else _clean(_text(value)) for value in values], _TEXT)
 
 
 def _rows(rows: Sequence[Sequence[Any]], kinds: Mapping[str, pa.DataType]) -> pa.Table:
     columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
-    return pa.table({name: pa.array(list(c), kind) for (name, kind), c in zip(kinds.items(), columns, strict=True)})
+    return pa.table({name: _column(list(c), kind) for (name, kind), c in zip(kinds.items(), columns, strict=True)})
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -397,6 +433,11 @@ def _digest(content: Any) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _clean(text: str) -> str:
+    """A text without what UTF-8 cannot write, such as the bytes of a file name that is no text."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _plain(name: str) -> str:

@@ -87,16 +87,16 @@ def test_studies_that_ship_are_listed_with_their_titles(supernet):
 
 def test_a_study_is_planned_made_and_reported(supernet, folder, monkeypatch):
     text = supernet("study", "plan", "tiny.yaml")
-    assert re.search(r"^base +seed 0  [0-9a-f]{16}  \d+ s$", text, re.M)
+    assert re.search(r"^base +seed 0  [0-9a-f]{16}  \d+ (s|min)$", text, re.M)
     assert "path-dropout=0.2  seed 1" in text
-    assert re.search(r"4 runs, 4 missing: about \d+ minutes on one core of this machine\.$", text, re.M)
+    assert re.search(r"4 runs, 4 missing: about \d+ (s|min) on one core of this machine\.$", text, re.M)
     text = supernet("study", "status", "tiny.yaml")
     assert text.count("  missing\n") == 4
     assert "4 runs: 4 missing\nComplete it with: supernet study run tiny.yaml\n" in text
 
     text = supernet("study", "run", "tiny.yaml", *HERE)
-    assert "1/4 base, seed 0\n" in text
-    assert "4/4 path-dropout=0.2, seed 1\n" in text
+    assert re.search(r"^1/4 base, seed 0, after \d+ s, about \d+ (s|min) left$", text, re.M)
+    assert re.search(r"^4/4 path-dropout=0.2, seed 1, after \d+ s$", text, re.M)
     assert "4 runs: 4 done\nReport: results/reports/tiny/index.html\n" in text
     report = folder / "results" / "reports" / "tiny"
     assert "<html" in (report / "index.html").read_text()[:200]
@@ -129,7 +129,7 @@ def test_a_staged_study_goes_through_its_stages_in_one_command(supernet, folder)
     )
     assert "More follow when these have results." in supernet("study", "plan", "staged.yaml")
     text = supernet("study", "run", "staged.yaml", *HERE)
-    assert re.search(r"^1/1 (path-dropout=0\.2, )?schedule=step, seed 0$", text, re.M)
+    assert re.search(r"^1/1 (path-dropout=0\.2, )?schedule=step, seed 0, after", text, re.M)
     assert "3 runs: 3 done" in text
 
 
@@ -311,3 +311,33 @@ def test_workers_of_which_one_is_killed_give_the_same_tables(supernet, folder, u
     assert content(folder / "results") == content(undisturbed)
     for run in store.hashes():
         assert outcome(store, run) == outcome(Store(undisturbed / "runs"), run)
+
+
+# ---- whose report it is, and odd names -------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_report_is_not_replaced_by_that_of_another_study_of_its_name(supernet, folder, undisturbed):
+    shutil.copytree(undisturbed, folder / "results")
+    page = folder / "results" / "reports" / "tiny" / "index.html"
+    before = page.read_bytes()
+    write_study(folder / "tiny.yaml", title="Another study")
+    text = supernet("study", "report", "tiny.yaml")
+    assert "holds the report of another study, 'A tiny study', and is left as it is." in text
+    (other,) = (folder / "results" / "reports").glob("tiny-*")
+    assert f"Report: results/reports/{other.name}/index.html" in text
+    assert page.read_bytes() == before
+    write_study(folder / "tiny.yaml", seeds=[0, 1, 2])
+    assert "Report: results/reports/tiny/index.html" in supernet("study", "report", "tiny.yaml"), "it has grown"
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_study_file_may_have_any_name_and_title(supernet, folder, undisturbed):
+    shutil.copytree(undisturbed, folder / "results")
+    name = os.fsdecode(b"\xff[b]<i>.yaml")
+    write_study(folder / name, title="\ud800 [/b]")
+    assert "index.html" in supernet("study", "report", name)
+    assert "4 runs: 4 done" in supernet("study", "status", name)
+    page = (folder / "results" / "reports" / name.removesuffix(".yaml") / "index.html").read_text()
+    assert "\\ud800 [/b]" in page
+    assert "\\udcff[b]&lt;i&gt;" in page

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from harness.study.estimate import Stopwatch
+from harness.study.estimate import Stopwatch, busy
 
 
 def test_what_a_distribution_learns_is_timed_whenever_it_begins(spec):
@@ -11,3 +11,11 @@ def test_what_a_distribution_learns_is_timed_whenever_it_begins(spec):
     watch = Stopwatch()
     assert watch.seconds(at_once) > 0
     assert watch.seconds(late) == watch.seconds(at_once)  # the same work, not timed again
+
+
+def test_a_busy_machine_is_named(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("os.getloadavg", lambda: (6.2, 0, 0))
+    assert busy() == "The machine is busy (load 6.2 on 2 cores): the estimates are too long."
+    monkeypatch.setattr("os.getloadavg", lambda: (3.0, 9, 9))
+    assert busy() is None

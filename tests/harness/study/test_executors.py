@@ -1,3 +1,4 @@
+import importlib.util
 import multiprocessing
 import os
 import signal
@@ -75,24 +76,26 @@ def test_a_run_that_kills_its_worker_every_time_fails_alone(play, spec, store):
     assert len(list((store.root / ".failed").iterdir())) == 1
 
 
-def test_why_a_worker_died_is_said_as_far_as_it_is_known(play, spec, store, monkeypatch):
-    start = executors._start_worker
-    monkeypatch.undo()
+def test_why_a_worker_died_is_said_as_far_as_it_is_known(spec, store, monkeypatch, capfd):
     monkeypatch.setattr(executors, "_in_worker", tiny.play)
-    assert start is tiny.rest, "the true one redirects the standard error"
-    killed, spoke, aborted = (changed(spec, f"seed={seed}") for seed in (DIES, LAST_WORDS, ABORTS))
-    Processes(1).make([killed, spoke, aborted], store.root, lambda *_: None, lambda: None)
-    assert store.failure(killed.hash) == (
-        "The worker died 3 times while it made this run: it was killed (SIGKILL), as the system does when memory runs "
-        "out. Then try fewer workers."
-    )
+    monkeypatch.setattr(executors, "TRIES", 1)
+    spoke, aborted = (changed(spec, f"seed={seed}") for seed in (LAST_WORDS, ABORTS))
+    Processes(1).make([spoke, aborted], store.root, lambda *_: None, lambda: None)
     said = store.failure(spoke.hash)
-    assert "it ended by itself with exit status 7. Its last words: " in said
+    assert "while it made this run: it ended by itself with exit status 7. Its last words: xxx" in said
     assert said.endswith("xxx / no more [/red] room")
     assert len(said) < 700
+    assert capfd.readouterr().err.startswith("first line\nxxx"), "it is still shown"
     said = store.failure(aborted.hash)
-    assert "ended by the signal SIGABRT. Its last words: " in said
+    assert "it was ended by the signal SIGABRT. Its last words: " in said
     assert "tiny.py" in said, "the stack of the crash"
+
+
+def test_only_a_worker_that_was_killed_may_have_lacked_memory():
+    assert executors._fate(-9, "") == (
+        "it was killed (SIGKILL), as the system does when memory runs out. Then try fewer workers."
+    )
+    assert "memory" not in executors._fate(-11, "") + executors._fate(1, "") + executors._fate(None, "")
 
 
 def test_a_run_that_another_process_makes_waits_until_others_are_made(play):
@@ -193,29 +196,36 @@ def test_ray_that_is_not_there_is_named(specs, store, monkeypatch):
         Ray().make(specs, store.root, print, print)
 
 
-def working_on_ray():
-    """Workers of this process's cluster that are making a run."""
-    parents, busy = {}, []
+def relatives():
+    """This process and all that descend from it."""
+    parents = {}
     for path in Path("/proc").iterdir():
         if path.name.isdigit():
             with suppress(OSError):
                 parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-                if (path / "cmdline").read_bytes().startswith(b"ray::_on_ray"):
-                    busy.append(int(path.name))
 
     def ours(pid):
         return pid == os.getpid() or (pid in parents and ours(parents[pid]))
 
-    return [pid for pid in busy if ours(pid)]
+    return [pid for pid in parents if ours(pid)]
+
+
+def working_on_ray():
+    """Workers of this process's cluster that are making a run."""
+    busy = []
+    for pid in relatives():
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::_on_ray"):
+                busy.append(pid)
+    return busy
 
 
 def open_to_others():
-    """Addresses at which processes that this one started, however long ago, listen to other machines."""
+    """Addresses at which this process and its children listen to other machines."""
     inodes = set()
-    for path in Path("/proc").iterdir():
+    for pid in relatives():
         with suppress(OSError):
-            if path.name.isdigit() and b"ray" in (path / "cmdline").read_bytes():
-                inodes |= {os.readlink(link) for link in (path / "fd").iterdir()}
+            inodes |= {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
     found = []
     for table in ("tcp", "tcp6"):
         for line in (Path("/proc/net") / table).read_text().splitlines()[1:]:
@@ -229,9 +239,10 @@ def open_to_others():
 
 @pytest.mark.filterwarnings("ignore")
 def test_ray_gives_the_same_results_though_one_worker_is_killed(specs, store, undisturbed, truth, monkeypatch):
-    ray = pytest.importorskip("ray")
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("ray is not installed")
+    for name in ("RAY_ADDRESS", *executors.LOCAL_RAY):
+        monkeypatch.delenv(name, raising=False)
     states, killer, exposed = {}, Killer(store, working_on_ray), []
 
     def tick():
@@ -241,7 +252,7 @@ def test_ray_gives_the_same_results_though_one_worker_is_killed(specs, store, un
     killer.start()
     Ray().make(specs, store.root, states.__setitem__, tick)
     killer.join()
-    assert not ray.is_initialized()
+    assert not sys.modules["ray"].is_initialized()
     assert exposed == [[]]
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert killer.killed

@@ -1,6 +1,8 @@
+import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -372,10 +374,15 @@ def test_other_ready_questions_give_the_right_numbers(study):
 @pytest.mark.parametrize(
     ("sql", "messages"),
     [
-        ("SELECT tau FROM runs", ['column "tau" not found', "runs has hash, state, setting", "training_learning_rate"]),
-        ("SELECT * FROM result", ["result does not exist", "The views are runs, measures"]),
+        ("SELECT tau FROM measures", ["no column 'tau' in", "Similar ones: ", "kendall_tau in measures"]),
+        ("SELECT runs.learning_rate FROM runs", ["no column 'learning_rate'", "training_learning_rate in runs"]),
+        ("SELECT kendal_tau FROM runs", ["no column 'kendal_tau' in", "kendall_tau in measures"]),
+        ("SELECT xyzzy FROM runs", ["no column 'xyzzy' in", "the views are runs, measures"]),
+        (f"SELECT {'x' * 5000} FROM runs", ["no column 'xxx"]),
+        ("SELECT * FROM run", ["There is no view 'run': did you mean runs?"]),
+        ("SELECT * FROM qqq", ["There is no view 'qqq': there is runs, measures"]),
         ("SELEC 1", ['syntax error at or near "SELEC"']),
-        ("SELECT sum(hash) FROM scores", ["No function matches", "scores has hash, epoch, index"]),
+        ("SELECT sum(hash) FROM scores", ["No function matches", "The views are"]),
         (
             "SELECT epochs = 200 FROM ground_truth WHERE key::INT > 0",
             ["Could not convert", "The views are"],
@@ -391,6 +398,7 @@ def test_mistakes_in_sql_end_in_one_paragraph(study, sql, messages):
         assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert "LINE 1" not in str(error.value)
+    assert len(str(error.value)) < 700
 
 
 @pytest.mark.parametrize(
@@ -425,6 +433,27 @@ def test_nothing_can_be_written_nor_other_files_read(study, sql):
         assert len(database.query("SELECT * FROM runs")) == 11
         assert database.query("SELECT * FROM failures").empty
     assert sorted((path, path.read_bytes()) for path in study.root.rglob("*") if path.is_file()) == before
+
+
+def test_the_folder_for_what_does_not_fit_into_memory_is_nobody_elses_and_goes_away(study):
+    with Database(study) as database:
+        folder = Path(database.query("SELECT current_setting('temp_directory') AS folder")["folder"][0])
+        assert folder.is_dir()
+        assert folder.stat().st_mode & 0o077 == 0
+        assert folder.name != f"supernet-query-{os.getpid()}"
+    assert not folder.exists()
+
+
+def test_names_that_are_no_text_are_escaped(store):
+    run = publish(store)
+    content = files.read_json(store.root / run / files.ENVIRONMENT) | {"machine": "b\udcff", "Device": "\ud800"}
+    files.write_json(store.root / run / files.ENVIRONMENT, content)
+    sums = {path.name: files.digest(path) for path in (store.root / run).iterdir() if path.name != files.SUMS}
+    files.write_json(store.root / run / files.SUMS, sums)
+    store.fail("x\udcff", "no \udcff")
+    with Database(store) as database:
+        assert database.query("SELECT machine FROM runs")["machine"].tolist() == ["b\\udcff"]
+        assert database.query("SELECT * FROM failures").values.tolist() == [["x\\udcff", "no \\udcff"]]
 
 
 def test_a_file_that_vanishes_is_named(study):

@@ -137,7 +137,7 @@ def test_no_run_yet(supernet, tmp_path):
         (
             ["SELECT tau FROM runs"],
             1,
-            'supernet: The question cannot be answered. Binder Error: Referenced column "tau"',
+            "supernet: The question cannot be answered. There is no column 'tau' in what the question reads.",
         ),
         (["DROP VIEW runs"], 1, "Nothing can be written here"),
         (["--ask", "efects"], 1, "Did you mean effects?"),
@@ -158,6 +158,23 @@ def test_a_mistyped_results_folder_is_not_made(supernet, tmp_path):
     _, errors = supernet("SELECT 1", results=tmp_path / "resluts", expect=1)
     assert "There is no results folder" in errors
     assert not (tmp_path / "resluts").exists()
+
+
+def test_a_question_without_end_can_be_interrupted(results):
+    endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range % 7 = 1"
+    command = [
+        sys.executable,
+        "-c",
+        f"""
+import _thread, sys, threading
+from harness.cli import main
+sys.argv = ["supernet", "query", {endless!r}, "--results", {str(results)!r}]
+threading.Timer(3, _thread.interrupt_main).start()
+main()
+""",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.strip()) == (130, "Interrupted.")
 
 
 def test_a_reader_that_stops_early_is_no_error(results):

@@ -1,5 +1,6 @@
 import json
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -345,3 +346,35 @@ def test_equal_scores_are_still_a_result(spec):
     found = runs.measures(spec, table, pd.DataFrame({**constant, "params": range(20)}))
     assert found["kendall_tau"] == 0.0
     assert found["params_tau"] == 1.0
+
+
+def test_more_images_than_there_are_are_noticed_before_training(spec, store, monkeypatch):
+    monkeypatch.setattr(train, "train", None)
+    bad = changed(spec, "evaluation.images=51", "task.valid_images=50")
+    assert execute(bad, store) == "failed"
+    assert "evaluation.images is 51, but there are 50 images to score on" in store.failure(bad.hash)
+
+
+def test_the_commit_is_the_projects_own(tmp_path, monkeypatch):
+    runs.commit.cache_clear()
+    package = tmp_path / "project" / "site-packages" / "harness" / "study"
+    package.mkdir(parents=True)
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", str(tmp_path / "project")]
+    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(runs, "__file__", str(package / "run.py"))
+    assert runs.commit() is None, "that of the repository around an installed package"
+    (tmp_path / "project" / "harness" / "study").mkdir(parents=True)
+    monkeypatch.setattr(runs, "__file__", str(tmp_path / "project" / "harness" / "study" / "run.py"))
+    runs.commit.cache_clear()
+    assert len(runs.commit()) == 12
+    runs.commit.cache_clear()
+
+
+def test_memory_that_runs_out_is_said(spec, store, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(train, "train", full)
+    assert execute(spec, store) == "failed"
+    assert store.failure(spec.hash).startswith("Memory ran out while this run was made. What is done so far is kept.")
