@@ -404,14 +404,18 @@ def _about(path: Path, text: bytes | None) -> dict[str, Any]:
         about = json.loads(text) if len(text) <= MOST_METADATA else None
     except (ValueError, RecursionError):
         about = None
-    if (
-        not isinstance(about, dict)
-        or "accuracy_unit" not in about
-        or not all(isinstance(about.get(key), str) and 0 < len(about[key]) <= 200 for key in ("space", "family"))
+    required = ("space", "family", "accuracy_unit")
+    if isinstance(about, dict) and any(key not in about for key in required):
+        raise NotATable(
+            f"{path} is not a ground-truth table: the `ground_truth` object of its schema metadata lacks "
+            f"{listed(key for key in required if key not in about)}. Import one with `supernet data import`."
+        )
+    if not isinstance(about, dict) or not all(
+        isinstance(about[key], str) and 0 < len(about[key]) <= 200 for key in required[:2]
     ):
         raise BadTable(
-            f"{path} is not a ground-truth table: the `ground_truth` object in it is damaged, or lacks "
-            "space, family and accuracy_unit. Import one with `supernet data import`."
+            f"{path} is not a ground-truth table: the `ground_truth` object of its schema metadata is damaged. Import "
+            "one with `supernet data import`."
         )
     if (unit := about["accuracy_unit"]) != "percent":
         raise BadTable(f"{path} gives accuracies in {quoted(unit)}; a ground-truth table holds percent.")

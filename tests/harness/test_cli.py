@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -98,7 +100,7 @@ def test_groups_give_a_line_each(supernet, tmp_path):
     ("change", "message"),
     [
         ({"--space": "nb102"}, "'nb102' is not one of nb101, nb201"),
-        ({"--dataset": "mnist"}, "No table at hand has mnist test, 200 epochs, mean for nb201. There is:"),
+        ({"--dataset": "mnist"}, "there is no data set 'mnist'. Data sets: digits, cifar10."),
         ({"--epochs": "201"}, "cifar10 test, 201 epochs"),
         ({"--scores": "nowhere.csv"}, "There is no file nowhere.csv"),
         ({"--truth": "other"}, "There is no ground-truth table 'other'"),
@@ -154,7 +156,8 @@ def test_baselines_cover_every_table_and_sub_space(supernet, made_up, tmp_path):
 def test_data_list_and_verify_say_what_is_there(supernet, made_up):
     code, text, _ = supernet("data", "list")
     assert code == 0
-    assert f"{2 + len(EMBEDDED)} ground-truth table(s)" in text
+    assert "2 ground-truth tables" in text
+    assert f"In the package: {len(EMBEDDED)} ground-truth tables" in text
     assert "made up" in text
     code, text, _ = supernet("data", "verify", made_up / "nb201.parquet")
     assert code == 0
@@ -168,11 +171,38 @@ def test_a_file_that_is_no_table_is_named_not_passed_over(supernet, made_up, tmp
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 no more")
     code, text, _ = supernet("data", "verify", data=tmp_path)
     assert code == 1
-    assert "Not a table: " in text
+    assert "FAILED  not usable: " in text
     assert "broken.parquet" in text
     _, _, errors = supernet("baselines", "--resamples", 20, "--out", tmp_path / "out", data=tmp_path)
     assert "Left out: " in errors
     assert "broken.parquet" in errors
+
+
+def test_another_parquet_file_does_not_fail_the_check(supernet, tmp_path):
+    pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "mine.parquet")
+    code, text, _ = supernet("data", "verify", data=tmp_path)
+    assert (code, "0 failed" in text) == (0, True)
+    assert "Left aside: " in text
+    code, text, _ = supernet("data", "verify", tmp_path / "mine.parquet")
+    assert (code, "1 failed" in text) == (1, True)
+
+
+def test_a_data_folder_that_does_not_exist_is_an_error(supernet, tmp_path):
+    for command in (("data", "list"), ("spaces",)):
+        code, _, errors = supernet(*command, data=tmp_path / "nowhere")
+        assert code == 1
+        assert f"{tmp_path / 'nowhere'}, which does not exist" in errors
+
+
+def test_an_altered_table_is_used_for_nothing(supernet, scores, made_up, tmp_path):
+    stored = pq.read_table(made_up / "nb201.parquet")
+    place = stored.column_names.index("cifar10.test.e200.mean")
+    values = stored.column(place).to_numpy()[::-1]
+    pq.write_table(stored.set_column(place, stored.field(place), pa.array(values)), tmp_path / "nb201.parquet")
+    asked = (*ASK, "--epochs", "200", "--resamples", "20")
+    code, _, errors = supernet("correlate", "--space", "nb201", "--scores", scores, *asked, data=tmp_path)
+    assert code == 1
+    assert "was altered after it was written" in errors
 
 
 def test_what_the_machine_refuses_ends_in_one_paragraph(supernet, scores, tmp_path):
