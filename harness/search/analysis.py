@@ -13,7 +13,7 @@ from scipy import stats as scipy_stats
 
 from benchmarks.truth.table import Measure
 from benchmarks.wording import listed
-from harness.search.algorithms import ALGORITHMS, QueryAlgorithm
+from harness.search.algorithms import ALGORITHMS, QueryAlgorithm, use
 from harness.search.comparison import Comparison
 from harness.search.contrasts import Contrast, Omnibus, contrast, omnibus, with_holm, with_q
 from harness.search.truths import Truths
@@ -117,6 +117,7 @@ def gather(comparison: Comparison, store: Store) -> list[Entry]:
     """The traces of all runs that are done."""
     from harness.study.overview import state_of
 
+    use(comparison.plugins)  # making the runs may have loaded those of other searches since
     entries: dict[str, Entry] = {}
     reasons: dict[tuple[str, str], list[int]] = {}
     for spec in comparison.specs():

@@ -60,8 +60,14 @@ class SearchSpec:
         Raises:
             UserError: a plug-in cannot be imported or has changed since.
         """
+        described = cls.described(content)
+        algorithms.use(described.plugins)
+        return described
+
+    @classmethod
+    def described(cls, content: Mapping[str, Any]) -> SearchSpec:
+        """The same without its plug-ins being loaded: to be named, not to be made."""
         plugins = tuple(Plugin(**plugin) for plugin in content.get("plugins", ()))
-        algorithms.use(plugins)
         truth = content["truth"]
         return cls(
             content["space"],

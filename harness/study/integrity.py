@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from benchmarks.errors import UserError
 from benchmarks.files import file_digests
 from benchmarks.wording import listed, quoted
-from harness.study.spec import FORMAT, hash_of, job
+from harness.study.spec import FORMAT, hash_of
 
 SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
     "spec.json",
@@ -274,7 +274,9 @@ def _hash(spec: Mapping[str, Any]) -> str | None:
             return hash_of(spec)
         return None
     with suppress(Exception):  # an algorithm that another process registered, say
-        return job(spec).hash if not spec.get("plugins") else None
+        from harness.search.spec import SearchSpec
+
+        return SearchSpec.described(spec).hash if not spec.get("plugins") else None
     return None
 
 

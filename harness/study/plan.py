@@ -214,7 +214,8 @@ def load_study(named: str | Path, overrides: Sequence[str] = ()) -> Study:
         near = nearest(named, studies())
         hint = f" Did you mean {near}?" if near else ""
         raise StudyError(
-            f"There is no study {quoted(str(named))}: neither a file nor one that ships ({', '.join(studies())}).{hint}"
+            f"There is no study {quoted(str(named), 300)}: neither a file nor one that ships "
+            f"({', '.join(studies())}).{hint}"
         ) from None
     except OSError as error:
         raise StudyError(f"The study {quoted(str(path), 300)} cannot be read: {error.strerror}.") from None

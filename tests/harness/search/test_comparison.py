@@ -279,9 +279,8 @@ def test_architectures_that_an_embedded_table_lacks_are_measured_once(tmp_path, 
         measured.extend(jobs)
         folder.mkdir(parents=True, exist_ok=True)
         for index, seed in jobs:
-            result = {"recipe": what.spec(index, seed).hash, "index": index, "seed": seed, "test": 70.0, "valid": 69.0}
-            result["train_seconds"] = 1.0
-            write_json(folder / f"{index}-s{seed}.json", result)
+            result = {**embedded._identity(what, index, seed), "test": 70.0, "valid": 69.0, "train_seconds": 1.0}
+            write_json(folder / f"{index}-s{seed}.json", {**result, embedded.CHECKSUM: embedded._checksum(result)})
         return []
 
     monkeypatch.setattr(embedded, "train_all", train_all)

@@ -201,7 +201,8 @@ def test_views_are_there_before_any_run_with_the_same_columns(store, tmp_path):
 
 
 def test_without_ground_truth_its_view_is_empty(store, monkeypatch, tmp_path):
-    monkeypatch.setenv(shelf.ENVIRONMENT, str(tmp_path / "nowhere"))
+    (tmp_path / "nothing").mkdir()
+    monkeypatch.setenv(shelf.ENVIRONMENT, str(tmp_path / "nothing"))
     assert query(store, "SELECT * FROM ground_truth").empty
 
 
