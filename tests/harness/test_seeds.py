@@ -9,7 +9,7 @@ from scipy import stats as distributions
 from harness import seeds
 from harness.seeds import Spread
 
-STUDIES = 200
+STUDIES = 150
 SETTINGS = 16
 
 
@@ -44,12 +44,12 @@ def family_wise(seeds_, base_seeds, **about):
     return float(np.mean(found))
 
 
-# Three standard errors of 200 studies at 0.05 are 0.046.
+# Three standard errors of 150 studies at 0.05 are 0.053.
 @pytest.mark.parametrize(
     ("about", "most"),
     [
-        ({}, 0.09),
-        ({"spread": noisy_base}, 0.09),
+        ({}, 0.10),
+        ({"spread": noisy_base}, 0.10),
         ({"collapse": 0.04}, 0.10),
         ({"spread": unequal}, 0.12),
     ],
@@ -190,7 +190,7 @@ def test_intervals_of_a_mean_cover_it(count, mean):
     """A base among sixteen settings with the same spread."""
     rng = np.random.default_rng(8)
     covered = []
-    for _ in range(400):
+    for _ in range(250):
         values = [np.clip(mean + 0.077 * rng.normal(size=n), -1, 1) for n in [count, *[3] * SETTINGS]]
         found = seeds.mean_of(values[0], seeds.squeezed(values)[0])
         covered.append(found.low <= mean <= found.high)

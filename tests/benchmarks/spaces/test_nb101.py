@@ -393,8 +393,9 @@ def test_adjacency_encodings_mark_the_edges_and_operations_that_pruning_keeps(gr
 # ---- real results ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", [0, CHUNKS - 1])
 def test_hashes_and_parameters_are_those_of_the_real_table(nb101_truth, chunk):
+    """A sixth of the cells, which come in the order of their hashes, that is in no order of size or shape."""
     assert len(nb101_truth) == UNIQUE_CELLS == 423_624
     size = -(-UNIQUE_CELLS // CHUNKS)
 
