@@ -15,7 +15,7 @@ def plain(text):
     return " ".join(re.sub(r"^> ?", "", text, flags=re.M).split())
 
 
-@pytest.mark.parametrize("name", ["quick", "cifar10-16-recipe"])
+@pytest.mark.parametrize("name", ["quick", "compare", "cifar10-16-recipe"])
 def test_findings_are_quoted_as_they_are(name):
     findings = json.loads((ROOT / "results" / "reference" / name / "report.json").read_text())["findings"]
     assert len(findings) >= 3
