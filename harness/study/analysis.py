@@ -25,7 +25,7 @@ from benchmarks.tasks.task import TASKS
 from harness import chance, metrics, seeds, stats
 from harness.correlation import PARAMS, Ceiling, ceiling_of, params_of
 from harness.scores import truth_rows
-from harness.seeds import Comparisons, Difference, Mean
+from harness.seeds import Comparisons, Difference, Mean, Spread
 from harness.study.findings import findings_of
 from harness.study.overview import mean_tau, state_of
 from harness.study.plan import BASE, Setting, Study
@@ -35,10 +35,6 @@ from heuristics.catalogue import CATALOGUE
 
 RESAMPLES = 1000
 LEVEL = seeds.LEVEL
-FEWEST = 10
-"""Architectures below which a ranking is not reported: its tau could be anything."""
-FEW = 50
-"""Architectures below which a report says that its intervals are rough."""
 ALIVE = 2 / 3
 """Share of a setting's runs that must not have diverged for their mean to stand for the setting."""
 PROXY_SETTINGS = 8
@@ -178,9 +174,9 @@ def analyse(
     settings = study.settings(mean_tau(store))
     table = study.truth.open(study.base.space)
     indices = study.runs(settings[0])[0].architectures(table)
-    if len(indices) < FEWEST:
+    if len(indices) < stats.LEAST:
         raise UserError(
-            f"The study ranks {len(indices)} architectures; a report needs {FEWEST} or more. Raise `sample`."
+            f"The study ranks {len(indices)} architectures; a report needs {stats.LEAST} or more. Raise `sample`."
         )
     m = study.truth.measure
     within = space(study.base.space)
@@ -193,7 +189,8 @@ def analyse(
     count = resamples or RESAMPLES
     ranked = _Ranked.of(settings, found, params, y, count, progress)
     comparisons = ranked.compared()
-    out = [_row(study, setting, store, found[setting.label], ranked, comparisons, y) for setting in settings]
+    fallen = ranked.fallen()
+    out = [_row(study, setting, store, found[setting.label], ranked, comparisons, fallen) for setting in settings]
     out = _with_steps(study, settings, _with_excess(within, indices, y, out, settings, ranked))
     top = metrics.true_top(y, 0.1)
     analysis = Analysis(
@@ -210,8 +207,8 @@ def analyse(
         resamples=count,
         level=LEVEL,
         params_tau=metrics.kendall_tau(params, y),
-        params_top10=metrics.kendall_tau(params[top], y[top]) if top.sum() >= FEWEST else None,
-        beside_params=ranked.beside_params(metrics.kendall_tau(params, y)),
+        params_top10=metrics.kendall_tau(params[top], y[top]) if top.sum() >= stats.LEAST else None,
+        beside_params=ranked.beside_params(metrics.kendall_tau(params, y), comparisons.spreads[0]),
         ceiling=ceiling_of(table, m, rows),
         rows=out,
         proxy=_proxy(out, found),
@@ -296,9 +293,16 @@ class _Ranked:
         sampling = [float(np.var(self.mean_draws(label) - first, ddof=1)) for label in others]
         return seeds.compare(self.values(base), [self.values(label) for label in others], sampling)
 
-    def beside_params(self, params_tau: float) -> Difference | None:
+    def fallen(self) -> dict[str, list[int]]:
+        """Label -> seeds whose run collapsed."""
+        places = seeds.collapsed([self.values(label) for label in self.usable])
+        return {
+            label: [list(self.taus[label])[k] for k in found] for label, found in zip(self.usable, places, strict=True)
+        }
+
+    def beside_params(self, params_tau: float, spread: Spread) -> Difference | None:
         """Mean tau of the base less that of parameter count; of fewer than three seeds, none."""
-        values, spread = self.values(BASE), seeds.squeezed([self.values(label) for label in self.usable])[0]
+        values = self.values(BASE)
         if len(values) < 3:
             return None
         sampling = float(np.var(self.mean_draws(BASE) - self.params, ddof=1))
@@ -312,7 +316,7 @@ def _row(
     found: Mapping[int, Result],
     ranked: _Ranked,
     comparisons: Comparisons,
-    y: Floats,
+    fallen: Mapping[str, Sequence[int]],
 ) -> Row:
     names = [name for name, _ in setting.changes]
     families = dict.fromkeys(CATALOGUE[name].family for name in names)
@@ -330,7 +334,6 @@ def _row(
     if len(found) == 1:
         tau = Mean(tau.value, *stats.interval(ranked.mean_draws(label), LEVEL), 1)
     epochs = [result.metrics["kendall_tau_by_epoch"] for result in found.values()]
-    fallen = seeds.collapsed([ranked.values(name) for name in ranked.usable])[place]
     return dataclasses.replace(
         row,
         taus=ranked.taus[label],
@@ -338,7 +341,7 @@ def _row(
         means={name: _mean([result.metrics.get(name) for result in found.values()]) for name in MEANS},
         costs={name: float(np.mean([result.ledger[name] for result in found.values()])) for name in COSTS},
         difference=comparisons.differences[place - 1] if setting.changes and alive else None,
-        collapsed=tuple(list(found)[k] for k in fallen),
+        collapsed=tuple(fallen[label]),
         at_chance=tuple(seed for seed, result in found.items() if _at_chance(result, setting)),
         seed_tau=_mean([metrics.agreement(a, b) for a, b in itertools.combinations(ranked.scores[label].values(), 2)]),
         epoch_tau=_mean([tau for result in found.values() for tau in _successive(result, setting)]),

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.seeds import Difference, Mean
+from harness.stats import ROUGH
 
 if TYPE_CHECKING:
     from harness.study.analysis import Analysis, Row
 
 MOST_NAMED = 8
 """Runs or settings that a finding names; of more it gives the number."""
-FEW = 50
-"""Architectures below which intervals are said to be rough."""
 
 
 def findings_of(analysis: Analysis) -> list[str]:
@@ -62,9 +61,9 @@ def _beyond_ceiling(a: Analysis) -> str | None:
 
 
 def _few_architectures(a: Analysis) -> str | None:
-    if a.architectures >= FEW:
+    if a.architectures >= ROUGH:
         return None
-    return f"Only {a.architectures} architectures are ranked: all intervals and tests are rough below {FEW}."
+    return f"Only {a.architectures} architectures are ranked: all intervals and tests are rough below {ROUGH}."
 
 
 def _changes(a: Analysis) -> str | None:
