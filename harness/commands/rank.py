@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from harness.train import Run
     from heuristics.recipe import EvaluationSection, Recipe
 
-LEAST = 10
-"""Architectures with ground truth below which no report is made."""
-
 
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
@@ -314,6 +311,7 @@ def _report(
 
     from harness.commands.correlate import report_single
     from harness.scores import ScoreTable, truth_rows
+    from harness.stats import LEAST
 
     table, measure = truth
     known = _known(within, scores.indices, truth)
