@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.errors import UserError
+from supernet.benchmarks.errors import UserError
 
 MOST_BYTES = 100_000
 MOST_DEPTH = 50

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from benchmarks.errors import BadTable
+from supernet.benchmarks.errors import BadTable
 
 
 def open_regular(path: Path, most: int | None = None) -> BinaryIO:

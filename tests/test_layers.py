@@ -35,5 +35,5 @@ def test_package_imports_only_itself_and_what_lies_below(package):
 
 def test_the_check_sees_an_import_inside_a_function(tmp_path):
     path = tmp_path / "m.py"
-    path.write_text("def f():\n    from harness.metrics import kendall_tau\n")
+    path.write_text("def f():\n    from supernet.harness.statistics.metrics import kendall_tau\n")
     assert imported_packages(path) == {"harness"}

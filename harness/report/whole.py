@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.files import sync
+from supernet.benchmarks.files import sync
 
 PAGE = "index.html"
 PATIENCE = 5.0

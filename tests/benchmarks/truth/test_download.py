@@ -24,9 +24,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.errors import UserError
-from benchmarks.truth import download
-from benchmarks.truth.download import REMOTES, Remote, fetch
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.truth import download
+from supernet.benchmarks.truth.download import REMOTES, Remote, fetch
 
 BODY = bytes(range(256)) * 4000 + b"the end"
 
@@ -324,7 +324,7 @@ def test_a_full_disk(server: Server, remote: Remote, tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
-    program = "from benchmarks.truth import download as d; import sys; from pathlib import Path; "
+    program = "from supernet.benchmarks.truth import download as d; import sys; from pathlib import Path; "
     program += f"d.fetch(d.{remote!r}, Path(sys.argv[1]))"
     ran = subprocess.run(
         [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, preexec_fn=limited, check=False

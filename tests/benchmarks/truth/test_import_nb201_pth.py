@@ -25,10 +25,10 @@ from nb201_records import (
     save,
 )
 
-from benchmarks.truth import import_nb201 as module
-from benchmarks.truth.import_nb201 import Record, import_nb201
-from benchmarks.truth.table import GroundTruth
-from benchmarks.truth.verify import verify
+from supernet.benchmarks.truth import import_nb201 as module
+from supernet.benchmarks.truth.import_nb201 import Record, import_nb201
+from supernet.benchmarks.truth.table import GroundTruth
+from supernet.benchmarks.truth.verify import verify
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])

@@ -10,25 +10,33 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import space
-from benchmarks.truth.table import Measure, write_table
-from harness.cli import supernet
-from harness.search import algorithms
-from harness.search.algorithms import ALGORITHMS, SHIPPED, code_of, forget, register, register_sharing, use
-from harness.search.code import digest
-from harness.search.evolution import RandomSearch, RegularisedEvolution
-from harness.search.ledger import Budget
-from harness.search.picks import BestRandom
-from harness.search.spec import SearchSpec
-from harness.study.spec import Plugin, Truth, job
-from heuristics.recipe import Recipe
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.table import Measure, write_table
+from supernet.harness.commands.cli import supernet
+from supernet.harness.search.algorithms import registry as algorithms
+from supernet.harness.search.algorithms.code import digest
+from supernet.harness.search.algorithms.evolution import RandomSearch, RegularisedEvolution
+from supernet.harness.search.algorithms.registry import (
+    ALGORITHMS,
+    SHIPPED,
+    code_of,
+    forget,
+    register,
+    register_sharing,
+    use,
+)
+from supernet.harness.search.ledger import Budget
+from supernet.harness.search.picks import BestRandom
+from supernet.harness.search.spec import SearchSpec
+from supernet.harness.study.spec import Plugin, Truth, job
+from supernet.heuristics.recipe import Recipe
 
 WITHIN = space("nb201")
 TRUTH = Truth("t", Measure("digits", "valid", "1", "s0"), "d")
 GREEDY = """
-from harness.search.algorithm import Query
-from harness.search.algorithms import register
+from supernet.harness.search.algorithms.ask import Query
+from supernet.harness.search.algorithms.registry import register
 
 
 class Greedy:
@@ -116,7 +124,7 @@ def test_code_that_a_plugin_imports_names_its_runs(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     mine = GREEDY.split("register(")[0].replace("class Greedy", "class Base")
     (tmp_path / "p.py").write_text(
-        "import my_base\nfrom harness.search.algorithms import register\nregister('greedy', my_base.Base)\n"
+        "import my_base\nfrom harness.search.algorithms.registry import register\nregister('greedy', my_base.Base)\n"
     )
     mine_alone, codes = Plugin.read(tmp_path / "p.py"), set()
     for text in (mine, mine.replace("value > self", "value < self")):
@@ -168,7 +176,7 @@ def test_what_is_written_into_the_table_has_a_code_too():
 
 def test_code_without_a_file_never_gets_results_of_an_earlier_session(tmp_path):
     text = (
-        "from harness.search.algorithms import register, code_of\n"
+        "from supernet.harness.search.algorithms.registry import register, code_of\n"
         "class A:\n    pass\n"
         "register('typed', A)\n"
         "print(code_of('typed'), code_of('typed') == code_of('typed'))\n"
@@ -407,7 +415,7 @@ def test_the_benchmarks_own_spellings_are_known(table, tmp_path):
 
 def test_a_list_of_algorithms_waits_for_no_torch():
     text = (
-        "import sys\nfrom click.testing import CliRunner\nfrom harness.cli import supernet\n"
+        "import sys\nfrom click.testing import CliRunner\nfrom harness.commands.cli import supernet\n"
         "assert 'darts' in CliRunner().invoke(supernet, ['search', '--list']).stdout\n"
         "assert not {'torch', 'pandas', 'scipy.stats'} & set(sys.modules)\n"
     )

@@ -1,0 +1,1 @@
+"""Scores against ground truth: files of scores, and the report of rank disorder."""

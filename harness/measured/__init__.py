@@ -1,0 +1,1 @@
+"""Ground truth that the project measures itself."""

@@ -1,0 +1,231 @@
+"""Figures of a correlation report."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from scipy.stats import rankdata
+
+from supernet.benchmarks.wording import shown
+from supernet.harness.correlation.grouped import GroupedReport
+from supernet.harness.correlation.report import PARAMS, Report
+from supernet.harness.report.style import BASELINE, COLUMN, DENSITY, FAINT, INK, PALETTE, paper, save
+from supernet.harness.statistics.metrics import Vector
+
+DENSE = 1500
+"""Architectures above which a scatter becomes a density."""
+BEST = 20
+LONGEST = 40
+"""Characters of a column's name that a figure shows."""
+
+
+def label_of(name: str) -> str:
+    """A name from a file as text of a figure: printable, cut, and read neither as mathematics nor as a hidden label."""
+    text = shown(name, LONGEST).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def file_stems(names: Iterable[str]) -> dict[str, str]:
+    """A part of a file name for each name: plain ASCII, at most 60 characters, distinct also without case."""
+    stems: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        stem = re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:60] or "_"
+        number, free = 2, stem
+        while free.lower() in taken:
+            number, free = number + 1, f"{stem}-{number}"
+        taken.add(free.lower())
+        stems[name] = free
+    return stems
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The style of figures, without a warning for each letter that the font lacks."""
+    with paper(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def draw(report: Report, scores: dict[str, Vector], truth: Vector, labels: Sequence[str], out: Path) -> list[Path]:
+    """Write all figures of a report as PNG and SVG.
+
+    Args:
+        scores: the report's score columns, each (n,).
+        truth: (n,).
+        labels: what to call each architecture, n of them.
+    """
+    stems = file_stems(scores)
+    with style():
+        paths = save(tau_by_fraction(report), out, "tau-by-fraction")
+        for name, x in scores.items():
+            tau = next(r for r in report.ranked if r.name == name).estimates["kendall_tau"]
+            title = f"{label_of(name)}: τ = {tau.value:.3f} [{tau.low:.3f}, {tau.high:.3f}]"
+            paths += save(ranks(x, truth, title), out, f"ranks-{stems[name]}")
+            paths += save(best_of(x, truth, labels, label_of(name), str(report.measure)), out, f"best-{stems[name]}")
+        plt.close("all")
+    return paths
+
+
+def ranks(scores: Vector, truth: Vector, title: str) -> Figure:
+    """Rank by score against true rank, with the density of architectures and the histogram of each ranking.
+
+    Rank 1 is best and lies top right; ties share their mean rank, so a histogram shows where scores tie.
+    """
+    n = len(truth)
+    by_truth, by_score = rankdata(-truth), rankdata(-scores)
+    figure = plt.figure(figsize=(COLUMN, COLUMN))
+    grid = figure.add_gridspec(2, 2, width_ratios=(6, 1), height_ratios=(1, 6), wspace=0.04, hspace=0.04)
+    main = figure.add_subplot(grid[1, 0])
+    if n > DENSE:
+        main.hexbin(by_truth, by_score, gridsize=60, bins="log", cmap=DENSITY, linewidths=0.1, rasterized=True)
+    else:
+        main.scatter(by_truth, by_score, s=5, color=PALETTE[0], alpha=0.5, linewidths=0, rasterized=n > 300)
+    main.plot([1, n], [1, n], color=INK, linewidth=0.6, dashes=(4, 3))
+    main.set(xlim=(n + 1, 0), ylim=(n + 1, 0), xlabel="true rank (1 = best)", ylabel="rank by score (1 = best)")
+    for axis in (main.xaxis, main.yaxis):
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else "1"))
+    bins = np.linspace(0.5, n + 0.5, min(60, max(5, n // 5)) + 1).tolist()
+    top, right = figure.add_subplot(grid[0, 0], sharex=main), figure.add_subplot(grid[1, 1], sharey=main)
+    top.hist(by_truth, bins=bins, color=PALETTE[0], linewidth=0)
+    right.hist(by_score, bins=bins, color=PALETTE[0], linewidth=0, orientation="horizontal")
+    for side in (top, right):
+        side.axis("off")
+    top.set_title(title)
+    return figure
+
+
+def tau_by_fraction(report: Report) -> Figure:
+    """tau-b within the truly best fraction, for every score column and the parameter count, with intervals."""
+    figure, axis = plt.subplots(figsize=(COLUMN, 2.5))
+    fractions = np.array(report.fractions)
+    for number, ranking in enumerate(report.ranked):
+        there = [i for i, e in enumerate(ranking.curve) if e is not None]
+        estimates = [e for e in ranking.curve if e is not None]
+        baseline = ranking.name == PARAMS
+        colour = BASELINE if baseline else PALETTE[number % len(PALETTE)]
+        axis.plot(
+            fractions[there],
+            [e.value for e in estimates],
+            marker="s" if baseline else "o",
+            markersize=3,
+            color=colour,
+            linestyle="--" if baseline else "-",
+            label="parameter count" if baseline else label_of(ranking.name),
+        )
+        axis.fill_between(
+            fractions[there],
+            [e.low for e in estimates],
+            [e.high for e in estimates],
+            color=colour,
+            alpha=0.18,
+            lw=0,
+        )
+    if report.ceiling:
+        _ceiling(axis, report.ceiling.attainable, report.ceiling.attainable_top10, "_", "ceiling (attainable)")
+        _ceiling(axis, report.ceiling.tau, report.ceiling.top10, "x", "two single repeats")
+    axis.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
+    axis.set_xscale("log")
+    axis.set_xticks(fractions, minor=False)
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    axis.set_xticks([], minor=True)
+    axis.invert_xaxis()
+    axis.set(xlabel="truly best fraction of the architectures", ylabel="Kendall τ-b within it")
+    axis.legend(loc="best")
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _ceiling(axis: Axes, everywhere: float, in_top: float | None, marker: str, label: str) -> None:
+    """Marks at all architectures and, where it is known, at the best 10 %."""
+    at = [(1.0, everywhere)] + ([(0.1, in_top)] if in_top is not None else [])
+    axis.scatter([f for f, _ in at], [t for _, t in at], marker=marker, s=24, color=INK, linewidth=0.9, label=label)
+
+
+def best_of(scores: Vector, truth: Vector, labels: Sequence[str], name: str, measure: str) -> Figure:
+    """Where the scores put the truly best architectures: rank by score of each, with the score itself."""
+    best = np.argsort(-truth, kind="stable")[:BEST]
+    position = np.arange(len(best))
+    rank = rankdata(-scores)[best]
+    figure, axis = plt.subplots(figsize=(COLUMN, 0.8 + 0.13 * len(best)))
+    axis.axvspan(0.7, len(best) + 0.5, color=PALETTE[2], alpha=0.12, linewidth=0)
+    axis.hlines(position, 0.7, rank, color=FAINT, linewidth=0.8)
+    axis.scatter(rank, position, color=PALETTE[0], s=14, zorder=3)
+    axis.set_xscale("log")
+    axis.set_xlim(0.7, 1.4 * len(scores))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.set_yticks(position, [f"{labels[i]}   {truth[i]:.2f}" for i in best], fontsize=5.5)
+    axis.set_ylim(len(best) - 0.4, -0.6)
+    right = axis.twinx()
+    right.set_yticks(position, [f"{scores[i]:,.5g}" for i in best], fontsize=5.5)
+    right.set_ylim(axis.get_ylim())
+    axis.set_title(f"The {len(best)} best by {measure}", fontsize=7.5)
+    axis.set_xlabel(f"rank by {name} among {len(scores):,} (shaded: top {len(best)})")
+    right.set_ylabel(name)
+    for part in (axis, right):
+        part.tick_params(axis="y", length=0)
+        part.spines[["top", "right", "left"]].set_visible(False)
+    return figure
+
+
+def draw_groups(report: GroupedReport, out: Path) -> list[Path]:
+    """tau-b of every group with its interval, groups of the first `by` column side by side."""
+    with style():
+        outer = list(dict.fromkeys(g.key[0] for g in report.groups))
+        inner = list(dict.fromkeys(g.key[1:] for g in report.groups))
+        figure, axis = plt.subplots(figsize=(2 * COLUMN if len(report.groups) > 12 else COLUMN, 2.6))
+        for number, rest in enumerate(inner):
+            at = [(outer.index(g.key[0]) + _offset(number, len(inner)), g) for g in report.groups if g.key[1:] == rest]
+            x = np.array([position for position, _ in at])
+            y = np.array([g.tau.value for _, g in at])
+            low = np.array([g.tau.value if g.tau.low is None else g.tau.low for _, g in at])
+            high = np.array([g.tau.value if g.tau.high is None else g.tau.high for _, g in at])
+            label = label_of(", ".join(rest)) if rest else None
+            axis.errorbar(
+                x,
+                y,
+                yerr=(np.maximum(y - low, 0), np.maximum(high - y, 0)),
+                fmt="o",
+                markersize=3,
+                elinewidth=0.9,
+                color=PALETTE[number % len(PALETTE)],
+                label=label,
+            )
+            axis.scatter(x, [g.params_tau for _, g in at], marker="_", s=14, color=BASELINE, zorder=1)
+        axis.scatter([], [], marker="_", s=14, color=BASELINE, label="parameter count")
+        axis.set_xticks(
+            range(len(outer)), [label_of(name) for name in outer], rotation=20 if len(outer) > 4 else 0, ha="right"
+        )
+        axis.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
+        axis.set(xlabel=label_of(report.by[0]), ylabel="Kendall τ-b")
+        axis.legend(title=label_of(", ".join(report.by[1:])) or None, loc="center left", bbox_to_anchor=(1, 0.5))
+        axis.spines[["top", "right"]].set_visible(False)
+        paths = save(figure, out, "tau-by-group")
+        plt.close("all")
+    return paths
+
+
+def _offset(number: int, of: int) -> float:
+    return 0.0 if of == 1 else 0.7 * (number / (of - 1) - 0.5)
+
+
+def short_label(text: str, index: int) -> str:
+    """A short name for an architecture on an axis: its row and, for NAS-Bench-201, one letter per edge."""
+    names = {"nor_conv_3x3": "3", "nor_conv_1x1": "1", "avg_pool_3x3": "p", "skip_connect": "s", "none": "-"}
+    ops = re.findall(r"(\w+)~", text)
+    code = "".join(names.get(op, "") for op in ops)
+    return f"#{index} {code}".strip()

@@ -1,0 +1,42 @@
+"""What the pages of all reports share: head, style, headings and the list of sections."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from supernet.harness.report.html.markup import Html, el, join
+
+_FOLDER = Path(__file__).parent
+_SLOT = re.compile(r"<!--=(\w+)-->")
+_SECTION = re.compile(r'<section id="([^"]+)".*?<h2[^>]*>([^<]+)</h2>', re.DOTALL)
+
+
+def document(title: Html, what: Html, template: str, parts: Mapping[str, str], scripts: str = "") -> str:
+    """A whole page.
+
+    Args:
+        what: the line below the title.
+        template: file of this folder with the sections; `<!--=name-->` marks where a part goes.
+    """
+    main = _read(template)
+    links = join(el("li", el("a", heading, href=f"#{name}")) for name, heading in _SECTION.findall(main))
+    outer = {
+        "title": title,
+        "what": what,
+        "style": _read("page.css"),
+        "sections": links,
+        "main": _filled(main, parts),
+        "scripts": scripts,
+    }
+    return _filled(_read("frame.html"), outer)
+
+
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    # One pass, so that a mark inside what is put in stays what it is.
+    return _SLOT.sub(lambda mark: parts[mark[1]], template)

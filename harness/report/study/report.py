@@ -1,0 +1,151 @@
+"""The report of a study: page, figures, tables, and every number as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.wording import quoted
+from supernet.harness.report.study import figures as study_figures
+from supernet.harness.report.study import tables
+from supernet.harness.report.study.methods import methods
+from supernet.harness.report.study.page import page
+from supernet.harness.report.whole import writing
+from supernet.harness.runs.integrity import read_json
+from supernet.harness.runs.store import Store
+from supernet.harness.study.analysis import Analysis, analyse
+from supernet.harness.study.compared import ComparedStore
+from supernet.harness.study.make import MEASURES
+from supernet.harness.study.overview import mean_tau, state_of
+from supernet.harness.study.plan import Study
+
+SHOWN = 2000
+"""Architectures at most in the page's scatter."""
+
+
+def write_report(study: Study, store: Store, out: Path, *, resamples: int | None = None) -> Analysis:
+    """Analyse what is done and write index.html, figures/, tables/ and report.json to `out`.
+
+    The files are built aside and put in place when all are complete. The same runs give the same bytes, but for the
+    times that they took. Runs whose metrics do not follow from their scores count as damaged.
+
+    Raises:
+        UserError: no run of the base is done, or `out` holds the report of another study.
+        OSError: the folder cannot be written to.
+    """
+    store = ComparedStore(store.root)
+    analysis = analyse(study, store, resamples=resamples)
+    content = {**analysis.as_json(), "study": identity(study)}
+    with writing(out, check=lambda: _check_owner(out, study)) as folder:
+        for name in ("figures", "tables"):
+            (folder / name).mkdir()
+        svgs = study_figures.draw(analysis, folder / "figures")
+        tables.write_tables(analysis, folder / "tables")
+        write_json(folder / "report.json", content)
+        figures = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
+        text = page(analysis.as_json(), _scatter(study, store), figures, methods(study, store, analysis))
+        # A title or file name may hold what UTF-8 cannot write, such as a byte that was never text.
+        write_text(folder / "index.html", text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return analysis
+
+
+# ---- whose report it is ----------------------------------------------------------------------------------------------
+
+
+def folder_for(study: Study, reports: Path) -> Path:
+    """Where the report of a study goes: the folder of its name, unless that holds the report of another study.
+
+    Then it is a folder of this name and a few digits that tell the study from others.
+    """
+    for out in (reports / study.name, reports / f"{study.name}-{_digits(study)}"):
+        if other_study(out, study) is None:
+            return out
+    return out
+
+
+def identity(study: Study) -> dict[str, Any]:
+    """What tells a study from others of its name; seeds and values may be added without making it another one."""
+    base = replace(study.base, seed=0)
+    truth = str(study.truth.measure), study.truth.digest
+    protocol = [base.hash, *truth, study.sample, study.last_epochs, [plugin.sha256 for plugin in study.plugins]]
+    return {
+        "title": study.title,
+        "protocol": hashlib.sha256(json.dumps(protocol).encode()).hexdigest()[:12],
+        "heuristics": sorted(heuristic.name for heuristic, _ in study.factors),
+    }
+
+
+def other_study(out: Path, study: Study) -> str | None:
+    """The title of the study whose report `out` holds, if that is not this one's or an earlier version of it."""
+    try:
+        content = read_json(out / "report.json")
+    except (OSError, ValueError):  # no report, or one that nobody can read
+        return None
+    own, there = identity(study), content.get("study")
+    if not isinstance(there, dict):  # written by an earlier version, which did not say
+        return None
+    same = there.get("protocol") == own["protocol"] and there.get("title") == own["title"]
+    names = there.get("heuristics")
+    known = {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    if same and (not known or not own["heuristics"] or known & set(own["heuristics"])):
+        return None
+    return str(there.get("title"))
+
+
+def _digits(study: Study) -> str:
+    return hashlib.sha256(json.dumps(identity(study), sort_keys=True).encode()).hexdigest()[:6]
+
+
+def _check_owner(out: Path, study: Study) -> None:
+    if (other := other_study(out, study)) is not None:
+        raise UserError(
+            f"{out} holds the report of another study, {quoted(other)}, and is left as it is. Rename this study's "
+            "file, or move that report to another folder."
+        )
+
+
+# ---- the page's data -------------------------------------------------------------------------------------------------
+
+
+def _scatter(study: Study, store: Store) -> dict[str, Any]:
+    """What the page needs to plot any run's scores against the truth."""
+    table = study.truth.open(study.base.space)
+    settings = study.settings(mean_tau(store))
+    specs = study.runs(settings[0])
+    indices = specs[0].architectures(table)
+    kept = np.arange(len(indices))
+    note = ""
+    if len(kept) > SHOWN:
+        kept = np.sort(np.random.default_rng(0).choice(len(indices), SHOWN, replace=False))
+        note = f"{SHOWN:,} of the {len(indices):,} architectures, drawn at random; ranks are among those shown."
+    runs = []
+    true: list[float] = []
+    for setting in settings:
+        for spec in study.runs(setting):
+            if state_of(spec, store)[0] != "done":
+                continue
+            result = store.read(spec.hash)
+            frame = result.scores()
+            last = frame[frame["epoch"] == frame["epoch"].max()].iloc[kept]
+            true = true or [round(value, 3) for value in last["true"].tolist()]
+            scores = last[MEASURES[setting.recipe.evaluation.metric]].to_numpy()
+            runs.append(
+                {
+                    "label": setting.label,
+                    "seed": spec.recipe.seed,
+                    "tau": result.metrics["kendall_tau"],
+                    "hash": result.hash,
+                    "scores": [float(f"{value:.6g}") for value in scores.tolist()],
+                }
+            )
+    within = space(study.base.space)
+    archs = [within.string(arch) for arch in within.archs(indices[kept]).tolist()]
+    return {"archs": archs, "true": true, "runs": runs, "note": note}

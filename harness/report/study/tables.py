@@ -1,0 +1,122 @@
+"""Tables of a study as CSV, LaTeX and Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from supernet.benchmarks.files import write_text
+from supernet.harness.statistics.seeds import Difference, Mean
+from supernet.harness.study.analysis import COSTS, MEANS, Analysis
+
+LATEX = {character: "\\" + character for character in "%_&#${}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "τ": r"$\tau$", "Δ": r"$\Delta$", "±": r"$\pm$", "≤": r"$\le$",
+    "−": r"$-$", "–": "--",
+}  # fmt: skip
+
+
+def effects(analysis: Analysis) -> pd.DataFrame:
+    """One line per setting: tau and its difference from the base with intervals, the other metrics, stability, cost."""
+    lines = []
+    for row in analysis.rows:
+        line: dict[str, object] = {"heuristic": row.heuristic, "value": row.value, "family": row.family}
+        line["runs"] = sum(state == "done" for state in row.states.values())
+        line |= {"diverged": len(row.diverged), "collapsed": len(row.collapsed)}
+        tau, d = row.tau, row.difference
+        line |= {"tau": tau and tau.value, "tau_low": tau and tau.low, "tau_high": tau and tau.high}
+        line |= {"difference": d and d.value, "difference_low": d and d.low, "difference_high": d and d.high}
+        line |= {"p": d and d.p, "p_dunnett": d and d.p_corrected, "q": d and d.q, "step": row.step}
+        line |= {name: row.means.get(name) for name in MEANS}
+        line |= {"seed_tau": row.seed_tau, "epoch_tau": row.epoch_tau, "epoch_sd": row.epoch_sd}
+        line |= {name: row.costs.get(name) for name in COSTS}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def operations(analysis: Analysis) -> pd.DataFrame:
+    """One line per setting: percentile points by which each operation is over-ranked beyond regression to the mean."""
+    lines = []
+    for row in analysis.rows:
+        line: dict[str, object] = {"heuristic": row.heuristic, "value": row.value}
+        for name, mean in row.excess.items():
+            line |= {name: mean.value, f"{name} low": mean.low, f"{name} high": mean.high}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def runs(analysis: Analysis) -> pd.DataFrame:
+    """One line per run: its state, and its tau where it has one."""
+    lines = [
+        {"heuristic": row.heuristic, "value": row.value, "seed": seed, "state": state, "tau": row.taus.get(seed)}
+        for row in analysis.rows
+        for seed, state in row.states.items()
+    ]
+    return pd.DataFrame(lines)
+
+
+def write_tables(analysis: Analysis, out: Path) -> list[Path]:
+    """Write NAME.csv and NAME.tex for each table."""
+    paths = []
+    for name, frame in (("effects", effects(analysis)), ("operations", operations(analysis)), ("runs", runs(analysis))):
+        # Times differ from machine to machine and from run to run; the other numbers do not.
+        rounded = frame.round(dict.fromkeys(["train_seconds", "score_seconds"], 1))
+        paths += [out / f"{name}.csv", out / f"{name}.tex"]
+        rounded.to_csv(paths[-2], index=False, float_format="%.6g", lineterminator="\n")
+        shown = summary(analysis) if name == "effects" else frame
+        write_text(paths[-1], latex(shown))
+    return paths
+
+
+def summary(analysis: Analysis) -> pd.DataFrame:
+    """The effects as a paper prints them: intervals in brackets, few columns."""
+    lines = []
+    for row in analysis.rows:
+        tau, d = row.tau, row.difference
+        lines.append(
+            {
+                "heuristic": row.heuristic,
+                "value": row.value,
+                "τ [95 %]": _number(tau.value, ".3f") + _ends(tau, ".3f") if tau else _states(row.states),
+                "Δτ [95 %]": _number(d.value, "+.3f") + _ends(d, "+.3f") if d else "",
+                "p (Dunnett)": "" if d is None or d.p_corrected is None else _probability(d.p_corrected),
+                "top 10 %": _number(row.means.get("tau_top_10"), ".3f"),
+                "regret@1": _number(row.means.get("regret@1"), ".2f"),
+                "accuracy": _number(row.means.get("supernet_accuracy"), ".1f"),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _ends(what: Mean | Difference, form: str) -> str:
+    return "" if what.low is None or what.high is None else f" [{what.low:{form}}, {what.high:{form}}]"
+
+
+def _probability(p: float) -> str:
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _states(states: dict[int, str]) -> str:
+    return ", ".join(dict.fromkeys(states.values()))
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def latex(frame: pd.DataFrame) -> str:
+    """A booktabs table; no other package is needed."""
+
+    def cell(value: object) -> str:
+        if value is None or (isinstance(value, float) and value != value):
+            return ""
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+        return "".join(LATEX.get(character, character) for character in text)
+
+    left = [not pd.api.types.is_numeric_dtype(frame[name]) for name in frame]
+    lines = [rf"\begin{{tabular}}{{{''.join('l' if text else 'r' for text in left)}}}", r"\toprule"]
+    lines.append(" & ".join(cell(name) for name in frame) + r" \\")
+    lines.append(r"\midrule")
+    lines += [" & ".join(cell(value) for value in line) + r" \\" for line in frame.itertuples(index=False)]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])

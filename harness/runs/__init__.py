@@ -1,0 +1,1 @@
+"""Runs: what is to be made, where it lies, and who makes it."""

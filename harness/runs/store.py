@@ -1,0 +1,288 @@
+"""The folder of all runs: one directory per run, named by the hash of its spec, which appears whole by one rename.
+
+runs/HASH/            a finished run
+runs/.work/HASH/      an unfinished one, with its checkpoint; only the holder of HASH.lock writes there
+runs/.failed/HASH.json   why the last try failed
+runs/.damaged/        damaged runs, moved there when they were made again
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import replace, write_json
+from supernet.harness.runs.integrity import (
+    ENVIRONMENT,
+    LEDGER,
+    LOG,
+    METRICS,
+    PARTS,
+    RECIPE,
+    SCORES,
+    SPEC,
+    STATUS,
+    SUMS,
+    TRACE,
+    Damaged,
+    digest,
+    is_number,
+    read_json,
+    read_log,
+    verified,
+)
+from supernet.harness.study.spec import Job
+
+__all__ = [
+    "DEFAULT",
+    "ENVIRONMENT",
+    "LEDGER",
+    "LOG",
+    "METRICS",
+    "PARTS",
+    "PROGRESS",
+    "RECIPE",
+    "SCORES",
+    "SPEC",
+    "STATUS",
+    "SUMS",
+    "TRACE",
+    "Damaged",
+    "Held",
+    "Result",
+    "Store",
+    "digest",
+    "read_json",
+]  # fmt: skip
+PROGRESS = "progress.json"
+DEFAULT = Path("results/runs")
+
+
+class Held(Exception):
+    """Another process is making the run."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run."""
+
+    path: Path
+    spec: dict[str, Any]
+    state: str
+    """done or diverged."""
+    problem: str | None
+    metrics: dict[str, Any]
+    ledger: dict[str, float]
+    environment: dict[str, Any]
+
+    @property
+    def hash(self) -> str:
+        return self.path.name
+
+    def scores(self) -> pd.DataFrame:
+        """Columns epoch, index, arch, accuracy, negative_loss, true, params, seconds, images."""
+        return pd.read_parquet(self.path / SCORES)
+
+    def trace(self) -> pd.DataFrame:
+        """Of a search: a row per seed and step, the architecture it would pick and all that it has spent by then."""
+        return pd.read_parquet(self.path / TRACE)
+
+    def log(self) -> list[dict[str, Any]]:
+        """One entry per epoch of training."""
+        return read_log(self.path / LOG)
+
+
+class Store:
+    """The runs under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def prepare(self) -> None:
+        """Make the folders that runs are made in.
+
+        Raises:
+            UserError: they cannot be written to.
+        """
+        try:
+            for folder in (self._work, self._failed):
+                folder.mkdir(parents=True, exist_ok=True)
+            probe = self._work / f".probe-{os.getpid()}"
+            probe.write_bytes(b"")
+            probe.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"The results folder {self.root} cannot be written to: {error.strerror}. Choose another with --results."
+            ) from None
+
+    @property
+    def _work(self) -> Path:
+        return self.root / ".work"
+
+    @property
+    def _failed(self) -> Path:
+        return self.root / ".failed"
+
+    # ---- reading -------------------------------------------------------------------------------------------------
+
+    def __contains__(self, run: str) -> bool:
+        return (self.root / run / SUMS).exists()
+
+    def read(self, run: str) -> Result:
+        """A finished run.
+
+        Raises:
+            KeyError: there is none of this hash.
+            Damaged: its files were altered or are missing.
+        """
+        path = self.root / run
+        if not path.is_dir():
+            raise KeyError(run)
+        contents = verified(path)
+        status = contents[STATUS]
+        return Result(
+            path,
+            contents[SPEC],
+            status["state"],
+            status.get("problem"),
+            contents[METRICS],
+            contents[LEDGER],
+            contents[ENVIRONMENT],
+        )
+
+    def hashes(self) -> list[str]:
+        """All run directories, whole or damaged."""
+        if not self.root.is_dir():
+            return []
+        return sorted(path.name for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+    def results(self) -> tuple[list[Result], list[str]]:
+        """All finished runs, and what is wrong with the others."""
+        found, problems = [], []
+        for run in self.hashes():
+            try:
+                found.append(self.read(run))
+            except Damaged as error:
+                problems.append(str(error))
+            except (KeyError, OSError):  # put aside by another process meanwhile
+                continue
+        return found, problems
+
+    def whole(self, run: str) -> bool:
+        """Whether there is a finished, undamaged run of this hash."""
+        try:
+            self.read(run)
+        except (Damaged, KeyError):
+            return False
+        return True
+
+    def held(self, run: str) -> bool:
+        """Whether a process is making this run."""
+        try:
+            with (self._work / f"{run}.lock").open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def failure(self, run: str) -> str | None:
+        """Why the last try of an unfinished run failed."""
+        try:
+            problem = read_json(self._failed / f"{run}.json").get("problem")
+        except (OSError, ValueError):
+            return None
+        return problem if isinstance(problem, str) else None
+
+    def progress(self, run: str) -> dict[str, Any] | None:
+        """Where a run in progress is: `share` of it that is done, from 0 to 1, and `text`; None if nothing is known."""
+        try:
+            content = read_json(self._work / run / PROGRESS)
+        except (OSError, ValueError):
+            return None
+        share, text = content.get("share"), content.get("text")
+        if not (is_number(share) and 0 <= share <= 1 and isinstance(text, str)):  # type: ignore[operator]
+            return None
+        return {"share": share, "text": text}
+
+    def quiet(self, run: str) -> float | None:
+        """Seconds since a run in progress last told where it is; None if it never did."""
+        try:
+            return max(0.0, time.time() - (self._work / run / PROGRESS).stat().st_mtime)
+        except OSError:
+            return None
+
+    # ---- writing -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def hold(self, spec: Job, patience: float | None = None) -> Iterator[Path]:
+        """The work folder of a run, to which no other process writes meanwhile; waits while one does.
+
+        Args:
+            patience: seconds to wait; without it, for as long as the other process holds the run.
+
+        Raises:
+            Held: it still does after that time.
+        """
+        run = spec.hash
+        self.prepare()
+        with (self._work / f"{run}.lock").open("w") as lock:
+            _lock(lock.fileno(), patience)
+            try:
+                yield self._work / run
+            except Exception:
+                for path in (self._work / run).glob(".*.partial"):  # perhaps what fills a full disk
+                    path.unlink(missing_ok=True)
+                raise
+
+    def set_aside(self, run: str) -> None:
+        """Move a damaged run directory out of the way, keeping it."""
+        aside = self.root / ".damaged"
+        aside.mkdir(exist_ok=True)
+        (self.root / run).replace(aside / f"{run}-{time.time_ns()}")
+
+    def publish(self, run: str) -> None:
+        """Give a work folder its final name, with checksums of the parts of the run; then drop what else is there."""
+        folder, final = self._work / run, self.root / run
+        sums = {path.name: digest(path) for path in sorted(folder.iterdir()) if path.name in PARTS}
+        write_json(folder / SUMS, sums)
+        replace(folder, final)
+        self.tidy(run)
+
+    def tidy(self, run: str) -> None:
+        """Drop what a finished run has no use for any more, as far as that is possible."""
+        with suppress(OSError):
+            (self._failed / f"{run}.json").unlink(missing_ok=True)
+            for path in (self.root / run).iterdir():
+                if path.name not in {*PARTS, SUMS}:
+                    path.unlink(missing_ok=True)
+
+    def fail(self, run: str, problem: str, trace: str = "") -> None:
+        """Note why a try failed; what the run has done so far stays."""
+        self._failed.mkdir(parents=True, exist_ok=True)
+        write_json(self._failed / f"{run}.json", {"problem": problem, "trace": trace})
+
+
+def _lock(descriptor: int, patience: float | None) -> None:
+    if patience is None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise Held from None
+            time.sleep(min(0.1, patience))

@@ -1,0 +1,1 @@
+"""What gives architectures scores."""

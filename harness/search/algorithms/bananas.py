@@ -1,0 +1,101 @@
+"""BANANAS: an ensemble of networks on path encodings proposes mutations of the best."""
+
+from __future__ import annotations
+
+from random import Random
+
+from supernet.benchmarks.spaces import Arch
+from supernet.harness.search.algorithms.ask import Query
+from supernet.harness.search.algorithms.moves import Moves
+from supernet.harness.search.algorithms.predictor import Ensemble, path_code
+
+TRUNCATION = {"nb201": 30, "nb1shot1": 40}
+"""Family of spaces -> how many paths are kept where nobody says: up to two operations, and up to three."""
+
+
+class BANANAS:
+    """Rounds of queries of mutated best architectures, chosen by independent Thompson sampling from an ensemble of
+    networks on truncated path encodings (White et al., AAAI 2021).
+
+    Nothing is asked twice. Defaults are those of naszilla/naszilla (`nas_algorithms.py`, `nas_benchmarks.py`,
+    `params.py`): 10 random architectures, rounds of 10 out of 100 candidates; an expected number of changes of
+    decisions / (decisions - 2) in each; 30 paths on NAS-Bench-201, 40 of those of NAS-Bench-101.
+
+    Args:
+        paths: how many paths the networks are shown, the shortest first; the default of the space without.
+    """
+
+    def __init__(
+        self,
+        moves: Moves,
+        top: int,
+        rng: Random,
+        paths: int | None = None,
+        initial: int = 10,
+        batch: int = 10,
+        candidates: int = 100,
+        ensemble: Ensemble = Ensemble(),  # noqa: B008  frozen
+    ) -> None:
+        import torch  # takes seconds, which a list of the algorithms need not wait for
+
+        self._moves, self._top, self._rng = moves, top, rng
+        self._initial, self._batch, self._candidates = initial, batch, candidates
+        self._paths = paths or TRUNCATION[moves.space.name.partition("-")[0]]
+        self._ensemble = ensemble
+        self._generator = torch.Generator().manual_seed(rng.getrandbits(63))
+        self._seen: dict[Arch, float] = {}
+        self._queue: list[Arch] = []
+
+    def ask(self) -> Query:
+        if not self._queue:
+            self._queue = self._round() if self._seen else self._beginning()
+        return Query(self._queue.pop(0), self._top)
+
+    def tell(self, query: Query, value: float) -> None:
+        self._seen[query.arch] = value
+
+    def _beginning(self) -> list[Arch]:
+        drawn: dict[Arch, None] = {}
+        while len(drawn) < min(self._initial, len(self._moves.space)):
+            drawn[self._moves.random(self._rng)] = None
+        return list(drawn)
+
+    def _round(self) -> list[Arch]:
+        """What the networks, each candidate judged by a draw of its own, hold for the best."""
+        candidates = self._mutations() or self._left_over()
+        known = path_code(self._moves.space, list(self._seen), self._paths)
+        others = path_code(self._moves.space, candidates, self._paths)
+        says = self._ensemble.predict(known, list(self._seen.values()), others, self._generator)
+        draws = [
+            self._rng.gauss(mean, spread)
+            for mean, spread in zip(says.mean(axis=0).tolist(), says.std(axis=0).tolist(), strict=True)
+        ]
+        order = sorted(range(len(candidates)), key=draws.__getitem__, reverse=True)
+        return [candidates[place] for place in order[: self._batch]]
+
+    def _mutations(self) -> list[Arch]:
+        """Distinct unseen mutations of the best seen, of the next best where those are too few, and so on."""
+        found: dict[Arch, None] = {}
+        for parent in sorted(self._seen, key=self._seen.__getitem__, reverse=True):
+            for _ in range(self._candidates):
+                child = self._mutated(parent)
+                if child not in self._seen:
+                    found[child] = None
+                if len(found) == self._candidates:
+                    return list(found)
+        return list(found)
+
+    def _mutated(self, arch: Arch) -> Arch:
+        """The architecture with each decision, at the published probability, moved to another option."""
+        probability = 1 / (len(arch) - 2)
+        child = list(arch)
+        for place, k in enumerate(self._moves.options):
+            if self._rng.random() < probability:
+                option = int(self._rng.random() * (k - 1))
+                child[place] = option + (option >= arch[place])
+        return tuple(child)
+
+    def _left_over(self) -> list[Arch]:
+        """What mutation no longer finds near the end of a space; the best again after it."""
+        unseen = [arch for arch in map(tuple, self._moves.space.archs().tolist()) if arch not in self._seen]
+        return unseen[: self._candidates] or [max(self._seen, key=self._seen.__getitem__)]

@@ -1,0 +1,96 @@
+"""Random search, regularised evolution and local search."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from random import Random
+
+from supernet.benchmarks.spaces import Arch
+from supernet.harness.search.algorithms.ask import Query
+from supernet.harness.search.algorithms.moves import Moves
+
+
+class RandomSearch:
+    """Every architecture drawn on its own (Bergstra and Bengio, JMLR 2012; Li and Talwalkar, UAI 2019).
+
+    Args:
+        among: draw uniformly from these; from the whole space without.
+    """
+
+    def __init__(self, moves: Moves, top: int, rng: Random, among: Sequence[Arch] = ()) -> None:
+        self._moves, self._top, self._rng, self._among = moves, top, rng, among
+
+    def ask(self) -> Query:
+        arch = self._rng.choice(self._among) if self._among else self._moves.random(self._rng)
+        return Query(arch, self._top)
+
+    def tell(self, query: Query, value: float) -> None:
+        """Nothing is learned."""
+
+
+class RegularisedEvolution:
+    """Mutates the best of a random sample of the population, from which the oldest leaves (Real et al., AAAI 2019).
+
+    Population 10 and sample 3 are those of NAS-Bench-201's experiments (R_EA.py of D-X-Y/AutoDL-Projects).
+    """
+
+    def __init__(self, moves: Moves, top: int, rng: Random, population: int = 10, sample: int = 3) -> None:
+        self._moves, self._top, self._rng, self._sample = moves, top, rng, sample
+        self._population: deque[tuple[float, Arch]] = deque(maxlen=population)
+
+    def ask(self) -> Query:
+        population = self._population
+        if len(population) < (population.maxlen or 0):
+            return Query(self._moves.random(self._rng), self._top)
+        # With replacement, as the experiments draw it.
+        candidates = [population[int(self._rng.random() * len(population))] for _ in range(self._sample)]
+        parent = max(candidates, key=lambda member: member[0])[1]
+        return Query(self._moves.mutated(parent, self._rng), self._top)
+
+    def tell(self, query: Query, value: float) -> None:
+        self._population.append((value, query.arch))
+
+
+class LocalSearch:
+    """Moves to the best of all neighbours until none is better, then starts anew (White et al., UAI 2021).
+
+    What was seen before is remembered and not asked again.
+    """
+
+    def __init__(self, moves: Moves, top: int, rng: Random) -> None:
+        self._moves, self._top, self._rng = moves, top, rng
+        self._seen: dict[Arch, float] = {}
+        self._centre: Arch | None = None
+        self._around: list[Arch] = []
+
+    def ask(self) -> Query:
+        while True:
+            while self._around:
+                arch = self._around.pop()
+                if arch not in self._seen:
+                    return Query(arch, self._top)
+            if self._centre is not None and self._centre in self._seen and self._step():
+                continue
+            if len(self._seen) >= len(self._moves.space):
+                return Query(self._centre or self._moves.random(self._rng), self._top)
+            self._centre = self._moves.random(self._rng)
+            self._around = [self._centre]
+
+    def _step(self) -> bool:
+        """Look at the neighbours of the centre, or move to the best of them; whether there was something to do."""
+        assert self._centre is not None
+        neighbours = self._moves.neighbours(self._centre)
+        if any(arch not in self._seen for arch in neighbours):
+            self._rng.shuffle(neighbours)
+            self._around = neighbours
+            return True
+        best = max(neighbours, key=self._seen.__getitem__)
+        if self._seen[best] <= self._seen[self._centre]:
+            self._centre = None
+            return False
+        self._centre = best
+        return True
+
+    def tell(self, query: Query, value: float) -> None:
+        self._seen[query.arch] = value

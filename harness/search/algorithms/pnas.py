@@ -1,0 +1,127 @@
+"""PNAS: from simple cells to complex ones, led by an ensemble of networks."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import NB201
+from supernet.benchmarks.spaces.nb201 import EDGES, NONE
+from supernet.harness.search.algorithms.ask import Query
+from supernet.harness.search.algorithms.moves import Moves
+from supernet.harness.search.algorithms.predictor import Ensemble, path_code
+
+LEVELS = len(EDGES)
+
+
+class Growth:
+    """How cells of NAS-Bench-201 without idle operations grow out of one another.
+
+    An idle operation, to which nothing comes or from which nothing leads on, does nothing, so a cell has one
+    operation more than another only where all of its operations lie on ways from input to output. What a cell grew
+    out of is the largest that remains where one of its operations, and whatever is idle then, is taken away: it has
+    one operation less, or as many as a way of its own takes.
+    """
+
+    def __init__(self, within: NB201) -> None:
+        archs, live = within.archs(), within.live_edges
+        without_idle = within.indices(np.where(live, archs, NONE))
+        nothing = within.index((NONE,) * LEVELS)
+        self.sizes: NDArray[np.int64] = live.sum(axis=1)
+        """Operations that are not idle: (15625,)."""
+        cells = np.flatnonzero((without_idle == np.arange(len(within))) & (self.sizes > 0))
+        self.levels = [cells[self.sizes[cells] == size] for size in range(1, LEVELS + 1)]
+        """Indices of the cells of one operation, of two, and so on."""
+        taken = np.repeat(archs[:, None], LEVELS, axis=1)
+        taken[:, range(LEVELS), range(LEVELS)] = NONE
+        rests = without_idle[within.indices(taken.reshape(-1, LEVELS))].reshape(-1, LEVELS)
+        rests = np.where(archs == NONE, nothing, rests)
+        largest = self.sizes[rests].max(axis=1, keepdims=True)
+        self.parents: NDArray[np.int64] = np.where(self.sizes[rests] == largest, rests, nothing)
+        """Indices of what each cell grew out of, one per operation: (15625, 6); the empty cell where that is not."""
+        self.first: NDArray[np.bool_] = largest[:, 0] == 0
+        """Whether nothing connected remains without any one of the operations: (15625,)."""
+
+    def children(self, level: int, of: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Indices of the cells of a level (from 0) that grow out of these, and of those that grow out of none."""
+        cells = self.levels[level]
+        return cells[self.first[cells] | np.isin(self.parents[cells], of).any(axis=1)]
+
+
+@lru_cache(maxsize=1)
+def _growth(within: NB201) -> Growth:
+    return Growth(within)
+
+
+class PNAS:
+    """All cells of one operation, then of each number of operations those that an ensemble of networks predicts to be
+    the best among the children of the best before (Liu et al., ECCV 2018).
+
+    The paper's cells grow block by block. Those of NAS-Bench-201 have six edges, always: here they grow in operations
+    other than none (see `Growth`), from one to six, none filling the rest. The beam is 20 where the paper's is 256, of
+    a space of which 256 is a large part. After the last level it goes on there, predicting anew after every beam, then
+    with the rest of the space. The ensemble of BANANAS, shown all paths, takes the place of the paper's ensemble of
+    recurrent networks: shown the operations alone it finds worse cells.
+
+    Raises:
+        UserError: another space, where every node has an operation and nothing stands for none.
+    """
+
+    def __init__(
+        self,
+        moves: Moves,
+        top: int,
+        rng: Random,
+        beam: int = 20,
+        ensemble: Ensemble = Ensemble(),  # noqa: B008  frozen
+    ) -> None:
+        if not isinstance(moves.space, NB201):
+            raise UserError(
+                f"PNAS is for nb201 here: it grows cells from one operation to six, and {moves.space.name} has no "
+                "operation that stands for none."
+            )
+        self._space, self._growth = moves.space, _growth(moves.space)
+        self._moves, self._top, self._beam, self._ensemble = moves, top, beam, ensemble
+        import torch  # takes seconds, which a list of the algorithms need not wait for
+
+        self._generator = torch.Generator().manual_seed(rng.getrandbits(63))
+        self._seen: dict[int, float] = {}
+        self._level = 0
+        self._queue: list[int] = self._growth.levels[0].tolist()
+        rng.shuffle(self._queue)
+
+    def ask(self) -> Query:
+        if not self._queue:
+            self._queue = self._best(self._pool())
+        return Query(self._space.arch(self._queue.pop(0)), self._top)
+
+    def tell(self, query: Query, value: float) -> None:
+        self._seen[self._moves.index(query.arch)] = value
+
+    def _pool(self) -> NDArray[np.int64]:
+        """Indices of what may be asked next."""
+        seen = np.array(list(self._seen))
+        if self._level < LEVELS - 1:
+            self._level += 1
+            by_value = seen[np.argsort([-value for value in self._seen.values()], kind="stable")]
+            sizes = self._growth.sizes[by_value]
+            beams = [by_value[sizes == size][: self._beam] for size in range(1, LEVELS + 1)]
+            return self._growth.children(self._level, np.concatenate(beams))
+        for pool in (self._growth.levels[-1], np.arange(len(self._space))):
+            left = np.setdiff1d(pool, seen)
+            if len(left):
+                return left
+        # Everything was asked: the best once more.
+        return seen[[int(np.argmax(list(self._seen.values())))]]
+
+    def _best(self, pool: NDArray[np.int64]) -> list[int]:
+        """The beam: what the networks together hold for the best of the pool."""
+        known = path_code(self._space, self._space.archs(list(self._seen)))
+        others = path_code(self._space, self._space.archs(pool))
+        says = self._ensemble.predict(known, list(self._seen.values()), others, self._generator).mean(axis=0)
+        best: list[int] = pool[np.argsort(-says, kind="stable")[: self._beam]].tolist()
+        return best

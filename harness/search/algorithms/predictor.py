@@ -1,0 +1,133 @@
+"""An ensemble of small networks that predict accuracies, and the encoding of architectures that it is shown."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from supernet.benchmarks.spaces import NB201, SearchSpace
+from supernet.benchmarks.spaces.nb201 import OPS
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+ROUTES = ((3,), (0, 4), (1, 5), (0, 2, 5))
+"""Decisions of NAS-Bench-201 along each way from input to output."""
+
+
+def path_code(within: SearchSpace, archs: ArrayLike, kept: int | None = None) -> NDArray[np.float32]:
+    """Indicators of all possible paths from input to output, or the first of them, the shortest: (n, paths).
+
+    A path is the sequence of its operations. On NAS-Bench-201 there are 5 + 25 + 125, as none counts as an operation
+    there (`cell_201.py` of naszilla/naszilla; `NB201.paths` leaves such paths out). On the spaces of
+    NAS-Bench-1Shot1 there are the 1 + 3 + … + 3^5 of NAS-Bench-101.
+    """
+    if not isinstance(within, NB201):
+        return within.paths(archs)[:, :kept]
+    table = np.atleast_2d(np.asarray(archs, dtype=np.int64))
+    code = np.zeros((len(table), sum(len(OPS) ** length for length in (1, 2, 3))), dtype=np.float32)
+    for route in ROUTES:
+        start = sum(len(OPS) ** length for length in range(1, len(route)))
+        number = table[:, route] @ (len(OPS) ** np.arange(len(route))[::-1])
+        code[np.arange(len(table)), start + number] = 1
+    return code[:, :kept]
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Fully connected networks of equal sizes, held and computed as one batch of matrices."""
+
+    numbers: Tensor
+    """All weights and biases in one row, and so their gradients: an optimiser is faster with one array than many."""
+    weights: list[Tensor]
+    """Of each layer, views of the numbers: (networks, inputs, outputs)."""
+    biases: list[Tensor]
+    """Of each layer, views of the numbers: (networks, 1, outputs)."""
+
+    @classmethod
+    def drawn(cls, count: int, sizes: list[int], generator: torch.Generator) -> Networks:
+        """Uniform weights of Glorot and Bengio (AISTATS 2010), biases zero.
+
+        Args:
+            sizes: numbers of inputs, of units of each hidden layer, of outputs.
+        """
+        import torch  # here, not above: it takes seconds, which a list of the algorithms need not wait for
+
+        shapes = [shape for i, o in pairwise(sizes) for shape in ((count, i, o), (count, 1, o))]
+        lengths = [math.prod(shape) for shape in shapes]
+        numbers = torch.zeros(sum(lengths))
+        numbers.grad = torch.zeros_like(numbers)
+        views = [part.view(shape) for part, shape in zip(numbers.split(lengths), shapes, strict=True)]
+        for weight in views[::2]:
+            bound = math.sqrt(6 / (weight.shape[1] + weight.shape[2]))
+            weight.uniform_(-bound, bound, generator=generator)
+        for view, gradient in zip(views, numbers.grad.split(lengths), strict=True):
+            view.requires_grad_().grad = gradient.view(view.shape)
+        return cls(numbers, views[::2], views[1::2])
+
+    def __call__(self, codes: Tensor) -> Tensor:
+        """From what each network is shown, (networks, n, inputs), to the one number it says of each: (networks, n)."""
+        import torch
+
+        *hidden, last = zip(self.weights, self.biases, strict=True)
+        for weight, bias in hidden:
+            codes = torch.baddbmm(bias, codes, weight).relu_()
+        weight, bias = last
+        return torch.baddbmm(bias, codes, weight).squeeze(2)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """How networks are made and fitted to what a search has seen, each from its own beginning.
+
+    They learn the error, 100 - accuracy, whose scale suits weights near zero, under the mean absolute error, with
+    Adam in mini-batches that every network draws on its own. Sizes and rates are those of BANANAS for all spaces
+    (`meta_neuralnet_params` and `meta_neural_net.py` of naszilla/naszilla).
+    """
+
+    networks: int = 5
+    layers: int = 10
+    width: int = 20
+    epochs: int = 150
+    rate: float = 0.01
+    batch: int = 32
+    betas: tuple[float, float] = (0.9, 0.99)
+
+    def predict(
+        self, codes: NDArray[np.float32], values: list[float], others: NDArray[np.float32], generator: torch.Generator
+    ) -> NDArray[np.float32]:
+        """What each network, fitted to some accuracies, says of other architectures: (networks, others), percent.
+
+        Args:
+            codes: of the architectures whose accuracies are known: (n, inputs).
+            values: their accuracies, percent: n of them.
+            others: codes of those to be predicted: (others, inputs).
+            generator: all that is drawn, is drawn from it.
+        """
+        import torch
+
+        networks = Networks.drawn(self.networks, [codes.shape[1], *[self.width] * self.layers, 1], generator)
+        self.fit(networks, torch.from_numpy(codes), 100 - torch.tensor(values), generator)
+        with torch.no_grad():
+            error = networks(torch.from_numpy(others).expand(self.networks, -1, -1))
+        return (100 - error).numpy()
+
+    def fit(self, networks: Networks, codes: Tensor, targets: Tensor, generator: torch.Generator) -> None:
+        """Train all networks at once on codes (n, inputs) and targets (n,)."""
+        import torch
+
+        adam = torch.optim.Adam([networks.numbers], lr=self.rate, betas=self.betas, fused=True)
+        for _ in range(self.epochs):
+            order = torch.rand(self.networks, len(codes), generator=generator).argsort(dim=1)
+            for rows in order.split(self.batch, dim=1):
+                # The sum of the networks' losses, so that none feels how many the others are.
+                loss = (networks(codes[rows]) - targets[rows]).abs().mean(dim=1).sum()
+                adam.zero_grad(set_to_none=False)
+                loss.backward()
+                adam.step()

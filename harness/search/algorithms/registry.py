@@ -1,0 +1,359 @@
+"""The search algorithms by name: those that query a benchmark, and those that share weights.
+
+`register` adds an algorithm that queries, `register_sharing` one that trains a super-net: in a script, or in a file
+that `supernet search --plugin FILE` imports.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, MappingProxyType
+from typing import Protocol
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.wording import listed, nearest, quoted
+from supernet.harness.search.algorithms.ask import Maker
+from supernet.harness.search.algorithms.bananas import BANANAS
+from supernet.harness.search.algorithms.code import digest
+from supernet.harness.search.algorithms.evolution import LocalSearch, RandomSearch, RegularisedEvolution
+from supernet.harness.search.algorithms.multifidelity import BOHB, Hyperband, successive_halving
+from supernet.harness.search.algorithms.pnas import PNAS
+from supernet.harness.search.algorithms.reinforce import Reinforce
+from supernet.harness.search.algorithms.tpe import TPE
+from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest, Picker
+from supernet.heuristics.recipe import Recipe, RecipeError
+
+
+@dataclass(frozen=True)
+class QueryAlgorithm:
+    """An algorithm that looks architectures up in a benchmark."""
+
+    title: str
+    source: str
+    make: Maker
+    fidelities: bool = False
+    """Whether it uses the cheaper fidelities, too."""
+    code: str = ""
+    """What tells results of this code from those of other code of the same name; part of the names of its runs."""
+
+
+@dataclass(frozen=True)
+class SharingAlgorithm:
+    """An algorithm that trains a super-net and picks an architecture with its weights."""
+
+    title: str
+    source: str
+    changes: tuple[str, ...]
+    """Of the base recipe."""
+    pick: Picker
+    code: str = ""
+    """As of `QueryAlgorithm`."""
+
+
+Algorithm = QueryAlgorithm | SharingAlgorithm
+
+
+_LEARNED, _SOFTMAX, _SIMPLEX = "sampling.law=distribution", "distribution.model=softmax", "distribution.model=simplex"
+_DARTS = (_LEARNED, _SOFTMAX)
+_GATES = ("distribution.route=gate",)
+_PARTIAL = ("network.partial_channels=4", "distribution.edge_weights=true", "distribution.learning_rate=6e-4")
+_ERM = ("distribution.data=train",)
+# Rate and absence of `none` as in liamcli/gaea_release, its NAS-Bench-201 configuration.
+_GAEA = (_LEARNED, _SIMPLEX, "distribution.learning_rate=0.1")
+_WITHOUT_NONE = ("sampling.with_none=false",)
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "random": QueryAlgorithm("Random search", "Li and Talwalkar, UAI 2019", RandomSearch),
+    "rea": QueryAlgorithm("Regularised evolution", "Real et al., AAAI 2019", RegularisedEvolution),
+    "local": QueryAlgorithm("Local search", "White et al., UAI 2021", LocalSearch),
+    "reinforce": QueryAlgorithm("REINFORCE", "Williams, 1992", Reinforce),
+    "tpe": QueryAlgorithm("TPE", "Bergstra et al., NeurIPS 2011", TPE),
+    "bananas": QueryAlgorithm("BANANAS", "White et al., AAAI 2021", BANANAS),
+    "pnas": QueryAlgorithm("PNAS", "Liu et al., ECCV 2018", PNAS),
+    "halving": QueryAlgorithm("Successive halving", "Jamieson and Talwalkar, AISTATS 2016", successive_halving, True),
+    "hyperband": QueryAlgorithm("Hyperband", "Li et al., JMLR 2018", Hyperband, True),
+    "bohb": QueryAlgorithm("BOHB", "Falkner et al., ICML 2018", BOHB, True, code="2"),
+    "rs-ws": SharingAlgorithm("Random search, shared weights", "Li and Talwalkar, UAI 2019", (), BestRandom()),
+    "spos": SharingAlgorithm("SPOS", "Guo et al., ECCV 2020", (), Evolved()),
+    "fairnas": SharingAlgorithm("FairNAS", "Chu et al., ICCV 2021", ("sampling.law=fair",), Evolved()),
+    "enas": SharingAlgorithm(
+        "ENAS",
+        "Pham et al., ICML 2018",
+        (
+            _LEARNED, "distribution.model=controller", "distribution.step=reinforce", "distribution.learning_rate=1e-3",
+            "distribution.beta1=0", "distribution.epsilon=1e-3", "distribution.entropy=1e-4",
+            "distribution.samples=10", "distribution.updates=10",
+        ),
+        BestDrawn(),
+    ),
+    "darts": SharingAlgorithm("DARTS, first order", "Liu et al., ICLR 2019", _DARTS, Likeliest()),
+    "darts-2": SharingAlgorithm(
+        "DARTS, second order", "Liu et al., ICLR 2019", (*_DARTS, "distribution.step=second-order"), Likeliest()
+    ),
+    "gdas": SharingAlgorithm("GDAS", "Dong and Yang, CVPR 2019", (*_DARTS, *_GATES), Likeliest()),
+    "pc-darts": SharingAlgorithm("PC-DARTS", "Xu et al., ICLR 2020", (*_DARTS, *_PARTIAL), Likeliest()),
+    "setn": SharingAlgorithm("SETN", "Dong and Yang, ICCV 2019", ("sampling.law=uniform", _SOFTMAX), BestDrawn()),
+    "sdarts-rs": SharingAlgorithm(
+        "SmoothDARTS, random", "Chen and Hsieh, ICML 2020", (*_DARTS, "distribution.perturbation=random"), Likeliest()
+    ),
+    "sdarts-adv": SharingAlgorithm(
+        "SmoothDARTS, adversarial",
+        "Chen and Hsieh, ICML 2020",
+        (*_DARTS, "distribution.perturbation=adversarial"),
+        Likeliest(),
+    ),
+    "parsec": SharingAlgorithm(
+        "PARSEC",
+        "Casale et al., 2019",
+        # The paper's number of samples and learning rate are not known to us.
+        (*_DARTS, "distribution.step=importance", "distribution.samples=8", "distribution.learning_rate=0.01"),
+        Likeliest(),
+        code="2",
+    ),
+    "drnas": SharingAlgorithm(
+        "DrNAS, without pruning", "Chen et al., ICLR 2021", (_LEARNED, "distribution.model=dirichlet"), Likeliest()
+    ),
+    "gaea-darts": SharingAlgorithm(
+        "GAEA DARTS, bilevel", "Li et al., ICLR 2021", (*_GAEA, *_WITHOUT_NONE), Likeliest()
+    ),
+    "gaea-darts-erm": SharingAlgorithm(
+        "GAEA DARTS, single-level", "Li et al., ICLR 2021", (*_GAEA, *_WITHOUT_NONE, *_ERM), Likeliest()
+    ),
+    "darts-erm": SharingAlgorithm("DARTS, single-level", "Liu et al., ICLR 2019", (*_DARTS, *_ERM), Likeliest()),
+    "gaea-pc-darts": SharingAlgorithm(
+        "GAEA PC-DARTS, bilevel", "Li et al., ICLR 2021", (*_PARTIAL[:2], *_GAEA), Likeliest()
+    ),
+    "gaea-pc-darts-erm": SharingAlgorithm(
+        "GAEA PC-DARTS, single-level", "Li et al., ICLR 2021", (*_PARTIAL[:2], *_GAEA, *_ERM), Likeliest()
+    ),
+    "gaea-gdas": SharingAlgorithm(
+        "GAEA GDAS, bilevel",
+        "Li et al., ICLR 2021",
+        (*_GAEA, *_GATES, *_WITHOUT_NONE, "distribution.learning_rate=0.01", "distribution.entropy=0.01"),
+        Likeliest(),
+    ),
+    "gaea-gdas-erm": SharingAlgorithm(
+        "GAEA GDAS, single-level",
+        "Li et al., ICLR 2021",
+        (*_GAEA, *_GATES, *_WITHOUT_NONE, *_ERM, "distribution.learning_rate=0.01", "distribution.entropy=0.01"),
+        Likeliest(),
+    ),
+}  # fmt: skip
+"""Name -> algorithm. Hyper-parameters not given here are defaults of the recipe or of the class."""
+
+
+SHIPPED = MappingProxyType(dict(ALGORITHMS))
+"""Those that belong to the project."""
+_NAME = re.compile(r"[^\s,\x00-\x1f\x7f]{1,60}")
+
+
+@dataclass(frozen=True)
+class _Registration:
+    """An algorithm that was added, and by whom."""
+
+    algorithm: Algorithm
+    file: str
+    """Of the caller; empty where the caller is no file."""
+    plugin: str | None
+    """Digest of the plug-in that was being imported."""
+
+
+_added: dict[str, _Registration] = {}
+"""Name -> what is registered now."""
+_of_plugins: dict[str, dict[str, _Registration]] = {}
+"""Digest of a plug-in -> what it registered, for the next time that it is used in this process."""
+_written: dict[str, tuple[Algorithm, str]] = {}
+"""Name -> an algorithm that was written into the table without `register`, and its code."""
+_importing: list[str] = []
+"""Digest of the plug-in that is being imported, if any."""
+
+
+def register(name: str, make: Maker, *, title: str | None = None, source: str = "", fidelities: bool = False) -> None:
+    """Add an algorithm that looks architectures up in a benchmark, so that comparisons can name it.
+
+    Its results are stored under a digest of the code that defines it (see `harness.search.algorithms.code`): changed
+    code never gets the results of other code.
+
+    Args:
+        name: without spaces and commas.
+        make: from moves, the number of the top fidelity and random numbers to an object with `ask` and `tell`.
+        title: as reports print it; the name without.
+        source: where it was published.
+        fidelities: whether it asks for the cheaper fidelities, too.
+
+    Raises:
+        UserError: the name belongs to another algorithm or has characters that a name cannot have, or `make` cannot be
+            called.
+    """
+    if not callable(make):
+        raise UserError(
+            f"The search algorithm {quoted(name)} has to be made by a class or function, not {quoted(make)}."
+        )
+    frame = sys._getframe(1)
+    code = digest(make, _files(frame))
+    _add(name, QueryAlgorithm(title or name, source, make, fidelities, code), frame)
+
+
+def register_sharing(
+    name: str, changes: Sequence[str], pick: Picker, *, title: str | None = None, source: str = ""
+) -> None:
+    """Add an algorithm that trains a super-net and picks an architecture, so that comparisons can name it.
+
+    Args:
+        name: without spaces and commas.
+        changes: of the base recipe, such as `sampling.law=fair`.
+        pick: from a trained super-net and random numbers to a `harness.search.picks.Pick`.
+        title: as reports print it; the name without.
+        source: where it was published.
+
+    Raises:
+        UserError: as `register`.
+    """
+    if not callable(pick):
+        raise UserError(f"The picker of the search algorithm {quoted(name)} cannot be called: {quoted(pick)}.")
+    frame = sys._getframe(1)
+    code = digest([tuple(changes), pick], _files(frame))
+    _add(name, SharingAlgorithm(title or name, source, tuple(changes), pick, code), frame)
+
+
+def forget(name: str) -> None:
+    """Remove an algorithm that was registered; shipped ones stay."""
+    if _added.pop(name, None):
+        ALGORITHMS.pop(name, None)
+
+
+def code_of(name: str) -> str:
+    """What tells the results of an algorithm's present code from others': empty for most shipped ones.
+
+    Raises:
+        UserError: there is no algorithm of this name.
+    """
+    algorithm = ALGORITHMS.get(name)
+    if algorithm is None:
+        raise UserError(f"There is no search algorithm {quoted(name)}{_perhaps(name)}")
+    if name in SHIPPED and algorithm == SHIPPED[name]:
+        return algorithm.code
+    if name in _added and algorithm is _added[name].algorithm:
+        return algorithm.code
+    if name not in _written or _written[name][0] is not algorithm:
+        definition = algorithm.make if isinstance(algorithm, QueryAlgorithm) else [algorithm.changes, algorithm.pick]
+        _written[name] = algorithm, digest(definition)
+    return _written[name][1]
+
+
+class Importable(Protocol):
+    """A file of the user's that registers algorithms when it is imported."""
+
+    @property
+    def sha256(self) -> str: ...
+
+    def load(self) -> None: ...
+
+
+def use(plugins: Sequence[Importable]) -> None:
+    """Import plug-ins. Of all algorithms that plug-ins have registered, those of these are known afterwards.
+
+    Raises:
+        UserError: one cannot be imported, or registers a name that is taken.
+    """
+    wanted = {plugin.sha256 for plugin in plugins}
+    for name in [name for name, known in _added.items() if known.plugin is not None and known.plugin not in wanted]:
+        forget(name)
+    for plugin in plugins:
+        with _import_of(plugin.sha256):
+            plugin.load()
+        for name, registration in _of_plugins.get(plugin.sha256, {}).items():
+            _check_free(name, registration.file)
+            _added[name] = registration
+            ALGORITHMS[name] = registration.algorithm
+
+
+@contextmanager
+def _import_of(plugin: str) -> Iterator[None]:
+    """While it lasts, what is registered belongs to this plug-in; nothing stays where the import fails."""
+    _importing.append(plugin)
+    try:
+        yield
+    except BaseException:
+        for name in _of_plugins.pop(plugin, {}):
+            forget(name)
+        raise
+    finally:
+        _importing.pop()
+
+
+def known_elsewhere(name: str) -> bool:
+    """Whether other processes can be told of this algorithm: it ships, or a plug-in registered it."""
+    return name in SHIPPED or (name in _added and _added[name].plugin is not None)
+
+
+def _perhaps(name: str) -> str:
+    near = nearest(name, ALGORITHMS)
+    return f"; did you mean {near}?" if near else "."
+
+
+def _files(frame: FrameType) -> list[Path]:
+    file = frame.f_globals.get("__file__")
+    return [Path(file)] if file else []
+
+
+def _add(name: str, algorithm: Algorithm, frame: FrameType) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UserError(
+            f"{quoted(name)} cannot name a search algorithm: a name has 1 to 60 characters without spaces and commas."
+        )
+    file = str(frame.f_globals.get("__file__") or "")
+    _check_free(name, file)
+    registration = _Registration(algorithm, file, _importing[-1] if _importing else None)
+    _added[name] = registration
+    ALGORITHMS[name] = algorithm
+    if registration.plugin is not None:
+        _of_plugins.setdefault(registration.plugin, {})[name] = registration
+
+
+def _check_free(name: str, file: str) -> None:
+    """A file may register its own algorithm anew, which is then other code; nobody may take another's name."""
+    known = _added.get(name)
+    if name in ALGORITHMS and (name in SHIPPED or known is None or known.file != file):
+        where = "the project" if name in SHIPPED else (known and known.file) or "this session"
+        raise UserError(f"The search algorithm {quoted(name)} is registered already, by {where}. Choose another name.")
+
+
+def named(names: str) -> list[str]:
+    """The algorithms of a list with commas.
+
+    Raises:
+        UserError: one of them is not known.
+    """
+    chosen = [name for name in (part.strip() for part in names.split(",")) if name]
+    for name in chosen:
+        if name not in ALGORITHMS:
+            raise UserError(
+                f"There is no search algorithm {quoted(name)}{_perhaps(name)} There are: {listed(ALGORITHMS, 40)}."
+            )
+    if not chosen:
+        raise UserError(
+            f"Name at least one search algorithm, such as {listed(list(ALGORITHMS)[:3])}; --list shows all."
+        )
+    return list(dict.fromkeys(chosen))
+
+
+def recipe_for(algorithm: str, base: Recipe, within: SearchSpace) -> Recipe:
+    """The base recipe as the algorithm has it.
+
+    Raises:
+        RecipeError: it does not apply to the space, or not to this base.
+    """
+    sharing = ALGORITHMS[algorithm]
+    assert isinstance(sharing, SharingAlgorithm)
+    changes = [change for change in sharing.changes if within.name == "nb201" or change not in _WITHOUT_NONE]
+    try:
+        return base.override(changes)
+    except RecipeError as problem:
+        raise RecipeError(f"{algorithm} on {within.name}: {problem}") from None

@@ -1,0 +1,125 @@
+"""One search run from its spec to its directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.table import GroundTruth
+from supernet.harness.runs import store as files
+from supernet.harness.search.algorithms.ask import Maker, search
+from supernet.harness.search.algorithms.evolution import RandomSearch
+from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm
+from supernet.harness.search.ledger import KINDS, Ledger
+from supernet.harness.search.objective import Objective, objective
+from supernet.harness.search.sharing import share_weights
+from supernet.harness.search.spec import SearchSpec
+from supernet.harness.study.make import commit, throttled
+from supernet.harness.training import folder as run_folder
+from supernet.harness.training import loop as train
+
+Report = Callable[[float, str], None]
+
+
+def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
+    """Search in the work folder, for `execute`; the state: done or diverged.
+
+    Raises:
+        UserError: the algorithm is not known here, or its code is not that of the spec.
+    """
+    if spec.present_code() != spec.code:
+        raise UserError(f"The code of the search algorithm {spec.algorithm} has changed since this run was planned.")
+    truth = spec.truth.open(spec.space)
+    write_json(work / files.SPEC, spec.as_dict())
+    tell = throttled(report, work / files.PROGRESS)
+    problem, rows = None, pd.DataFrame()
+    if isinstance(ALGORITHMS[spec.algorithm], QueryAlgorithm):
+        rows = _queried(spec, truth, tell)
+        write_text(work / files.LOG, "")
+    else:
+        try:
+            (seed,) = spec.seeds
+            rows = pd.DataFrame(share_weights(spec, seed, truth, work, device, tell))
+        except train.Diverged as diverged:
+            problem = str(diverged)
+        if not (work / files.LOG).exists():  # it diverged before its first epoch was planned
+            write_text(work / files.LOG, "")
+    if problem is None:
+        rows.to_parquet(work / files.TRACE)
+    last = rows.groupby("seed").last() if len(rows) else rows
+    spent = {kind: float(last[kind].sum()) for kind in KINDS if kind in last}
+    write_json(work / files.METRICS, {"seeds": len(spec.seeds), "steps": len(rows)})
+    write_json(work / files.LEDGER, spent)
+    write_json(work / files.ENVIRONMENT, {**run_folder.environment(device), "commit": commit()})
+    state = "done" if problem is None else "diverged"
+    run_folder.write_status(work, state, None, None, device, problem=problem, run=spec.hash)
+    return state
+
+
+def observed(spec: SearchSpec, truth: GroundTruth) -> Objective:
+    """What the searches of a spec see."""
+    m = spec.truth.measure
+    if m.split == "test":
+        raise UserError("A search must not see test accuracies; only its report does. Observe another split.")
+    return objective(space(spec.space), truth, m.dataset, spec.fidelities, m.seed, m.split)
+
+
+def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame:
+    """Searches of a benchmark: a row per query."""
+    algorithm, seen = ALGORITHMS[spec.algorithm], observed(spec, truth)
+    assert isinstance(algorithm, QueryAlgorithm)
+    if spec.budget.kind == "passes":
+        raise UserError(f"{spec.algorithm} trains no super-net: give a budget in queries (q) or seconds (s).")
+    seconds = np.array([f.seconds for f in seen.fidelities])
+    if spec.budget.kind != "queries" and np.isnan(seconds).all():
+        raise UserError(f"{truth.path.name} has no training times for {spec.truth.measure.dataset}: use queries (q).")
+    maker = maker_of(spec.algorithm, algorithm, seen, truth)
+    parts = []
+    for done, seed in enumerate(spec.seeds):
+        trace = search(maker, seen, Ledger(spec.budget), seed)
+        if not trace.indices:
+            raise UserError(f"{spec.algorithm}: a budget of {spec.budget} does not afford one query.")
+        index, fidelity = np.array(trace.indices), np.array(trace.fidelities)
+        spent = np.cumsum(seconds[fidelity, index])
+        parts.append(
+            pd.DataFrame(
+                {
+                    "seed": seed,
+                    "step": np.arange(1, len(index) + 1),
+                    "pick": trace.incumbents(),
+                    "queries": np.arange(1.0, len(index) + 1),
+                    "seconds": spent,
+                    "wall": spent,
+                    "index": index,
+                    "fidelity": fidelity,
+                    "value": trace.values,
+                }
+            )
+        )
+        tell((done + 1) / len(spec.seeds), f"seed {seed}")
+    return pd.concat(parts, ignore_index=True)
+
+
+def maker_of(name: str, algorithm: QueryAlgorithm, seen: Objective, truth: GroundTruth) -> Maker:
+    """The algorithm, as it can work on a table that may lack architectures.
+
+    Raises:
+        UserError: it cannot.
+    """
+    known = np.flatnonzero(~np.isnan(seen.fidelities[-1].values))
+    if len(known) == len(seen.space):
+        return algorithm.make
+    if algorithm.make is not RandomSearch:
+        raise UserError(
+            f"{name} moves from architecture to architecture, but {truth.path.name} has {len(known):,} of the "
+            f"{len(seen.space):,} of {seen.space.name}: of the algorithms that query a benchmark, only random can do "
+            "with these."
+        )
+    return partial(RandomSearch, among=[tuple(arch) for arch in seen.space.archs(known).tolist()])

@@ -1,0 +1,1 @@
+"""Pure statistics on arrays: rank correlations, intervals, comparisons of a few seeds."""

@@ -1,0 +1,364 @@
+"""Uncertainty of rank correlations: bootstrap over architectures, paired comparisons, and the ground truth's ceiling.
+
+A resample says how often each architecture was drawn. Statistics take many resamples at once as counts of shape
+(n, resamples) and return (resamples,), so that all statistics of a report see the same resamples and their
+differences are paired.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+from scipy import stats as laws
+
+from supernet.harness.statistics.concordance import Concordance, group_sums
+from supernet.harness.statistics.metrics import MetricError, checked, kendall_tau, true_top
+
+Counts = NDArray[np.float32]
+Statistic = Callable[[Counts], NDArray[np.float64]]
+
+_CHUNK = 4_000_000
+"""Counts held at a time."""
+
+LEAST = 10
+"""Fewest architectures of which a ranking is judged: an interval of fewer says nothing."""
+ROUGH = 50
+"""Architectures below which intervals are rough, and reports say so."""
+
+
+def enough(architectures: int) -> None:
+    """Raise MetricError where there are fewer than LEAST architectures."""
+    if architectures < LEAST:
+        raise MetricError(
+            f"A ranking of {architectures} architecture{'' if architectures == 1 else 's'} cannot be judged: rank "
+            f"correlations need {LEAST} or more, and their intervals {ROUGH} or more. Score more architectures."
+        )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its percentile interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference(Estimate):
+    """A paired difference with its interval and two-sided p-value."""
+
+    p: float
+    smallest_p: float | None = None
+    """The least p-value that could occur, where the method has one."""
+
+
+def resamples(n: int, count: int, seed: int) -> Iterator[Counts]:
+    """Chunks of bootstrap resamples of n architectures, each of shape (n, at most 64), `count` in all."""
+    rng = np.random.default_rng(seed)
+    chunk = max(1, min(64, _CHUNK // n))
+    for start in range(0, count, chunk):
+        size = min(chunk, count - start)
+        draws = [np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float32) for _ in range(size)]
+        yield np.stack(draws, axis=1)
+
+
+def bootstrap(
+    statistics: Mapping[str, Statistic],
+    n: int,
+    *,
+    count: int = 1000,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, NDArray[np.float64]]:
+    """The statistics on `count` common resamples of n architectures: name -> draws of shape (count,).
+
+    `progress` is called with the number of resamples done.
+    """
+    parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
+    done = 0
+    for counts in resamples(n, count, seed):
+        for name, statistic in statistics.items():
+            parts[name].append(statistic(counts))
+        done += counts.shape[1]
+        if progress:
+            progress(done)
+    return {name: np.concatenate(draws) for name, draws in parts.items()}
+
+
+def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of bootstrap draws."""
+    low, high = np.quantile(np.asarray(draws), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def estimate(value: float, draws: ArrayLike, level: float = 0.95) -> Estimate:
+    """A value with the percentile interval of its draws."""
+    return Estimate(value, *interval(draws, level))
+
+
+def paired_difference(
+    a: float, b: float, draws_a: NDArray[np.float64], draws_b: NDArray[np.float64], level: float = 0.95
+) -> Difference:
+    """a - b on the same resamples, with a p-value counted from the draws, whatever their law.
+
+    p = 2 min(#{d <= 0} + 1, #{d >= 0} + 1) / (resamples + 1), at most 1: the level at which the percentile
+    interval would just reach 0. Two identical score sets have p = 1. The number of resamples bounds it from below.
+    """
+    draws = draws_a - draws_b
+    floor = 2 / (len(draws) + 1)
+    tail = min((draws <= 0).sum(), (draws >= 0).sum()) + 1
+    return Difference(a - b, *interval(draws, level), p=min(1.0, float(tail * floor)), smallest_p=floor)
+
+
+def difference_of_correlations(
+    a: float,
+    b: float,
+    draws_a: NDArray[np.float64],
+    draws_b: NDArray[np.float64],
+    level: float = 0.95,
+    *,
+    df: float = math.inf,
+) -> Difference:
+    """a - b of two correlations on the same bootstrap resamples of the same architectures.
+
+    The interval is the percentile interval of the differences, cut to what a - b can be, given b: [-1 - b, 1 - b]. The
+    p-value compares the difference with the bootstrap's standard error under Student's t, so that it does not depend on
+    the number of resamples. Two identical score sets have p = 1.
+
+    Args:
+        df: degrees of freedom of t, which are the architectures less 1; the normal law by default.
+    """
+    draws = draws_a - draws_b
+    low, high = (float(np.clip(end, -1 - b, 1 - b)) for end in interval(draws, level))
+    return Difference(a - b, low, high, p=p_value(a - b, float(draws.std(ddof=1)), df))
+
+
+def p_value(difference: float, error: float, df: float = math.inf) -> float:
+    """Two-sided p-value of a difference with this standard error: 1 where both are 0."""
+    if error > 0:
+        return (
+            float(2 * special.stdtr(df, -abs(difference) / error))
+            if math.isfinite(df)
+            else float(2 * special.ndtr(-abs(difference) / error))
+        )
+    return 1.0 if difference == 0 else 0.0
+
+
+def mean_over_repeats(
+    values: NDArray[np.float64], draws: NDArray[np.float64], level: float = 0.95
+) -> tuple[float, float] | None:
+    """Interval of the mean of a correlation over repeats (seeds, mostly), within [-1, 1].
+
+    The spread between repeats holds everything that differs from repeat to repeat: the seed, and the choice of
+    architectures where each repeat has its own. What all repeats share, which is the choice of common architectures,
+    does not show in that spread; it is what the bootstrap draws of two repeats have in common, their covariance. The
+    variance of the mean is the sum of spread / repeats and of this covariance; repeats without common architectures
+    have none, and nothing is counted twice. Student's t has Satterthwaite's degrees of freedom. The interval is built
+    on Fisher's z (atanh), by the delta method, and is carried back.
+
+    Args:
+        values: the correlation of each repeat: (repeats,).
+        draws: bootstrap draws of each repeat on common resamples: (repeats, resamples).
+
+    Returns:
+        The interval; of one repeat the percentile interval of its draws, which speaks of the choice of architectures
+        alone; None for two repeats, whose spread is not known well enough.
+    """
+    count = len(values)
+    if count == 1:
+        return interval(draws[0], level)
+    if count == 2:
+        return None
+    mean = float(values.mean())
+    between = float(values.var(ddof=1)) / count
+    covariance = np.cov(draws)
+    common = max(0.0, float((covariance.sum() - np.trace(covariance)) / (count * (count - 1))))
+    error = math.sqrt(between + common)
+    if error == 0 or abs(mean) >= 1:
+        return mean, mean
+    df = (between + common) ** 2 * (count - 1) / between**2 if between > 0 else math.inf
+    reach = float(laws.t.ppf((1 + level) / 2, min(df, 1e6))) * error / (1 - mean**2)
+    z = math.atanh(mean)
+    return math.tanh(z - reach), math.tanh(z + reach)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment for testing several hypotheses at once."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order]))
+    return [float(value) for value in adjusted]
+
+
+# ---- statistics for the bootstrap -------------------------------------------------------------------------------
+
+
+def kendall_statistic(scores: ArrayLike, truth: ArrayLike, members: NDArray[np.bool_] | None = None) -> Statistic:
+    """Kendall's tau-b on each resample, among `members` (a fixed set, shape (n,)) only where given."""
+    x, y = checked(scores, truth)
+    if members is None:
+        return Concordance(x, y).tau
+    rows = np.flatnonzero(members)
+    if len(rows) < 2:
+        return lambda counts: np.zeros(counts.shape[1])
+    pairs = Concordance(x[rows], y[rows])
+    return lambda counts: pairs.tau(counts[rows])
+
+
+def spearman_statistic(scores: ArrayLike, truth: ArrayLike) -> Statistic:
+    """Spearman's rho on each resample."""
+    groups = [np.unique(values, return_inverse=True)[1] for values in checked(scores, truth)]
+    sums = [group_sums(group) for group in groups]
+
+    def rho(counts: Counts) -> NDArray[np.float64]:
+        mean = (counts.sum(axis=0, dtype=np.float64) + 1) / 2
+        ranks, squares = [], []
+        for to_groups in sums:
+            size = to_groups @ counts.astype(np.float64)
+            centred = np.cumsum(size, axis=0) - (size - 1) / 2 - mean
+            ranks.append(centred)
+            squares.append(np.einsum("gr,gr,gr->r", size, centred, centred))
+        product = np.einsum("ir,ir,ir->r", counts, ranks[0][groups[0]], ranks[1][groups[1]], dtype=np.float64)
+        return _ratio(product, np.sqrt(squares[0]) * np.sqrt(squares[1]))
+
+    return rho
+
+
+def pearson_statistic(scores: ArrayLike, truth: ArrayLike) -> Statistic:
+    """Pearson's r on each resample, at any scale of the values."""
+    x, y = (v / max(float(np.abs(v).max()), np.finfo(float).tiny) for v in checked(scores, truth))
+
+    def r(counts: Counts) -> NDArray[np.float64]:
+        weights = counts.astype(np.float64)
+        dx, dy = _deviations(x, weights), _deviations(y, weights)
+        squares = [np.einsum("ir,ir,ir->r", weights, d, d) for d in (dx, dy)]
+        return _ratio(np.einsum("ir,ir,ir->r", weights, dx, dy), np.sqrt(squares[0]) * np.sqrt(squares[1]))
+
+    return r
+
+
+def _deviations(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Deviations from the mean of each resample, the largest of those drawn being 1; 0 where all are equal."""
+    mean = values @ weights / weights.sum(axis=0)
+    deviations = (values[:, None] - mean) * (weights > 0)
+    largest = np.abs(deviations).max(axis=0)
+    # Below this, what is left of equal values is the rounding of their mean.
+    differ = largest > 1e-13 * np.abs(mean)
+    return np.divide(deviations, largest, out=np.zeros_like(deviations), where=differ)
+
+
+def _ratio(product: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A correlation, 0 by rule where one side is constant in a resample."""
+    ratio = np.divide(product, scale, out=np.zeros(len(product)), where=scale > 1e-9)
+    return np.clip(ratio, -1, 1)
+
+
+# ---- the ceiling -----------------------------------------------------------------------------------------------
+
+
+def ceiling(columns: Mapping[str, ArrayLike]) -> tuple[float, list[tuple[str, str, float, int]]]:
+    """Mean tau-b between single repeats of the ground truth.
+
+    Args:
+        columns: repeat -> values of shape (n,), NaN where that repeat was not made.
+
+    Returns:
+        The mean over pairs, and for each pair (repeat, repeat, tau, architectures with both).
+    """
+    pairs = []
+    for (name_a, a), (name_b, b) in itertools.combinations(columns.items(), 2):
+        x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+        both = ~np.isnan(x) & ~np.isnan(y)
+        if both.sum() >= 2 and min(np.ptp(x[both]), np.ptp(y[both])) > 0:
+            pairs.append((name_a, name_b, kendall_tau(x[both], y[both]), int(both.sum())))
+    if not pairs:
+        raise MetricError("A ceiling needs two repeats of the ground truth that share architectures.")
+    return float(np.mean([tau for _, _, tau, _ in pairs])), pairs
+
+
+def attainable_tau(single_tau: float, repeats: int) -> float:
+    """tau of a perfect ranker against the mean of `repeats` repeats, given tau between two single repeats.
+
+    Let every repeat be the expected accuracy plus independent noise, both normal after a monotone change of scale, and
+    let r be the correlation of two repeats. Under the normal law tau = (2 / pi) asin(r) (Greiner 1909), so
+    r = sin(pi tau / 2). The mean of m repeats has the reliability R = m r / (1 + (m - 1) r) (Spearman and Brown, 1910),
+    which is the squared correlation of the expected accuracy with that mean. A perfect ranker, which gives the expected
+    accuracies, therefore reaches (2 / pi) asin(sqrt(R)).
+
+    Args:
+        single_tau: in [-1, 1]; without agreement (0 or less) nothing is attainable.
+        repeats: 1 or more; 1 where the measure is itself a single repeat.
+    """
+    r = max(0.0, math.sin(math.pi * single_tau / 2))
+    reliability = repeats * r / (1 + (repeats - 1) * r)
+    return 2 / math.pi * math.asin(math.sqrt(min(1.0, reliability)))
+
+
+def attainable_in_top(
+    readings: NDArray[np.float64], repeats: int, fraction: float = 0.1, *, rounds: int = 20, seed: int = 0
+) -> float | None:
+    """tau of a perfect ranker against the mean of repeats, among the best `fraction` by that mean.
+
+    The formula of `attainable_tau` does not hold there, because the members are chosen by the noisy mean itself. So
+    the choice is simulated. The standard deviation of the noise is that between the repeats of an architecture,
+    averaged over architectures of similar accuracy, and at most that at the median. The expected accuracies are the
+    values that give back the observed distribution of means once noise is added, found by iterated matching of
+    quantiles. Then means of `repeats` noisy repeats are drawn, the best are chosen by them, and the expected accuracies
+    are compared with them.
+
+    Args:
+        readings: accuracies (repeats at hand, n), NaN where one was not made; architectures with fewer than two are
+            left out.
+        repeats: how many repeats the measure is the mean of.
+
+    Returns:
+        The mean over simulations, None where fewer than LEAST architectures can be in the top.
+    """
+    readings = readings[:, (~np.isnan(readings)).sum(axis=0) >= 2]
+    n = readings.shape[1]
+    if fraction * n < LEAST - 1e-9:
+        return None
+    made = (~np.isnan(readings)).sum(axis=0)
+    means = np.nanmean(readings, axis=0)
+    order = np.argsort(means, kind="stable")
+    observed = means[order]
+    noise = np.sqrt(_moving_mean(np.nanvar(readings, axis=0, ddof=1)[order], int(np.clip(n // 10, 41, 401))))
+    # Poor architectures vary more, because some of their repeats fail. That noise is downward: normal noise of this
+    # size would carry failures into the top.
+    noise = np.minimum(noise, noise[n // 2])
+    rng = np.random.default_rng(seed)
+    expected = _before_noise(observed, noise / np.sqrt(made.mean()), rng)
+    taus = []
+    for _ in range(rounds):
+        mean = expected + noise / math.sqrt(repeats) * rng.normal(size=n)
+        top = true_top(mean, fraction)
+        taus.append(kendall_tau(expected[top], mean[top]))
+    return float(np.clip(np.mean(taus), 0, 1))
+
+
+def _before_noise(
+    observed: NDArray[np.float64], noise: NDArray[np.float64], rng: np.random.Generator, steps: int = 12
+) -> NDArray[np.float64]:
+    """Ascending values whose distribution after adding normal noise is that of `observed` (ascending): (n,)."""
+    expected = observed.copy()
+    for _ in range(steps):
+        noisy = np.mean([np.sort(expected + noise * rng.normal(size=len(noise))) for _ in range(4)], axis=0)
+        expected = np.sort(expected + 0.5 * (observed - noisy))
+    return expected
+
+
+def _moving_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Mean over the `width` nearest places, fewer at the ends: (n,)."""
+    sums = np.append(0.0, np.cumsum(values))
+    places = np.arange(len(values))
+    first, last = np.maximum(places - width // 2, 0), np.minimum(places + width // 2 + 1, len(values))
+    means: NDArray[np.float64] = (sums[last] - sums[first]) / (last - first)
+    return means

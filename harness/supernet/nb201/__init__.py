@@ -1,0 +1,1 @@
+"""The super-net of NAS-Bench-201."""

@@ -1,0 +1,164 @@
+"""The bytes of a checkpoint, and whether what they hold is the state of a given run.
+
+A checkpoint is read as a whole and verified before torch sees it: torch itself compares no checksums, and gives
+uninitialised memory for entries of an archive that are marked as folders.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from supernet.benchmarks.sealed import Unsealed, is_sealed, sealed, unsealed
+
+if TYPE_CHECKING:
+    from supernet.harness.training.loop import Run
+
+ENTRY = ("loss", "accuracy", "learning_rate", "images", "seconds", "images_per_second")
+"""Numbers of a log entry, beside its epoch."""
+
+
+class Damage(Exception):
+    """Bytes that are not a whole checkpoint, or a state that is not of this kind of run; the text says why."""
+
+
+def encode(state: Mapping[str, Any]) -> bytes:
+    """The bytes of a checkpoint: what `torch.save` writes, followed by its checksum."""
+    content = io.BytesIO()
+    torch.save(dict(state), content)
+    return sealed(content.getbuffer())
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """The state in the bytes of a checkpoint, its tensors on the CPU.
+
+    Checkpoints of versions that appended no checksum are accepted if every entry of their archive is whole.
+
+    Raises:
+        Damage: the bytes are not those that were written.
+        MemoryError: there is not enough memory for it.
+    """
+    try:
+        archive: bytes | memoryview = unsealed(data) if is_sealed(data) else _verified_entries(data)
+        state = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Unsealed as error:
+        raise Damage(str(error)) from None
+    except Exception as error:  # whatever damaged bytes lead to
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):  # torch's own MemoryError
+            raise MemoryError(str(error)) from None
+        raise Damage(f"it cannot be read as an archive of tensors ({type(error).__name__})") from None
+    if not isinstance(state, dict):
+        raise Damage("it does not hold the state of a run")
+    if not is_sealed(data):
+        _check_sizes(state, data)
+    return state
+
+
+def _verified_entries(data: bytes) -> bytes:
+    """The archive packed anew from entries whose lengths and CRCs are right; raises where one is not."""
+    fresh, names = io.BytesIO(), set()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(fresh, "w") as new:
+        for entry in old.infolist():
+            plain = entry.compress_type == zipfile.ZIP_STORED and entry.compress_size == entry.file_size
+            if not plain or entry.external_attr or entry.is_dir() or entry.filename in names:
+                raise zipfile.BadZipFile(entry.filename)
+            content = old.read(entry)
+            if len(content) != entry.file_size or zlib.crc32(content) != entry.CRC:
+                raise zipfile.BadZipFile(entry.filename)
+            names.add(entry.filename)
+            new.writestr(zipfile.ZipInfo(entry.filename), content)
+    return fresh.getvalue()
+
+
+def _check_sizes(state: Mapping[str, Any], data: bytes) -> None:
+    """Compare the sizes of the tensors with those of the archive's entries, which torch does not do.
+
+    Raises:
+        Damage: they differ.
+    """
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in _tensors(state)}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        stored = sum(entry.file_size for entry in archive.infolist() if "/data/" in entry.filename)
+    if sum(storages.values()) != stored:
+        raise Damage("its tensors do not have the sizes of its entries")
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(part)
+
+
+# ---- whether a state is one of a run -----------------------------------------------------------------------------
+
+
+def check(state: Mapping[str, Any], run: Run) -> None:
+    """Compare the form of a state with what this run can take over, before any of it is taken over.
+
+    Raises:
+        Damage: an entry is missing, or is of another kind, shape or type of number.
+    """
+    _check_progress(state, run.recipe.training.epochs)
+    _check_tensors(state.get("network"), run.network.state_dict(), "the network")
+    _check_optimiser(state.get("optimiser"), run.optimiser)
+    if run.learner is None:
+        return
+    learned = state.get("distribution")
+    if not isinstance(learned, Mapping) or not {"model", "rule", "baseline"} <= learned.keys():
+        raise Damage("it lacks the distribution over architectures")
+    _check_tensors(learned["model"], run.learner.model.state_dict(), "the distribution")
+    if not isinstance(learned["rule"], Mapping):
+        raise Damage("the state of what trains the distribution is missing")
+    if not (learned["baseline"] is None or isinstance(learned["baseline"], float)):
+        raise Damage("the baseline of the distribution is not a number")
+
+
+def _check_progress(state: Mapping[str, Any], epochs: int) -> None:
+    epoch, log = state.get("epoch"), state.get("log")
+    if type(epoch) is not int or not 0 <= epoch <= epochs:
+        raise Damage("its number of epochs is not one of this recipe")
+    if not isinstance(log, list) or [e.get("epoch") for e in log if isinstance(e, dict)] != [*range(1, epoch + 1)]:
+        raise Damage("its log is not that of its epochs")
+    if not all(isinstance(entry.get(name), int | float) for entry in log for name in ENTRY):
+        raise Damage("an entry of its log lacks a number")
+
+
+def _check_tensors(found: Any, like: Mapping[str, torch.Tensor], what: str) -> None:
+    if not isinstance(found, Mapping) or found.keys() != like.keys():
+        raise Damage(f"the tensors of {what} are not those of this recipe")
+    for name, tensor in like.items():
+        _check_tensor(found[name], tensor, f"{name} of {what}")
+
+
+def _check_tensor(found: Any, like: torch.Tensor, what: str) -> None:
+    if not isinstance(found, torch.Tensor) or found.shape != like.shape or found.dtype != like.dtype:
+        raise Damage(f"{what} has another shape or type of number than in this recipe")
+
+
+def _check_optimiser(found: Any, optimiser: torch.optim.Optimizer) -> None:
+    like = optimiser.state_dict()
+    try:
+        groups, state = found["param_groups"], found["state"]
+        fits = [group["params"] for group in groups] == [group["params"] for group in like["param_groups"]]
+        fits &= all(old.keys() <= new.keys() for old, new in zip(like["param_groups"], groups, strict=False))
+        fits &= all(isinstance(group["lr"], float) and math.isfinite(group["lr"]) for group in groups)
+        fits &= state.keys() == like["state"].keys()
+        buffers = [(state[k], kept) for k, kept in like["state"].items()]
+        fits &= all(new.keys() == old.keys() for new, old in buffers)
+    except (KeyError, TypeError, AttributeError):
+        fits = False
+    if not fits:
+        raise Damage("the state of the optimiser is not one of this recipe")
+    for number, kept in like["state"].items():
+        for name, tensor in kept.items():
+            _check_tensor(state[number][name], tensor, f"{name} {number} of the optimiser")

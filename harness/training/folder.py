@@ -1,0 +1,299 @@
+"""The folder of a run: its recipe, its log, its state, and a checkpoint of its last whole epoch."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import platform
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_bytes, write_json, write_text
+from supernet.benchmarks.sealed import put_aside
+from supernet.harness.training import checkpoint
+
+if TYPE_CHECKING:
+    from supernet.harness.training.loop import Run
+
+RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "status.json"
+
+
+class DamagedCheckpoint(UserError):
+    """A checkpoint, or what lies beside it, that is not what was written."""
+
+
+class DamagedRecord(UserError):
+    """A log or status file that is not what was written."""
+
+
+@contextmanager
+def hold(out: Path) -> Iterator[None]:
+    """Keep other processes from working in the folder.
+
+    Raises:
+        UserError: one does.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"Another process works in {out}: wait for its end, or choose another folder.") from None
+        yield
+
+
+def holds_run(out: Path) -> bool:
+    """Whether a training has begun in the folder."""
+    return (out / RECIPE).exists() or (out / CHECKPOINT).exists()
+
+
+def prepare(run: Run, out: Path, resume: bool) -> None:
+    """Make the folder; or, to resume, load the checkpoint that it has.
+
+    Raises:
+        UserError: it holds a run already, or one of another recipe.
+        DamagedCheckpoint: the checkpoint is not what was written. It has been renamed, so that the next call starts
+            from the beginning.
+    """
+    if resume:
+        if (out / CHECKPOINT).exists():
+            try:
+                _take_over(run, out)
+            except checkpoint.Damage as damage:
+                aside = put_aside(out / CHECKPOINT)
+                raise DamagedCheckpoint(
+                    f"The checkpoint {out / CHECKPOINT} is damaged: {damage}. It is kept as {aside.name}. Nothing else "
+                    "holds weights of this run, so that its training starts from the beginning."
+                ) from None
+    elif holds_run(out):
+        raise UserError(f"{out} holds a run already. Give --resume to go on with it, or choose another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    run.recipe.save(out / RECIPE)
+    write_status(out, "training", run.recipe.hash, run.epoch, run.device)
+
+
+def save(run: Run, out: Path) -> None:
+    """Write the checkpoint and the log, each whole or not at all."""
+    state = {
+        "recipe": run.recipe.hash,
+        "epoch": run.epoch,
+        "network": run.network.state_dict(),
+        "optimiser": run.optimiser.state_dict(),
+        "log": run.log,
+    }
+    if run.learner is not None:
+        state["distribution"] = run.learner.state_dict()
+    write_bytes(out / CHECKPOINT, checkpoint.encode(state))
+    write_log(run, out)
+
+
+def restore(run: Run, out: Path) -> None:
+    """Load the checkpoint of `out` into the run.
+
+    Raises:
+        UserError: there is none, or it belongs to another recipe.
+        DamagedCheckpoint: it is not what was written; the run stays as it was.
+        OSError: the file cannot be read.
+    """
+    try:
+        _take_over(run, out)
+    except checkpoint.Damage as damage:
+        raise DamagedCheckpoint(
+            f"The checkpoint {out / CHECKPOINT} is damaged: {damage}. Train it again with `{resume_command(out)}`, "
+            "which keeps the damaged file beside the new one."
+        ) from None
+
+
+def _take_over(run: Run, out: Path) -> None:
+    """As `restore`, raising checkpoint.Damage."""
+    try:
+        data = (out / CHECKPOINT).read_bytes()
+    except FileNotFoundError:
+        raise UserError(
+            f"{out} holds no checkpoint: no epoch of its training is finished, or {CHECKPOINT} was removed. Train it "
+            f"with `{resume_command(out)}`."
+        ) from None
+    state = checkpoint.decode(data)
+    recipe = state.get("recipe")
+    if not isinstance(recipe, str):
+        raise checkpoint.Damage("it does not hold the state of a run")
+    if recipe != run.recipe.hash:
+        raise UserError(
+            f"The checkpoint in {out} belongs to another recipe ({recipe[:16]}, not {run.recipe.hash}). Resume "
+            f"with {out / RECIPE}, or choose another folder."
+        )
+    checkpoint.check(state, run)
+    if run.learner is not None:
+        run.learner.load_state_dict(state["distribution"])
+    run.network.load_state_dict(state["network"])
+    run.optimiser.load_state_dict(state["optimiser"])
+    run.epoch, run.log = state["epoch"], state["log"]
+
+
+def resume_command(out: Path) -> str:
+    """The command that goes on with the training of a run folder."""
+    return shlex.join(["supernet", "train", str(out / RECIPE), "--out", str(out), "--resume"])
+
+
+# ---- log and status ----------------------------------------------------------------------------------------------
+
+
+def read_log(out: Path) -> list[dict[str, Any]]:
+    """The log of a run folder, one entry per epoch.
+
+    Raises:
+        DamagedRecord: a line is not an entry.
+        OSError: the file cannot be read.
+    """
+    path = out / LOG
+    entries = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        entry = _parsed(line)
+        if not isinstance(entry, dict) or not all(_number(entry, name) for name in ("epoch", *checkpoint.ENTRY)):
+            raise DamagedRecord(
+                f"{path} is damaged: line {number} is not the entry of an epoch. `supernet train --resume` writes the "
+                "log again from the checkpoint."
+            )
+        entries.append(entry)
+    return entries
+
+
+def write_log(run: Run, out: Path) -> None:
+    """Write one line of JSON per epoch; a figure that is not finite is null."""
+    finite = [{k: v if math.isfinite(v) else None for k, v in entry.items()} for entry in run.log]
+    write_text(out / LOG, "".join(json.dumps(entry) + "\n" for entry in finite))
+
+
+def read_status(out: Path) -> dict[str, Any]:
+    """The status of a run folder; its keys are those that `write_status` writes.
+
+    Raises:
+        DamagedRecord: the file holds something else.
+        OSError: it cannot be read.
+    """
+    path = out / STATUS
+    status = _parsed(path.read_bytes())
+    if not isinstance(status, dict) or not isinstance(status.get("state"), str):
+        raise DamagedRecord(
+            f"{path} is damaged: it does not hold the state of a run. `supernet train --resume` writes it again."
+        )
+    return {"problem": None, **status}
+
+
+def write_status(
+    out: Path,
+    state: str,
+    recipe: str | None,
+    epochs_done: int | None,
+    device: str | torch.device,
+    *,
+    problem: str | None = None,
+    run: str | None = None,
+) -> None:
+    """Write where a run is: the one form of status.json.
+
+    Args:
+        state: training, trained or diverged; of a finished run in a store, done or diverged.
+        recipe: hash of the recipe; None of a search, which is not the training of one recipe.
+        epochs_done: whole epochs of training, without one that diverged; None of a search.
+        problem: why it diverged.
+        run: hash of a finished run in a store; the key is left out elsewhere.
+    """
+    content = {
+        "state": state,
+        "recipe": recipe,
+        "epochs_done": epochs_done,
+        "problem": problem,
+        "environment": environment(device),
+    }
+    write_json(out / STATUS, content | ({"run": run} if run is not None else {}))
+
+
+def _number(entry: Mapping[str, Any], name: str) -> bool:
+    """Whether an entry has this figure; one that was not finite is null."""
+    return name in entry and (entry[name] is None or type(entry[name]) in (int, float))
+
+
+def _parsed(text: bytes) -> Any:
+    """The content of JSON text, None if it is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def damaged_records(out: Path) -> list[str]:
+    """What is wrong with the log and the status of a run folder, a sentence each."""
+    problems = []
+    for read in (read_log, read_status):
+        try:
+            read(out)
+        except DamagedRecord as error:
+            problems.append(str(error))
+        except OSError as error:
+            problems.append(f"{error.filename} cannot be read: {error.strerror}.")
+    return problems
+
+
+def trained_partly(run: Run, out: Path) -> str | None:
+    """What to say of a run folder whose training did not reach its end; None where it did."""
+    epochs = run.recipe.training.epochs
+    if run.epoch == epochs:
+        return None
+    try:
+        diverged = read_status(out)["state"] == "diverged"
+    except (OSError, DamagedRecord):
+        diverged = False
+    why = ", after which it diverged" if diverged else ""
+    return f"the super-net has been trained for {run.epoch:,} of {epochs:,} epochs{why}"
+
+
+def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
+    """What a result made on this device may depend on beside its recipe.
+
+    On a GPU that includes the versions of CUDA and cuDNN, and the settings by which torch chooses between algorithms
+    and precisions; the project leaves these settings as it finds them.
+    """
+    kind = torch.device(device)
+    found = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name(kind) if kind.type == "cuda" else kind.type,
+        "threads": torch.get_num_threads(),
+    }
+    return found | (_cuda_settings() if kind.type == "cuda" else {})
+
+
+def _cuda_settings() -> dict[str, Any]:
+    cudnn = torch.backends.cudnn
+    return {
+        "cuda": torch.version.cuda,
+        "cudnn": cudnn.version(),
+        "cudnn_deterministic": cudnn.deterministic,
+        "cudnn_benchmark": cudnn.benchmark,
+        "tf32_convolutions": cudnn.allow_tf32,
+        "tf32_matrices": torch.backends.cuda.matmul.allow_tf32,
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+def write_tensorboard(run: Run, out: Path) -> None:
+    """Write the log as TensorBoard events."""
+    try:
+        from torch.utils.tensorboard.writer import SummaryWriter
+    except ImportError:
+        raise UserError("TensorBoard events need the tensorboard package: pip install tensorboard.") from None
+    with SummaryWriter(str(out / "tensorboard")) as writer:
+        for entry in run.log:
+            for name in ("loss", "accuracy", "learning_rate", "images_per_second"):
+                writer.add_scalar(name, entry[name], entry["epoch"])

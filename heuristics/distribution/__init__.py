@@ -1,0 +1,1 @@
+"""Distributions over architectures, and how they are learned."""

@@ -1,0 +1,124 @@
+"""From a recipe to its distribution over architectures, what samples from it, and what it learns by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.spaces.nb201 import EDGES, NONE
+from supernet.heuristics.distribution.models import Controller, Dirichlet, Factorised, Simplex, Softmax
+from supernet.heuristics.distribution.relaxations import (
+    AdversarialPerturbation,
+    Distribution,
+    Gates,
+    ImportanceSampled,
+    Mixture,
+    RandomPerturbation,
+    Sampled,
+)
+from supernet.heuristics.distribution.steps import (
+    Adam,
+    Exponentiated,
+    FirstOrder,
+    Importance,
+    Reinforce,
+    Rule,
+    SecondOrder,
+)
+from supernet.heuristics.hooks import ArchUpdater, Context, NotFinite, Sampler
+from supernet.heuristics.recipe import Recipe
+
+MODELS: dict[str, type[Factorised]] = {"softmax": Softmax, "simplex": Simplex, "dirichlet": Dirichlet}
+PERTURBED: dict[str, type[Mixture]] = {
+    "none": Mixture,
+    "random": RandomPerturbation,
+    "adversarial": AdversarialPerturbation,
+}
+
+
+@dataclass
+class Learner:
+    """A distribution over architectures in training."""
+
+    model: Distribution
+    sampler: Sampler
+    """Paths of weight steps under the law `distribution`."""
+    updater: ArchUpdater
+    rule: Rule
+    start_epoch: int
+
+    def step(self, ctx: Context) -> None:
+        """Learn beside one step of the weights.
+
+        Raises:
+            NotFinite: the distribution is no distribution any more.
+        """
+        if ctx.epoch >= self.start_epoch:
+            self.updater.step(ctx)
+            self._check()
+
+    def end_epoch(self, ctx: Context) -> None:
+        """Learn between epochs; raises as `step` does."""
+        if ctx.epoch >= self.start_epoch:
+            self.updater.end_epoch(ctx)
+            self._check()
+
+    def _check(self) -> None:
+        if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
+            raise NotFinite("The distribution over architectures is not finite")
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that learning goes on from."""
+        baseline = getattr(self.updater, "baseline", None)
+        return {"model": self.model.state_dict(), "rule": self.rule.state_dict(), "baseline": baseline}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.rule.load_state_dict(state["rule"])
+        if isinstance(self.updater, Reinforce):
+            self.updater.baseline = state["baseline"]
+
+
+def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:
+    """The distribution of a recipe, initialised from torch's global generator; None where there is none."""
+    d = recipe.distribution
+    if d.model == "none":
+        return None
+    first = 0 if recipe.sampling.with_none else NONE + 1
+    model: Distribution
+    if d.model == "controller":
+        model = Controller(space.cardinalities.tolist(), first)
+    else:
+        model = MODELS[d.model](space.cardinalities.tolist(), first, _edges_by_node() if d.edge_weights else ())
+    rule: Rule = Exponentiated(model, d) if isinstance(model, Simplex) else Adam(model, d)
+    sampler, updater = (
+        _sampled(model, rule, recipe)
+        if d.step in ("importance", "reinforce")
+        else (_relaxed(model, rule, space, recipe))
+    )
+    return Learner(model, sampler, updater, rule, d.start_epoch)
+
+
+def _sampled(model: Distribution, rule: Rule, recipe: Recipe) -> tuple[Sampler, ArchUpdater]:
+    d = recipe.distribution
+    if d.step == "reinforce":
+        return Sampled(model), Reinforce(model, rule)
+    return ImportanceSampled(model, d.samples, d.likelihood), Importance(model, rule)
+
+
+def _relaxed(model: Distribution, rule: Rule, space: SearchSpace, recipe: Recipe) -> tuple[Sampler, ArchUpdater]:
+    d = recipe.distribution
+    assert isinstance(model, Factorised)
+    if d.route == "gate":
+        assert isinstance(model, Softmax | Simplex)
+        gates = Gates(model, space.operations)
+        return gates, FirstOrder(gates, rule)
+    relaxation, sampler = Mixture(model), PERTURBED[d.perturbation](model)
+    return sampler, (SecondOrder if d.step == "second-order" else FirstOrder)(relaxation, rule)
+
+
+def _edges_by_node() -> list[list[int]]:
+    """Of NAS-Bench-201: the edges into each node that has several."""
+    into = {node: [edge for edge, (_, target) in enumerate(EDGES) if target == node] for _, node in EDGES}
+    return [edges for edges in into.values() if len(edges) > 1]

@@ -1,0 +1,183 @@
+"""From a distribution over architectures to the paths of a step: mixtures, gates, perturbed mixtures, samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from supernet.heuristics.distribution.models import Controller, Factorised, Simplex, Softmax
+from supernet.heuristics.hooks import ArchModel, Context, Gate, NotFinite, Path, Routing
+
+Distribution = Factorised | Controller
+
+
+class Mixture:
+    """All options of every decision, weighed (DARTS; a draw of the weights in DrNAS)."""
+
+    def __init__(self, model: Factorised) -> None:
+        self.model = model
+
+    def route(self, ctx: Context) -> Routing:
+        """The relaxed network of one step, with gradients to the distribution."""
+        return on_device(self.model.weights(), ctx)
+
+    def plan(self, ctx: Context) -> list[Path]:
+        """The path of a step of the weights, without gradients to the distribution."""
+        with torch.no_grad():
+            return [Path(self.route(ctx))]
+
+
+class Gates:
+    """One option of every operation, drawn by Gumbel-max, with straight-through gradients to all of them (GDAS).
+
+    Decisions about parents stay mixtures, as in NAS-Bench-1Shot1's own experiments. One draw serves all cells.
+
+    Args:
+        operations: decisions that are gated.
+    """
+
+    def __init__(self, model: Softmax | Simplex, operations: Sequence[int]) -> None:
+        self.model, self._operations = model, set(operations)
+
+    def route(self, ctx: Context) -> Routing:
+        """The relaxed network of one step, with gradients to the distribution."""
+        log_p = self.model.log_probabilities()
+        gumbel = -torch.empty_like(log_p).exponential_().clamp(min=1e-20).log()
+        soft = ((log_p + gumbel) / temperature(ctx)).softmax(1)
+        chosen = soft.argmax(1, keepdim=True)
+        hard = torch.zeros_like(soft).scatter_(1, chosen, 1.0) - soft.detach() + soft
+        rows = on_device(self.model.rows(hard), ctx)
+        mixed = on_device(self.model.rows(soft), ctx)
+        return tuple(
+            Gate(option, rows[decision]) if decision in self._operations else mixed[decision]
+            for decision, option in enumerate(chosen[:, 0].tolist())
+        )
+
+    def plan(self, ctx: Context) -> list[Path]:
+        """The path of a step of the weights, without gradients to the distribution."""
+        with torch.no_grad():
+            routing = self.route(ctx)
+        return [Path(tuple(choice.option if isinstance(choice, Gate) else choice for choice in routing))]
+
+
+class RandomPerturbation(Mixture):
+    """Weights learn under mixtures with uniform noise (SmoothDARTS-RS, Chen and Hsieh, ICML 2020)."""
+
+    def plan(self, ctx: Context) -> list[Path]:
+        with torch.no_grad():
+            clean = self.model.mixture()
+            radius = perturbation_radius(ctx)
+            if radius == 0:
+                return [Path(on_device(self.model.rows(clean), ctx))]
+            noise = torch.empty_like(clean).uniform_(-radius, radius)
+            return [Path(on_device(self.model.rows(projected(clean + noise, clean, radius, self.model.allowed)), ctx))]
+
+
+class AdversarialPerturbation(Mixture):
+    """Weights learn under the mixture nearby that is worst for the batch (SmoothDARTS-ADV, Chen and Hsieh, ICML 2020).
+
+    Found by seven projected sign-gradient steps from a random start; the clean mixture where that is no worse.
+    """
+
+    STEPS = 7
+
+    def plan(self, ctx: Context) -> list[Path]:
+        with torch.no_grad():
+            clean = self.model.mixture()
+        radius = perturbation_radius(ctx)
+        if radius == 0:
+            return [Path(on_device(self.model.rows(clean), ctx))]
+        point = projected(clean + torch.empty_like(clean).uniform_(-radius, radius), clean, radius, self.model.allowed)
+        for _ in range(self.STEPS):
+            point.requires_grad_(True)
+            (slope,) = torch.autograd.grad(self._loss(point, ctx), [point])
+            with torch.no_grad():
+                moved = point + 2 * radius / self.STEPS * slope.sign()
+                point = projected(moved, clean, radius, self.model.allowed)
+        with torch.no_grad():
+            worst = point if self._loss(point, ctx) > self._loss(clean, ctx) else clean
+            return [Path(on_device(self.model.rows(worst), ctx))]
+
+    def _loss(self, table: Tensor, ctx: Context) -> Tensor:
+        return F.cross_entropy(ctx.logits(ctx.images, on_device(self.model.rows(table), ctx)), ctx.labels)
+
+
+class Sampled:
+    """One architecture drawn from the distribution (ENAS)."""
+
+    def __init__(self, model: ArchModel) -> None:
+        self._model = model
+
+    def plan(self, ctx: Context) -> list[Path]:
+        return [Path(self._model.sample())]
+
+
+class ImportanceSampled:
+    """Several architectures drawn, each weighed by its likelihood of the batch (PARSEC, Casale et al., 2019).
+
+    The likelihoods cost a forward pass each; those with next to no weight go no further.
+    """
+
+    NEGLIGIBLE = 1e-4
+
+    def __init__(self, model: ArchModel, samples: int, power: float) -> None:
+        self._model, self._samples, self._power = model, samples, power
+
+    def plan(self, ctx: Context) -> list[Path]:
+        archs = [self._model.sample() for _ in range(self._samples)]
+        weights = importance(ctx, archs, ctx.images, ctx.labels, self._power).tolist()
+        kept = [Path(arch, w) for arch, w in zip(archs, weights, strict=True) if w > self.NEGLIGIBLE]
+        mean = ctx.recipe.sampling.reduce == "mean"  # of which the step rule forms the weighted sum
+        return [replace(path, weight=path.weight * len(kept)) for path in kept] if mean else kept
+
+
+def importance(ctx: Context, archs: Sequence[Routing], images: Tensor, labels: Tensor, power: float) -> Tensor:
+    """Weights of architectures in proportion to a power of their likelihoods of a batch: (architectures,)."""
+    with torch.no_grad():
+        known: dict[Routing, Tensor] = {}
+        for arch in archs:
+            if arch not in known:
+                known[arch] = F.cross_entropy(ctx.logits(images, arch), labels, reduction="sum")
+        weights = (-power * torch.stack([known[arch] for arch in archs])).softmax(0)
+    if not weights.isfinite().all():
+        raise NotFinite("The loss of a sampled architecture is not finite")
+    return weights
+
+
+def on_device(rows: Sequence[Tensor], ctx: Context) -> tuple[Tensor, ...]:
+    """The weights where the images are."""
+    return tuple(row.to(ctx.images.device) for row in rows)
+
+
+def temperature(ctx: Context) -> float:
+    """Of gates, falling linearly from the first to the last epoch."""
+    d = ctx.recipe.distribution
+    return _linear(d.temperature, d.final_temperature, ctx)
+
+
+def perturbation_radius(ctx: Context) -> float:
+    """Of perturbations, growing linearly from the first to the last epoch."""
+    d = ctx.recipe.distribution
+    return _linear(d.radius, d.final_radius, ctx)
+
+
+def _linear(start: float, end: float, ctx: Context) -> float:
+    last = ctx.recipe.training.epochs - 1
+    return start + (end - start) * (ctx.epoch / last if last else 0)
+
+
+def projected(table: Tensor, centre: Tensor, radius: float, allowed: Tensor) -> Tensor:
+    """The mixture within `radius` of the centre in every weight, not below zero, summing to one per decision.
+
+    Where all weights of a decision fell to zero, its largest one before takes all (chenxiangning/SmoothDARTS).
+    """
+    moved = centre + (table - centre).clamp(-radius, radius)
+    near = moved.clamp(0, 1) * allowed
+    largest = F.one_hot(moved.masked_fill(~allowed, -math.inf).argmax(1), near.shape[1]).to(near)
+    near = torch.where(near.sum(1, keepdim=True) > 0, near, largest)
+    return near / near.sum(1, keepdim=True)

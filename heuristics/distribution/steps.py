@@ -1,0 +1,216 @@
+"""How a distribution over architectures learns, in turn with the weights of the super-net."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from supernet.heuristics.distribution.models import Controller, Simplex
+from supernet.heuristics.distribution.relaxations import Distribution, Gates, Mixture, importance
+from supernet.heuristics.hooks import Context, Routing
+from supernet.heuristics.recipe import DistributionSection
+
+
+class Rule(Protocol):
+    """Applies gradients to a distribution."""
+
+    def apply(self, gradients: Sequence[Tensor]) -> None: ...
+
+    def state_dict(self) -> dict[str, object]: ...
+
+    def load_state_dict(self, state: dict[str, object]) -> None: ...
+
+
+class Adam:
+    """Adam on all parameters of a distribution, with a decay of its own (quark0/darts, cnn/architect.py).
+
+    Of a Dirichlet, the decay is the penalty on the distance of concentrations from one (xiangning-chen/DrNAS).
+    """
+
+    def __init__(self, model: Distribution, d: DistributionSection) -> None:
+        self._parameters = list(model.parameters())
+        # What is learned from samples has no decay: it would pull where the samples say nothing.
+        decay = d.weight_decay if d.step in ("first-order", "second-order") else 0.0
+        self._optimiser = torch.optim.Adam(
+            self._parameters, d.learning_rate, betas=(d.beta1, 0.999), eps=d.epsilon, weight_decay=decay
+        )
+
+    def apply(self, gradients: Sequence[Tensor]) -> None:
+        for parameter, gradient in zip(self._parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self._optimiser.step()
+
+    def state_dict(self) -> dict[str, object]:
+        return self._optimiser.state_dict()
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        self._optimiser.load_state_dict(state)
+
+
+class Exponentiated:
+    """Exponentiated gradients, which stay on the simplex (GAEA, Li et al., ICLR 2021)."""
+
+    def __init__(self, model: Simplex, d: DistributionSection) -> None:
+        self._model, self._rate, self._floor = model, d.learning_rate, d.floor
+
+    def apply(self, gradients: Sequence[Tensor]) -> None:
+        self._model.exponentiate(gradients, self._rate, self._floor)
+
+    def state_dict(self) -> dict[str, object]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """It has none."""
+
+
+class FirstOrder:
+    """The gradient of the loss on another batch, with the weights as they are (DARTS, Liu et al., ICLR 2019)."""
+
+    def __init__(self, relaxation: Mixture | Gates, rule: Rule) -> None:
+        self._relaxation, self._rule = relaxation, rule
+        self._parameters = list(relaxation.model.parameters())
+
+    def step(self, ctx: Context) -> None:
+        images, labels = next(ctx.other)
+        self._rule.apply(torch.autograd.grad(self.loss(ctx, images, labels), self._parameters))
+
+    def end_epoch(self, ctx: Context) -> None:
+        """Nothing is left to do."""
+
+    def loss(self, ctx: Context, images: Tensor, labels: Tensor) -> Tensor:
+        """What the distribution minimises, with gradients to it and to the weights, a scalar."""
+        d, model = ctx.recipe.distribution, self._relaxation.model
+        loss = F.cross_entropy(ctx.logits(images, self._relaxation.route(ctx)), labels)
+        if isinstance(model, Simplex) and d.entropy:
+            p = model.table[model.allowed]
+            loss = loss + d.entropy * torch.xlogy(p, p).sum().to(loss.device)
+        return loss
+
+
+class SecondOrder(FirstOrder):
+    """The gradient of the loss on another batch after one step of the weights (DARTS, eq. 7 and 8).
+
+    The product with the Hessian is a difference of two gradients. Weights end bit-identical to what they were.
+    """
+
+    DISTANCE = 0.01
+
+    def step(self, ctx: Context) -> None:
+        images, labels = next(ctx.other)
+        weights = [w for w in ctx.network.parameters() if w.requires_grad]
+        kept = [w.detach().clone() for w in weights]
+        buffers = [(b, b.clone()) for b in ctx.network.buffers()]
+        rate = ctx.optimiser.param_groups[0]["lr"]
+        try:
+            self._look_ahead(ctx, weights, rate)
+            loss = self.loss(ctx, images, labels)
+            gradients = torch.autograd.grad(loss, [*self._parameters, *weights], allow_unused=True)
+            ahead = list(gradients[: len(self._parameters)])
+            direction = gradients[len(self._parameters) :]
+            norm = torch.stack([g.norm() for g in direction if g is not None]).norm()
+            sides = []
+            for sign in (1, -1):
+                self._move(weights, kept, direction, sign * self.DISTANCE / norm)
+                value = self.loss(ctx, ctx.images, ctx.labels)
+                sides.append(torch.autograd.grad(value, self._parameters))
+        finally:
+            self._move(weights, kept, [None] * len(weights), 0.0)
+            for buffer, before in buffers:
+                buffer.copy_(before)
+        scale = rate * (norm / (2 * self.DISTANCE)).cpu()
+        self._rule.apply([a - scale * (p - m) for a, p, m in zip(ahead, *sides, strict=True)])
+
+    def _look_ahead(self, ctx: Context, weights: list[torch.nn.Parameter], rate: float) -> None:
+        """Take the step that the weights' optimiser would take on the training batch."""
+        loss = self.loss(ctx, ctx.images, ctx.labels)
+        gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+        group = ctx.optimiser.param_groups[0]
+        with torch.no_grad():
+            for w, g in zip(weights, gradients, strict=True):
+                if g is None:
+                    continue
+                moved = g + group["weight_decay"] * w
+                buffer = ctx.optimiser.state[w].get("momentum_buffer")
+                if buffer is not None:
+                    moved = moved + group["momentum"] * buffer
+                w.sub_(moved, alpha=rate)
+
+    @staticmethod
+    @torch.no_grad()
+    def _move(
+        weights: Sequence[Tensor], origin: Sequence[Tensor], direction: Sequence[Tensor | None], by: Tensor | float
+    ) -> None:
+        for w, start, d in zip(weights, origin, direction, strict=True):
+            w.copy_(start if d is None else start + by * d)
+
+
+class Importance:
+    """Samples weighed by their likelihoods pull the distribution towards them (PARSEC, Casale et al., 2019).
+
+    Weights less their mean multiply the gradients of the log-probabilities: what is taken off has no effect in
+    expectation, and architectures of equal likelihood leave the distribution exactly as it is.
+    """
+
+    def __init__(self, model: Distribution, rule: Rule) -> None:
+        self._model, self._rule = model, rule
+
+    def step(self, ctx: Context) -> None:
+        d = ctx.recipe.distribution
+        images, labels = next(ctx.other)
+        archs = [self._model.sample() for _ in range(d.samples)]
+        pull = importance(ctx, archs, images, labels, d.likelihood).cpu() - 1 / d.samples
+        log_p = torch.stack([self._model.log_prob(arch) for arch in archs])
+        self._rule.apply(torch.autograd.grad(-(pull * log_p).sum(), list(self._model.parameters())))
+
+    def end_epoch(self, ctx: Context) -> None:
+        """Nothing is left to do."""
+
+
+class Reinforce:
+    """Policy gradients on the accuracy of sampled architectures, after every epoch (ENAS, Pham et al., ICML 2018).
+
+    Clipping and the baseline's decay are those of NAS-Bench-201's experiments (ENAS.py of D-X-Y/AutoDL-Projects),
+    where the baseline starts anew in every step from that of the last epoch; here it moves with every sample.
+    """
+
+    DECAY, CLIP = 0.99, 5.0
+
+    def __init__(self, model: Distribution, rule: Rule) -> None:
+        self._model, self._rule = model, rule
+        self.baseline: float | None = None
+
+    def step(self, ctx: Context) -> None:
+        """It learns between epochs."""
+
+    def end_epoch(self, ctx: Context) -> None:
+        d = ctx.recipe.distribution
+        parameters = list(self._model.parameters())
+        for _ in range(d.updates):
+            images, labels = next(ctx.other)
+            loss = torch.zeros(())
+            for _ in range(d.samples):
+                arch = self._model.sample()
+                log_p, entropy = self._likelihood(arch)
+                reward = _accuracy(ctx, arch, images, labels) + d.entropy * float(entropy.detach())
+                before = reward if self.baseline is None else self.baseline
+                self.baseline = before - (1 - self.DECAY) * (before - reward)
+                loss = loss - log_p * (reward - self.baseline) / d.samples
+            gradients = torch.autograd.grad(loss, parameters)
+            norm = float(torch.stack([g.norm() for g in gradients]).norm())
+            self._rule.apply([g * min(1.0, self.CLIP / (norm + 1e-6)) for g in gradients])
+
+    def _likelihood(self, arch: Routing) -> tuple[Tensor, Tensor]:
+        if isinstance(self._model, Controller):
+            return self._model.retrace(arch)  # type: ignore[arg-type]
+        p = self._model.probabilities()
+        return self._model.log_prob(arch), -torch.xlogy(p, p).sum()  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def _accuracy(ctx: Context, arch: Routing, images: Tensor, labels: Tensor) -> float:
+    """Share of a batch that an architecture classifies correctly."""
+    return float((ctx.logits(images, arch).argmax(1) == labels).float().mean())

@@ -1,0 +1,174 @@
+"""Samplers: which paths a training step takes through the super-net.
+
+Strict fairness is FairNAS (Chu et al., ICCV 2021), the uniform single path SPOS (Guo et al., ECCV 2020) and
+RandomNAS (Li and Talwalkar, UAI 2019), the sandwich rule BigNAS (Yu et al., ECCV 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import NB201, SearchSpace
+from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, NONE
+from supernet.benchmarks.wording import quoted
+from supernet.heuristics import registry
+from supernet.heuristics import rules as combinations
+from supernet.heuristics.hooks import Context, Path, Routing, Sampler
+from supernet.heuristics.recipe import LAWS, Recipe, RecipeError
+
+
+class Uniform:
+    """`paths` paths a step, every decision drawn on its own (SPOS; Random-NAS of Yu et al., 2021)."""
+
+    def __init__(self, space: SearchSpace, paths: int, cells: int, with_none: bool) -> None:
+        self._draws, self._cells = paths, cells
+        self._low, self._high = _option_range(space, with_none)
+
+    def plan(self, ctx: Context) -> list[Path]:
+        shape = (self._draws, self._cells, len(self._high))
+        return [_path(rows) for rows in ctx.rng.integers(self._low, self._high, size=shape).tolist()]
+
+
+class UniformOver:
+    """`paths` paths a step, drawn from a list of architectures (Random-A: one member per class)."""
+
+    def __init__(self, space: SearchSpace, members: NDArray[np.int64], paths: int) -> None:
+        self._archs, self._paths = space.archs(members), paths
+
+    def plan(self, ctx: Context) -> list[Path]:
+        rows = ctx.rng.integers(len(self._archs), size=self._paths)
+        return [Path(tuple(arch)) for arch in self._archs[rows].tolist()]
+
+
+class StrictFair:
+    """As many paths as the largest decision has options; every option of every decision is trained equally often.
+
+    Each decision goes through a permutation of its options of its own. Where a decision has fewer options than
+    there are paths (in 1Shot1), it goes through further permutations, the last of which may be cut short.
+    """
+
+    def __init__(self, space: SearchSpace, cells: int, with_none: bool) -> None:
+        self._low, self._high = _option_range(space, with_none)
+        self._cells = cells
+        self._paths = int((self._high - self._low).max())
+
+    def plan(self, ctx: Context) -> list[Path]:
+        table = np.empty((self._cells, len(self._high), self._paths), dtype=np.int64)
+        for cell in range(self._cells):
+            for decision, (low, high) in enumerate(zip(self._low.tolist(), self._high.tolist(), strict=True)):
+                rounds = -(-self._paths // (high - low))
+                order = np.concatenate([ctx.rng.permutation(high - low) for _ in range(rounds)])
+                table[cell, decision] = low + order[: self._paths]
+        return [_path(table[:, :, k].tolist()) for k in range(self._paths)]
+
+
+class Sandwich:
+    """The largest, the smallest and two random architectures; the largest teaches the others (BigNAS).
+
+    NAS-Bench-201 has no widths: its largest cell is all 3x3 convolutions, its smallest all 1x1.
+    """
+
+    RANDOM = 2
+
+    def __init__(self, space: SearchSpace, cells: int, with_none: bool) -> None:
+        if not isinstance(space, NB201):
+            raise RecipeError(
+                f"sampling.law=sandwich needs a largest and a smallest architecture; {space.name} has none."
+            )
+        self._edges = len(space.decisions)
+        self._random = Uniform(space, self.RANDOM, cells, with_none)
+
+    def plan(self, ctx: Context) -> list[Path]:
+        largest = Path((CONV3X3,) * self._edges, role="teacher")
+        smallest = Path((CONV1X1,) * self._edges, role="student")
+        return [largest, smallest, *(Path(p.routing, role="student") for p in self._random.plan(ctx))]
+
+
+class Fixed:
+    """One architecture, always: stand-alone training."""
+
+    def __init__(self, space: SearchSpace, text: str) -> None:
+        self._path = Path(space.parse(text))
+
+    def plan(self, ctx: Context) -> list[Path]:
+        return [self._path]
+
+
+def _option_range(space: SearchSpace, with_none: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and one past the last option of each decision: (decisions,) twice."""
+    low = np.zeros_like(space.cardinalities)
+    if not with_none:
+        low += NONE + 1
+    return low, space.cardinalities
+
+
+def _path(rows: list[list[int]]) -> Path:
+    cells: tuple[Routing, ...] = tuple(tuple(row) for row in rows)
+    return Path(cells[0] if len(cells) == 1 else cells)
+
+
+SAMPLERS: dict[str, Callable[[SearchSpace, Recipe, int], Sampler]] = {
+    "uniform": lambda space, r, cells: Uniform(space, r.sampling.paths, cells, r.sampling.with_none),
+    "architectures": lambda space, r, _: UniformOver(space, _distinct(space, r.sampling.with_none), r.sampling.paths),
+    "classes": lambda space, r, _: UniformOver(space, _functional(space, r.sampling.with_none), r.sampling.paths),
+    "fair": lambda space, r, cells: StrictFair(space, cells, r.sampling.with_none),
+    "sandwich": lambda space, r, cells: Sandwich(space, cells, r.sampling.with_none),
+    "fixed": lambda space, r, _: Fixed(space, r.sampling.architecture or ""),
+}
+"""Law -> how to make its sampler for a space, a recipe, and the number of cells that draw for themselves."""
+
+
+def register(law: str, make: Callable[[SearchSpace, Recipe, int], Sampler], *, reads: Collection[str] = ()) -> None:
+    """Add a sampling law, so that recipes can name it as sampling.law.
+
+    Args:
+        make: the law's sampler for a space, a recipe, and the number of cells that draw for themselves.
+        reads: which of the keys `paths`, `per_cell` and `with_none` of `recipe.sampling` the sampler follows. A
+            recipe that sets one of the others is refused, since it would get a new name for the same results.
+
+    Raises:
+        UserError: another law has this name, or `reads` names other keys.
+    """
+    if isinstance(reads, str) or set(reads) - set(combinations.UNREAD):
+        raise UserError(
+            f"The law {quoted(law)} cannot read {quoted(reads)}: `reads` is a list of some of "
+            f"{', '.join(combinations.UNREAD)}."
+        )
+    if law in LAWS and law not in SAMPLERS:
+        raise UserError(f"There is a sampling law {quoted(law)} already: register yours under another name.")
+    built_in = law in LAWS and law not in combinations.SAMPLING_READ
+    registry.add(SAMPLERS, law, make, "sampling law")
+    if built_in:
+        return
+    combinations.SAMPLING_READ[law] = frozenset(reads)
+    if law not in LAWS:
+        LAWS.append(law)
+
+
+def sampler_for(space: SearchSpace, recipe: Recipe, cells: int) -> Sampler:
+    """The sampler of a recipe.
+
+    Args:
+        cells: cells of the network, for recipes that draw an architecture for each.
+    """
+    return SAMPLERS[recipe.sampling.law](space, recipe, cells if recipe.sampling.per_cell else 1)
+
+
+def _distinct(space: SearchSpace, with_none: bool) -> NDArray[np.int64]:
+    """One of each distinct architecture; those of NAS-Bench-201 all count as distinct, as upstream has it."""
+    if not isinstance(space, NB201):
+        return space.subset("unique-cell")
+    archs = space.archs()
+    return np.flatnonzero(with_none | (archs != NONE).all(axis=1))
+
+
+def _functional(space: SearchSpace, with_none: bool) -> NDArray[np.int64]:
+    """One architecture of each functional class that has one."""
+    members = _distinct(space, with_none)
+    if not isinstance(space, NB201):
+        return space.subset("unique-pruned")
+    return members[np.unique(space.classes("skip-none")[members], return_index=True)[1]]

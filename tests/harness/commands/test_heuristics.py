@@ -1,0 +1,52 @@
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from supernet.benchmarks.errors import UserError
+from supernet.harness.commands.heuristics import _catalogue, heuristics
+from supernet.heuristics.catalogue import CATALOGUE
+
+
+def printed(*arguments):
+    result = CliRunner().invoke(heuristics, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+@pytest.mark.parametrize("width", [80, 100, 119])
+def test_names_are_whole_in_a_narrow_terminal(width, capsys):
+    Console(width=width).print(_catalogue(list(CATALOGUE.values()), wide=False))
+    words = capsys.readouterr().out.replace(",", " ").split()
+    assert "…" not in "".join(words)
+    for name, entry in CATALOGUE.items():
+        assert {name, *entry.values} <= set(words)
+
+
+def test_a_space_leaves_out_what_is_for_others():
+    assert "op-on" in printed("--space", "nb201")
+    assert "op-on" not in printed("--space", "nb1shot1-1")
+
+
+def test_one_heuristic_with_its_values_and_what_they_set():
+    text = printed("batch-norm")
+    for value, changes in CATALOGUE["batch-norm"].values.items():
+        assert f"{value} " in text
+        assert " ".join(changes) in text
+    assert "Other values" not in text
+    assert "Other values of training.learning_rate can be given" in printed("learning-rate")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--space", "nb999"], "There is no search space 'nb999'; there is nb201, nb1shot1-1"),
+        (["--space", "nb20"], "did you mean nb201?"),
+        (["batch-nrom"], "There is no heuristic 'batch-nrom'; did you mean batch-norm?"),
+        (["path_dropout"], "did you mean path-dropout?"),
+        (["op-on", "--space", "nb1shot1-1"], "The heuristic op-on is for nb201, not for nb1shot1-1"),
+    ],
+)
+def test_unknown_names_are_errors_with_the_nearest(arguments, message):
+    with pytest.raises(UserError) as error:
+        CliRunner().invoke(heuristics, arguments, catch_exceptions=False)
+    assert message in str(error.value)

@@ -1,0 +1,352 @@
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from click.testing import CliRunner
+from torch.utils.flop_counter import FlopCounterMode
+
+from supernet.benchmarks import versions
+from supernet.benchmarks.errors import BadTable, UserError
+from supernet.benchmarks.files import write_json
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.table import GroundTruth, write_table
+from supernet.harness.commands.benchmark import benchmark
+from supernet.harness.measured import benchmark as embedded
+from supernet.harness.statistics.metrics import kendall_tau
+from supernet.harness.supernet.build import build_network
+from supernet.heuristics.recipe import Recipe
+
+TINY = [
+    "task.name=digits", "task.train_images=120", "task.valid_images=40", "network.channels=4", "network.cells=1",
+    "network.bn_track=true", "training.epochs=1", "training.batch_size=40", "evaluation.bn=running",
+]  # fmt: skip
+
+
+def tiny(name="nb201", among="unique-skip-none", architectures=3, seeds=(0, 1)):
+    return embedded.Benchmark(f"{name}-tiny", name, among, architectures, seeds, Recipe(space=name).override(TINY))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("embedded")
+    told = []
+    path = embedded.build(tiny(), folder, workers=2, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (6, 6)
+    return folder, GroundTruth(path)
+
+
+def test_a_table_has_every_seed_and_their_mean(built):
+    _, table = built
+    within, benchmark = space("nb201"), tiny()
+    assert table.keys() == [within.string(within.arch(index)) for index in benchmark.indices().tolist()]
+    for split in ("valid", "test"):
+        seeds = np.array([table.accuracy("digits", split, 1, f"s{seed}") for seed in (0, 1)])
+        assert np.allclose(table.accuracy("digits", split, 1, "mean"), seeds.mean(0))
+        assert ((seeds >= 0) & (seeds <= 100)).all()
+    assert (table.train_seconds("digits", 1) > 0).all()
+    assert (table.about["digits_version"], table.space) == (versions.DIGITS_VERSION, "nb201")
+
+
+def test_a_build_goes_on_where_it_stopped_with_the_same_numbers(built, tmp_path):
+    folder, table = built
+    done = tmp_path / "nb201-tiny"
+    done.mkdir()
+    kept = sorted((folder / "nb201-tiny").glob("*.json"))
+    for path in kept[:3]:
+        (done / path.name).write_bytes(path.read_bytes())
+    (done / kept[3].name).write_text("{half")  # as a machine that lost power leaves it
+    other = json.loads(kept[4].read_text()) | {"recipe": "another", "test": 1.0}
+    (done / kept[4].name).write_text(json.dumps(other))
+    with pytest.raises(UserError, match="lacks architecture"):
+        embedded.assemble(tiny(), tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in done.glob("*.json")}
+    again = GroundTruth(embedded.build(tiny(), tmp_path))
+    for seed in ("s0", "s1", "mean"):
+        assert np.array_equal(again.accuracy("digits", "test", 1, seed), table.accuracy("digits", "test", 1, seed))
+    after = {path.name: path.stat().st_mtime_ns for path in done.glob("*.json")}
+    assert {name for name in before if before[name] == after[name]} == {path.name for path in kept[:3]}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds workers in /proc")
+def test_workers_do_not_outlive_a_builder_that_is_killed(tmp_path):
+    content = {**dataclasses.asdict(tiny()), "architectures": 300, "recipe": tiny().recipe.as_dict()}
+    del content["name"], content["recipe"]["space"]
+    (tmp_path / "long.yaml").write_text(yaml.safe_dump(content | {"seeds": [0]}))
+    command = [sys.executable, "-m", "supernet.harness.commands.cli", "benchmark", "build", str(tmp_path / "long.yaml")]
+    builder = subprocess.Popen([*command, "--out", str(tmp_path), "--workers", "1"], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: list((tmp_path / "long").glob("*.json")), 120)
+        workers = Path(f"/proc/{builder.pid}/task/{builder.pid}/children").read_text().split()
+    finally:
+        builder.kill()
+        builder.wait()
+    assert workers
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
+
+
+def wait_until(true, seconds):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_training_that_diverges_stops_no_other(tmp_path):
+    wild = replace(tiny(), recipe=tiny().recipe.override(["training.learning_rate=1e30", "training.clip=null"]))
+    problems = embedded.train_all(wild, [(index, 0) for index in wild.indices().tolist()], tmp_path, workers=1)
+    assert len(problems) == 3
+    assert all("diverged" in problem for problem in problems)
+    with pytest.raises(UserError, match=r"6 training\(s\) cannot be in a table\. nb201-tiny, architecture"):
+        embedded.build(wild, tmp_path)
+
+
+def test_tables_of_another_version_of_the_digits_are_refused(built, monkeypatch):
+    folder, table = built
+    assert shelf.opened(table.path).space == "nb201"
+    monkeypatch.setattr(shelf, "DIGITS_VERSION", 99)
+    with pytest.raises(BadTable, match=r"version 1 of the digits task, but this is version 99"):
+        shelf.opened(table.path)
+    monkeypatch.setattr(shelf, "EMBEDDED", folder)
+    assert any("version 99" in problem for problem in shelf.tables()[1])
+
+
+def test_1shot1_tables_are_keyed_by_the_graph_of_the_cell(tmp_path):
+    benchmark = tiny("nb1shot1-1", "unique-cell", 2, (0,))
+    table = GroundTruth(embedded.build(benchmark, tmp_path))
+    within = space("nb1shot1-1")
+    assert table.keys() == within.hashes(benchmark.indices()).tolist()
+    archs = within.archs(benchmark.indices())
+    assert table.params("digits").tolist() == within.cells(archs).params(4, 1).tolist()
+
+
+@pytest.mark.parametrize("name", ["nb201", "nb1shot1-1"])
+def test_costs_are_those_of_the_networks_trained(name):
+    benchmark = replace(tiny(name, "unique-skip-none" if name == "nb201" else "unique-cell", 4), seeds=(0,))
+    indices = benchmark.indices()
+    params, flops = embedded.costs(benchmark.recipe, indices)
+    for index, count, work in zip(indices.tolist(), params, flops, strict=True):
+        recipe = benchmark.spec(index, 0)
+        network = build_network(recipe, 10)
+        routing = benchmark.within.arch(index)
+        if name == "nb201":
+            assert sum(p.numel() for p in network.active_parameters(routing)) == count
+            continue
+        assert sum(p.numel() for p in network.parameters()) == count
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.zeros(1, 3, 16, 16), routing)
+        assert counter.get_total_flops() == 2 * work
+
+
+def test_agreement_tells_spread_and_taus(tmp_path):
+    rng = np.random.default_rng(0)
+    a = rng.normal(70, 5, 40)
+    b = a + rng.normal(0, 2, 40)
+    within = space("nb201")
+    columns = {
+        "arch": [within.string(within.arch(index)) for index in range(40)],
+        "digits.test.e1.mean": (a + b) / 2, "digits.test.e1.s0": a, "digits.test.e1.s1": b,
+        "digits.params": np.arange(40), "digits.flops": np.arange(40)[::-1],
+    }  # fmt: skip
+    write_table(tmp_path / "t.parquet", columns, {"space": "nb201", "family": "made up", "accuracy_unit": "percent"})
+    figures = embedded.agreement(GroundTruth(tmp_path / "t.parquet"), "digits", "test", "1")
+    assert figures["tau between seeds"] == pytest.approx(kendall_tau(a, b))
+    assert figures["tau of parameter count"] == pytest.approx(-figures["tau of FLOPs"])
+    assert figures["highest accuracy"] == pytest.approx(((a + b) / 2).max())
+
+
+def test_an_unknown_benchmark_is_named_beside_those_there_are():
+    with pytest.raises(UserError, match=r"no embedded benchmark 'nb301'; there are nb1shot1-1-digits, nb201-digits"):
+        embedded.load("nb301")
+    with pytest.raises(UserError, match="it has 6,466"):
+        replace(tiny(), architectures=7000).indices()
+
+
+GIVEN = "space: nb201\namong: unique\narchitectures: 4\nseeds: [0]\nrecipe: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("space: [nb201\n", "tiny.yaml is not valid YAML: while parsing a flow sequence"),
+        ("- space\n", "is not a benchmark: space, among, architectures, seeds, recipe missing or of another kind"),
+        (GIVEN.replace("seeds: [0]", "seeds: 3"), "is not a benchmark: seeds missing or of another kind"),
+        (GIVEN + "sedes: [0]\n", "is not a benchmark: 'sedes' unknown. It has the keys space"),
+    ],
+)
+def test_a_file_that_is_no_benchmark_is_refused_in_words(text, message, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(text)
+    with pytest.raises(UserError, match=re.escape(message)):
+        embedded.load(str(tmp_path / "tiny.yaml"))
+
+
+def test_shipped_benchmarks_have_the_sizes_that_are_promised():
+    sizes = {name: (len(embedded.load(name).indices()), len(embedded.load(name).seeds)) for name in embedded.names()}
+    assert sizes["nb201-digits"] >= (400, 3)
+    assert sizes["nb1shot1-1-digits"] >= (200, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("architectures: 4", "architectures: true"), "architectures missing or of another kind"),
+        (("seeds: [0]", "seeds: []"), "seeds is [], but must be a list"),
+        (("seeds: [0]", "seeds: [0, 0]"), "a seed is given twice"),
+        (("seeds: [0]", "seeds: [-1]"), "seeds is [-1], but must be a list"),
+        (("seeds: [0]", "seeds: [0.5]"), "seeds is [0.5], but must be a list"),
+        (("seeds: [0]", "seeds: [20000000000000]"), "seeds is [20000000000000], but must be"),
+        (("seeds: [0]", "seeds: [true]"), "seeds is [True], but must be a list"),
+        (("recipe: {}", "recipe: {space: nb1shot1-1}"), "space is given twice"),
+        (("recipe: {}", "recipe: {training: {epoch: 3}}"), "did you mean training.epochs?"),
+        (("space: nb201", "space: nb202"), "there is no space 'nb202'"),
+        (("among: unique", "among: uniqe"), "among is 'uniqe', but must be one of connected, unique-skip"),
+        (("recipe: {}", "recipe: &a [*a]"), "anchor or alias"),
+        (("recipe: {}", "recipe: " + "[" * 500 + "]" * 500), "nested more than"),
+    ],
+    ids=str,
+)
+def test_every_key_of_a_benchmark_is_checked_when_it_is_read(change, message, tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(GIVEN.replace(*change))
+    with pytest.raises(UserError) as error:
+        embedded.load(str(path))
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+    assert len(str(error.value)) < 1000
+
+
+# ---- files of single trainings ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A folder with the result of one training, which was never made, and its path."""
+    benchmark = tiny(seeds=(0,), architectures=1)
+    (index,) = benchmark.indices().tolist()
+    result = {**embedded._identity(benchmark, index, 0), "train_seconds": 1.0, "valid": 50.0, "test": 51.0}
+    path = tmp_path / f"{index}-s0.json"
+    write_json(path, {**result, "sha256": embedded._checksum(result)})
+    return benchmark, index, path
+
+
+def sealed(path, **changes):
+    """The file with other values under a checksum that fits."""
+    result = json.loads(path.read_text()) | changes
+    del result["sha256"]
+    path.write_text(json.dumps(result | {"sha256": embedded._checksum(result)}))
+
+
+def test_a_result_is_read_as_it_was_written(kept):
+    benchmark, index, path = kept
+    result = embedded.result_of(path.parent, benchmark, index, 0)
+    assert (result["valid"], result["test"], result["train_seconds"]) == (50.0, 51.0, 1.0)
+
+
+def test_no_altered_bit_of_a_result_goes_unseen(kept):
+    benchmark, index, path = kept
+    before, whole = embedded.result_of(path.parent, benchmark, index, 0), path.read_bytes()
+    unseen = 0
+    for position in range(8 * len(whole)):
+        altered = bytearray(whole)
+        altered[position // 8] ^= 1 << position % 8
+        path.write_bytes(altered)
+        result = embedded.result_of(path.parent, benchmark, index, 0)
+        assert result is None or result == before
+        unseen += result is not None
+    assert unseen < len(whole)  # white space between values
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{half",
+        b"[]",
+        b"null",
+        b"3",
+        b'"text"',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"9" * 5000,
+        b"{}" + b" " * 20_000,
+        b"{}",
+    ],
+    ids=lambda content: repr(content[:8]),
+)
+def test_a_file_that_holds_no_result_is_damaged(content, kept):
+    benchmark, index, path = kept
+    path.write_bytes(content)
+    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "damaged"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"test": float("nan")}, {"test": float("inf")}, {"valid": 101.0}, {"valid": -0.5}, {"test": True},
+        {"test": "51.0"}, {"test": [51.0]}, {"train_seconds": None}, {"train_seconds": -1}, {"test": 10**400},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_impossible_values_are_damage_whatever_the_checksum(change, kept):
+    benchmark, index, path = kept
+    sealed(path, **change)
+    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "damaged"
+
+
+@pytest.mark.parametrize("change", [{"recipe": "another"}, {"seed": 1}, {"format": 4}, {"digits_version": 99}], ids=str)
+def test_results_of_another_recipe_or_version_are_not_reused(change, kept):
+    benchmark, index, path = kept
+    sealed(path, **change)
+    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "outdated"
+
+
+def test_damaged_and_old_results_are_said_kept_and_made_again(kept, monkeypatch):
+    benchmark, index, path = kept
+    benchmark = replace(benchmark, seeds=(0, 1, 2), name=path.parent.name)
+    whole = json.loads(path.read_text())
+    damaged, old = path.with_name(f"{index}-s1.json"), path.with_name(f"{index}-s2.json")
+    damaged.write_text(json.dumps(whole | {"seed": 1, "test": 99.0}))
+    old.write_text(json.dumps({key: value for key, value in whole.items() if key != "sha256"} | {"seed": 2}))
+    monkeypatch.setattr(embedded, "train_all", lambda benchmark, jobs, *_: made.extend(jobs) or [])
+    monkeypatch.setattr(embedded, "assemble", lambda *_: None)
+    for attempt in (1, 2):
+        said, made = [], []
+        embedded.build(benchmark, path.parent.parent, say=said.append)
+        assert made == [(index, 1), (index, 2)]
+        if attempt == 1:
+            assert said[0].startswith(
+                f"1 training(s) have damaged files and are made again ({damaged.name}: the checksum"
+            )
+        assert said[-1].startswith("1 training(s) are of another recipe or an earlier version")
+        assert not damaged.exists()
+        damaged.write_text("{half")
+    kept_aside = sorted(file.name for file in (path.parent / embedded.DAMAGED).iterdir())
+    assert kept_aside == [f"{index}-s1-1.json", f"{index}-s1-2.json"]
+
+
+def test_a_result_that_may_not_be_read_is_not_taken_for_missing(kept):
+    benchmark, index, path = kept
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(OSError, match="Is a directory"):
+        embedded.result_of(path.parent, benchmark, index, 0)
+
+
+def test_a_build_with_braces_in_its_name_is_made_on_a_terminal(tmp_path, monkeypatch):
+    """The name is text, neither a format nor markup."""
+    path = tmp_path / "b{x}[b].yaml"
+    path.write_text(GIVEN.replace("unique", "unique-skip-none"))
+    monkeypatch.setattr(embedded, "build", lambda spec, out, progress, **_: progress(1, 2) or out / spec.name)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes any stream for a terminal then
+    result = CliRunner().invoke(benchmark, ["build", str(path), "--out", str(tmp_path)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "training b{x}[b]" in result.output

@@ -1,0 +1,423 @@
+import io
+import json
+import random
+import shutil
+import struct
+
+import numpy as np
+import pytest
+import torch
+from small import recipe
+
+from supernet.benchmarks import sealed
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import space
+from supernet.harness.training import checkpoint
+from supernet.harness.training import folder as run_folder
+from supernet.harness.training.folder import trained_partly, write_tensorboard
+from supernet.harness.training.loop import Diverged, learning_rate, open_run, start, train
+from supernet.heuristics.recipe import TrainingSection
+
+
+def weights(run):
+    return {name: value.clone() for name, value in run.network.state_dict().items()}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+LAWS = [
+    ["sampling.law=uniform"],
+    ["sampling.law=fair"],
+    ["sampling.law=fair", "sampling.batch=split", "sampling.reduce=sum"],
+    ["sampling.law=sandwich"],
+    ["sampling.law=classes", "sampling.paths=2"],
+    ["sampling.per_cell=true", "network.path_dropout=0.2", "network.global_dropout=0.2"],
+]
+
+
+@pytest.mark.parametrize("changes", LAWS, ids=lambda c: ",".join(c))
+def test_the_same_seed_gives_the_same_bits(changes, task):
+    runs = [train(recipe(*changes), task=task) for _ in range(2)]
+    assert_same(weights(runs[0]), weights(runs[1]))
+    other = train(recipe(*changes, "seed=1"), task=task)
+    assert not torch.equal(other.network.stem.weight, runs[0].network.stem.weight)
+
+
+@pytest.mark.parametrize("changes", [LAWS[0], LAWS[5], ["training.unsampled=zero", "network.bn_track=true"]], ids=str)
+def test_a_resumed_run_ends_with_the_same_bits(changes, task, tmp_path):
+    whole = train(recipe(*changes, "training.epochs=3"), tmp_path / "whole", task=task)
+
+    class Stop(Exception):
+        pass
+
+    def interrupt(run, out, save=run_folder.save):
+        save(run, out)
+        if run.epoch == 2:
+            raise Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_folder, "save", interrupt)
+        with pytest.raises(Stop):
+            train(recipe(*changes, "training.epochs=3"), tmp_path / "part", task=task)
+    resumed = train(recipe(*changes, "training.epochs=3"), tmp_path / "part", task=task, resume=True)
+    assert_same(weights(whole), weights(resumed))
+    logs = [
+        [json.loads(line)["loss"] for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("whole", "part")
+    ]
+    assert logs[0] == logs[1]
+    assert len(logs[0]) == 3
+
+
+def test_training_learns(task):
+    run = train(recipe("training.epochs=8", "sampling.law=fair", "training.learning_rate=0.1"), task=task)
+    assert run.log[-1]["loss"] < 0.8 * run.log[0]["loss"]
+    assert run.log[-1]["accuracy"] > 40
+
+
+def test_one_architecture_trains_alone_and_nothing_else_moves(task):
+    text = space("nb201").string((3, 0, 0, 1, 0, 0))
+    alone = recipe("sampling.law=fixed", f"sampling.architecture={text}")
+    before, run = weights(start(alone, task=task)), train(alone, task=task)
+    after = weights(run)
+    for name in before:
+        if name.startswith("cells."):
+            assert torch.equal(before[name], after[name]), name  # edge 0 leads nowhere, and skip has no weights
+    assert not torch.equal(before["stem.weight"], after["stem.weight"])
+    assert run.log[-1]["loss"] < run.log[0]["loss"]
+
+
+def test_unsampled_weights_rest_or_decay_as_asked(task):
+    text = space("nb201").string((0, 0, 0, 3, 0, 0))
+    for policy, moves in (("keep", False), ("zero", True)):
+        r = recipe("sampling.law=fixed", f"sampling.architecture={text}", f"training.unsampled={policy}")
+        before, after = weights(start(r, task=task)), weights(train(r, task=task))
+        unsampled = "cells.0.conv1.0.weight"
+        assert torch.equal(before[unsampled], after[unsampled]) != moves
+
+
+def test_summed_gradients_are_as_many_times_the_mean_as_there_are_paths(task):
+    base = ["sampling.law=fair", "training.momentum=0", "training.weight_decay=0", "training.clip=null"]
+    base += ["training.epochs=1", "training.batch_size=200", "training.schedule=constant"]
+    moved = {}
+    for reduce, rate in (("mean", 0.05), ("sum", 0.01)):
+        r = recipe(*base, f"sampling.reduce={reduce}", f"training.learning_rate={rate}")
+        moved[reduce] = weights(train(r, task=task))["classifier.weight"]
+    torch.testing.assert_close(moved["mean"], moved["sum"])
+
+
+def test_split_paths_see_their_part_of_the_batch(task):
+    for batch, images in (("whole", 5 * 200), ("split", 200)):
+        run = train(recipe("sampling.law=fair", f"sampling.batch={batch}", "training.epochs=1"), task=task)
+        assert run.log[0]["images"] == images
+
+
+def test_divergence_stops_is_marked_and_says_where(task, tmp_path):
+    wild = recipe("training.learning_rate=1e30", "training.clip=null", "training.epochs=5")
+    with pytest.raises(Diverged, match=r"The loss is (nan|inf) in epoch 1 by step \d+"):
+        train(wild, tmp_path / "run", task=task)
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert status["state"] == "diverged"
+    assert "epoch 1" in status["problem"]
+    assert status["epochs_done"] == 0
+
+
+def test_what_was_trained_partly_is_said_of_its_ranking(task, tmp_path):
+    out = tmp_path / "run"
+
+    class Stop(Exception):
+        pass
+
+    def stop(run):
+        if run.epoch == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(recipe("training.epochs=3"), out, task=task, after_epoch=stop)
+    said = "the super-net has been trained for 1 of 3 epochs"
+    assert trained_partly(open_run(out, task=task), out) == said
+    status = json.loads((out / "status.json").read_text())
+    (out / "status.json").write_text(json.dumps(status | {"state": "diverged"}))
+    assert trained_partly(open_run(out, task=task), out) == said + ", after which it diverged"
+    assert trained_partly(train(recipe("training.epochs=3"), out, task=task, resume=True), out) is None
+
+
+def test_one_process_works_in_a_folder(tmp_path):
+    out = tmp_path / "run"
+    with run_folder.hold(out):
+        again = run_folder.hold(out)
+        with pytest.raises(UserError, match="Another process works in"):
+            again.__enter__()
+    with run_folder.hold(out):
+        pass
+
+
+@pytest.mark.parametrize("device", ["cuda", "cudaa"])
+def test_a_device_that_is_not_there_is_named(device, task, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"needs an NVIDIA GPU|no device 'cudaa'"):
+        start(recipe(), task=task, device=device)
+
+
+def test_run_folders_are_not_overwritten_and_belong_to_one_recipe(task, tmp_path):
+    out = tmp_path / "run"
+    train(recipe(), out, task=task)
+    with pytest.raises(UserError, match="holds a run already"):
+        train(recipe(), out, task=task)
+    with pytest.raises(UserError, match="belongs to another recipe"):
+        train(recipe("training.epochs=9"), out, task=task, resume=True)
+    assert json.loads((out / "status.json").read_text())["state"] == "trained"
+    reopened = open_run(out, task=task)
+    assert reopened.epoch == 2
+    (out / "checkpoint.pt").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"checkpoint .* is damaged"):
+        open_run(out, task=task)
+    with pytest.raises(UserError, match="is not a run folder"):
+        open_run(tmp_path / "none", task=task)
+
+
+def test_schedules():
+    t = TrainingSection(epochs=10, learning_rate=1.0, final_learning_rate=0.1, warmup_epochs=1.0)
+    assert learning_rate(t, 0, 100, 10) == pytest.approx(1 / 11)
+    assert learning_rate(t, 10, 100, 10) == 1.0
+    assert learning_rate(t, 55, 100, 10) == pytest.approx(0.55)
+    assert learning_rate(t, 99, 100, 10) == pytest.approx(0.1, abs=1e-3)
+    step = TrainingSection(schedule="step", learning_rate=1.0)
+    assert [learning_rate(step, s, 100, 1) for s in (0, 29, 30, 60, 99)] == pytest.approx([1, 1, 0.1, 0.01, 0.01])
+    assert learning_rate(TrainingSection(schedule="constant", learning_rate=0.3), 50, 100, 1) == 0.3
+
+
+def test_three_lines_of_python_train_and_rank(task):
+    from supernet.harness.scoring.supernet import rank
+
+    run = train(recipe(), task=task)
+    scores = rank(run, range(20))
+    assert scores.accuracy.shape == scores.loss.shape == (20,)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_log_becomes_tensorboard_events(task, tmp_path):
+    loading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = train(recipe(), tmp_path / "run", task=task)
+    write_tensorboard(run, tmp_path / "run")
+    events = loading.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {"loss", "accuracy", "learning_rate", "images_per_second"}
+    assert [e.step for e in events.Scalars("loss")] == [1, 2]
+    assert [e.value for e in events.Scalars("loss")] == pytest.approx([entry["loss"] for entry in run.log], rel=1e-6)
+
+
+# ---- random numbers ------------------------------------------------------------------------------------------------
+
+
+def drawn():
+    """A draw from each of the caller's generators."""
+    return random.random(), float(np.random.random()), float(torch.rand(()))  # noqa: NPY002
+
+
+@pytest.mark.parametrize("call", [train, start])
+def test_the_random_numbers_of_the_caller_go_on_as_if_nothing_was_trained(call, task):
+    def seeded():
+        random.seed(7)
+        np.random.seed(7)  # noqa: NPY002
+        torch.manual_seed(7)
+
+    seeded()
+    expected = drawn()
+    seeded()
+    call(recipe("network.path_dropout=0.2"), task=task)
+    assert drawn() == expected
+
+
+# ---- what is left of a run that was damaged --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(task, tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained") / "run"
+    return train(recipe(), out, task=task), out
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    shutil.copytree(trained[1], tmp_path / "run")
+    return tmp_path / "run"
+
+
+def without_checksum(path):
+    """The checkpoint as versions without checksums wrote it."""
+    path.write_bytes(bytes(sealed.unsealed(path.read_bytes())))
+
+
+def marked_as_folders(data):
+    """Every entry of tensors marked as a folder, for which torch gives uninitialised memory."""
+    data, at = bytearray(data), 0
+    while (at := data.find(b"PK\x01\x02", at)) >= 0:
+        if b"/data/" in data[at + 46 : at + 70]:
+            data[at + 38] |= 0x10
+        at += 4
+    return bytes(data)
+
+
+def emptied(data):
+    """The first entry of tensors with a length and a CRC of zero in the archive's directory."""
+    data, at = bytearray(data), 0
+    while b"/data/" not in data[(at := data.find(b"PK\x01\x02", at + 4)) + 46 : at + 70]:
+        pass
+    struct.pack_into("<III", data, at + 16, 0, 0, 0)
+    return bytes(data)
+
+
+DAMAGE = {
+    "a block is missing": lambda data: data[:5000] + data[9096:],
+    "the end is missing": lambda data: data[:-3000],
+    "nothing is there": lambda data: b"",
+    "a bit of a weight is flipped": lambda data: data[:20000] + bytes([data[20000] ^ 4]) + data[20001:],
+    "entries are marked as folders": marked_as_folders,
+    "an entry is empty": emptied,
+    "no archive": lambda data: b"PK\x03\x04 nothing",
+}
+
+
+@pytest.mark.parametrize("checksum", [True, False])
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_checkpoint_is_refused_put_aside_and_trained_again(how, checksum, trained, copied, task):
+    path = copied / "checkpoint.pt"
+    if not checksum:
+        without_checksum(path)
+    damaged = DAMAGE[how](path.read_bytes())
+    path.write_bytes(damaged)
+    with pytest.raises(run_folder.DamagedCheckpoint, match=r"is damaged: .*\. Train it again with `supernet train"):
+        open_run(copied, task=task)
+    assert path.read_bytes() == damaged, "whoever only reads changes nothing"
+    with pytest.raises(run_folder.DamagedCheckpoint, match=r"It is kept as checkpoint\.pt\.damaged-1\. Nothing else"):
+        train(recipe(), copied, task=task, resume=True)
+    assert (copied / "checkpoint.pt.damaged-1").read_bytes() == damaged
+    again = train(recipe(), copied, task=task, resume=True)
+    assert_same(weights(again), weights(trained[0]))
+
+
+def test_a_checkpoint_without_a_checksum_loads_if_it_is_whole(trained, copied, task):
+    without_checksum(copied / "checkpoint.pt")
+    run = open_run(copied, task=task)
+    assert_same(weights(run), weights(trained[0]))
+    assert run.log == trained[0].log
+
+
+def test_every_damaged_checkpoint_keeps_a_name_of_its_own(copied, task):
+    for number in (1, 2):
+        (copied / "checkpoint.pt").write_bytes(b"%d" % number)
+        with pytest.raises(run_folder.DamagedCheckpoint):
+            train(recipe(), copied, task=task, resume=True)
+        assert (copied / f"checkpoint.pt.damaged-{number}").read_bytes() == b"%d" % number
+
+
+def changed(**parts):
+    return lambda state: {**state, **parts}
+
+
+def resized(state):
+    name = next(iter(state["network"]))
+    return {**state, "network": {**state["network"], name: torch.zeros(3)}}
+
+
+def converted(state):
+    return {**state, "network": {name: value.half() for name, value in state["network"].items()}}
+
+
+def without_momentum(state):
+    return {**state, "optimiser": {**state["optimiser"], "state": {}}}
+
+
+FORMS = {
+    "no state": lambda state: [1, 2],
+    "no recipe": lambda state: {k: v for k, v in state.items() if k != "recipe"},
+    "no network": lambda state: {k: v for k, v in state.items() if k != "network"},
+    "another shape": resized,
+    "another type of number": converted,
+    "no momentum": without_momentum,
+    "epochs as text": changed(epoch="2"),
+    "more epochs than the recipe has": changed(epoch=99),
+    "a log of other epochs": changed(log=[]),
+    "a log of other things": changed(log=[1, 2]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_state_of_another_form_is_refused_and_changes_nothing(form, copied, task):
+    path = copied / "checkpoint.pt"
+    state = checkpoint.decode(path.read_bytes())
+    content = io.BytesIO()
+    torch.save(FORMS[form](state), content)
+    path.write_bytes(sealed.sealed(content.getvalue()))
+    run = start(recipe(), task=task)
+    before = weights(run)
+    with pytest.raises(run_folder.DamagedCheckpoint, match="is damaged"):
+        run_folder.restore(run, copied)
+    assert_same(weights(run), before)
+    assert (run.epoch, run.log) == (0, [])
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError()], ids=repr)
+def test_what_the_machine_refuses_is_no_damage(error, copied, task, monkeypatch):
+    def refused(*_, **__):
+        raise error
+
+    monkeypatch.setattr(
+        *(("pathlib.Path.read_bytes", refused) if isinstance(error, OSError) else ("torch.load", refused))
+    )
+    with pytest.raises(type(error)):
+        train(recipe(), copied, task=task, resume=True)
+    assert not list(copied.glob("*.damaged-*"))
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 5000, b'{"state": 1}', b"{}\n{}"], ids=repr)
+def test_damaged_records_are_said_and_written_again(content, copied, task):
+    for name in ("log.jsonl", "status.json"):
+        (copied / name).write_bytes(content)
+    problems = run_folder.damaged_records(copied)
+    assert len(problems) == (1 if content == b"" else 2), "an empty log is one of no epochs"
+    assert all("is damaged: " in problem and "\n" not in problem for problem in problems)
+    train(recipe(), copied, task=task, resume=True)
+    assert run_folder.damaged_records(copied) == []
+    assert run_folder.read_status(copied)["state"] == "trained"
+
+
+def test_a_status_has_one_form(tmp_path):
+    run_folder.write_status(tmp_path, "trained", "0123", 3, "cpu")
+    alone = run_folder.read_status(tmp_path)
+    run_folder.write_status(tmp_path, "diverged", "0123", 3, "cpu", problem="It diverged.", run="4567")
+    stored = run_folder.read_status(tmp_path)
+    assert stored.pop("run") == "4567"
+    assert stored.keys() == alone.keys() == {"state", "recipe", "epochs_done", "problem", "environment"}
+    assert (alone["problem"], stored["problem"]) == (None, "It diverged.")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_the_environment_of_a_gpu_has_its_settings(task):
+    found = run_folder.environment("cuda")
+    assert {"cuda", "cudnn", "cudnn_deterministic", "cudnn_benchmark", "tf32_convolutions", "tf32_matrices"} <= {*found}
+    assert "cudnn" not in run_folder.environment("cpu")
+
+
+def test_a_learned_distribution_resumes_to_the_same_bits(task, tmp_path):
+    base = ["sampling.law=distribution", "distribution.model=controller", "distribution.step=reinforce"]
+    learned = recipe(*base, "distribution.updates=2", "distribution.samples=2", "training.epochs=2")
+    whole = train(learned, task=task)
+
+    class Stop(Exception):
+        pass
+
+    def stop(run):
+        if run.epoch == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(learned, tmp_path / "run", task=task, after_epoch=stop)
+    resumed = train(learned, tmp_path / "run", task=task, resume=True)
+    assert_same(weights(whole), weights(resumed))
+    assert_same(whole.learner.model.state_dict(), resumed.learner.model.state_dict())
+    assert whole.learner.updater.baseline == resumed.learner.updater.baseline
