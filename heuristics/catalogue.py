@@ -13,8 +13,8 @@ from typing import Literal
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SPACE_NAMES
 from supernet.benchmarks.wording import listed, quoted
-from supernet.heuristics import registry
 from supernet.heuristics.recipe import Recipe, RecipeError
+from supernet.heuristics.same_code import add
 
 Family = Literal["protocol", "mapping", "low fidelity", "unsaid"]
 
@@ -229,4 +229,4 @@ def register(heuristic: Heuristic) -> None:
     """
     if not heuristic.values or not all(heuristic.values.values()):
         raise UserError(f"The heuristic {quoted(heuristic.name)} needs values that each set at least one key.")
-    registry.add(CATALOGUE, heuristic.name, heuristic, "heuristic")
+    add(CATALOGUE, heuristic.name, heuristic, "heuristic")

@@ -48,6 +48,8 @@ class SearchSpace(ABC):
     name: str
     title: str
     decisions: tuple[Decision, ...]
+    idle_option: int | None = None
+    """Option of an operation that computes nothing, where there is one."""
 
     # ---- numbering -------------------------------------------------------------------------------------------
 

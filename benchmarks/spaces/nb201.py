@@ -36,6 +36,7 @@ class NB201(SearchSpace):
     name = "nb201"
     title = "NAS-Bench-201"
     decisions = tuple(Decision(f"e{target}<-{source}", OPS) for source, target in EDGES)
+    idle_option = NONE
 
     # The benchmark lists the product of all operations and shuffles it with Python's generator seeded with 88
     # (D-X-Y/AutoDL-Projects, exps/NAS-Bench-201/main.py, generate_meta_info).

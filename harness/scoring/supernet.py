@@ -38,7 +38,7 @@ from supernet.benchmarks.tasks.loader import eval_batches, train_batches
 from supernet.benchmarks.tasks.split import Split
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.ops import BatchNorm
-from supernet.harness.training.loop import Run
+from supernet.harness.training.run import Run
 from supernet.heuristics.hooks import Routing
 from supernet.heuristics.recipe import EvaluationSection, NetworkSection
 
@@ -446,7 +446,7 @@ def _calibration(run: Run, size: int, count: int) -> list[Tensor]:
     batches = (
         images
         for epoch in itertools.count()
-        for images, _ in train_batches(run.task.train, run.task, size, seed=run.recipe.seed, epoch=epoch)
+        for images, *_ in train_batches(run.task.train, run.task, size, seed=run.recipe.seed, epoch=epoch)
     )
     return list(itertools.islice(batches, count))
 

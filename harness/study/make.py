@@ -255,12 +255,6 @@ def throttled(report: Report, path: Path) -> Report:
     return tell
 
 
-@lru_cache(maxsize=4)
-def task_of(section: TaskSection) -> Task:
-    """The task of a recipe, kept for the runs that follow."""
-    return load_task(**dataclasses.asdict(section))
-
-
 @lru_cache(maxsize=1)
 def commit() -> str | None:
     """The project's commit, with a + where the tree differs from it; None outside a clone of the project.
