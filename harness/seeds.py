@@ -151,19 +151,28 @@ def _likeliest_scales(v: Floats, d: Floats, worths: Floats) -> Floats:
     return np.exp((low + high) / 2)
 
 
-def mean_of(values: ArrayLike, spread: Spread, sampling: float = 0.0, *, bounded: bool = True) -> Mean:
-    """Mean over seeds with a t interval.
+def mean_of(
+    values: ArrayLike, spread: Spread, sampling: float = 0.0, *, bounded: bool = True, level: float = LEVEL
+) -> Mean:
+    """Mean over seeds (or other repeats) with a t interval, whose degrees of freedom are Satterthwaite's.
+
+    The spread between repeats holds everything that differs from repeat to repeat. What all of them share does not
+    show in it, and is `sampling`.
 
     Args:
         values: one per seed: (seeds,).
-        sampling: variance of the mean from what was sampled beside the seeds (architectures).
+        sampling: variance of the mean from what was sampled beside the seeds (architectures), taken as known.
         bounded: whether values lie in [-1, 1], as rank correlations do: the interval is then one of atanh.
+        level: of the interval.
     """
     v = np.asarray(values, dtype=np.float64)
     value = float(v.mean())
     if len(v) < 3 or spread.df == 0:
         return Mean(value, None, None, len(v))
-    half = float(distributions.t.ppf((1 + LEVEL) / 2, spread.df) * math.sqrt(spread.variance / len(v) + sampling))
+    between = spread.variance / len(v)
+    share = between / (between + sampling) if between > 0 else 0.0
+    df = spread.df / max(share, 1e-3) ** 2
+    half = float(distributions.t.ppf((1 + level) / 2, df)) * math.sqrt(between + sampling)
     if not bounded:
         return Mean(value, value - half, value + half, len(v))
     return Mean(value, *within_bounds(value, half), len(v))
