@@ -31,6 +31,7 @@ from torch import Tensor
 
 from benchmarks.errors import UserError
 from benchmarks.files import replace, whole, write_bytes
+from benchmarks.regular import read_plain
 from benchmarks.spaces import NB201, Arch, SearchSpace, space
 from benchmarks.spaces.nb201 import EDGES, NONE
 from benchmarks.tasks.loader import eval_batches, train_batches
@@ -318,7 +319,7 @@ def _read(path: Path) -> tuple[str, NDArray[np.float64]] | None:
         OSError: it cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = read_plain(path)
     except FileNotFoundError:
         return None
     content = unsealed(data)
