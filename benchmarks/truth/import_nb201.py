@@ -15,6 +15,7 @@ import os
 import pickle
 import re
 import resource
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -192,7 +193,8 @@ def records_of_pth(source: Path) -> Iterator[Record]:
             if zipfile.is_zipfile(file):
                 _check_zip(file)
             file.seek(0)
-            with torch.serialization.safe_globals(safe):
+            with torch.serialization.safe_globals(safe), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about pickles that are refused in the same call
                 content = torch.load(file, map_location="cpu", weights_only=True)
         archs, infos = content["meta_archs"], content["arch2infos"]
         if not all(type(index) is int for index in infos):
