@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.regular import open_plain
+from supernet.benchmarks.regular import open_plain
 
 PARTIAL = re.compile(r"^\..+\.(\d+)\.partial$")
 """Name of a file that is being written: the final name and the process id of its writer."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from benchmarks.errors import UserError
-from benchmarks.regular import open_plain
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.regular import open_plain
 
 MOST_BYTES = 100_000
 MOST_DEPTH = 50

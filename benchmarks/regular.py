@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from benchmarks.errors import BadTable
+from supernet.benchmarks.errors import BadTable
 
 _OTHER = "not a regular file (but a folder, pipe, socket or device)"
 

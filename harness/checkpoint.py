@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.sealed import Unsealed, is_sealed, sealed, unsealed
+from supernet.benchmarks.sealed import Unsealed, is_sealed, sealed, unsealed
 
 if TYPE_CHECKING:
-    from harness.train import Run
+    from supernet.harness.training.loop import Run
 
 ENTRY = ("loss", "accuracy", "learning_rate", "images", "seconds", "images_per_second")
 """Numbers of a log entry, beside its epoch."""

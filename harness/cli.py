@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
-from benchmarks.errors import UserError
-from harness.commands.groups import Suggesting
+from supernet.benchmarks.errors import UserError
+from supernet.harness.commands.groups import Suggesting
 
 COMMANDS = {
     "spaces": "Search spaces, their sizes and classes, and the ground truth at hand.",
@@ -68,7 +68,7 @@ def main() -> None:
         click.echo("Interrupted.", err=True)
         sys.exit(130)
     except Exception as error:
-        from harness.failures import explained
+        from supernet.harness.commands.failures import explained
 
         _end(explained(error))
 

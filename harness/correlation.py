@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import UserError
-from benchmarks.truth.table import GroundTruth, Measure, count_of
-from benchmarks.wording import listed, shown
-from harness import metrics, stats
-from harness.scores import ScoreTable
-from harness.stats import Difference, Estimate
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.truth.table import GroundTruth, Measure, count_of
+from supernet.benchmarks.wording import listed, shown
+from supernet.harness.correlation.files import ScoreTable
+from supernet.harness.statistics import bootstrap as stats
+from supernet.harness.statistics import metrics
+from supernet.harness.statistics.bootstrap import Difference, Estimate
 
 PARAMS = "params"
 """Name of the baseline: parameter count as the score."""

@@ -22,20 +22,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import UserError
-from benchmarks.files import replace, write_json
-from benchmarks.plain_yaml import read_yaml
-from benchmarks.regular import open_plain
-from benchmarks.spaces import NB201, NB1Shot1, SearchSpace, space
-from benchmarks.tasks.digits import DigitsRecipe
-from benchmarks.truth.shelf import EMBEDDED
-from benchmarks.truth.table import GroundTruth, Measure, write_table
-from benchmarks.versions import DIGITS_VERSION
-from benchmarks.wording import listed, nearest, quoted
-from harness.workers import begin
-from heuristics import recipe as recipes
-from heuristics.ranges import MOST_SEED
-from heuristics.recipe import Recipe
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import replace, write_json
+from supernet.benchmarks.plain_yaml import read_yaml
+from supernet.benchmarks.regular import open_plain
+from supernet.benchmarks.spaces import NB201, NB1Shot1, SearchSpace, space
+from supernet.benchmarks.tasks.digits import DigitsRecipe
+from supernet.benchmarks.truth.shelf import EMBEDDED
+from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
+from supernet.benchmarks.versions import DIGITS_VERSION
+from supernet.benchmarks.wording import listed, nearest, quoted
+from supernet.harness.runs.workers import begin
+from supernet.heuristics import recipe as recipes
+from supernet.heuristics.ranges import MOST_SEED
+from supernet.heuristics.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -205,9 +205,9 @@ def train_all(
 
 def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
     """Train one architecture with one seed and leave its results in the folder `done`."""
-    from harness.rank import rank
-    from harness.study.run import task_of
-    from harness.train import Diverged, train
+    from supernet.harness.scoring.supernet import rank
+    from supernet.harness.study.make import task_of
+    from supernet.harness.training.loop import Diverged, train
 
     recipe = benchmark.spec(index, seed)
     started = time.process_time()
@@ -255,7 +255,7 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
     columns |= {f"{dataset}.params": params, f"{dataset}.flops": flops}
     seconds = [[found[i, s]["train_seconds"] for s in benchmark.seeds] for i in indices.tolist()]
     columns[f"{dataset}.train_seconds.e{epochs}"] = np.mean(seconds, axis=1)
-    from harness.run_folder import environment
+    from supernet.harness.training.folder import environment
 
     about = {
         "space": benchmark.space,
@@ -291,7 +291,7 @@ def agreement(table: GroundTruth, dataset: str, split: str, epochs: str) -> dict
     """What the choice of a task and budget is judged by: spread of accuracies, and taus between seeds and of size."""
     from itertools import combinations
 
-    from harness.metrics import kendall_tau, true_top
+    from supernet.harness.statistics.metrics import kendall_tau, true_top
 
     mean = table.accuracy(dataset, split, epochs, "mean")
     seeds = [table.accuracy(dataset, split, epochs, seed) for seed in table.seeds(dataset, split, epochs)]
@@ -371,7 +371,7 @@ def _read_result(done: Path, benchmark: Benchmark, index: int, seed: int) -> Map
 
 def _identity(benchmark: Benchmark, index: int, seed: int) -> dict[str, Any]:
     """What a training's result depends on."""
-    from harness.study.spec import FORMAT
+    from supernet.harness.study.spec import FORMAT
 
     recipe = benchmark.spec(index, seed).hash
     return {"recipe": recipe, "index": index, "seed": seed, "format": FORMAT, "digits_version": DIGITS_VERSION}

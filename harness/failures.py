@@ -13,7 +13,7 @@ import tempfile
 import traceback
 from concurrent.futures import BrokenExecutor
 
-from benchmarks.wording import quoted
+from supernet.benchmarks.wording import quoted
 
 _MEMORY = re.compile(
     r"can't allocate memory|not enough memory|out of memory|cannot allocate memory|bad_alloc|failed to allocate"

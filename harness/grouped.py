@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.truth.table import GroundTruth, Measure
-from benchmarks.wording import listed, shown
-from harness import metrics, stats
-from harness.correlation import backwards, ceiling_of, params_of, reading_notes
-from harness.metrics import MetricError
-from harness.scores import ScoreTable
+from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.benchmarks.wording import listed, shown
+from supernet.harness.correlation.files import ScoreTable
+from supernet.harness.correlation.report import backwards, ceiling_of, params_of, reading_notes
+from supernet.harness.statistics import bootstrap as stats
+from supernet.harness.statistics import metrics
+from supernet.harness.statistics.metrics import MetricError
 
 
 @dataclass(frozen=True)

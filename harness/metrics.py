@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from benchmarks.errors import UserError
-from harness.concordance import Concordance
+from supernet.benchmarks.errors import UserError
+from supernet.harness.statistics.concordance import Concordance
 
 Vector = NDArray[np.float64]
 

@@ -29,19 +29,19 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from benchmarks.errors import UserError
-from benchmarks.files import replace, whole, write_bytes
-from benchmarks.regular import read_plain
-from benchmarks.spaces import NB201, Arch, SearchSpace, space
-from benchmarks.spaces.nb201 import EDGES, NONE
-from benchmarks.tasks.loader import eval_batches, train_batches
-from benchmarks.tasks.split import Split
-from harness.sealed import Unsealed, put_aside, sealed, unsealed
-from harness.supernet.nb201 import NB201Net
-from harness.supernet.ops import BatchNorm
-from harness.train import Run
-from heuristics.hooks import Routing
-from heuristics.recipe import EvaluationSection, NetworkSection
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import replace, whole, write_bytes
+from supernet.benchmarks.regular import read_plain
+from supernet.benchmarks.sealed import Unsealed, put_aside, sealed, unsealed
+from supernet.benchmarks.spaces import NB201, Arch, SearchSpace, space
+from supernet.benchmarks.spaces.nb201 import EDGES, NONE
+from supernet.benchmarks.tasks.loader import eval_batches, train_batches
+from supernet.benchmarks.tasks.split import Split
+from supernet.harness.supernet.nb201.net import NB201Net
+from supernet.harness.supernet.ops import BatchNorm
+from supernet.harness.training.loop import Run
+from supernet.heuristics.hooks import Routing
+from supernet.heuristics.recipe import EvaluationSection, NetworkSection
 
 SCORES = "scores.parquet"
 PARTIAL = ".scores.partial.npz"

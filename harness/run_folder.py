@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from benchmarks.errors import UserError
-from benchmarks.files import write_bytes, write_json, write_text
-from benchmarks.regular import open_lock, read_plain
-from harness import checkpoint
-from harness.sealed import put_aside
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_bytes, write_json, write_text
+from supernet.benchmarks.regular import open_lock, read_plain
+from supernet.benchmarks.sealed import put_aside
+from supernet.harness.training import checkpoint
 
 if TYPE_CHECKING:
-    from harness.train import Run
+    from supernet.harness.training.loop import Run
 
 RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "status.json"
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from benchmarks.errors import UserError
-from benchmarks.regular import NotRegular, open_plain
-from benchmarks.wording import listed, quoted
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.regular import NotRegular, open_plain
+from supernet.benchmarks.wording import listed, quoted
 
 MISSING = ("", "na", "n/a", "nan", "null", "none", "missing", "-")
 """Words, in lower case, that stand for a missing number in a column of numbers. Elsewhere they are text."""

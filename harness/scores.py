@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.errors import BadArchitecture, UserError
-from benchmarks.spaces import SearchSpace, space
-from benchmarks.spaces.nb1shot1 import NB1Shot1
-from benchmarks.spaces.nb101 import OPS, Cells, is_hash
-from benchmarks.truth.table import GroundTruth
-from benchmarks.wording import listed, quoted, shown
-from harness.score_files import RawTable, number, read_table, text
+from supernet.benchmarks.errors import BadArchitecture, UserError
+from supernet.benchmarks.spaces import SearchSpace, space
+from supernet.benchmarks.spaces.nb1shot1 import NB1Shot1
+from supernet.benchmarks.spaces.nb101 import OPS, Cells, is_hash
+from supernet.benchmarks.truth.table import GroundTruth
+from supernet.benchmarks.wording import listed, quoted, shown
+from supernet.harness.correlation.formats import RawTable, number, read_table, text
 
 ARCH_COLUMNS = (
     "arch", "architecture", "arch_str", "genotype", "hash", "module_hash", "arch_hash", "index", "arch_index",

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 from scipy import stats as laws
 
-from harness.concordance import Concordance, group_sums
-from harness.metrics import MetricError, checked, kendall_tau, true_top
+from supernet.harness.statistics.concordance import Concordance, group_sums
+from supernet.harness.statistics.metrics import MetricError, checked, kendall_tau, true_top
 
 Counts = NDArray[np.float32]
 Statistic = Callable[[Counts], NDArray[np.float64]]

@@ -22,21 +22,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import space
-from benchmarks.tasks.loader import train_batches
-from benchmarks.tasks.task import Task, load_task
-from harness import run_folder as folder
-from harness.supernet import fair
-from harness.supernet.build import build_network
-from heuristics import recipe as recipes
-from heuristics.extras import extras_for
-from heuristics.hooks import Context, LossTerm, NotFinite, Sampler, StepRule
-from heuristics.learners import Learner, learner_for
-from heuristics.losses import losses_for
-from heuristics.recipe import Recipe, TrainingSection
-from heuristics.samplers import sampler_for
-from heuristics.updates import Accumulate
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.tasks.loader import train_batches
+from supernet.benchmarks.tasks.task import Task, load_task
+from supernet.harness.supernet.build import build_network
+from supernet.harness.supernet.nb201 import fair
+from supernet.harness.training import folder
+from supernet.heuristics import recipe as recipes
+from supernet.heuristics.distribution.learner import Learner, learner_for
+from supernet.heuristics.extras import extras_for
+from supernet.heuristics.hooks import Context, LossTerm, NotFinite, Sampler, StepRule
+from supernet.heuristics.methods.losses import losses_for
+from supernet.heuristics.methods.samplers import sampler_for
+from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.recipe import Recipe, TrainingSection
 
 CHECK_STEPS = 50
 """Steps between two looks at whether the loss is finite, for which a GPU has to be waited for."""

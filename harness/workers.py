@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.workers import end_with
+from supernet.benchmarks.workers import end_with
 
 
 def begin(parent: int, threads: int = 1) -> None:

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heuristics.distributions import Controller, Simplex
-from heuristics.hooks import Context, Routing
-from heuristics.recipe import DistributionSection
-from heuristics.relaxations import Distribution, Gates, Mixture, importance
+from supernet.heuristics.distribution.models import Controller, Simplex
+from supernet.heuristics.distribution.relaxations import Distribution, Gates, Mixture, importance
+from supernet.heuristics.hooks import Context, Routing
+from supernet.heuristics.recipe import DistributionSection
 
 
 class Rule(Protocol):

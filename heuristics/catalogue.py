@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import SPACE_NAMES
-from benchmarks.wording import listed, quoted
-from heuristics import registry
-from heuristics.recipe import Recipe, RecipeError
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import SPACE_NAMES
+from supernet.benchmarks.wording import listed, quoted
+from supernet.heuristics import registry
+from supernet.heuristics.recipe import Recipe, RecipeError
 
 Family = Literal["protocol", "mapping", "low fidelity", "unsaid"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from benchmarks.spaces import SPACE_NAMES
-from benchmarks.wording import did_you_mean, listed, nearest, quoted
-from heuristics.ranges import MOST_PARAMETERS, RANGES, network_parameters
+from supernet.benchmarks.spaces import SPACE_NAMES
+from supernet.benchmarks.wording import did_you_mean, listed, nearest, quoted
+from supernet.heuristics.ranges import MOST_PARAMETERS, RANGES, network_parameters
 
 if TYPE_CHECKING:
-    from heuristics.recipe import Recipe
+    from supernet.heuristics.recipe import Recipe
 
 SAMPLING_READ: dict[str, frozenset[str]] = {}
 """Registered law -> those of the keys in `UNREAD` that it reads; `heuristics.samplers.register` adds to it."""

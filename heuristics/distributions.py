@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.spaces import Arch
+from supernet.benchmarks.spaces import Arch
 
 INITIAL_SPREAD = 1e-3
 """Standard deviation of logits at first (quark0/darts, cnn/model_search.py)."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.errors import UserError
-from benchmarks.wording import listed, nearest, quoted
-from heuristics import registry
-from heuristics.hooks import UPDATE_HOOKS, LossTerm, UpdateTransform
-from heuristics.recipe import Recipe, RecipeError
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.wording import listed, nearest, quoted
+from supernet.heuristics import registry
+from supernet.heuristics.hooks import UPDATE_HOOKS, LossTerm, UpdateTransform
+from supernet.heuristics.recipe import Recipe, RecipeError
 
 Extra = LossTerm | UpdateTransform
 EXTRAS: dict[str, Callable[[Recipe], Extra]] = {}

@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from benchmarks.spaces import Arch, SearchSpace
-from heuristics.recipe import Recipe
+from supernet.benchmarks.spaces import Arch, SearchSpace
+from supernet.heuristics.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)

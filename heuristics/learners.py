@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.spaces import SearchSpace
-from benchmarks.spaces.nb201 import EDGES, NONE
-from heuristics.arch_steps import Adam, Exponentiated, FirstOrder, Importance, Reinforce, Rule, SecondOrder
-from heuristics.distributions import Controller, Dirichlet, Factorised, Simplex, Softmax
-from heuristics.hooks import ArchUpdater, Context, NotFinite, Sampler
-from heuristics.recipe import Recipe
-from heuristics.relaxations import (
+from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.spaces.nb201 import EDGES, NONE
+from supernet.heuristics.distribution.models import Controller, Dirichlet, Factorised, Simplex, Softmax
+from supernet.heuristics.distribution.relaxations import (
     AdversarialPerturbation,
     Distribution,
     Gates,
@@ -20,6 +17,17 @@ from heuristics.relaxations import (
     RandomPerturbation,
     Sampled,
 )
+from supernet.heuristics.distribution.steps import (
+    Adam,
+    Exponentiated,
+    FirstOrder,
+    Importance,
+    Reinforce,
+    Rule,
+    SecondOrder,
+)
+from supernet.heuristics.hooks import ArchUpdater, Context, NotFinite, Sampler
+from supernet.heuristics.recipe import Recipe
 
 MODELS: dict[str, type[Factorised]] = {"softmax": Softmax, "simplex": Simplex, "dirichlet": Dirichlet}
 PERTURBED: dict[str, type[Mixture]] = {

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heuristics.hooks import Context, LossTerm, Path
-from heuristics.recipe import Recipe
+from supernet.heuristics.hooks import Context, LossTerm, Path
+from supernet.heuristics.recipe import Recipe
 
 
 class CrossEntropy:

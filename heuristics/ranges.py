@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from benchmarks.wording import quoted
+from supernet.benchmarks.wording import quoted
 
 MOST_EPOCHS = 1_000_000
 MOST_SEED = (2**64 - 1) // 1_000_003 - 1

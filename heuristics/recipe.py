@@ -20,12 +20,12 @@ from typing import Any, Literal
 
 import yaml
 
-from benchmarks import files
-from benchmarks.errors import UserError
-from benchmarks.plain_yaml import BadYaml, parse_yaml, read_yaml
-from benchmarks.wording import listed, nearest, quoted
-from heuristics import combinations
-from heuristics.spelling import unknown_key
+from supernet.benchmarks import files
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.plain_yaml import BadYaml, parse_yaml, read_yaml
+from supernet.benchmarks.wording import listed, nearest, quoted
+from supernet.heuristics import rules as combinations
+from supernet.heuristics.spelling import unknown_key
 
 LAWS = ["uniform", "architectures", "classes", "fair", "sandwich", "fixed", "distribution"]
 """The sampling laws; `heuristics.samplers.register` adds to them."""

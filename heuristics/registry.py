@@ -11,8 +11,8 @@ import types
 from collections.abc import MutableMapping
 from typing import Any, TypeVar
 
-from benchmarks.errors import UserError
-from benchmarks.wording import quoted
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.wording import quoted
 
 MOST_NAME = 200
 """Characters of a registered name."""

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heuristics.distributions import Controller, Factorised, Simplex, Softmax
-from heuristics.hooks import ArchModel, Context, Gate, NotFinite, Path, Routing
+from supernet.heuristics.distribution.models import Controller, Factorised, Simplex, Softmax
+from supernet.heuristics.hooks import ArchModel, Context, Gate, NotFinite, Path, Routing
 
 Distribution = Factorised | Controller
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import NB201, SearchSpace
-from benchmarks.spaces.nb201 import CONV1X1, CONV3X3, NONE
-from benchmarks.wording import quoted
-from heuristics import combinations, registry
-from heuristics.hooks import Context, Path, Routing, Sampler
-from heuristics.recipe import LAWS, Recipe, RecipeError
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import NB201, SearchSpace
+from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, NONE
+from supernet.benchmarks.wording import quoted
+from supernet.heuristics import registry
+from supernet.heuristics import rules as combinations
+from supernet.heuristics.hooks import Context, Path, Routing, Sampler
+from supernet.heuristics.recipe import LAWS, Recipe, RecipeError
 
 
 class Uniform:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from benchmarks.wording import listed, nearest, quoted
+from supernet.benchmarks.wording import listed, nearest, quoted
 
 ALIASES = {
     "lr": "learning_rate", "rate": "learning_rate", "base_lr": "learning_rate", "init_lr": "learning_rate",

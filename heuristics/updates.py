@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from benchmarks.errors import UserError
-from benchmarks.wording import quoted
-from heuristics.hooks import UPDATE_HOOKS, Context, LossTerm, Path, StepResult, UpdateTransform
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.wording import quoted
+from supernet.heuristics.hooks import UPDATE_HOOKS, Context, LossTerm, Path, StepResult, UpdateTransform
 
 SMALLEST_ALONE = 8
 """Pixels a side from which on a batch may be a single image: after halving twice, several pixels are left."""

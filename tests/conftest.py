@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.truth import shelf
-from benchmarks.truth.table import GroundTruth
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.table import GroundTruth
 
 HOW_TO_GET = "no ground truth at hand: `supernet data fetch nb101`, `supernet data import …`, or set SUPERNET_DATA"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from benchmarks.errors import UserError
-from benchmarks.spaces.decisions import Arch, Archs, Decision, SearchSpace
-from benchmarks.spaces.nb1shot1 import PARENTS, NB1Shot1
-from benchmarks.spaces.nb201 import NB201
-from benchmarks.wording import did_you_mean, quoted
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces.decisions import Arch, Archs, Decision, SearchSpace
+from supernet.benchmarks.spaces.nb1shot1 import PARENTS, NB1Shot1
+from supernet.benchmarks.spaces.nb201 import NB201
+from supernet.benchmarks.wording import did_you_mean, quoted
 
 SPACE_NAMES = ("nb201", *(f"nb1shot1-{number}" for number in PARENTS))
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.errors import BadArchitecture
+from supernet.benchmarks.errors import BadArchitecture
 
 Arch = tuple[int, ...]
 """One option number per decision."""

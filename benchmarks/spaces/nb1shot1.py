@@ -14,9 +14,9 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.errors import BadArchitecture
-from benchmarks.spaces.decisions import Arch, Archs, Decision, SearchSpace
-from benchmarks.spaces.nb101 import OUTPUT, SHORT_OPS, SLOTS, Cells
+from supernet.benchmarks.errors import BadArchitecture
+from supernet.benchmarks.spaces.decisions import Arch, Archs, Decision, SearchSpace
+from supernet.benchmarks.spaces.nb101 import OUTPUT, SHORT_OPS, SLOTS, Cells
 
 PARENTS = {1: (1, 2, 2, 2, 2), 2: (1, 1, 2, 2, 3), 3: (1, 1, 1, 2, 2, 2)}
 """Space -> number of parents of node 1, 2, … and of the output (nasbench_analysis/search_spaces upstream)."""

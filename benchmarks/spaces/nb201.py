@@ -11,8 +11,8 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.errors import BadArchitecture
-from benchmarks.spaces.decisions import Arch, Decision, SearchSpace
+from supernet.benchmarks.errors import BadArchitecture
+from supernet.benchmarks.spaces.decisions import Arch, Decision, SearchSpace
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))

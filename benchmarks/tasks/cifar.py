@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.errors import UserError
-from benchmarks.tasks.official import read_halves, read_images
-from benchmarks.tasks.split import Split
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.tasks.official import read_halves, read_images
+from supernet.benchmarks.tasks.split import Split
 
 CIFAR10_TRAIN = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",

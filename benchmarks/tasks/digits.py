@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import UserError
-from benchmarks.tasks.split import Split, is_whole
-from benchmarks.versions import DIGITS_VERSION
-from benchmarks.wording import quoted
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.tasks.split import Split, is_whole
+from supernet.benchmarks.versions import DIGITS_VERSION
+from supernet.benchmarks.wording import quoted
 
 Floats = NDArray[np.float64]
 Range = tuple[float, float]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.tasks.cifar import in_data_folder
-from benchmarks.tasks.official import read_halves, read_images
-from benchmarks.tasks.split import Split
+from supernet.benchmarks.tasks.cifar import in_data_folder
+from supernet.benchmarks.tasks.official import read_halves, read_images
+from supernet.benchmarks.tasks.split import Split
 
 CLASSES = 120
 TRAIN = {

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.errors import UserError
-from benchmarks.tasks.split import Split, is_whole
-from benchmarks.tasks.task import Task
-from benchmarks.wording import quoted
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.tasks.split import Split, is_whole
+from supernet.benchmarks.tasks.task import Task
+from supernet.benchmarks.wording import quoted
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images float32 (n, 3, size, size), normalised, channels_last; labels int64 (n,)."""

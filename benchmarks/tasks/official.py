@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import BadTable, UserError
-from benchmarks.regular import read_regular
-from benchmarks.tasks.pickles import Array, read_pickle
-from benchmarks.tasks.split import Split
-from benchmarks.wording import quoted
+from supernet.benchmarks.errors import BadTable, UserError
+from supernet.benchmarks.regular import read_regular
+from supernet.benchmarks.tasks.pickles import Array, read_pickle
+from supernet.benchmarks.tasks.split import Split
+from supernet.benchmarks.wording import quoted
 
 MOST_SPLIT = 8 << 20
 """Bytes of a split file, of which the official ones have less than half a million."""

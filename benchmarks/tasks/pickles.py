@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import BadTable
-from benchmarks.regular import read_regular
+from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.regular import read_regular
 
 MOST_BYTES = 512 << 20
 """Bytes of a file of images, of which the largest official one has 155 million."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from benchmarks.errors import UserError
+from supernet.benchmarks.errors import UserError
 
 _CHUNK = 500
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.errors import UserError
-from benchmarks.tasks.cifar import cifar10, cifar10_valid, cifar100
-from benchmarks.tasks.digits import check_counts, check_seed, make_digits
-from benchmarks.tasks.imagenet16 import CLASSES, imagenet16
-from benchmarks.tasks.split import Split, is_whole, shrink
-from benchmarks.truth import shelf
-from benchmarks.wording import did_you_mean, quoted
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.tasks.cifar import cifar10, cifar10_valid, cifar100
+from supernet.benchmarks.tasks.digits import check_counts, check_seed, make_digits
+from supernet.benchmarks.tasks.imagenet16 import CLASSES, imagenet16
+from supernet.benchmarks.tasks.split import Split, is_whole, shrink
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.wording import did_you_mean, quoted
 
 __all__ = ["TASKS", "Split", "Task", "load_task"]
 

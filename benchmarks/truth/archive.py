@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from benchmarks.errors import BadTable
-from benchmarks.regular import open_regular, read_regular
+from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.regular import open_regular, read_regular
 
 MOST_PACKED = 4 << 20
 """Bytes of a record as it lies in the archive; real ones have 84 kB."""

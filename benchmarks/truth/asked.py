@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from benchmarks.wording import SHOWN, listed, nearest, quoted
+from supernet.benchmarks.wording import SHOWN, listed, nearest, quoted
 
 SPLITS = {
     "x-valid": "valid", "val": "valid", "validation": "valid", "dev": "valid",

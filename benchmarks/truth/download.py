@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from benchmarks.errors import UserError
-from benchmarks.files import file_digests, replace
-from benchmarks.regular import open_regular
-from benchmarks.wording import quoted
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import file_digests, replace
+from supernet.benchmarks.regular import open_regular
+from supernet.benchmarks.wording import quoted
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes at hand and the size of the whole file, or None where the server does not say it."""

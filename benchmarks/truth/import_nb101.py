@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import BadTable
-from benchmarks.spaces.nb101 import OPS, SLOTS, UNIQUE_CELLS, Cells, is_hash
-from benchmarks.truth.download import REMOTES
-from benchmarks.truth.table import GroundTruth, write_table
-from benchmarks.truth.tfrecord import records
+from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.spaces.nb101 import OPS, SLOTS, UNIQUE_CELLS, Cells, is_hash
+from supernet.benchmarks.truth.download import REMOTES
+from supernet.benchmarks.truth.table import GroundTruth, write_table
+from supernet.benchmarks.truth.tfrecord import records
 
 BUDGETS = (4, 12, 36, 108)
 """The epochs that the benchmark trained for."""

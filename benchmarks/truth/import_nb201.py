@@ -33,15 +33,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from benchmarks.errors import BadTable
-from benchmarks.files import file_digests, whole
-from benchmarks.regular import open_regular
-from benchmarks.spaces import NB201
-from benchmarks.spaces.nb201 import DATASETS
-from benchmarks.truth.archive import Member, is_tar, members, unpack
-from benchmarks.truth.table import GroundTruth, store_table
-from benchmarks.wording import quoted
-from benchmarks.workers import end_with
+from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.files import file_digests, whole
+from supernet.benchmarks.regular import open_regular
+from supernet.benchmarks.spaces import NB201
+from supernet.benchmarks.spaces.nb201 import DATASETS
+from supernet.benchmarks.truth.archive import Member, is_tar, members, unpack
+from supernet.benchmarks.truth.table import GroundTruth, store_table
+from supernet.benchmarks.wording import quoted
+from supernet.benchmarks.workers import end_with
 
 Progress = Callable[[int, int], None]
 """Called with the number of architectures read and their total."""

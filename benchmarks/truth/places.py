@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-from benchmarks.errors import UserError
+from supernet.benchmarks.errors import UserError
 
 ENVIRONMENT = "SUPERNET_DATA"
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.errors import BadTable, NoSuchResult, UserError
-from benchmarks.truth.asked import Asked
-from benchmarks.truth.places import ENVIRONMENT, data_dir, reading_dir
-from benchmarks.truth.table import GroundTruth, Measure, NotATable
-from benchmarks.versions import DIGITS_VERSION
-from benchmarks.wording import listed, quoted
+from supernet.benchmarks.errors import BadTable, NoSuchResult, UserError
+from supernet.benchmarks.truth.asked import Asked
+from supernet.benchmarks.truth.places import ENVIRONMENT, data_dir, reading_dir
+from supernet.benchmarks.truth.table import GroundTruth, Measure, NotATable
+from supernet.benchmarks.versions import DIGITS_VERSION
+from supernet.benchmarks.wording import listed, quoted
 
 __all__ = [
     "EMBEDDED", "ENVIRONMENT", "Survey", "covers", "data_dir", "how_to_get", "intact_tables", "is_embedded",

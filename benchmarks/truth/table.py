@@ -24,12 +24,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.errors import BadTable, NoSuchResult
-from benchmarks.files import whole
-from benchmarks.regular import open_regular
-from benchmarks.truth.asked import Asked
-from benchmarks.truth.places import found
-from benchmarks.wording import listed, quoted
+from supernet.benchmarks.errors import BadTable, NoSuchResult
+from supernet.benchmarks.files import whole
+from supernet.benchmarks.regular import open_regular
+from supernet.benchmarks.truth.asked import Asked
+from supernet.benchmarks.truth.places import found
+from supernet.benchmarks.wording import listed, quoted
 
 METADATA_KEY = b"ground_truth"
 CONTENT_KEY, ABOUT_KEY = "content_sha256", "about_sha256"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import google_crc32c
 
-from benchmarks.errors import BadTable
-from benchmarks.regular import open_regular
+from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.regular import open_regular
 
 _HEAD = struct.Struct("<QI")
 _CRC = struct.Struct("<I")

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.errors import BadArchitecture, BadTable, NoSuchResult
-from benchmarks.spaces import space
-from benchmarks.spaces.nb101 import UNIQUE_CELLS, Cells
-from benchmarks.spaces.nb201 import DATASETS, NB201
-from benchmarks.truth.table import CONTENT_KEY, GroundTruth
-from benchmarks.wording import listed
+from supernet.benchmarks.errors import BadArchitecture, BadTable, NoSuchResult
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.spaces.nb101 import UNIQUE_CELLS, Cells
+from supernet.benchmarks.spaces.nb201 import DATASETS, NB201
+from supernet.benchmarks.truth.table import CONTENT_KEY, GroundTruth
+from supernet.benchmarks.wording import listed
 
 BEST_KNOWN = {
     ("nb201", "cifar10.test.e200.mean"): 94.37,

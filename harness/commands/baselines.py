@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.files import write_json
-from harness.commands.progress import bar
+from supernet.benchmarks.files import write_json
+from supernet.harness.commands.progress import bar
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarks.truth.table import GroundTruth, Measure
+    from supernet.benchmarks.truth.table import GroundTruth, Measure
 
 
 @click.command()
@@ -30,11 +30,11 @@ def baselines(out: Path, resamples: int | None) -> None:
     from rich import box
     from rich.table import Table
 
-    from benchmarks.truth import shelf
-    from harness.correlation import PARAMS, correlate, params_of
-    from harness.report import figures
-    from harness.report.text import interval_text, wide_console
-    from harness.scores import ScoreTable
+    from supernet.benchmarks.truth import shelf
+    from supernet.harness.correlation.files import ScoreTable
+    from supernet.harness.correlation.report import PARAMS, correlate, params_of
+    from supernet.harness.report.correlation import figures
+    from supernet.harness.report.correlation.text import interval_text, wide_console
 
     found, problems = shelf.intact_tables()
     for problem in problems:
@@ -95,9 +95,9 @@ def _cases(found: list[GroundTruth]) -> Iterator[tuple[GroundTruth, str, Measure
     """
     import numpy as np
 
-    from benchmarks.spaces import SPACE_NAMES, space
-    from benchmarks.truth import shelf
-    from harness.scores import truth_rows
+    from supernet.benchmarks.spaces import SPACE_NAMES, space
+    from supernet.benchmarks.truth import shelf
+    from supernet.harness.correlation.files import truth_rows
 
     for table in found:
         final: dict[str, Measure] = {}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from harness.commands.groups import Suggesting
-from harness.commands.progress import bar
+from supernet.harness.commands.groups import Suggesting
+from supernet.harness.commands.progress import bar
 
 
 @click.group(cls=Suggesting)
@@ -21,10 +21,10 @@ def list_() -> None:
     from rich import box
     from rich.table import Table
 
-    from benchmarks.truth import shelf
-    from benchmarks.truth.table import count_of
-    from harness import embedded
-    from harness.report.text import wide_console
+    from supernet.benchmarks.truth import shelf
+    from supernet.benchmarks.truth.table import count_of
+    from supernet.harness.measured import benchmark as embedded
+    from supernet.harness.report.correlation.text import wide_console
 
     for name in embedded.names():
         spec = embedded.load(name)
@@ -56,7 +56,7 @@ def build(name: str, out: Path, workers: int | None) -> None:
     """
     import os
 
-    from harness import embedded
+    from supernet.harness.measured import benchmark as embedded
 
     spec = embedded.load(name)
     with bar(f"training {spec.name}") as progress:

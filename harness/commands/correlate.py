@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from benchmarks.files import write_json
-from harness.commands.progress import bar
+from supernet.benchmarks.files import write_json
+from supernet.harness.commands.progress import bar
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from benchmarks.truth.table import GroundTruth, Measure
-    from harness.correlation import Report
-    from harness.scores import ScoreTable
+    from supernet.benchmarks.truth.table import GroundTruth, Measure
+    from supernet.harness.correlation.files import ScoreTable
+    from supernet.harness.correlation.report import Report
 
 STDOUT = Path("-")
 """The path that stands for standard output; the table then goes to standard error."""
@@ -89,9 +89,9 @@ def correlate(
 
     Score columns named NAME@IMAGES are also shown as tau by number of scoring images.
     """
-    from benchmarks.spaces import SPACE_NAMES
-    from benchmarks.truth.shelf import measure_for, table_for
-    from harness.scores import read_scores
+    from supernet.benchmarks.spaces import SPACE_NAMES
+    from supernet.benchmarks.truth.shelf import measure_for, table_for
+    from supernet.harness.correlation.files import read_scores
 
     if space_name not in (known := ("nb101", *SPACE_NAMES)):
         raise click.BadParameter(f"{space_name!r} is not one of {', '.join(known)}", param_hint="--space")
@@ -155,7 +155,7 @@ def _fractions(top: str | None) -> list[float] | None:
 
 def _check_places(json_path: Path | None, out: Path | None) -> None:
     """Refuse, before any work, places where results cannot be written."""
-    from benchmarks.errors import UserError
+    from supernet.benchmarks.errors import UserError
 
     for path, folder in ((out, True), (json_path, False)):
         if path is None or (path == STDOUT and not folder):
@@ -173,9 +173,9 @@ def _check_places(json_path: Path | None, out: Path | None) -> None:
 def _within(table: ScoreTable, space_name: str, subset: str, truth: GroundTruth, notes: list[str]) -> ScoreTable:
     import numpy as np
 
-    from benchmarks.errors import UserError
-    from benchmarks.spaces import space
-    from harness.scores import truth_rows
+    from supernet.benchmarks.errors import UserError
+    from supernet.benchmarks.spaces import space
+    from supernet.harness.correlation.files import truth_rows
 
     if space_name == "nb101":
         raise UserError("nb101 has no named subsets; --subset is for nb201 and nb1shot1-1, -2, -3.")
@@ -211,8 +211,8 @@ def report_single(
     Args:
         fractions: see `harness.correlation.correlate`.
     """
-    from harness.correlation import correlate as compute
-    from harness.report.text import render
+    from supernet.harness.correlation.report import correlate as compute
+    from supernet.harness.report.correlation.text import render
 
     with bar("bootstrap") as report_progress:
         report = compute(
@@ -223,7 +223,7 @@ def report_single(
     _print(render(report), json_path)
     paths = _write_json(report.as_json(), json_path, out)
     if out:
-        from harness.report import figures
+        from supernet.harness.report.correlation import figures
 
         y = truth.accuracy(measure.dataset, measure.split, measure.epochs, measure.seed, table.rows)
         labels = [
@@ -246,10 +246,10 @@ def _grouped(
     json_path: Path | None,
     out: Path | None,
 ) -> None:
-    from benchmarks.errors import UserError
-    from benchmarks.wording import listed, shown
-    from harness.grouped import correlate_groups
-    from harness.report.text import render_groups
+    from supernet.benchmarks.errors import UserError
+    from supernet.benchmarks.wording import listed, shown
+    from supernet.harness.correlation.grouped import correlate_groups
+    from supernet.harness.report.correlation.text import render_groups
 
     if len(table.scores) != 1:
         columns = listed(map(shown, table.scores))
@@ -269,14 +269,14 @@ def _grouped(
     _print(render_groups(report), json_path)
     paths = _write_json(report.as_json(), json_path, out)
     if out:
-        from harness.report import figures
+        from supernet.harness.report.correlation import figures
 
         paths += figures.draw_groups(report, out)
     _say(paths, json_path)
 
 
 def _print(content: RenderableType, json_path: Path | None) -> None:
-    from harness.report.text import wide_console
+    from supernet.harness.report.correlation.text import wide_console
 
     wide_console(stderr=json_path == STDOUT).print(content)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.wording import did_you_mean, quoted
-from harness.commands.groups import Suggesting
-from harness.commands.progress import bar
+from supernet.benchmarks.wording import did_you_mean, quoted
+from supernet.harness.commands.groups import Suggesting
+from supernet.harness.commands.progress import bar
 
 if TYPE_CHECKING:
-    from benchmarks.truth.shelf import Survey
-    from benchmarks.truth.table import GroundTruth
+    from supernet.benchmarks.truth.shelf import Survey
+    from supernet.benchmarks.truth.table import GroundTruth
 
 
 @click.group(cls=Suggesting)
@@ -33,16 +33,16 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
     nb201: NAS-Bench-201-v1_*.pth, or the NATS-Bench topology archive (folder or .tar).
     nb101: nasbench_only108.tfrecord or nasbench_full.tfrecord.
     """
-    from benchmarks.truth import shelf
+    from supernet.benchmarks.truth import shelf
 
     target = out or shelf.data_dir() / f"{benchmark}-{source.name.removesuffix(source.suffix) or source.name}.parquet"
     if benchmark == "nb201":
-        from benchmarks.truth.import_nb201 import import_nb201
+        from supernet.benchmarks.truth.import_nb201 import import_nb201
 
         with bar("architectures") as report:
             table = import_nb201(source, target, allow_partial=allow_partial, progress=report)
     else:
-        from benchmarks.truth.import_nb101 import import_nb101
+        from supernet.benchmarks.truth.import_nb101 import import_nb101
 
         size = source.stat().st_size
         with bar("reading", bytes_=True) as report:
@@ -54,7 +54,7 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
 @data.command("list")
 def list_() -> None:
     """List the tables in the data folder and in the package, what they hold, and from where."""
-    from benchmarks.truth import shelf
+    from supernet.benchmarks.truth import shelf
 
     there = shelf.survey()
     of_package = [table for table in there.tables if shelf.is_embedded(table)]
@@ -73,7 +73,7 @@ def list_() -> None:
 
 
 def _describe(table: GroundTruth) -> None:
-    from benchmarks.files import file_digests
+    from supernet.benchmarks.files import file_digests
 
     _say(f"\n{table.path.name}: {table.family}, {len(table):,} architectures of {table.space}")
     _say(f"  source: {quoted(table.about['source']) if 'source' in table.about else 'not recorded'}")
@@ -96,8 +96,8 @@ def verify(files: tuple[Path, ...]) -> None:
 
     Parquet files of something else that lie in the data folder are named, and do not count as failed.
     """
-    from benchmarks.truth import shelf
-    from benchmarks.truth.verify import verify as checks
+    from supernet.benchmarks.truth import shelf
+    from supernet.benchmarks.truth.verify import verify as checks
 
     found, problems, others = _opened(files) if files else _on_the_shelf(shelf.survey())
     failed = 0
@@ -120,8 +120,8 @@ def verify(files: tuple[Path, ...]) -> None:
 
 def _opened(files: tuple[Path, ...]) -> tuple[list[GroundTruth], list[str], list[str]]:
     """The tables at these paths, and what is wrong with the others."""
-    from benchmarks.errors import BadTable
-    from benchmarks.truth.table import GroundTruth
+    from supernet.benchmarks.errors import BadTable
+    from supernet.benchmarks.truth.table import GroundTruth
 
     found, problems = [], []
     for path in files:
@@ -146,10 +146,10 @@ def _say(text: str) -> None:
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder (default: the data folder).")
 def fetch(name: str | None, folder: Path | None) -> None:
     """Download NAME, or say where to get it; without NAME, list what there is."""
-    from benchmarks.errors import UserError
-    from benchmarks.truth import shelf
-    from benchmarks.truth.download import REMOTES
-    from benchmarks.truth.download import fetch as download
+    from supernet.benchmarks.errors import UserError
+    from supernet.benchmarks.truth import shelf
+    from supernet.benchmarks.truth.download import REMOTES
+    from supernet.benchmarks.truth.download import fetch as download
 
     if name is None:
         for remote in REMOTES.values():

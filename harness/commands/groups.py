@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from benchmarks.wording import listed, nearest, quoted
+from supernet.benchmarks.wording import listed, nearest, quoted
 
 ALIASES = {
     "ls": "list", "show": "list", "eval": "rank", "evaluate": "rank", "score": "rank", "fit": "train",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.errors import UserError
+from supernet.benchmarks.errors import UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from heuristics.catalogue import Heuristic
+    from supernet.heuristics.catalogue import Heuristic
 
 WIDE = 120
 """Columns of a terminal from which on the table also has spaces and sources."""
@@ -22,10 +22,10 @@ WIDE = 120
 @click.option("--space", "space_name", help="Only those that apply to this space.")
 def heuristics(name: str | None, space_name: str | None) -> None:
     """Print the catalogue of heuristics, or of the heuristic NAME its values and the keys that each sets."""
-    from benchmarks.spaces import SPACE_NAMES
-    from benchmarks.wording import did_you_mean, quoted
-    from harness.report.text import wide_console
-    from heuristics.catalogue import CATALOGUE
+    from supernet.benchmarks.spaces import SPACE_NAMES
+    from supernet.benchmarks.wording import did_you_mean, quoted
+    from supernet.harness.report.correlation.text import wide_console
+    from supernet.heuristics.catalogue import CATALOGUE
 
     if space_name is not None and space_name not in SPACE_NAMES:
         raise UserError(f"There is no search space {quoted(space_name)}; {did_you_mean(space_name, SPACE_NAMES)}")

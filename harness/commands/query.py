@@ -18,7 +18,7 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.study.query import Answer
+    from supernet.harness.query.database import Answer
 
 SHOWN = 200
 """Rows that a table in the terminal has at most."""
@@ -46,7 +46,7 @@ def query(
 
     Runs that are damaged are named and left out. Nothing can be written by a question.
     """
-    from harness.study.questions import question
+    from supernet.harness.query.questions import question
 
     if sum((sql is not None, list_, ask is not None)) != 1:
         raise click.UsageError("Give a question in SQL, or --ask NAME, or --list.")
@@ -63,8 +63,8 @@ def query(
 
 
 def _list() -> None:
-    from harness.study.questions import QUESTIONS
-    from harness.study.views import VIEWS
+    from supernet.harness.query.questions import QUESTIONS
+    from supernet.harness.query.views import VIEWS
 
     formatter = click.HelpFormatter(width=100)
     with formatter.section("Ready questions (--ask NAME)"):
@@ -75,9 +75,9 @@ def _list() -> None:
 
 
 def _answer(sql: str, results: Path, form: str, path: Path | None) -> None:
-    from benchmarks.errors import UserError
-    from harness.study.query import Database
-    from harness.study.store import Store
+    from supernet.benchmarks.errors import UserError
+    from supernet.harness.query.database import Database
+    from supernet.harness.runs.store import Store
 
     if not results.is_dir():  # a store makes its folder, which a mistyped name should not
         raise UserError(f"There is no results folder {results}. Name one with --results.")
@@ -106,8 +106,8 @@ def _form(path: Path | None) -> str:
 
 def _write(answer: Answer, form: str, path: Path) -> None:
     """Write the answer whole or not at all."""
-    from benchmarks.errors import UserError
-    from benchmarks.files import write_lines
+    from supernet.benchmarks.errors import UserError
+    from supernet.benchmarks.files import write_lines
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

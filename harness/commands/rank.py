@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks.errors import UserError
-from benchmarks.files import write_json
-from benchmarks.wording import quoted
-from harness.commands.progress import bar
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json
+from supernet.benchmarks.wording import quoted
+from supernet.harness.commands.progress import bar
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-    from benchmarks.spaces import SearchSpace
-    from benchmarks.truth.table import GroundTruth, Measure
-    from harness.rank import Scores
-    from harness.train import Run
-    from heuristics.recipe import EvaluationSection, Recipe
+    from supernet.benchmarks.spaces import SearchSpace
+    from supernet.benchmarks.truth.table import GroundTruth, Measure
+    from supernet.harness.scoring.supernet import Scores
+    from supernet.harness.training.loop import Run
+    from supernet.heuristics.recipe import EvaluationSection, Recipe
 
 
 @click.command()
@@ -74,10 +74,10 @@ def rank(
     """
     import torch
 
-    from benchmarks.spaces import space
-    from harness import rank as ranking
-    from harness.run_folder import damaged_records, hold, trained_partly
-    from harness.train import open_run
+    from supernet.benchmarks.spaces import space
+    from supernet.harness.scoring import supernet as ranking
+    from supernet.harness.training.folder import damaged_records, hold, trained_partly
+    from supernet.harness.training.loop import open_run
 
     if threads:
         torch.set_num_threads(threads)
@@ -161,8 +161,8 @@ class _Files:
 
         Scores that cannot be read are replaced.
         """
-        from benchmarks.files import replace
-        from harness.rank import write_scores
+        from supernet.benchmarks.files import replace
+        from supernet.harness.scoring.supernet import write_scores
 
         if _rows(self.scores) > len(frame):
             number = 1
@@ -178,7 +178,7 @@ def _rows(path: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from benchmarks.regular import open_plain
+    from supernet.benchmarks.regular import open_plain
 
     try:
         with open_plain(path) as file:
@@ -191,7 +191,7 @@ def _truth(
     recipe: Recipe, dataset: str | None, split: str, epochs: str | None, seed: str, named: str | None
 ) -> tuple[GroundTruth, Measure] | None:
     """The table and the measure that scores are compared with; None, and a word on why, where there are none."""
-    from benchmarks.truth import shelf
+    from supernet.benchmarks.truth import shelf
 
     try:
         measure = shelf.measure_for(recipe.space, dataset or recipe.task.name, split, epochs, seed, named)
@@ -209,8 +209,8 @@ def _architectures(
     Raises:
         UserError: the number or the file cannot be used.
     """
-    from harness import rank as ranking
-    from harness.scores import written_architectures
+    from supernet.harness.correlation.files import written_architectures
+    from supernet.harness.scoring import supernet as ranking
 
     if archs == "all":
         return ranking.distinct(within)
@@ -244,7 +244,7 @@ def _known(within: SearchSpace, indices: NDArray[np.int64], truth: tuple[GroundT
     """Which architectures have ground truth for the measure: (n,)."""
     import numpy as np
 
-    from harness.scores import truth_rows
+    from supernet.harness.correlation.files import truth_rows
 
     table, m = truth
     rows = truth_rows(within, indices, table)
@@ -275,7 +275,7 @@ def _say_scored(run: Run, scores: Scores, files: _Files) -> None:
 
 
 def _chance(scores: Scores, classes: int) -> dict[str, Any]:
-    from harness import chance
+    from supernet.harness.statistics import chance
 
     values = scores.accuracy, scores.images, classes
     return {"classes": classes, "share_above": chance.above_chance(*values), "at_chance": chance.at_chance(*values)}
@@ -312,9 +312,9 @@ def _report(
     import numpy as np
     import pandas as pd
 
-    from harness.commands.correlate import report_single
-    from harness.scores import ScoreTable, truth_rows
-    from harness.stats import LEAST
+    from supernet.harness.commands.correlate import report_single
+    from supernet.harness.correlation.files import ScoreTable, truth_rows
+    from supernet.harness.statistics.bootstrap import LEAST
 
     table, measure = truth
     known = _known(within, scores.indices, truth)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.errors import UserError
-from benchmarks.wording import listed, quoted
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.wording import listed, quoted
 
 if TYPE_CHECKING:
-    from harness.search.analysis import Outcome
-    from harness.search.comparison import Comparison
-    from harness.search.spec import SearchSpec
-    from harness.study.spec import Plugin
-    from harness.study.store import Store
+    from supernet.harness.runs.store import Store
+    from supernet.harness.search.analysis import Outcome
+    from supernet.harness.search.comparison import Comparison
+    from supernet.harness.search.spec import SearchSpec
+    from supernet.harness.study.spec import Plugin
 
 
 @click.command()
@@ -76,7 +76,7 @@ def search(
     Makes the searches that are missing, then the report. Can be interrupted or killed at any moment; the same command
     goes on where it stopped.
     """
-    from harness.search.algorithms import named, use
+    from supernet.harness.search.algorithms.registry import named, use
 
     loaded = _loaded(plugins)
     use(loaded)
@@ -93,10 +93,10 @@ def search(
     if name is not None:
         _check_name(name)
 
-    from harness.commands.study import executor_of, make_runs
-    from harness.search.comparison import Comparison
-    from harness.search.ledger import Budget
-    from harness.study.store import Store
+    from supernet.harness.commands.study import executor_of, make_runs
+    from supernet.harness.runs.store import Store
+    from supernet.harness.search.comparison import Comparison
+    from supernet.harness.search.ledger import Budget
 
     only = tuple(dict.fromkeys(filter(None, map(str.strip, fidelities.split(","))))) if fidelities is not None else None
     if only == ():
@@ -126,14 +126,14 @@ def search(
 def _loaded(files: tuple[Path, ...]) -> tuple[Plugin, ...]:
     if not files:
         return ()
-    from harness.study.spec import Plugin
+    from supernet.harness.study.spec import Plugin
 
     return tuple({plugin.sha256: plugin for plugin in map(Plugin.read, files)}.values())
 
 
 def _list() -> None:
     """The algorithms, a line each."""
-    from harness.search.algorithms import ALGORITHMS, QueryAlgorithm
+    from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm
 
     for key, algorithm in ALGORITHMS.items():
         kind = "queries" if isinstance(algorithm, QueryAlgorithm) else "shares weights"
@@ -147,7 +147,7 @@ def _check_reach(algorithms: Sequence[str], executor: str) -> None:
     Raises:
         UserError: one was registered in this process alone.
     """
-    from harness.search.algorithms import known_elsewhere
+    from supernet.harness.search.algorithms.registry import known_elsewhere
 
     if executor != "process" and (alone := [name for name in algorithms if not known_elsewhere(name)]):
         raise UserError(
@@ -175,7 +175,7 @@ def claim(folder: Path, comparison: Comparison) -> None:
     Raises:
         UserError: the folder holds something else.
     """
-    from harness.report.search import COMPARISON, identity_of
+    from supernet.harness.report.search.report import COMPARISON, identity_of
 
     try:
         if not any(folder.iterdir()):
@@ -202,8 +202,8 @@ def _make_room(spec: SearchSpec, store: Store) -> None:
 
 
 def _report(comparison: Comparison, store: Store, folder: Path, workers: int) -> None:
-    from harness.commands.progress import bar
-    from harness.report.search import headline, write_search_report
+    from supernet.harness.commands.progress import bar
+    from supernet.harness.report.search.report import headline, write_search_report
 
     with bar("measuring picks") as progress:
         outcome = write_search_report(comparison, store, folder, workers=workers, progress=progress)
@@ -216,8 +216,8 @@ def _report(comparison: Comparison, store: Store, folder: Path, workers: int) ->
 
 def _print(outcome: Outcome) -> None:
     """Final accuracies, best first, and what is not done."""
-    from harness.report.markup import bounds
-    from harness.report.search import plus_minus
+    from supernet.harness.report.html.markup import bounds
+    from supernet.harness.report.search.report import plus_minus
 
     main = outcome.measures[0]
     click.echo(f"{main}, best known {outcome.best:.2f} %, after {outcome.comparison.budget}:")

@@ -14,10 +14,10 @@ def spaces() -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from benchmarks.spaces import SPACE_NAMES, space
-    from benchmarks.spaces.nb101 import UNIQUE_CELLS
-    from benchmarks.truth import shelf
-    from benchmarks.wording import listed
+    from supernet.benchmarks.spaces import SPACE_NAMES, space
+    from supernet.benchmarks.spaces.nb101 import UNIQUE_CELLS
+    from supernet.benchmarks.truth import shelf
+    from supernet.benchmarks.wording import listed
 
     console = Console()
     if not console.is_terminal:

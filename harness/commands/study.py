@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.errors import UserError
-from harness.commands.groups import Suggesting
+from supernet.benchmarks.errors import UserError
+from supernet.harness.commands.groups import Suggesting
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from harness.study.executors import Executor
-    from harness.study.plan import Study
-    from harness.study.spec import Job
-    from harness.study.store import Store
+    from supernet.harness.runs.executors import Executor
+    from supernet.harness.runs.store import Store
+    from supernet.harness.study.plan import Study
+    from supernet.harness.study.spec import Job
 
 RESULTS = click.option(
     "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Results folder."
@@ -40,8 +40,8 @@ def study() -> None:
 @study.command("list")
 def list_() -> None:
     """Studies that ship with the project."""
-    from benchmarks.plain_yaml import read_yaml
-    from harness.study import plan
+    from supernet.benchmarks.plain_yaml import read_yaml
+    from supernet.harness.study import plan
 
     for name in plan.studies():
         click.echo(f"{name:16} {read_yaml(plan.FOLDER / f'{name}.yaml')['title']}")
@@ -53,9 +53,9 @@ def list_() -> None:
 @RESULTS
 def plan_(name: str, overrides: tuple[str, ...], results: Path) -> None:
     """The runs of the study NAME (a shipped one or a file), with an estimate of their time."""
-    from harness.commands.progress import bar, duration
-    from harness.study.estimate import Stopwatch, busy
-    from harness.study.overview import mean_tau
+    from supernet.harness.commands.progress import bar, duration
+    from supernet.harness.study.estimate import Stopwatch, busy
+    from supernet.harness.study.overview import mean_tau
 
     chosen, store = _open(name, overrides, results)
     rows = chosen.plan(mean_tau(store))
@@ -108,7 +108,7 @@ def run(
 
     Can be interrupted or killed at any moment; the same command goes on where it stopped.
     """
-    from harness.study.overview import mean_tau
+    from supernet.harness.study.overview import mean_tau
 
     chosen, store = _open(name, overrides, results)
     _report_folder(chosen, results)
@@ -151,8 +151,8 @@ def report(name: str, overrides: tuple[str, ...], results: Path) -> None:
 
 
 def _open(name: str, overrides: tuple[str, ...], results: Path) -> tuple[Study, Store]:
-    from harness.study.compared import ComparedStore
-    from harness.study.plan import load_study
+    from supernet.harness.study.compared import ComparedStore
+    from supernet.harness.study.plan import load_study
 
     return load_study(name, overrides), ComparedStore(results / "runs")
 
@@ -163,8 +163,8 @@ def executor_of(name: str, workers: int | None, device: str, address: str | None
     Raises:
         UserError: this machine has no such device, where the runs are to be made on it.
     """
-    from harness.study import executors
-    from harness.train import usable
+    from supernet.harness.runs import executors
+    from supernet.harness.training.loop import usable
 
     if name != "ray":
         usable(device)
@@ -201,7 +201,7 @@ class _Overview:
     def __init__(
         self, name: str, store: Store, wanted: Sequence[str], labels: Mapping[str, str], display: Progress
     ) -> None:
-        from harness.commands.progress import Lines
+        from supernet.harness.commands.progress import Lines
 
         self.store, self.labels, self.display, self.wanted = store, labels, display, wanted
         self.done: set[str] = set()
@@ -253,14 +253,14 @@ class _Overview:
         return (len(self.done) + sum(share for share, _ in now.values())) / max(1, len(self.wanted))
 
     def _times(self) -> str:
-        from harness.commands.progress import duration
+        from supernet.harness.commands.progress import duration
 
         taken, share = time.monotonic() - self._began, self._share(self._in_progress())
         left = f", about {duration(taken * (1 - share) / share)} left" if 0 < share < 1 else ""
         return f", after {duration(taken)}{left}"
 
     def _reason(self, run: str, state: str) -> str:
-        from harness.study.store import Damaged
+        from supernet.harness.runs.store import Damaged
 
         reason = self.store.failure(run)
         if state == "diverged":
@@ -272,8 +272,8 @@ class _Overview:
 def _status(
     chosen: Study, store: Store, name: str, overrides: tuple[str, ...], results: Path, brief: bool = False
 ) -> bool:
-    from harness.commands.progress import bar
-    from harness.study.overview import STATES, mean_tau, state_of
+    from supernet.harness.commands.progress import bar
+    from supernet.harness.study.overview import STATES, mean_tau, state_of
 
     counts, lines = dict.fromkeys(STATES, 0), []
     with bar("Reading the runs") as tell:
@@ -299,8 +299,8 @@ def _status(
 
 def _report_folder(chosen: Study, results: Path) -> Path:
     """Where the report goes; with a word if the folder of the study's name holds the report of another study."""
-    from benchmarks.wording import quoted
-    from harness.report.study import folder_for, other_study
+    from supernet.benchmarks.wording import quoted
+    from supernet.harness.report.study.report import folder_for, other_study
 
     reports = results / "reports"
     out = folder_for(chosen, reports)
@@ -315,7 +315,7 @@ def _report_folder(chosen: Study, results: Path) -> Path:
 
 
 def _report(chosen: Study, store: Store, results: Path) -> None:
-    from harness.report.study import folder_for, write_report
+    from supernet.harness.report.study.report import folder_for, write_report
 
     out = folder_for(chosen, results / "reports")
     try:
@@ -334,7 +334,7 @@ def _report(chosen: Study, store: Store, results: Path) -> None:
 @contextmanager
 def _heartbeat(what: str) -> Iterator[None]:
     """Say every half minute that work of unknown length goes on."""
-    from harness.commands.progress import EVERY, Lines
+    from supernet.harness.commands.progress import EVERY, Lines
 
     lines, ended = Lines(what), threading.Event()
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.errors import UserError
-from harness.commands.progress import Lines
+from supernet.benchmarks.errors import UserError
+from supernet.harness.commands.progress import Lines
 
 if TYPE_CHECKING:
-    from harness.train import Progress
-    from heuristics.recipe import Recipe
+    from supernet.harness.training.loop import Progress
+    from supernet.heuristics.recipe import Recipe
 
 
 @click.command()
@@ -38,11 +38,11 @@ def train(
     """Train a super-net by RECIPE (YAML, or the name of a shipped one), with keys overridden as section.key=value."""
     import torch
 
-    from benchmarks.truth.table import count_of
-    from harness import train as training
-    from harness.run_folder import DamagedCheckpoint, hold, holds_run, write_tensorboard
-    from harness.studies import shipped_recipe
-    from heuristics.recipe import load
+    from supernet.benchmarks.truth.table import count_of
+    from supernet.harness.study.shipped import shipped_recipe
+    from supernet.harness.training import loop as training
+    from supernet.harness.training.folder import DamagedCheckpoint, hold, holds_run, write_tensorboard
+    from supernet.heuristics.recipe import load
 
     if threads:
         torch.set_num_threads(threads)
@@ -76,7 +76,7 @@ def train(
 
 def _note_images(recipe: Recipe) -> None:
     """Say before training if the recipe scores on more validation images than it is known to have."""
-    from benchmarks.tasks.task import DIGITS_SIZES
+    from supernet.benchmarks.tasks.task import DIGITS_SIZES
 
     there = recipe.task.valid_images or (DIGITS_SIZES[1] if recipe.task.name == "digits" else None)
     wanted = recipe.evaluation.images

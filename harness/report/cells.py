@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
-from benchmarks.spaces import NB1Shot1, SearchSpace
-from benchmarks.spaces.nb201 import EDGES, NONE, OPS
-from harness.report.style import BASELINE, INK, PALETTE
+from supernet.benchmarks.spaces import NB1Shot1, SearchSpace
+from supernet.benchmarks.spaces.nb201 import EDGES, NONE, OPS
+from supernet.harness.report.style import BASELINE, INK, PALETTE
 
 LOOKS: dict[str, dict[str, Any]] = {
     "none": {"color": "0.8", "linewidth": 0.6, "linestyle": (0, (1, 3))},
@@ -52,8 +52,8 @@ def _draw_edges(axis: Axes, arch: list[int]) -> None:
 
 def _draw_nodes(axis: Axes, within: NB1Shot1, arch: list[int]) -> None:
     """Operations on nodes, parents as edges."""
-    from benchmarks.spaces.nb101 import SHORT_OPS
-    from harness.supernet.wiring import Wiring
+    from supernet.benchmarks.spaces.nb101 import SHORT_OPS
+    from supernet.harness.supernet.wiring import Wiring
 
     wiring = Wiring.of(within)
     chosen = [

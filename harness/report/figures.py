@@ -19,11 +19,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from scipy.stats import rankdata
 
-from benchmarks.wording import shown
-from harness.correlation import PARAMS, Report
-from harness.grouped import GroupedReport
-from harness.metrics import Vector
-from harness.report.style import BASELINE, COLUMN, DENSITY, FAINT, INK, PALETTE, paper, save
+from supernet.benchmarks.wording import shown
+from supernet.harness.correlation.grouped import GroupedReport
+from supernet.harness.correlation.report import PARAMS, Report
+from supernet.harness.report.style import BASELINE, COLUMN, DENSITY, FAINT, INK, PALETTE, paper, save
+from supernet.harness.statistics.metrics import Vector
 
 DENSE = 1500
 """Architectures above which a scatter becomes a density."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.report.markup import Html, el, join
+from supernet.harness.report.html.markup import Html, el, join
 
 _FOLDER = Path(__file__).parent
 _SLOT = re.compile(r"<!--=(\w+)-->")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from harness.report.markup import Html, el
+from supernet.harness.report.html.markup import Html, el
 
 WIDE = 400
 """Points beyond which a figure takes the whole width."""

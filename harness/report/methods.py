@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import seeds
-from harness.study.analysis import Analysis
-from harness.study.overview import mean_tau, state_of
-from harness.study.plan import Study
-from harness.study.store import Result, Store
+from supernet.harness.runs.store import Result, Store
+from supernet.harness.statistics import seeds
+from supernet.harness.study.analysis import Analysis
+from supernet.harness.study.overview import mean_tau, state_of
+from supernet.harness.study.plan import Study
 
 
 def methods(study: Study, store: Store, analysis: Analysis) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.truth.table import count_of
-from harness.report import page_tables
-from harness.report.frame import document
-from harness.report.inlined import figure
-from harness.report.markup import ABSENT, Html, el, escaped, join, number, with_interval
+from supernet.benchmarks.truth.table import count_of
+from supernet.harness.report.html.frame import document
+from supernet.harness.report.html.inlined import figure
+from supernet.harness.report.html.markup import ABSENT, Html, el, escaped, join, number, with_interval
+from supernet.harness.report.study import page_tables
 
 SCRIPT = Path(__file__).with_name("page.js")
 DIGITS = 7

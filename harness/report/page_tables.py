@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.correlation import RANDOM_DRAWS
-from harness.report.markup import ABSENT, Html, bounds, el, escaped, join, number, with_interval
+from supernet.harness.correlation.report import RANDOM_DRAWS
+from supernet.harness.report.html.markup import ABSENT, Html, bounds, el, escaped, join, number, with_interval
 
 CLEAR = 0.05
 """Dunnett-corrected p-value under which an effect counts as clear."""

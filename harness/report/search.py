@@ -12,23 +12,23 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from benchmarks.errors import UserError
-from benchmarks.files import write_json, write_text
-from benchmarks.regular import read_plain
-from benchmarks.truth.table import Measure
-from harness.report import search_figures
-from harness.report.frame import document
-from harness.report.inlined import figure
-from harness.report.markup import ABSENT, Html, bounds, el, escaped, join, number
-from harness.report.tables import latex
-from harness.report.whole import writing
-from harness.search.analysis import NEAR, Entry, Outcome, analyse, gather, wanted
-from harness.search.comparison import Comparison
-from harness.search.contrasts import LEAST, LEVEL, Contrast, smallest_p
-from harness.search.ledger import NAMES
-from harness.search.published import PUBLISHED
-from harness.search.truths import Truths
-from harness.study.store import Store
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.regular import read_plain
+from supernet.benchmarks.truth.table import Measure
+from supernet.harness.report.html.frame import document
+from supernet.harness.report.html.inlined import figure
+from supernet.harness.report.html.markup import ABSENT, Html, bounds, el, escaped, join, number
+from supernet.harness.report.search import figures as search_figures
+from supernet.harness.report.study.tables import latex
+from supernet.harness.report.whole import writing
+from supernet.harness.runs.store import Store
+from supernet.harness.search.analysis import NEAR, Entry, Outcome, analyse, gather, wanted
+from supernet.harness.search.comparison import Comparison
+from supernet.harness.search.contrasts import LEAST, LEVEL, Contrast, smallest_p
+from supernet.harness.search.ledger import NAMES
+from supernet.harness.search.published import PUBLISHED
+from supernet.harness.search.truths import Truths
 
 COMPARISON = "comparison.json"
 """What a report compares, with the identity that tells it from other comparisons."""

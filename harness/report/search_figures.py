@@ -15,10 +15,10 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.report.cells import draw_cell
-from harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE, paper, save
-from harness.search.analysis import Entry, Outcome
-from harness.search.ledger import NAMES
+from supernet.harness.report.cells import draw_cell
+from supernet.harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE, paper, save
+from supernet.harness.search.analysis import Entry, Outcome
+from supernet.harness.search.ledger import NAMES
 
 RANKS = (
     "Mean ranks over seeds; bars join algorithms that Nemenyi's test, which finds less than the tests below, does not "

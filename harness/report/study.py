@@ -10,21 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.errors import UserError
-from benchmarks.files import write_json, write_text
-from benchmarks.spaces import space
-from benchmarks.wording import quoted
-from harness.report import study_figures, tables
-from harness.report.methods import methods
-from harness.report.page import page
-from harness.report.whole import writing
-from harness.study.analysis import Analysis, analyse
-from harness.study.compared import ComparedStore
-from harness.study.integrity import read_json
-from harness.study.overview import mean_tau, state_of
-from harness.study.plan import Study
-from harness.study.run import MEASURES
-from harness.study.store import Store
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.wording import quoted
+from supernet.harness.report.study import figures as study_figures
+from supernet.harness.report.study import tables
+from supernet.harness.report.study.methods import methods
+from supernet.harness.report.study.page import page
+from supernet.harness.report.whole import writing
+from supernet.harness.runs.integrity import read_json
+from supernet.harness.runs.store import Store
+from supernet.harness.study.analysis import Analysis, analyse
+from supernet.harness.study.compared import ComparedStore
+from supernet.harness.study.make import MEASURES
+from supernet.harness.study.overview import mean_tau, state_of
+from supernet.harness.study.plan import Study
 
 SHOWN = 2000
 """Architectures at most in the page's scatter."""

@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE, paper, save
-from harness.study.analysis import Analysis, Row
+from supernet.harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE, paper, save
+from supernet.harness.study.analysis import Analysis, Row
 
 
 def draw(analysis: Analysis, out: Path) -> dict[str, Path]:

@@ -11,7 +11,7 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from benchmarks.files import whole
+from supernet.benchmarks.files import whole
 
 COLUMN = 3.4
 """Width of a column, inches."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.files import write_text
-from harness.seeds import Difference, Mean
-from harness.study.analysis import COSTS, MEANS, Analysis
+from supernet.benchmarks.files import write_text
+from supernet.harness.statistics.seeds import Difference, Mean
+from supernet.harness.study.analysis import COSTS, MEANS, Analysis
 
 LATEX = {character: "\\" + character for character in "%_&#${}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",

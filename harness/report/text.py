@@ -7,8 +7,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.wording import shown
-from harness.correlation import (
+from supernet.benchmarks.wording import shown
+from supernet.harness.correlation.grouped import GroupedReport, GroupResult
+from supernet.harness.correlation.report import (
     AGAINST_PARAMS,
     AMONG_SCORES,
     FRACTIONS,
@@ -18,8 +19,7 @@ from harness.correlation import (
     Report,
     family_of,
 )
-from harness.grouped import GroupedReport, GroupResult
-from harness.stats import Estimate
+from supernet.harness.statistics.bootstrap import Estimate
 
 _ESTIMATES = {
     "kendall_tau": "Kendall tau-b",

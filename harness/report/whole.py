@@ -14,8 +14,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks.files import sync
-from benchmarks.regular import open_lock
+from supernet.benchmarks.files import sync
+from supernet.benchmarks.regular import open_lock
 
 PAGE = "index.html"
 PATIENCE = 5.0

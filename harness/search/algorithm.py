@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.spaces import Arch
-from harness.search.ledger import Ledger
-from harness.search.moves import Moves, moves
+from supernet.benchmarks.spaces import Arch
+from supernet.harness.search.algorithms.moves import Moves, moves
+from supernet.harness.search.ledger import Ledger
 
 if TYPE_CHECKING:
-    from harness.search.objective import Objective
+    from supernet.harness.search.objective import Objective
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,19 @@ from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Protocol
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import SearchSpace
-from benchmarks.wording import listed, nearest, quoted
-from harness.search.algorithm import Maker
-from harness.search.bananas import BANANAS
-from harness.search.code import digest
-from harness.search.evolution import LocalSearch, RandomSearch, RegularisedEvolution
-from harness.search.multifidelity import BOHB, Hyperband, successive_halving
-from harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest, Picker
-from harness.search.pnas import PNAS
-from harness.search.reinforce import Reinforce
-from harness.search.tpe import TPE
-from heuristics.recipe import Recipe, RecipeError
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.wording import listed, nearest, quoted
+from supernet.harness.search.algorithms.ask import Maker
+from supernet.harness.search.algorithms.bananas import BANANAS
+from supernet.harness.search.algorithms.code import digest
+from supernet.harness.search.algorithms.evolution import LocalSearch, RandomSearch, RegularisedEvolution
+from supernet.harness.search.algorithms.multifidelity import BOHB, Hyperband, successive_halving
+from supernet.harness.search.algorithms.pnas import PNAS
+from supernet.harness.search.algorithms.reinforce import Reinforce
+from supernet.harness.search.algorithms.tpe import TPE
+from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest, Picker
+from supernet.heuristics.recipe import Recipe, RecipeError
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from benchmarks.truth.table import Measure
-from benchmarks.wording import listed
-from harness.search.algorithms import ALGORITHMS, QueryAlgorithm, use
-from harness.search.comparison import Comparison
-from harness.search.contrasts import Contrast, Omnibus, contrast, omnibus, with_holm, with_q
-from harness.search.truths import Truths
-from harness.study.store import Result, Store
+from supernet.benchmarks.truth.table import Measure
+from supernet.benchmarks.wording import listed
+from supernet.harness.runs.store import Result, Store
+from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm, use
+from supernet.harness.search.comparison import Comparison
+from supernet.harness.search.contrasts import Contrast, Omnibus, contrast, omnibus, with_holm, with_q
+from supernet.harness.search.truths import Truths
 
 GRID = 80
 """Points of a curve."""
@@ -115,7 +115,7 @@ class Outcome:
 
 def gather(comparison: Comparison, store: Store) -> list[Entry]:
     """The traces of all runs that are done."""
-    from harness.study.overview import state_of
+    from supernet.harness.study.overview import state_of
 
     use(comparison.plugins)  # making the runs may have loaded those of other searches since
     entries: dict[str, Entry] = {}

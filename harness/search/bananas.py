@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from benchmarks.spaces import Arch
-from harness.search.algorithm import Query
-from harness.search.moves import Moves
-from harness.search.predictor import Ensemble, path_code
+from supernet.benchmarks.spaces import Arch
+from supernet.harness.search.algorithms.ask import Query
+from supernet.harness.search.algorithms.moves import Moves
+from supernet.harness.search.algorithms.predictor import Ensemble, path_code
 
 TRUNCATION = {"nb201": 30, "nb1shot1": 40}
 """Family of spaces -> how many paths are kept where nobody says: up to two operations, and up to three."""

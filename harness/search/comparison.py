@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.errors import NoSuchResult, UserError
-from benchmarks.spaces import SearchSpace, space
-from benchmarks.truth.table import GroundTruth, Measure
-from benchmarks.wording import listed, nearest, quoted
-from harness.search.algorithms import ALGORITHMS, SHIPPED, QueryAlgorithm, recipe_for
-from harness.search.costs import passes_per_epoch, seconds_per_pass
-from harness.search.ledger import NAMES, Budget
-from harness.search.moves import moves
-from harness.search.objective import Objective, objective
-from harness.search.run import maker_of
-from harness.search.spec import SearchSpec
-from harness.study.run import task_of
-from harness.study.spec import Plugin, Truth
-from heuristics.recipe import Recipe
+from supernet.benchmarks.errors import NoSuchResult, UserError
+from supernet.benchmarks.spaces import SearchSpace, space
+from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.benchmarks.wording import listed, nearest, quoted
+from supernet.harness.search.algorithms.moves import moves
+from supernet.harness.search.algorithms.registry import ALGORITHMS, SHIPPED, QueryAlgorithm, recipe_for
+from supernet.harness.search.costs import passes_per_epoch, seconds_per_pass
+from supernet.harness.search.ledger import NAMES, Budget
+from supernet.harness.search.make import maker_of
+from supernet.harness.search.objective import Objective, objective
+from supernet.harness.search.spec import SearchSpec
+from supernet.harness.study.make import task_of
+from supernet.harness.study.spec import Plugin, Truth
+from supernet.heuristics.recipe import Recipe
 
 MOST_SEEDS = 100_000
 BLOCK = 25

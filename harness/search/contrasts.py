@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from harness.stats import holm
+from supernet.harness.statistics.bootstrap import holm
 
 LEAST = 8
 """Seeds of each algorithm below which no two are tested: with fewer, few p-values can be small enough to matter."""

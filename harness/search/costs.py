@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import NB201, NB1Shot1, SearchSpace
-from benchmarks.spaces.nb201 import NONE
-from benchmarks.tasks.task import Task
-from benchmarks.truth.table import GroundTruth, Measure
-from harness.scores import truth_rows
-from heuristics.recipe import Recipe
-from heuristics.relaxations import AdversarialPerturbation
-from heuristics.samplers import Sandwich
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import NB201, NB1Shot1, SearchSpace
+from supernet.benchmarks.spaces.nb201 import NONE
+from supernet.benchmarks.tasks.task import Task
+from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.harness.correlation.files import truth_rows
+from supernet.heuristics.distribution.relaxations import AdversarialPerturbation
+from supernet.heuristics.methods.samplers import Sandwich
+from supernet.heuristics.recipe import Recipe
 
 FORWARD = 1 / 3
 """A pass forward alone: backward takes about two."""

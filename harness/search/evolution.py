@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 from random import Random
 
-from benchmarks.spaces import Arch
-from harness.search.algorithm import Query
-from harness.search.moves import Moves
+from supernet.benchmarks.spaces import Arch
+from supernet.harness.search.algorithms.ask import Query
+from supernet.harness.search.algorithms.moves import Moves
 
 
 class RandomSearch:

@@ -6,8 +6,8 @@ import math
 import re
 from dataclasses import dataclass, field
 
-from benchmarks.errors import UserError
-from benchmarks.wording import quoted
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.wording import quoted
 
 KINDS = {
     "queries": "benchmark queries",

@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 
-from benchmarks.spaces import Arch, SearchSpace, space
+from supernet.benchmarks.spaces import Arch, SearchSpace, space
 
 
 class Moves:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from random import Random
 
-from benchmarks.spaces import Arch
-from harness.search.algorithm import Query
-from harness.search.moves import Moves
+from supernet.benchmarks.spaces import Arch
+from supernet.harness.search.algorithms.ask import Query
+from supernet.harness.search.algorithms.moves import Moves
 
 ETA = 3
 """One in ETA architectures goes on to the next fidelity."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import SearchSpace
-from benchmarks.truth.table import GroundTruth, Measure
-from harness.scores import truth_rows
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.harness.correlation.files import truth_rows
 
 
 @dataclass(frozen=True)

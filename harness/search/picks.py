@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.spaces import Arch, SearchSpace, space
-from harness.search.moves import moves
+from supernet.benchmarks.spaces import Arch, SearchSpace, space
+from supernet.harness.search.algorithms.moves import moves
 
 if TYPE_CHECKING:
-    from harness.train import Run
+    from supernet.harness.training.loop import Run
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,9 @@ def _passed(run: Run, architectures: int, images: int) -> int:
 
 def _scores(run: Run, indices: NDArray[np.int64], images: int) -> NDArray[np.float64]:
     """Higher is better: (architectures,)."""
-    from harness.rank import rank  # which imports torch: a list of the algorithms need not wait for it
+    from supernet.harness.scoring.supernet import (
+        rank,  # which imports torch: a list of the algorithms need not wait for it
+    )
 
     protocol = replace(run.recipe.evaluation, images=images)
     scores = rank(run, indices, evaluation=protocol)

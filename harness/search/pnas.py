@@ -8,12 +8,12 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import NB201
-from benchmarks.spaces.nb201 import EDGES, NONE
-from harness.search.algorithm import Query
-from harness.search.moves import Moves
-from harness.search.predictor import Ensemble, path_code
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import NB201
+from supernet.benchmarks.spaces.nb201 import EDGES, NONE
+from supernet.harness.search.algorithms.ask import Query
+from supernet.harness.search.algorithms.moves import Moves
+from supernet.harness.search.algorithms.predictor import Ensemble, path_code
 
 LEVELS = len(EDGES)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.spaces import NB201, SearchSpace
-from benchmarks.spaces.nb201 import OPS
+from supernet.benchmarks.spaces import NB201, SearchSpace
+from supernet.benchmarks.spaces.nb201 import OPS
 
 if TYPE_CHECKING:
     import torch

@@ -9,20 +9,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.errors import UserError
-from benchmarks.files import write_json, write_text
-from benchmarks.spaces import space
-from benchmarks.truth.table import GroundTruth
-from harness import run_folder, train
-from harness.search.algorithm import Maker, search
-from harness.search.algorithms import ALGORITHMS, QueryAlgorithm
-from harness.search.evolution import RandomSearch
-from harness.search.ledger import KINDS, Ledger
-from harness.search.objective import Objective, objective
-from harness.search.sharing import share_weights
-from harness.search.spec import SearchSpec
-from harness.study import store as files
-from harness.study.run import commit, throttled
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.table import GroundTruth
+from supernet.harness.runs import store as files
+from supernet.harness.search.algorithms.ask import Maker, search
+from supernet.harness.search.algorithms.evolution import RandomSearch
+from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm
+from supernet.harness.search.ledger import KINDS, Ledger
+from supernet.harness.search.objective import Objective, objective
+from supernet.harness.search.sharing import share_weights
+from supernet.harness.search.spec import SearchSpec
+from supernet.harness.study.make import commit, throttled
+from supernet.harness.training import folder as run_folder
+from supernet.harness.training import loop as train
 
 Report = Callable[[float, str], None]
 

@@ -12,24 +12,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.errors import UserError
-from benchmarks.files import write_json
-from benchmarks.spaces import NB201, Arch, space
-from benchmarks.spaces.nb201 import SKIP
-from benchmarks.tasks.task import Task
-from benchmarks.truth.table import GroundTruth
-from harness import run_folder, train
-from harness.rank import accuracy_of
-from harness.search.algorithms import ALGORITHMS, SharingAlgorithm
-from harness.search.costs import FORWARD, passes_per_epoch, seconds_per_pass
-from harness.search.ledger import Ledger
-from harness.search.picks import Likeliest, Pick
-from harness.search.spec import SearchSpec
-from harness.study.run import task_of
-from harness.study.store import read_json
-from heuristics import recipe as recipes
-from heuristics.distributions import Factorised
-from heuristics.recipe import Recipe
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json
+from supernet.benchmarks.spaces import NB201, Arch, space
+from supernet.benchmarks.spaces.nb201 import SKIP
+from supernet.benchmarks.tasks.task import Task
+from supernet.benchmarks.truth.table import GroundTruth
+from supernet.harness.runs.store import read_json
+from supernet.harness.scoring.supernet import accuracy_of
+from supernet.harness.search.algorithms.registry import ALGORITHMS, SharingAlgorithm
+from supernet.harness.search.costs import FORWARD, passes_per_epoch, seconds_per_pass
+from supernet.harness.search.ledger import Ledger
+from supernet.harness.search.picks import Likeliest, Pick
+from supernet.harness.search.spec import SearchSpec
+from supernet.harness.study.make import task_of
+from supernet.harness.training import folder as run_folder
+from supernet.harness.training import loop as train
+from supernet.heuristics import recipe as recipes
+from supernet.heuristics.distribution.models import Factorised
+from supernet.heuristics.recipe import Recipe
 
 PICKS = "picks.json"
 """What the epochs so far brought, while the run is unfinished."""

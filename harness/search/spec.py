@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.truth.table import Measure
-from harness.search import algorithms
-from harness.search.ledger import Budget
-from harness.study.spec import Plugin, Truth
-from heuristics import recipe as recipes
-from heuristics.recipe import Recipe
+from supernet.benchmarks.truth.table import Measure
+from supernet.harness.search.algorithms import registry as algorithms
+from supernet.harness.search.ledger import Budget
+from supernet.harness.study.spec import Plugin, Truth
+from supernet.heuristics import recipe as recipes
+from supernet.heuristics.recipe import Recipe
 
 FORMAT = 5
 """Goes up when runs of equal specs would give other results than before."""
@@ -100,6 +100,6 @@ class SearchSpec:
 
     def make(self, work: Path, device: str, report: Any) -> str:
         """Search in the work folder; the state that it ends in."""
-        from harness.search.run import make
+        from supernet.harness.search.make import make
 
         return make(self, work, device, report)

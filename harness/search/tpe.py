@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from benchmarks.errors import UserError
-from harness.search.algorithm import Query
-from harness.search.moves import Moves
+from supernet.benchmarks.errors import UserError
+from supernet.harness.search.algorithms.ask import Query
+from supernet.harness.search.algorithms.moves import Moves
 
 
 class TPE:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.spaces import NB201, SearchSpace
-from benchmarks.truth.table import GroundTruth, Measure
-from harness import embedded
-from harness.search.objective import reported
+from supernet.benchmarks.spaces import NB201, SearchSpace
+from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.harness.measured import benchmark as embedded
+from supernet.harness.search.objective import reported
 
 
 class Truths:

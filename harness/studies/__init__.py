@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.wording import nearest, quoted
-from heuristics.recipe import RecipeError
+from supernet.benchmarks.wording import nearest, quoted
+from supernet.heuristics.recipe import RecipeError
 
 FOLDER = Path(__file__).parent
 MOST_NAME = 4_000

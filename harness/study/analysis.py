@@ -19,19 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import SearchSpace, space
-from benchmarks.tasks.task import TASKS
-from harness import chance, metrics, seeds, stats
-from harness.correlation import PARAMS, Ceiling, ceiling_of, params_of
-from harness.scores import truth_rows
-from harness.seeds import Comparisons, Difference, Mean, Spread
-from harness.study.findings import findings_of
-from harness.study.overview import mean_tau, state_of
-from harness.study.plan import BASE, Setting, Study
-from harness.study.run import MEASURES
-from harness.study.store import Result, Store
-from heuristics.catalogue import CATALOGUE
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import SearchSpace, space
+from supernet.benchmarks.tasks.task import TASKS
+from supernet.harness.correlation.files import truth_rows
+from supernet.harness.correlation.report import PARAMS, Ceiling, ceiling_of, params_of
+from supernet.harness.runs.store import Result, Store
+from supernet.harness.statistics import bootstrap as stats
+from supernet.harness.statistics import chance, metrics, seeds
+from supernet.harness.statistics.seeds import Comparisons, Difference, Mean, Spread
+from supernet.harness.study.findings import findings_of
+from supernet.harness.study.make import MEASURES
+from supernet.harness.study.overview import mean_tau, state_of
+from supernet.harness.study.plan import BASE, Setting, Study
+from supernet.heuristics.catalogue import CATALOGUE
 
 RESAMPLES = 1000
 LEVEL = seeds.LEVEL

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness import metrics
-from harness.study.integrity import LOG, METRICS, SCORES, SPEC, STATUS, once, read_log, verified
-from harness.study.run import MEASURES
-from harness.study.spec import FORMAT
-from harness.study.store import Result, Store
+from supernet.harness.runs.integrity import LOG, METRICS, SCORES, SPEC, STATUS, once, read_log, verified
+from supernet.harness.runs.store import Result, Store
+from supernet.harness.statistics import metrics
+from supernet.harness.study.make import MEASURES
+from supernet.harness.study.spec import FORMAT
 
 TOLERANCE = 1e-9
 

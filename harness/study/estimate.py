@@ -11,15 +11,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from benchmarks.spaces import space
-from benchmarks.tasks.loader import train_batches
-from harness.study.run import task_of
-from harness.study.spec import RunSpec
-from harness.train import law_of, start
-from heuristics.hooks import Context
-from heuristics.losses import losses_for
-from heuristics.recipe import Recipe
-from heuristics.updates import Accumulate
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.tasks.loader import train_batches
+from supernet.harness.study.make import task_of
+from supernet.harness.study.spec import RunSpec
+from supernet.harness.training.loop import law_of, start
+from supernet.heuristics.hooks import Context
+from supernet.heuristics.methods.losses import losses_for
+from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.recipe import Recipe
 
 BUSY = 1.5
 """Processes that want to run, per core, from which on a machine is too busy to time anything."""

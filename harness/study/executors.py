@@ -22,9 +22,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.errors import UserError
-from harness import workers
-from harness.study.spec import Job, job
+from supernet.benchmarks.errors import UserError
+from supernet.harness.runs import workers
+from supernet.harness.study.spec import Job, job
 
 TRIES = 3
 """Times that a run is begun before it counts as failed because its worker died each time."""
@@ -74,8 +74,8 @@ class InProcess:
     def make(self, specs: Sequence[Job], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
         import torch
 
-        from harness.study.compared import ComparedStore
-        from harness.study.run import execute
+        from supernet.harness.study.compared import ComparedStore
+        from supernet.harness.study.make import execute
 
         store, before = ComparedStore(root), torch.get_num_threads()
         torch.set_num_threads(self.threads)
@@ -298,7 +298,7 @@ class Ray:
 
 
 def _give_up(spec: Job, root: Path, problem: str) -> None:
-    from harness.study.store import Store
+    from supernet.harness.runs.store import Store
 
     with suppress(OSError):  # a full disk: the run stays missing
         Store(root).fail(spec.hash, problem)
@@ -312,8 +312,8 @@ def _on_ray(content: dict[str, Any], root: str, device: str, threads: int) -> st
 
 
 def _in_worker(content: dict[str, Any], root: str, device: str) -> str:
-    from harness.study.compared import ComparedStore
-    from harness.study.run import execute
+    from supernet.harness.study.compared import ComparedStore
+    from supernet.harness.study.make import execute
 
     return execute(job(content), ComparedStore(Path(root)), device=_turn(device), patience=PATIENCE)
 

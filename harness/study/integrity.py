@@ -21,11 +21,11 @@ from typing import Any, BinaryIO, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.errors import UserError
-from benchmarks.files import file_digests
-from benchmarks.regular import NotRegular, open_plain
-from benchmarks.wording import listed, quoted
-from harness.study.spec import FORMAT, hash_of
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import file_digests
+from supernet.benchmarks.regular import NotRegular, open_plain
+from supernet.benchmarks.wording import listed, quoted
+from supernet.harness.study.spec import FORMAT, hash_of
 
 SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
     "spec.json",
@@ -280,7 +280,7 @@ def _hash(spec: Mapping[str, Any]) -> str | None:
             return hash_of(spec)
         return None
     with suppress(Exception):  # an algorithm that another process registered, say
-        from harness.search.spec import SearchSpec
+        from supernet.harness.search.spec import SearchSpec
 
         return SearchSpec.described(spec).hash if not spec.get("plugins") else None
     return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.study.plan import Tau
-from harness.study.spec import Job, RunSpec
-from harness.study.store import Damaged, Store
+from supernet.harness.runs.store import Damaged, Store
+from supernet.harness.study.plan import Tau
+from supernet.harness.study.spec import Job, RunSpec
 
 QUIET = 120.0
 """Seconds of silence of a run in progress that `state_of` mentions: its process may be stopped or stuck."""

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.errors import UserError
-from benchmarks.plain_yaml import BadYaml, read_yaml
-from benchmarks.truth import shelf
-from benchmarks.wording import did_you_mean, nearest, quoted
-from harness.study.spec import Plugin, RunSpec, Truth
-from heuristics import recipe as recipes
-from heuristics.catalogue import CATALOGUE, Heuristic
-from heuristics.ranges import MOST_EPOCHS
-from heuristics.recipe import Recipe, RecipeError
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.plain_yaml import BadYaml, read_yaml
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.wording import did_you_mean, nearest, quoted
+from supernet.harness.study.spec import Plugin, RunSpec, Truth
+from supernet.heuristics import recipe as recipes
+from supernet.heuristics.catalogue import CATALOGUE, Heuristic
+from supernet.heuristics.ranges import MOST_EPOCHS
+from supernet.heuristics.recipe import Recipe, RecipeError
 
 FOLDER = Path(__file__).parents[1] / "studies"
 BASE = "base"

@@ -29,15 +29,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from benchmarks.errors import UserError
-from benchmarks.truth import shelf
-from benchmarks.truth.table import GroundTruth
-from benchmarks.wording import SHOWN, did_you_mean, listed, quoted
-from harness.study import store as files
-from harness.study import views
-from harness.study.reported import EFFECTS, LABELS, Reported, reported
-from harness.study.store import Result, Store
-from heuristics.recipe import Recipe
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.table import GroundTruth
+from supernet.benchmarks.wording import SHOWN, did_you_mean, listed, quoted
+from supernet.harness.query import views
+from supernet.harness.query.reported import EFFECTS, LABELS, Reported, reported
+from supernet.harness.runs import store as files
+from supernet.harness.runs.store import Result, Store
+from supernet.heuristics.recipe import Recipe
 
 NEAREST = 5
 """Columns that an error message suggests."""

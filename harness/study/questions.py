@@ -10,7 +10,7 @@ import difflib
 from dataclasses import dataclass
 from textwrap import dedent
 
-from benchmarks.errors import UserError
+from supernet.benchmarks.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.regular import read_plain
+from supernet.benchmarks.regular import read_plain
 
 EFFECTS = {
     "study": str, "space": str, "truth_dataset": str, "heuristic": str, "value": str,

@@ -16,20 +16,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.errors import UserError
-from benchmarks.files import whole, write_json
-from benchmarks.regular import open_plain
-from benchmarks.spaces import space
-from benchmarks.tasks.task import Task, load_task
-from benchmarks.truth.table import GroundTruth
-from harness import metrics, run_folder, train
-from harness.correlation import RANDOM_DRAWS, THRESHOLDS, params_of
-from harness.rank import rank
-from harness.scores import truth_rows
-from harness.study import store as files
-from harness.study.spec import Job, RunSpec
-from harness.study.store import Damaged, Held, Store
-from heuristics.recipe import Recipe, TaskSection
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import whole, write_json
+from supernet.benchmarks.regular import open_plain
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.tasks.task import Task, load_task
+from supernet.benchmarks.truth.table import GroundTruth
+from supernet.harness.correlation.files import truth_rows
+from supernet.harness.correlation.report import RANDOM_DRAWS, THRESHOLDS, params_of
+from supernet.harness.runs import store as files
+from supernet.harness.runs.store import Damaged, Held, Store
+from supernet.harness.scoring.supernet import rank
+from supernet.harness.statistics import metrics
+from supernet.harness.study.spec import Job, RunSpec
+from supernet.harness.training import folder as run_folder
+from supernet.harness.training import loop as train
+from supernet.heuristics.recipe import Recipe, TaskSection
 
 Report = Callable[[float, str], None]
 """Told the share done and what is going on."""

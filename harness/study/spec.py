@@ -15,13 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import BadTable, UserError
-from benchmarks.regular import read_plain
-from benchmarks.spaces import NB201, space
-from benchmarks.truth import shelf
-from benchmarks.truth.table import GroundTruth, Measure
-from heuristics import recipe as recipes
-from heuristics.recipe import Recipe
+from supernet.benchmarks.errors import BadTable, UserError
+from supernet.benchmarks.regular import read_plain
+from supernet.benchmarks.spaces import NB201, space
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.heuristics import recipe as recipes
+from supernet.heuristics.recipe import Recipe
 
 FORMAT = 5
 """Goes up when runs of equal specs would give other results than before."""
@@ -107,7 +107,7 @@ class Job(Protocol):
 def job(content: Mapping[str, Any]) -> Job:
     """The spec that `as_dict` wrote, of whichever kind."""
     if content.get("kind") == "search":
-        from harness.search.spec import SearchSpec
+        from supernet.harness.search.spec import SearchSpec
 
         return SearchSpec.from_dict(content)
     return RunSpec.from_dict(content)
@@ -163,7 +163,7 @@ class RunSpec:
 
     def make(self, work: Path, device: str, report: Any) -> str:
         """Train, score and measure in the work folder; the state: done or diverged."""
-        from harness.study.run import make
+        from supernet.harness.study.make import make
 
         return make(self, work, device, report)
 
@@ -173,7 +173,7 @@ class RunSpec:
         Raises:
             UserError: more are asked for than the table has.
         """
-        from harness.scores import truth_rows
+        from supernet.harness.correlation.files import truth_rows
 
         within = space(self.recipe.space)
         known = np.arange(len(within)) if isinstance(within, NB201) else within.subset("unique-cell")

@@ -19,10 +19,10 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.errors import UserError
-from benchmarks.files import replace, write_json
-from benchmarks.regular import open_lock, open_plain
-from harness.study.integrity import (
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import replace, write_json
+from supernet.benchmarks.regular import open_lock, open_plain
+from supernet.harness.runs.integrity import (
     ENVIRONMENT,
     LEDGER,
     LOG,
@@ -41,7 +41,7 @@ from harness.study.integrity import (
     read_log,
     verified,
 )
-from harness.study.spec import Job
+from supernet.harness.study.spec import Job
 
 __all__ = [
     "DEFAULT",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.truth.table import GroundTruth
+from supernet.benchmarks.truth.table import GroundTruth
 
 VIEWS = {
     "runs": "a row per finished run: state, recipe (training_learning_rate, …), ground truth, cost, environment; runs "

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from benchmarks.spaces import NB1Shot1, space
-from harness.supernet.nb1shot1 import NB1Shot1Net
-from harness.supernet.nb101 import NB101Net
-from harness.supernet.nb201 import NB201Net
-from heuristics.recipe import Recipe
+from supernet.benchmarks.spaces import NB1Shot1, space
+from supernet.harness.supernet.nb1shot1 import NB1Shot1Net
+from supernet.harness.supernet.nb101 import NB101Net
+from supernet.harness.supernet.nb201.net import NB201Net
+from supernet.heuristics.recipe import Recipe
 
 
 class StandAloneCell(nn.Module):

@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.spaces.nb201 import EDGES, NONE, OPS, SKIP
-from harness.supernet.nb201 import POOL, Cell, NB201Net
-from harness.supernet.ops import average_pool
-from heuristics.hooks import Context, LossTerm, Path, StepResult
-from heuristics.recipe import Recipe
+from supernet.benchmarks.spaces.nb201 import EDGES, NONE, OPS, SKIP
+from supernet.harness.supernet.nb201.net import POOL, Cell, NB201Net
+from supernet.harness.supernet.ops import average_pool
+from supernet.heuristics.hooks import Context, LossTerm, Path, StepResult
+from supernet.heuristics.recipe import Recipe
 
 
 def fits(recipe: Recipe) -> bool:

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.errors import BadArchitecture
-from benchmarks.spaces.nb101 import MAXPOOL, OUTPUT, Cells
-from harness.supernet.ops import ConvBN, max_pool
+from supernet.benchmarks.errors import BadArchitecture
+from supernet.benchmarks.spaces.nb101 import MAXPOOL, OUTPUT, Cells
+from supernet.harness.supernet.ops import ConvBN, max_pool
 
 KERNELS = (3, 1)
 """Of the first two operations, by their numbers."""

@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.spaces.nb1shot1 import PARENTS, NB1Shot1
-from benchmarks.spaces.nb101 import CONV1X1, CONV3X3, MAXPOOL, SHORT_OPS
-from harness.supernet.ops import CentrePartConv, ConvBN, Part, PartConv, PartNorm, Projection, max_pool
-from harness.supernet.wiring import NodeProgram, Parents, Share, Wiring
-from heuristics.hooks import Routing
-from heuristics.recipe import NetworkSection, RecipeError
+from supernet.benchmarks.spaces.nb1shot1 import PARENTS, NB1Shot1
+from supernet.benchmarks.spaces.nb101 import CONV1X1, CONV3X3, MAXPOOL, SHORT_OPS
+from supernet.harness.supernet.ops import CentrePartConv, ConvBN, Part, PartConv, PartNorm, Projection, max_pool
+from supernet.harness.supernet.wiring import NodeProgram, Parents, Share, Wiring
+from supernet.heuristics.hooks import Routing
+from supernet.heuristics.recipe import NetworkSection, RecipeError
 
 
 def _sum(terms: Iterable[tuple[Tensor, Share]]) -> Tensor:

@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, OPS, SKIP
-from harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool, halve
-from heuristics.hooks import Choice, Gate, Routing
-from heuristics.recipe import NetworkSection
+from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, OPS, SKIP
+from supernet.harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool, halve
+from supernet.heuristics.hooks import Choice, Gate, Routing
+from supernet.heuristics.recipe import NetworkSection
 
 POOL = OPS.index("avg_pool_3x3")
 BY_NODE = (0, 1, 2, 3, 4, 4)

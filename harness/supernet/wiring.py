@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from benchmarks.spaces.nb1shot1 import NB1Shot1
-from benchmarks.spaces.nb101 import SHORT_OPS
-from heuristics.hooks import Choice, Gate, Routing
+from supernet.benchmarks.spaces.nb1shot1 import NB1Shot1
+from supernet.benchmarks.spaces.nb101 import SHORT_OPS
+from supernet.heuristics.hooks import Choice, Gate, Routing
 
 Parents = tuple[int, ...]
 T = TypeVar("T")

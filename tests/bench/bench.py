@@ -14,17 +14,17 @@ import torch
 import torch.nn.functional as F
 from plain import PlainTrainer
 
-from benchmarks.spaces import space
-from benchmarks.spaces.nb201 import CONV1X1, CONV3X3
-from benchmarks.tasks.task import Split, Task
-from harness.rank import rank
-from harness.supernet.nb201 import program
-from harness.train import start
-from heuristics.hooks import Context
-from heuristics.losses import losses_for
-from heuristics.recipe import Recipe
-from heuristics.samplers import sampler_for
-from heuristics.updates import Accumulate
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3
+from supernet.benchmarks.tasks.task import Split, Task
+from supernet.harness.scoring.supernet import rank
+from supernet.harness.supernet.nb201.net import program
+from supernet.harness.training.loop import start
+from supernet.heuristics.hooks import Context
+from supernet.heuristics.methods.losses import losses_for
+from supernet.heuristics.methods.samplers import sampler_for
+from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.recipe import Recipe
 
 SETTINGS = {"C=16 N=5 32x32 batch 64": (16, 5, 32, 64), "C=8 N=1 16x16 batch 128": (8, 1, 16, 128)}
 

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from bench import noise_task
 
-from benchmarks.spaces import space
-from harness.rank import rank
-from harness.run_folder import environment
-from harness.train import start, train
-from heuristics.recipe import Recipe
+from supernet.benchmarks.spaces import space
+from supernet.harness.scoring.supernet import rank
+from supernet.harness.training.folder import environment
+from supernet.harness.training.loop import start, train
+from supernet.heuristics.recipe import Recipe
 
 FAIR = ["sampling.law=fair", "sampling.with_none=false"]
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from benchmarks import files
+from supernet.benchmarks import files
 
 
 def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path):

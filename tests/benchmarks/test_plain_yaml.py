@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.plain_yaml import MOST_BYTES, BadYaml, parse_yaml, read_yaml
+from supernet.benchmarks.plain_yaml import MOST_BYTES, BadYaml, parse_yaml, read_yaml
 
 
 def laughs() -> str:

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from benchmarks.errors import BadTable
-from benchmarks.regular import NotRegular, open_lock, open_plain, open_regular, read_plain
+from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.regular import NotRegular, open_lock, open_plain, open_regular, read_plain
 
 
 @pytest.fixture(params=["pipe", "socket", "device", "folder"])

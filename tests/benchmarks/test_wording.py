@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.wording import did_you_mean, listed, nearest, quoted
+from supernet.benchmarks.wording import did_you_mean, listed, nearest, quoted
 
 
 def nested(depth):

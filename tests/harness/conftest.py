@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.spaces import NB201, space
-from benchmarks.truth.table import GroundTruth, write_table
+from supernet.benchmarks.spaces import NB201, space
+from supernet.benchmarks.truth.table import GroundTruth, write_table
 
 
 @pytest.fixture(scope="session")

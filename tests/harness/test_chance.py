@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.chance import above_chance, at_chance, p_values
+from supernet.harness.statistics.chance import above_chance, at_chance, p_values
 
 RNG = np.random.default_rng(0)
 

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from benchmarks.truth import shelf
-from benchmarks.truth.table import GroundTruth
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.table import GroundTruth
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_what_the_machine_refuses_ends_in_one_paragraph(supernet, scores, tmp_pa
 @pytest.fixture
 def correlate(made_up, monkeypatch):
     """Run `supernet correlate` in this process: (exit code, output, errors)."""
-    from harness.cli import supernet as command
+    from supernet.harness.commands.cli import supernet as command
 
     monkeypatch.setenv("SUPERNET_DATA", str(made_up))
 

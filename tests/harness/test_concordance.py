@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
-from harness import concordance
-from harness.concordance import Concordance
+from supernet.harness.statistics import concordance
+from supernet.harness.statistics.concordance import Concordance
 
 
 def repeated(values, counts):

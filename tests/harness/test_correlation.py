@@ -6,14 +6,16 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from benchmarks.errors import NoSuchResult, UserError
-from benchmarks.truth.table import GroundTruth, Measure, write_table
-from benchmarks.wording import shown
-from harness import correlation, metrics, stats
-from harness.correlation import correlate
-from harness.grouped import correlate_groups
-from harness.metrics import MetricError
-from harness.scores import ScoreTable
+from supernet.benchmarks.errors import NoSuchResult, UserError
+from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
+from supernet.benchmarks.wording import shown
+from supernet.harness.correlation import report as correlation
+from supernet.harness.correlation.files import ScoreTable
+from supernet.harness.correlation.grouped import correlate_groups
+from supernet.harness.correlation.report import correlate
+from supernet.harness.statistics import bootstrap as stats
+from supernet.harness.statistics import metrics
+from supernet.harness.statistics.metrics import MetricError
 
 TEST = Measure("cifar10", "test", "200", "mean")
 
@@ -148,7 +150,7 @@ def test_repeats_that_hardly_differ_in_their_architectures_are_resampled_togethe
 
 
 def test_two_repeats_show_their_values_and_no_interval(truth201):
-    from harness.report.text import render_groups
+    from supernet.harness.report.correlation.text import render_groups
 
     rows = np.tile(np.arange(60), 3)
     groups = pd.DataFrame({"method": ["m"] * 180, "seed": np.repeat([10, 9, 8], 60)})
@@ -233,7 +235,7 @@ def test_fractions_can_be_chosen(truth201):
     assert any("The best 0.1 % are fewer than 10 architectures" in note for note in found.notes)
     rho = found.ranked[0].values["spearman_true_top_0.4%"]
     assert rho == metrics.spearman_in_true_top(scores["a"], y, 0.004)
-    from harness.report.text import render
+    from supernet.harness.report.correlation.text import render
 
     assert f"{rho:.3f}" in printed(render(found))
 
@@ -273,7 +275,7 @@ def printed(content):
 
 @pytest.mark.parametrize("at_once", [1, len(HOSTILE)])
 def test_names_are_printed_as_they_are(truth201, at_once):
-    from harness.report.text import render, render_groups
+    from supernet.harness.report.correlation.text import render, render_groups
 
     rows = np.arange(60)
     names = HOSTILE[:at_once] if at_once > 1 else HOSTILE
@@ -293,7 +295,7 @@ def test_names_are_printed_as_they_are(truth201, at_once):
 
 
 def test_figures_take_names_as_they_are(truth201, tmp_path):
-    from harness.report import figures
+    from supernet.harness.report.correlation import figures
 
     rows = np.arange(60)
     names = [*HOSTILE, "top1/val", "top1:val", "TOP1?val", "../up"]
@@ -316,7 +318,7 @@ def test_figures_take_names_as_they_are(truth201, tmp_path):
 
 @pytest.mark.parametrize("columns", [["[b]$by$"], ["[b]$by$", "_more"]])
 def test_figures_of_groups_take_names_as_they_are(truth201, tmp_path, columns):
-    from harness.report import figures
+    from supernet.harness.report.correlation import figures
 
     groups = pd.DataFrame({name: np.repeat(HOSTILE, 20) for name in columns}, dtype=object)
     given = table(np.tile(np.arange(20), len(HOSTILE)), {"s": np.arange(20.0 * len(HOSTILE))}, groups)
@@ -326,7 +328,7 @@ def test_figures_of_groups_take_names_as_they_are(truth201, tmp_path, columns):
 
 
 def test_file_stems_are_safe_and_distinct():
-    from harness.report.figures import file_stems
+    from supernet.harness.report.correlation.figures import file_stems
 
     names = [*HOSTILE, "a/b", "a:b", "A_B", "a_b-2", "a?b", "..", "", "x" * 300, "x" * 301]
     stems = list(file_stems(names).values())
@@ -358,7 +360,7 @@ def test_reference_report_of_nas_bench_201(nb201_truth):
 
 
 def test_third_party_supernet_scores_of_nas_bench_101(nb101_truth, data_dir):
-    from harness.scores import read_scores
+    from supernet.harness.correlation.files import read_scores
 
     path = data_dir / "nb101_supernet_scores.parquet"
     if not path.exists():

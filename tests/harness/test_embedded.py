@@ -14,17 +14,17 @@ import yaml
 from click.testing import CliRunner
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import versions
-from benchmarks.errors import BadTable, UserError
-from benchmarks.files import write_json
-from benchmarks.spaces import space
-from benchmarks.truth import shelf
-from benchmarks.truth.table import GroundTruth, write_table
-from harness import embedded
-from harness.commands.benchmark import benchmark
-from harness.metrics import kendall_tau
-from harness.supernet.build import build_network
-from heuristics.recipe import Recipe
+from supernet.benchmarks import versions
+from supernet.benchmarks.errors import BadTable, UserError
+from supernet.benchmarks.files import write_json
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.table import GroundTruth, write_table
+from supernet.harness.commands.benchmark import benchmark
+from supernet.harness.measured import benchmark as embedded
+from supernet.harness.statistics.metrics import kendall_tau
+from supernet.harness.supernet.build import build_network
+from supernet.heuristics.recipe import Recipe
 
 TINY = [
     "task.name=digits", "task.train_images=120", "task.valid_images=40", "network.channels=4", "network.cells=1",

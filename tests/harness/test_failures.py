@@ -11,12 +11,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks.errors import UserError
-from harness import cli
-from harness.commands.benchmark import benchmark
-from harness.commands.data import data
-from harness.commands.study import study
-from harness.failures import explained
+from supernet.benchmarks.errors import UserError
+from supernet.harness.commands import cli
+from supernet.harness.commands.benchmark import benchmark
+from supernet.harness.commands.data import data
+from supernet.harness.commands.failures import explained
+from supernet.harness.commands.study import study
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from benchmarks.errors import UserError
-from harness.commands.heuristics import _catalogue, heuristics
-from heuristics.catalogue import CATALOGUE
+from supernet.benchmarks.errors import UserError
+from supernet.harness.commands.heuristics import _catalogue, heuristics
+from supernet.heuristics.catalogue import CATALOGUE
 
 
 def printed(*arguments):

@@ -7,8 +7,8 @@ import scipy.stats
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harness import metrics
-from harness.metrics import MetricError
+from supernet.harness.statistics import metrics
+from supernet.harness.statistics.metrics import MetricError
 
 CORRELATIONS = [metrics.kendall_tau, metrics.spearman, metrics.pearson, metrics.weighted_tau]
 ALL = [

@@ -1,6 +1,6 @@
 import pytest
 
-from harness.commands import progress
+from supernet.harness.commands import progress
 
 
 def test_without_a_terminal_long_work_says_where_it_is_every_half_minute(capsys, monkeypatch):

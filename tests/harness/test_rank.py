@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from test_train import recipe, task  # noqa: F401
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import space
-from benchmarks.tasks.loader import eval_batches, train_batches
-from benchmarks.tasks.split import Split
-from harness import rank as ranking
-from harness.rank import chosen, distinct, rank
-from harness.sealed import sealed, unsealed
-from harness.train import start, train
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.sealed import sealed, unsealed
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.tasks.loader import eval_batches, train_batches
+from supernet.benchmarks.tasks.split import Split
+from supernet.harness.scoring import supernet as ranking
+from supernet.harness.scoring.supernet import chosen, distinct, rank
+from supernet.harness.training.loop import start, train
 
 SPACE = space("nb201")
 

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import NB201, space
-from benchmarks.spaces.nb101 import SLOTS
-from harness.scores import read_scores
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import NB201, space
+from supernet.benchmarks.spaces.nb101 import SLOTS
+from supernet.harness.correlation.files import read_scores
 
 SHOT = space("nb1shot1-1")
 
@@ -153,7 +153,7 @@ def test_graphs_as_python_prints_them(write, truth101):
 
 @pytest.mark.parametrize(("edge", "known"), [(0, True), (1, False)], ids=["unused", "used"])
 def test_an_unused_vertex_may_have_no_operation(tmp_path, edge, known):
-    from harness.scores import _cell_hash
+    from supernet.harness.correlation.files import _cell_hash
 
     matrix = [[0, 1, edge, 0], [0, 0, 0, 1], [0, 0, 0, edge], [0, 0, 0, 0]]
     graph = (matrix, ["input", "conv3x3-bn-relu", "none", "output"])

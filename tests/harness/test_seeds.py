@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as distributions
 
-from harness import seeds
-from harness.seeds import Spread
+from supernet.harness.statistics import seeds
+from supernet.harness.statistics.seeds import Spread
 
 STUDIES = 150
 SETTINGS = 16

@@ -6,23 +6,26 @@ import signal
 
 import pytest
 
-from benchmarks.errors import UserError
-from benchmarks.files import file_digests
-from benchmarks.plain_yaml import read_yaml
-from benchmarks.truth.shelf import table_for
-from benchmarks.truth.table import GroundTruth, Measure
-from harness import embedded, rank, run_folder
-from harness.commands.rank import _rows
-from harness.report import whole
-from harness.report.search import identity_of
-from harness.score_files import read_table
-from harness.studies import shipped_recipe
-from harness.study import integrity, run
-from harness.study.plan import load_study
-from harness.study.reported import reported
-from harness.study.spec import Plugin
-from harness.study.store import Store
-from heuristics import recipe
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import file_digests
+from supernet.benchmarks.plain_yaml import read_yaml
+from supernet.benchmarks.truth.shelf import table_for
+from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.harness.commands.rank import _rows
+from supernet.harness.correlation.formats import read_table
+from supernet.harness.measured import benchmark as embedded
+from supernet.harness.query.reported import reported
+from supernet.harness.report import whole
+from supernet.harness.report.search.report import identity_of
+from supernet.harness.runs import integrity
+from supernet.harness.runs.store import Store
+from supernet.harness.scoring import supernet as rank
+from supernet.harness.study import make as run
+from supernet.harness.study.plan import load_study
+from supernet.harness.study.shipped import shipped_recipe
+from supernet.harness.study.spec import Plugin
+from supernet.harness.training import folder as run_folder
+from supernet.heuristics import recipe
 
 
 def held(manager):

@@ -7,8 +7,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import stats
-from harness.metrics import MetricError
+from supernet.harness.statistics import bootstrap as stats
+from supernet.harness.statistics.metrics import MetricError
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,10 @@ import pandas as pd
 import pytest
 from study.tiny import Killer, begin, kill, outcome, wait_for, write_study, write_truth
 
-from harness import cli, train
-from harness.study import plan
-from harness.study.store import Store
+from supernet.harness.commands import cli
+from supernet.harness.runs.store import Store
+from supernet.harness.study import plan
+from supernet.harness.training import loop as train
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import space
-from benchmarks.tasks.task import Split, Task
-from harness import checkpoint, run_folder, sealed
-from harness.run_folder import trained_partly, write_tensorboard
-from harness.train import Diverged, learning_rate, open_run, start, train
-from heuristics.recipe import Recipe, TrainingSection
+from supernet.benchmarks import sealed
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.tasks.task import Split, Task
+from supernet.harness.training import checkpoint
+from supernet.harness.training import folder as run_folder
+from supernet.harness.training.folder import trained_partly, write_tensorboard
+from supernet.harness.training.loop import Diverged, learning_rate, open_run, start, train
+from supernet.heuristics.recipe import Recipe, TrainingSection
 
 TINY = ["network.channels=4", "network.cells=1", "training.batch_size=20", "training.epochs=2", "evaluation.images=40"]
 
@@ -211,7 +213,7 @@ def test_schedules():
 
 
 def test_three_lines_of_python_train_and_rank(task):
-    from harness.rank import rank
+    from supernet.harness.scoring.supernet import rank
 
     run = train(recipe(), task=task)
     scores = rank(run, range(20))

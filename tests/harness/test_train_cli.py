@@ -13,10 +13,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from benchmarks.errors import UserError
-from harness import cli
-from harness.train import train
-from heuristics.recipe import Recipe
+from supernet.benchmarks.errors import UserError
+from supernet.harness.commands import cli
+from supernet.harness.training.loop import train
+from supernet.heuristics.recipe import Recipe
 
 RECIPE = {
     "task": {"name": "digits", "train_images": 320, "valid_images": 100},

@@ -1,8 +1,10 @@
 import pytest
 from learned import TINY
 
-from harness.train import start
-from heuristics import catalogue, combinations, extras, recipe, samplers
+from supernet.harness.training.loop import start
+from supernet.heuristics import catalogue, extras, recipe
+from supernet.heuristics import rules as combinations
+from supernet.heuristics.methods import samplers
 
 
 @pytest.fixture(scope="module")

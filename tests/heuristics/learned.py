@@ -5,10 +5,10 @@ from itertools import repeat
 import numpy as np
 import torch
 
-from benchmarks.spaces import space
-from harness.train import start
-from heuristics.hooks import Context
-from heuristics.recipe import Recipe
+from supernet.benchmarks.spaces import space
+from supernet.harness.training.loop import start
+from supernet.heuristics.hooks import Context
+from supernet.heuristics.recipe import Recipe
 
 LEARNED = ("sampling.law=distribution", "distribution.model=softmax")
 TINY = Recipe().override(

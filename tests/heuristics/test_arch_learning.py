@@ -6,9 +6,9 @@ import pytest
 import torch
 from learned import LEARNED, TINY, context, ends_alike, weights_of
 
-from harness.train import Diverged, start, train
-from heuristics.hooks import Path
-from heuristics.recipe import Recipe, RecipeError
+from supernet.harness.training.loop import Diverged, start, train
+from supernet.heuristics.hooks import Path
+from supernet.heuristics.recipe import Recipe, RecipeError
 
 METHODS = {
     "darts": LEARNED,

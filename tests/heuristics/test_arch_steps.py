@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from learned import LEARNED, TINY, context, weights_of
 
-from heuristics.distributions import Controller, Simplex, Softmax
-from heuristics.relaxations import ImportanceSampled
+from supernet.heuristics.distribution.models import Controller, Simplex, Softmax
+from supernet.heuristics.distribution.relaxations import ImportanceSampled
 
 # ---- exponentiated gradients ----------------------------------------------------------------------------------------
 

@@ -4,10 +4,10 @@ import typing
 import pytest
 import torch
 
-from harness.supernet.build import build_network
-from heuristics import recipe as recipes
-from heuristics.ranges import MOST_EPOCHS, MOST_SEED, RANGES, network_parameters
-from heuristics.recipe import Recipe, RecipeError, TaskSection, TrainingSection
+from supernet.harness.supernet.build import build_network
+from supernet.heuristics import recipe as recipes
+from supernet.heuristics.ranges import MOST_EPOCHS, MOST_SEED, RANGES, network_parameters
+from supernet.heuristics.recipe import Recipe, RecipeError, TaskSection, TrainingSection
 
 KINDS = {name: kind for name, kind, _ in recipes._fields(Recipe()) if name in recipes.key_names()}
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.studies import shipped_recipe
-from heuristics import extras
-from heuristics import recipe as recipes
-from heuristics.catalogue import CATALOGUE
-from heuristics.recipe import Recipe, RecipeError
+from supernet.harness.study.shipped import shipped_recipe
+from supernet.heuristics import extras
+from supernet.heuristics import recipe as recipes
+from supernet.heuristics.catalogue import CATALOGUE
+from supernet.heuristics.recipe import Recipe, RecipeError
 
 
 def test_a_recipe_survives_yaml(tmp_path):

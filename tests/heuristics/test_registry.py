@@ -2,13 +2,14 @@ import functools
 
 import pytest
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import space
-from heuristics import extras, samplers
-from heuristics.catalogue import CATALOGUE, Heuristic
-from heuristics.catalogue import register as register_heuristic
-from heuristics.hooks import Path
-from heuristics.recipe import LAWS, Recipe, RecipeError
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import space
+from supernet.heuristics import extras
+from supernet.heuristics.catalogue import CATALOGUE, Heuristic
+from supernet.heuristics.catalogue import register as register_heuristic
+from supernet.heuristics.hooks import Path
+from supernet.heuristics.methods import samplers
+from supernet.heuristics.recipe import LAWS, Recipe, RecipeError
 
 pytestmark = pytest.mark.usefixtures("registries")
 

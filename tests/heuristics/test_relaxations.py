@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 from learned import LEARNED, TINY, context, ends_alike
 
-from benchmarks.spaces import space
-from harness.supernet.nb201 import EDGES, NB201Net
-from harness.train import train
-from heuristics.distributions import Dirichlet
-from heuristics.hooks import Context, Gate
-from heuristics.learners import learner_for
-from heuristics.recipe import Recipe
-from heuristics.relaxations import Gates, projected
+from supernet.benchmarks.spaces import space
+from supernet.harness.supernet.nb201.net import EDGES, NB201Net
+from supernet.harness.training.loop import train
+from supernet.heuristics.distribution.learner import learner_for
+from supernet.heuristics.distribution.models import Dirichlet
+from supernet.heuristics.distribution.relaxations import Gates, projected
+from supernet.heuristics.hooks import Context, Gate
+from supernet.heuristics.recipe import Recipe
 
 # ---- gates ----------------------------------------------------------------------------------------------------------
 

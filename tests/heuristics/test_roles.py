@@ -4,13 +4,14 @@ import pytest
 import torch
 from learned import TINY, context, weights_of
 
-from benchmarks.errors import UserError
-from harness.train import train
-from heuristics import extras, samplers
-from heuristics.hooks import LossTerm, Path, UpdateTransform
-from heuristics.losses import losses_for
-from heuristics.recipe import RecipeError
-from heuristics.updates import Accumulate
+from supernet.benchmarks.errors import UserError
+from supernet.harness.training.loop import train
+from supernet.heuristics import extras
+from supernet.heuristics.hooks import LossTerm, Path, UpdateTransform
+from supernet.heuristics.methods import samplers
+from supernet.heuristics.methods.losses import losses_for
+from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.recipe import RecipeError
 
 pytestmark = pytest.mark.usefixtures("registries")
 LARGE, SMALL = (3,) * 6, (2,) * 6

@@ -3,9 +3,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.spaces import space
-from heuristics.recipe import Recipe, RecipeError
-from heuristics.samplers import sampler_for
+from supernet.benchmarks.spaces import space
+from supernet.heuristics.methods.samplers import sampler_for
+from supernet.heuristics.recipe import Recipe, RecipeError
 
 
 def plans(changes, count, space_name="nb201", cells=3, seed=0):

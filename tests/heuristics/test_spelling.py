@@ -1,8 +1,8 @@
 import pytest
 
-from heuristics import recipe as recipes
-from heuristics.recipe import Recipe, RecipeError
-from heuristics.spelling import ALIASES
+from supernet.heuristics import recipe as recipes
+from supernet.heuristics.recipe import Recipe, RecipeError
+from supernet.heuristics.spelling import ALIASES
 
 
 @pytest.mark.parametrize(

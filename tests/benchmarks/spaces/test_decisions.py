@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.errors import BadArchitecture, UserError
-from benchmarks.spaces import SPACE_NAMES, Decision, SearchSpace, space
+from supernet.benchmarks.errors import BadArchitecture, UserError
+from supernet.benchmarks.spaces import SPACE_NAMES, Decision, SearchSpace, space
 
 every_space = pytest.mark.parametrize("name", SPACE_NAMES)
 seeds = st.integers(0, 2**32 - 1)

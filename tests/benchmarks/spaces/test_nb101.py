@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.errors import BadArchitecture
-from benchmarks.spaces.nb101 import MAX_EDGES, OPS, SHORT_OPS, SLOTS, UNIQUE_CELLS, Cells, is_hash
+from supernet.benchmarks.errors import BadArchitecture
+from supernet.benchmarks.spaces.nb101 import MAX_EDGES, OPS, SHORT_OPS, SLOTS, UNIQUE_CELLS, Cells, is_hash
 
 CHUNKS = 12
 

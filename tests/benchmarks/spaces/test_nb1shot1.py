@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_nb101 import official_hash, prune
 
-from benchmarks.errors import BadArchitecture
-from benchmarks.spaces import NB1Shot1, space
-from benchmarks.spaces.nb101 import OPS, Cells
+from supernet.benchmarks.errors import BadArchitecture
+from supernet.benchmarks.spaces import NB1Shot1, space
+from supernet.benchmarks.spaces.nb101 import OPS, Cells
 
 SPACES = {number: space(f"nb1shot1-{number}") for number in (1, 2, 3)}
 REQUIRED = {1: (0, 1, 2, 2, 2, 2), 2: (0, 1, 1, 2, 2, 3), 3: (0, 1, 1, 1, 2, 2, 2)}

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.errors import BadArchitecture
-from benchmarks.spaces import space
-from benchmarks.spaces.nb201 import DATASETS, OPS
+from supernet.benchmarks.errors import BadArchitecture
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.spaces.nb201 import DATASETS, OPS
 
 SPACE = space("nb201")
 ARCHS = [tuple(arch) for arch in SPACE.archs().tolist()]

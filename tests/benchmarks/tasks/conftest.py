@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.tasks import cifar, imagenet16
+from supernet.benchmarks.tasks import cifar, imagenet16
 
 
 def images(rng, n, size, first=0):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.errors import BadTable, UserError
-from benchmarks.tasks import cifar, load_task
+from supernet.benchmarks.errors import BadTable, UserError
+from supernet.benchmarks.tasks import cifar, load_task
 
 
 def test_images_and_labels_come_in_file_order(small_cifar10, number_of):

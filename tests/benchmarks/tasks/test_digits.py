@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from benchmarks.tasks.digits import DigitsRecipe, bilinear, make_digits, source_digits
-from benchmarks.versions import DIGITS_VERSION
+from supernet.benchmarks.tasks.digits import DigitsRecipe, bilinear, make_digits, source_digits
+from supernet.benchmarks.versions import DIGITS_VERSION
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pickle
 import pytest
 import torch
 
-from benchmarks.errors import BadTable, UserError
-from benchmarks.tasks import imagenet16, load_task
+from supernet.benchmarks.errors import BadTable, UserError
+from supernet.benchmarks.tasks import imagenet16, load_task
 
 
 def test_the_first_120_classes_are_kept(small_imagenet16, number_of):

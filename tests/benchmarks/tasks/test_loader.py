@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 import torch
 
-from benchmarks.errors import UserError
-from benchmarks.tasks import Split, Task, eval_batches, train_batches
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.tasks import Split, Task, eval_batches, train_batches
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 

@@ -7,11 +7,11 @@ import tracemalloc
 import pytest
 import torch
 
-from benchmarks.errors import BadTable, UserError
-from benchmarks.spaces import space
-from benchmarks.tasks import TASKS, Split, eval_batches, load_task, official, train_batches
-from benchmarks.tasks.official import read_halves
-from benchmarks.tasks.split import shrink
+from supernet.benchmarks.errors import BadTable, UserError
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.tasks import TASKS, Split, eval_batches, load_task, official, train_batches
+from supernet.benchmarks.tasks.official import read_halves
+from supernet.benchmarks.tasks.split import shrink
 
 
 def test_an_unknown_name_lists_the_known_ones():

@@ -15,9 +15,9 @@ import pytest
 import torch
 from nas_201_api.api_utils import ArchResults, ResultsCount
 
-from benchmarks.errors import BadTable
-from benchmarks.spaces import NB201
-from benchmarks.truth.import_nb201 import CURVES, import_nb201
+from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.spaces import NB201
+from supernet.benchmarks.truth.import_nb201 import CURVES, import_nb201
 
 SPACE = NB201()
 STRINGS = [SPACE.string(arch) for arch in SPACE.archs().tolist()]

@@ -24,9 +24,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.errors import UserError
-from benchmarks.truth import download
-from benchmarks.truth.download import REMOTES, Remote, fetch
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.truth import download
+from supernet.benchmarks.truth.download import REMOTES, Remote, fetch
 
 BODY = bytes(range(256)) * 4000 + b"the end"
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_tfrecord import framed
 
-from benchmarks.errors import BadTable
-from benchmarks.spaces.nb101 import OPS, Cells
-from benchmarks.truth import import_nb101 as module
-from benchmarks.truth.import_nb101 import import_nb101
+from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.spaces.nb101 import OPS, Cells
+from supernet.benchmarks.truth import import_nb101 as module
+from supernet.benchmarks.truth.import_nb101 import import_nb101
 
 SHARED = Path(os.environ.get("SUPERNET_DATA", "")) / "nb101.parquet"
 READINGS = ("valid", "test", "seconds", "valid_half", "test_half")

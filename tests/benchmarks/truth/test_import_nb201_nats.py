@@ -32,10 +32,10 @@ from nb201_records import (
     tar_of,
 )
 
-from benchmarks.errors import BadTable
-from benchmarks.truth import archive as bounds
-from benchmarks.truth import import_nb201 as module
-from benchmarks.truth.import_nb201 import CURVES, RestrictedUnpickler, import_nb201
+from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.truth import archive as bounds
+from supernet.benchmarks.truth import import_nb201 as module
+from supernet.benchmarks.truth.import_nb201 import CURVES, RestrictedUnpickler, import_nb201
 
 
 @pytest.fixture
@@ -379,7 +379,7 @@ WORKERS = """
 import os, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from benchmarks.truth.import_nb201 import _begin
+from supernet.benchmarks.truth.import_nb201 import _begin
 
 if __name__ == "__main__":
     begin = {"initializer": _begin, "initargs": (os.getpid(), 20)}

@@ -27,11 +27,11 @@ from nb201_records import (
     with_pickle,
 )
 
-from benchmarks.errors import BadTable
-from benchmarks.truth import import_nb201 as module
-from benchmarks.truth.import_nb201 import Record, import_nb201
-from benchmarks.truth.table import GroundTruth
-from benchmarks.truth.verify import verify
+from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.truth import import_nb201 as module
+from supernet.benchmarks.truth.import_nb201 import Record, import_nb201
+from supernet.benchmarks.truth.table import GroundTruth
+from supernet.benchmarks.truth.verify import verify
 
 READ_PTH = module.read_pth
 

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.errors import BadTable, NoSuchResult, UserError
-from benchmarks.truth import shelf
-from benchmarks.truth.shelf import covers, measure_for, table_for
-from benchmarks.truth.table import GroundTruth, Measure, write_table
+from supernet.benchmarks.errors import BadTable, NoSuchResult, UserError
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.shelf import covers, measure_for, table_for
+from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
 
 TEST = Measure("cifar10", "test", "200", "mean")
 VALID = Measure("cifar10", "valid", "200", "s777")

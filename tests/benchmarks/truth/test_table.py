@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.errors import BadTable, NoSuchResult
-from benchmarks.truth import table as module
-from benchmarks.truth.table import METADATA_KEY, GroundTruth, Measure, content_digest, write_table
-from benchmarks.truth.verify import verify
+from supernet.benchmarks.errors import BadTable, NoSuchResult
+from supernet.benchmarks.truth import table as module
+from supernet.benchmarks.truth.table import METADATA_KEY, GroundTruth, Measure, content_digest, write_table
+from supernet.benchmarks.truth.verify import verify
 
 ABOUT = {"space": "toy", "family": "toy records", "accuracy_unit": "percent", "source": "made here"}
 ARCHS = ["a|b", "c|d", "e|f", "g|h", "ö"]
@@ -573,7 +573,7 @@ def test_the_best_accuracy_of_nb101_is_that_published(nb101_truth):
 FRESH = """
 import sys, time
 import pandas  # which pyarrow would import at the first conversion
-from benchmarks.truth.table import GroundTruth
+from supernet.benchmarks.truth.table import GroundTruth
 start = time.perf_counter()
 accuracy = GroundTruth(sys.argv[1]).accuracy("cifar10", "test", 200, "mean")
 seconds = time.perf_counter() - start

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.errors import BadTable
-from benchmarks.truth import tfrecord
-from benchmarks.truth.tfrecord import records
+from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.truth import tfrecord
+from supernet.benchmarks.truth.tfrecord import records
 
 
 @functools.cache

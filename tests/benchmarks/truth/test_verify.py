@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.files import file_digests
-from benchmarks.spaces import NB201
-from benchmarks.spaces.nb101 import Cells
-from benchmarks.truth import verify as module
-from benchmarks.truth.table import METADATA_KEY, GroundTruth, write_table
-from benchmarks.truth.verify import verify
+from supernet.benchmarks.files import file_digests
+from supernet.benchmarks.spaces import NB201
+from supernet.benchmarks.spaces.nb101 import Cells
+from supernet.benchmarks.truth import verify as module
+from supernet.benchmarks.truth.table import METADATA_KEY, GroundTruth, write_table
+from supernet.benchmarks.truth.verify import verify
 
 ABOUT = {"space": "nb201", "family": "NATS-Bench tss records", "accuracy_unit": "percent"}
 SPACE = NB201()

@@ -1,7 +1,7 @@
 import made_up_study
 import pytest
 
-from harness.report.page import page
+from supernet.harness.report.study.page import page
 
 
 @pytest.fixture(scope="module")

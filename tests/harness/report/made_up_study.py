@@ -4,10 +4,10 @@ import matplotlib as mpl
 import numpy as np
 from scipy.stats import kendalltau
 
-from benchmarks.spaces import space
-from benchmarks.spaces.nb201 import OPS
-from harness.report.style import PALETTE, paper, save
-from heuristics.recipe import Recipe
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.spaces.nb201 import OPS
+from supernet.harness.report.style import PALETTE, paper, save
+from supernet.heuristics.recipe import Recipe
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from made_up_study import EVIL
 
-from harness.report.page import page
+from supernet.harness.report.study.page import page
 
 
 class Reader(HTMLParser):

@@ -10,8 +10,8 @@ import pytest
 from made_up_study import EVIL
 from scipy.stats import rankdata
 
-from benchmarks.spaces import space
-from harness.report.page import page
+from supernet.benchmarks.spaces import space
+from supernet.harness.report.study.page import page
 
 SHORT = {
     "none": "none",

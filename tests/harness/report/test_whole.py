@@ -6,9 +6,9 @@ from multiprocessing import get_context
 
 import pytest
 
-from benchmarks.errors import UserError
-from harness.report import whole
-from harness.report.whole import writing
+from supernet.benchmarks.errors import UserError
+from supernet.harness.report import whole
+from supernet.harness.report.whole import writing
 
 FILES = ("figures/a.svg", "tables/a.csv", "report.json", "index.html")
 

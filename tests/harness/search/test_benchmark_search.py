@@ -4,16 +4,16 @@ from random import Random
 import numpy as np
 import pytest
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import space
-from benchmarks.truth.table import Measure
-from harness.search.algorithm import Query, Trace, search
-from harness.search.evolution import LocalSearch, RandomSearch, RegularisedEvolution
-from harness.search.ledger import Budget, Ledger
-from harness.search.moves import moves
-from harness.search.multifidelity import BOHB, ETA, Density, Hyperband, successive_halving
-from harness.search.objective import Fidelity, Objective, objective, reported
-from harness.search.reinforce import Reinforce
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.table import Measure
+from supernet.harness.search.algorithms.ask import Query, Trace, search
+from supernet.harness.search.algorithms.evolution import LocalSearch, RandomSearch, RegularisedEvolution
+from supernet.harness.search.algorithms.moves import moves
+from supernet.harness.search.algorithms.multifidelity import BOHB, ETA, Density, Hyperband, successive_halving
+from supernet.harness.search.algorithms.reinforce import Reinforce
+from supernet.harness.search.ledger import Budget, Ledger
+from supernet.harness.search.objective import Fidelity, Objective, objective, reported
 
 WITHIN = space("nb201")
 ALL = {

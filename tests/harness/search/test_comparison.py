@@ -10,33 +10,25 @@ import pytest
 from click.testing import CliRunner
 from scipy import stats as scipy_stats
 
-from benchmarks.errors import UserError
-from benchmarks.files import write_json
-from benchmarks.spaces import space
-from benchmarks.truth.shelf import EMBEDDED
-from benchmarks.truth.table import GroundTruth, Measure, write_table
-from harness import embedded
-from harness.cli import supernet
-from harness.report.search import findings, tables, write_search_report
-from harness.search.algorithms import ALGORITHMS, forget, register
-from harness.search.analysis import (
-    NEAR,
-    Entry,
-    Outcome,
-    _last,
-    _mean_interval,
-    expected_best,
-    gather,
-)
-from harness.search.comparison import BLOCK, Comparison
-from harness.search.contrasts import contrast, omnibus, rank_sum_p, with_holm, with_q
-from harness.search.evolution import RandomSearch
-from harness.search.ledger import Budget
-from harness.search.truths import Truths, _representatives
-from harness.stats import holm
-from harness.study.executors import InProcess
-from harness.study.query import query
-from harness.study.store import Store
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.shelf import EMBEDDED
+from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
+from supernet.harness.commands.cli import supernet
+from supernet.harness.measured import benchmark as embedded
+from supernet.harness.query.database import query
+from supernet.harness.report.search.report import findings, tables, write_search_report
+from supernet.harness.runs.executors import InProcess
+from supernet.harness.runs.store import Store
+from supernet.harness.search.algorithms.evolution import RandomSearch
+from supernet.harness.search.algorithms.registry import ALGORITHMS, forget, register
+from supernet.harness.search.analysis import NEAR, Entry, Outcome, _last, _mean_interval, expected_best, gather
+from supernet.harness.search.comparison import BLOCK, Comparison
+from supernet.harness.search.contrasts import contrast, omnibus, rank_sum_p, with_holm, with_q
+from supernet.harness.search.ledger import Budget
+from supernet.harness.search.truths import Truths, _representatives
+from supernet.harness.statistics.bootstrap import holm
 
 WITHIN = space("nb201")
 MAIN = Measure("digits", "test", "1", "s0")
@@ -394,7 +386,7 @@ def test_a_search_never_sees_test_accuracies(table, tmp_path):
     cheating = replace(spec, truth=replace(spec.truth, measure=Measure("cifar10", "test", "200", "mean")))
     cheating = replace(cheating, fidelities=("200",))
     store = Store(tmp_path / "runs")
-    from harness.study.run import execute
+    from supernet.harness.study.make import execute
 
     assert execute(cheating, store) == "failed"
     assert "must not see test" in store.failure(cheating.hash)

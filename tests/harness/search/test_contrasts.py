@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.truth.table import Measure
-from harness.report.search import findings, headline
-from harness.search.analysis import Entry, Outcome, _regret_interval
-from harness.search.comparison import Comparison
-from harness.search.contrasts import (
+from supernet.benchmarks.truth.table import Measure
+from supernet.harness.report.search.report import findings, headline
+from supernet.harness.search.analysis import Entry, Outcome, _regret_interval
+from supernet.harness.search.comparison import Comparison
+from supernet.harness.search.contrasts import (
     LEAST,
     Contrast,
     contrast,
@@ -25,8 +25,8 @@ from harness.search.contrasts import (
     with_holm,
     with_q,
 )
-from harness.search.ledger import Budget
-from harness.search.published import CIFAR10, PUBLISHED
+from supernet.harness.search.ledger import Budget
+from supernet.harness.search.published import CIFAR10, PUBLISHED
 
 MAIN = Measure("digits", "test", "1", "s0")
 

@@ -8,18 +8,18 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import Decision, SearchSpace, space
-from benchmarks.spaces.nb201 import EDGES, NONE, OPS
-from harness.search.algorithm import search
-from harness.search.bananas import BANANAS
-from harness.search.evolution import RandomSearch
-from harness.search.ledger import Budget, Ledger
-from harness.search.moves import Moves, moves
-from harness.search.objective import Fidelity, Objective, objective
-from harness.search.pnas import PNAS, Growth
-from harness.search.predictor import Ensemble, Networks, path_code
-from harness.search.tpe import TPE
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import Decision, SearchSpace, space
+from supernet.benchmarks.spaces.nb201 import EDGES, NONE, OPS
+from supernet.harness.search.algorithms.ask import search
+from supernet.harness.search.algorithms.bananas import BANANAS
+from supernet.harness.search.algorithms.evolution import RandomSearch
+from supernet.harness.search.algorithms.moves import Moves, moves
+from supernet.harness.search.algorithms.pnas import PNAS, Growth
+from supernet.harness.search.algorithms.predictor import Ensemble, Networks, path_code
+from supernet.harness.search.algorithms.tpe import TPE
+from supernet.harness.search.ledger import Budget, Ledger
+from supernet.harness.search.objective import Fidelity, Objective, objective
 
 WITHIN = space("nb201")
 SMALL = Ensemble(layers=2, epochs=20)

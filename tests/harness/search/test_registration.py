@@ -10,25 +10,33 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import space
-from benchmarks.truth.table import Measure, write_table
-from harness.cli import supernet
-from harness.search import algorithms
-from harness.search.algorithms import ALGORITHMS, SHIPPED, code_of, forget, register, register_sharing, use
-from harness.search.code import digest
-from harness.search.evolution import RandomSearch, RegularisedEvolution
-from harness.search.ledger import Budget
-from harness.search.picks import BestRandom
-from harness.search.spec import SearchSpec
-from harness.study.spec import Plugin, Truth, job
-from heuristics.recipe import Recipe
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.table import Measure, write_table
+from supernet.harness.commands.cli import supernet
+from supernet.harness.search.algorithms import registry as algorithms
+from supernet.harness.search.algorithms.code import digest
+from supernet.harness.search.algorithms.evolution import RandomSearch, RegularisedEvolution
+from supernet.harness.search.algorithms.registry import (
+    ALGORITHMS,
+    SHIPPED,
+    code_of,
+    forget,
+    register,
+    register_sharing,
+    use,
+)
+from supernet.harness.search.ledger import Budget
+from supernet.harness.search.picks import BestRandom
+from supernet.harness.search.spec import SearchSpec
+from supernet.harness.study.spec import Plugin, Truth, job
+from supernet.heuristics.recipe import Recipe
 
 WITHIN = space("nb201")
 TRUTH = Truth("t", Measure("digits", "valid", "1", "s0"), "d")
 GREEDY = """
-from harness.search.algorithm import Query
-from harness.search.algorithms import register
+from supernet.harness.search.algorithms.ask import Query
+from supernet.harness.search.algorithms.registry import register
 
 
 class Greedy:

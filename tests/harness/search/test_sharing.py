@@ -8,22 +8,22 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.errors import UserError
-from benchmarks.spaces import space
-from benchmarks.truth.table import Measure, write_table
-from harness import train
-from harness.rank import rank
-from harness.search import picks, sharing
-from harness.search.algorithms import ALGORITHMS, QueryAlgorithm, SharingAlgorithm, named, recipe_for
-from harness.search.costs import FORWARD, passes_per_epoch, passes_per_step, seconds_per_pass
-from harness.search.ledger import Budget
-from harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest
-from harness.search.spec import SearchSpec
-from harness.study.run import execute, task_of
-from harness.study.spec import Truth, job
-from harness.study.store import Store
-from heuristics.hooks import Context
-from heuristics.recipe import Recipe
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.table import Measure, write_table
+from supernet.harness.runs.store import Store
+from supernet.harness.scoring.supernet import rank
+from supernet.harness.search import picks, sharing
+from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm, SharingAlgorithm, named, recipe_for
+from supernet.harness.search.costs import FORWARD, passes_per_epoch, passes_per_step, seconds_per_pass
+from supernet.harness.search.ledger import Budget
+from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest
+from supernet.harness.search.spec import SearchSpec
+from supernet.harness.study.make import execute, task_of
+from supernet.harness.study.spec import Truth, job
+from supernet.harness.training import loop as train
+from supernet.heuristics.hooks import Context
+from supernet.heuristics.recipe import Recipe
 
 WITHIN = space("nb201")
 MEASURE = Measure("digits", "valid", "5", "s0")

@@ -3,11 +3,13 @@ import sys
 import pytest
 from tiny import CONTENT, write_study, write_truth
 
-from benchmarks.truth import shelf
-from harness.study.plan import load_study
-from harness.study.run import execute
-from harness.study.store import Store
-from heuristics import catalogue, combinations, extras, recipe, samplers
+from supernet.benchmarks.truth import shelf
+from supernet.harness.runs.store import Store
+from supernet.harness.study.make import execute
+from supernet.harness.study.plan import load_study
+from supernet.heuristics import catalogue, extras, recipe
+from supernet.heuristics import rules as combinations
+from supernet.heuristics.methods import samplers
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 
-from benchmarks.files import write_json
-from benchmarks.spaces import space
-from benchmarks.truth.table import Measure
-from harness.study import store as files
-from harness.study.spec import RunSpec, Truth
-from heuristics.recipe import Recipe
+from supernet.benchmarks.files import write_json
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.table import Measure
+from supernet.harness.runs import store as files
+from supernet.harness.study.spec import RunSpec, Truth
+from supernet.heuristics.recipe import Recipe
 
 TRUTH = Truth("nb201.parquet", Measure("cifar10", "test", "200", "mean"), "digest of the table")
 EPOCHS = 3

@@ -5,15 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.errors import UserError
-from benchmarks.files import write_json
-from benchmarks.spaces import space
-from harness import metrics, seeds, stats
-from harness.correlation import params_of
-from harness.study import findings
-from harness.study import store as files
-from harness.study.analysis import analyse, over_ranked
-from harness.study.run import measures
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json
+from supernet.benchmarks.spaces import space
+from supernet.harness.correlation.report import params_of
+from supernet.harness.runs import store as files
+from supernet.harness.statistics import bootstrap as stats
+from supernet.harness.statistics import metrics, seeds
+from supernet.harness.study import findings
+from supernet.harness.study.analysis import analyse, over_ranked
+from supernet.harness.study.make import measures
 
 SEEDS = [0, 1, 2]
 RESAMPLES = 400
@@ -299,7 +300,7 @@ def test_fewer_than_ten_architectures_are_refused_and_fewer_than_fifty_said(many
 def test_rankings_above_what_is_attainable_are_remarked(many, put, store, monkeypatch):
     import dataclasses
 
-    from harness.study import analysis
+    from supernet.harness.study import analysis
 
     chosen = many({"channels": [8]})
     put(chosen, lambda label, seed, y: y**2)

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from harness.study.estimate import Stopwatch, busy
+from supernet.harness.study.estimate import Stopwatch, busy
 
 
 def test_what_a_distribution_learns_is_timed_whenever_it_begins(spec):

@@ -13,10 +13,10 @@ import tiny
 import torch
 from tiny import Killer, begin, changed, make_with_a_worker, outcome, wait_for
 
-from benchmarks.errors import UserError
-from harness.study import executors
-from harness.study.executors import InProcess, Processes, Ray
-from harness.study.store import Store
+from supernet.benchmarks.errors import UserError
+from supernet.harness.runs import executors
+from supernet.harness.runs.executors import InProcess, Processes, Ray
+from supernet.harness.runs.store import Store
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_run_that_is_held_is_left_and_made_later(specs, store, undisturbed, mo
 
 UNGUARDED = """
 from pathlib import Path
-from harness.study.executors import Processes
+from supernet.harness.runs.executors import Processes
 
 class Nothing:
     hash = "0"

@@ -6,14 +6,14 @@ import pytest
 import yaml
 from tiny import CONTENT, write_study
 
-from benchmarks.truth import shelf
-from benchmarks.truth.table import Measure
-from harness.study import plan
-from harness.study.overview import mean_tau
-from harness.study.plan import StudyError, load_study, studies
-from harness.study.run import execute
-from harness.study.spec import Truth
-from heuristics.catalogue import CATALOGUE
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.table import Measure
+from supernet.harness.study import plan
+from supernet.harness.study.make import execute
+from supernet.harness.study.overview import mean_tau
+from supernet.harness.study.plan import StudyError, load_study, studies
+from supernet.harness.study.spec import Truth
+from supernet.heuristics.catalogue import CATALOGUE
 
 
 def labels(settings):
@@ -336,9 +336,9 @@ def test_a_study_with_overrides_has_a_name_of_its_own(study):
 # ---- plug-ins --------------------------------------------------------------------------------------------------------
 
 MINE = """
-from heuristics.catalogue import Heuristic, register
-from heuristics.hooks import Path
-from heuristics.samplers import register as register_law
+from supernet.heuristics.catalogue import Heuristic, register
+from supernet.heuristics.hooks import Path
+from supernet.heuristics.methods.samplers import register as register_law
 
 class Repeated:
     def __init__(self, space, recipe, cells):

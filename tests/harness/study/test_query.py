@@ -10,19 +10,19 @@ import pytest
 from made_up_runs import ENVIRONMENT, LEDGER, TRUTH, publish, random_scores, scores_of
 from scipy import stats
 
-from benchmarks.errors import UserError
-from benchmarks.files import write_json
-from benchmarks.spaces import NB201, space
-from benchmarks.truth import shelf
-from harness.study import store as files
-from harness.study import views
-from harness.study.analysis import over_ranked
-from harness.study.query import Database, query
-from harness.study.questions import QUESTIONS, question
-from harness.study.run import measures
-from harness.study.spec import RunSpec, Truth
-from harness.study.store import Store
-from heuristics.recipe import Recipe
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json
+from supernet.benchmarks.spaces import NB201, space
+from supernet.benchmarks.truth import shelf
+from supernet.harness.query import views
+from supernet.harness.query.database import Database, query
+from supernet.harness.query.questions import QUESTIONS, question
+from supernet.harness.runs import store as files
+from supernet.harness.runs.store import Store
+from supernet.harness.study.analysis import over_ranked
+from supernet.harness.study.make import measures
+from supernet.harness.study.spec import RunSpec, Truth
+from supernet.heuristics.recipe import Recipe
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from made_up_runs import publish
 
-from benchmarks.truth import shelf
-from harness.cli import main
-from harness.study.questions import QUESTIONS
-from harness.study.store import Store
+from supernet.benchmarks.truth import shelf
+from supernet.harness.commands.cli import main
+from supernet.harness.query.questions import QUESTIONS
+from supernet.harness.runs.store import Store
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_a_question_without_end_can_be_interrupted(results):
         "-c",
         f"""
 import os, signal, sys, threading, time
-from harness.cli import main
+from supernet.harness.commands.cli import main
 sys.argv = ["supernet", "query", {endless!r}, "--results", {str(results)!r}]
 def interrupt():
     while True:  # one that comes while modules are imported may be lost

@@ -10,13 +10,15 @@ import pytest
 import torch
 from tiny import begin, changed, kill, make, outcome, wait_for
 
-from benchmarks.spaces import space
-from harness import metrics, run_folder, train
-from harness.rank import rank
-from harness.study import run as runs
-from harness.study.overview import mean_tau, state_of
-from harness.study.run import execute, task_of
-from harness.study.store import Store
+from supernet.benchmarks.spaces import space
+from supernet.harness.runs.store import Store
+from supernet.harness.scoring.supernet import rank
+from supernet.harness.statistics import metrics
+from supernet.harness.study import make as runs
+from supernet.harness.study.make import execute, task_of
+from supernet.harness.study.overview import mean_tau, state_of
+from supernet.harness.training import folder as run_folder
+from supernet.harness.training import loop as train
 
 # ---- what a run says -------------------------------------------------------------------------------------------------
 
@@ -286,7 +288,7 @@ def test_a_diverged_run_says_why_and_is_not_made_again(changes, reason, spec, st
 
 
 RAISING = """
-from heuristics.extras import register
+from supernet.heuristics.extras import register
 
 class Raising:
     def __call__(self, ctx, path, logits, labels):

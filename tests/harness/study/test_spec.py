@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from tiny import ARCHITECTURES, changed, write_study, write_truth
 
-from benchmarks.errors import BadTable, UserError
-from benchmarks.spaces import space
-from benchmarks.truth.table import GroundTruth, Measure, write_table
-from harness.study.plan import load_study
-from harness.study.spec import Plugin, RunSpec, Truth
+from supernet.benchmarks.errors import BadTable, UserError
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
+from supernet.harness.study.plan import load_study
+from supernet.harness.study.spec import Plugin, RunSpec, Truth
 
 
 @pytest.fixture

@@ -11,16 +11,17 @@ import pandas as pd
 import pytest
 from tiny import begin, changed, make, outcome, wait_for
 
-from benchmarks.errors import UserError
-from harness import run_folder, train
-from harness.report.study import write_report
-from harness.study import integrity
-from harness.study import store as files
-from harness.study.compared import ComparedStore
-from harness.study.overview import state_of
-from harness.study.query import Database
-from harness.study.run import execute
-from harness.study.store import Damaged, Store
+from supernet.benchmarks.errors import UserError
+from supernet.harness.query.database import Database
+from supernet.harness.report.study.report import write_report
+from supernet.harness.runs import integrity
+from supernet.harness.runs import store as files
+from supernet.harness.runs.store import Damaged, Store
+from supernet.harness.study.compared import ComparedStore
+from supernet.harness.study.make import execute
+from supernet.harness.study.overview import state_of
+from supernet.harness.training import folder as run_folder
+from supernet.harness.training import loop as train
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmarks.spaces import NB201
-from benchmarks.truth.table import write_table
+from supernet.benchmarks.spaces import NB201
+from supernet.benchmarks.truth.table import write_table
 
 ARCHITECTURES = 60
 CONTENT = {
@@ -101,16 +101,16 @@ def _apart(environment, target, *arguments):
 
 def make(content, root):
     """Make a run."""
-    from harness.study.run import execute
-    from harness.study.spec import RunSpec
-    from harness.study.store import Store
+    from supernet.harness.runs.store import Store
+    from supernet.harness.study.make import execute
+    from supernet.harness.study.spec import RunSpec
 
     execute(RunSpec.from_dict(content), Store(root))
 
 
 def play(content, root, device):
     """A run of a worker that does nothing but what its seed says: dies, dies once, raises, or takes its time."""
-    from benchmarks.errors import UserError
+    from supernet.benchmarks.errors import UserError
 
     mark = Path(root) / "elsewhere"
     match content["recipe"]["seed"]:
@@ -149,8 +149,8 @@ def sleep(content, root, device):
 
 def make_with_a_worker(content, root):
     """Make a run that does not end, in a worker of the local executor."""
-    from harness.study import executors
-    from harness.study.spec import RunSpec
+    from supernet.harness.runs import executors
+    from supernet.harness.study.spec import RunSpec
 
     executors._in_worker = sleep
     executors.Processes(1).make([RunSpec.from_dict(content)], Path(root), print, lambda: None)

@@ -5,9 +5,9 @@ import torch
 import torch._dynamo
 from tiny import CONTENT
 
-import harness.report.study  # noqa: F401
-from harness.study.run import task_of
-from heuristics.recipe import TaskSection
+import supernet.harness.report.study.report  # noqa: F401
+from supernet.harness.study.make import task_of
+from supernet.heuristics.recipe import TaskSection
 
 torch.set_num_threads(1)
 task_of(TaskSection(**CONTENT["recipe"]["task"]))

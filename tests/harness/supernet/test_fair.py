@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.spaces import space
-from harness.supernet import fair
-from harness.supernet.nb201 import NB201Net
-from heuristics.hooks import Context
-from heuristics.losses import losses_for
-from heuristics.recipe import Recipe
-from heuristics.samplers import sampler_for
-from heuristics.updates import Accumulate
+from supernet.benchmarks.spaces import space
+from supernet.harness.supernet.nb201 import fair
+from supernet.harness.supernet.nb201.net import NB201Net
+from supernet.heuristics.hooks import Context
+from supernet.heuristics.methods.losses import losses_for
+from supernet.heuristics.methods.samplers import sampler_for
+from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.recipe import Recipe
 
 COMMON = ["network.channels=4", "network.cells=2", "sampling.law=fair", "training.learning_rate=0.1"]
 CASES = {

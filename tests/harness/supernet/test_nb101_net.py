@@ -5,10 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks.errors import BadArchitecture
-from benchmarks.spaces.nb101 import OPS, Cells
-from harness.supernet.nb101 import NB101Net
-from harness.supernet.ops import max_pool
+from supernet.benchmarks.errors import BadArchitecture
+from supernet.benchmarks.spaces.nb101 import OPS, Cells
+from supernet.harness.supernet.nb101 import NB101Net
+from supernet.harness.supernet.ops import max_pool
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks.spaces import PARENTS, space
-from benchmarks.spaces.nb101 import SHORT_OPS
-from harness.supernet.nb1shot1 import NB1Shot1Net
-from harness.supernet.nb101 import NB101Net
-from harness.supernet.ops import BatchNorm
-from heuristics.recipe import NetworkSection, RecipeError
+from supernet.benchmarks.spaces import PARENTS, space
+from supernet.benchmarks.spaces.nb101 import SHORT_OPS
+from supernet.harness.supernet.nb1shot1 import NB1Shot1Net
+from supernet.harness.supernet.nb101 import NB101Net
+from supernet.harness.supernet.ops import BatchNorm
+from supernet.heuristics.recipe import NetworkSection, RecipeError
 
 SPACES = [space(f"nb1shot1-{number}") for number in PARENTS]
 DYNAMIC = ("fixed_chunk", "random_chunk", "shuffle", "interpolate")

@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.spaces import NB201
-from benchmarks.spaces.nb201 import EDGES
-from harness.supernet.nb201 import NB201Net, program
-from harness.supernet.ops import average_pool, halve
-from heuristics.recipe import NetworkSection
+from supernet.benchmarks.spaces import NB201
+from supernet.benchmarks.spaces.nb201 import EDGES
+from supernet.harness.supernet.nb201.net import NB201Net, program
+from supernet.harness.supernet.ops import average_pool, halve
+from supernet.heuristics.recipe import NetworkSection
 
 SPACE = NB201()
 RNG = np.random.default_rng(0)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from harness.supernet.nb201 import NB201Net
-from heuristics.hooks import Gate
-from heuristics.recipe import NetworkSection
+from supernet.harness.supernet.nb201.net import NB201Net
+from supernet.heuristics.hooks import Gate
+from supernet.heuristics.recipe import NetworkSection
 
 
 def small(**options):
