@@ -168,7 +168,7 @@ def test_file_names_that_are_not_utf8_are_printed_escaped(tmp_path):
             [sys.executable, "-m", "supernet.harness.commands.cli", *command],
             capture_output=True,
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])},
+            env=os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[3])},
             check=False,
         )
         assert done.returncode == 1
