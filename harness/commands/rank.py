@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from supernet.benchmarks.spaces import SearchSpace
     from supernet.benchmarks.truth.table import GroundTruth, Measure
     from supernet.harness.scoring.supernet import Scores
-    from supernet.harness.training.loop import Run
+    from supernet.harness.training.run import Run
     from supernet.heuristics.recipe import EvaluationSection, Recipe
 
 

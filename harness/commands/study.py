@@ -164,7 +164,7 @@ def executor_of(name: str, workers: int | None, device: str, address: str | None
         UserError: this machine has no such device, where the runs are to be made on it.
     """
     from supernet.harness.runs import executors
-    from supernet.harness.training.loop import usable
+    from supernet.harness.training.run import usable
 
     if name != "ray":
         usable(device)

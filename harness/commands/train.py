@@ -14,7 +14,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.harness.commands.progress import Lines
 
 if TYPE_CHECKING:
-    from supernet.harness.training.loop import Progress
+    from supernet.harness.training.meter import Progress
     from supernet.heuristics.recipe import Recipe
 
 

@@ -206,8 +206,8 @@ def train_all(
 def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
     """Train one architecture with one seed and leave its results in the folder `done`."""
     from supernet.harness.scoring.supernet import rank
-    from supernet.harness.training.run import task_of
     from supernet.harness.training.loop import Diverged, train
+    from supernet.harness.training.run import task_of
 
     recipe = benchmark.spec(index, seed)
     started = time.process_time()

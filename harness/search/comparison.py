@@ -25,9 +25,9 @@ from supernet.harness.search.ledger import NAMES, Budget
 from supernet.harness.search.make import maker_of
 from supernet.harness.search.objective import Objective, objective
 from supernet.harness.search.spec import SearchSpec
+from supernet.harness.study.spec import Plugin, Truth
 from supernet.harness.training.run import task_of
 from supernet.harness.training.trial import epoch_cost
-from supernet.harness.study.spec import Plugin, Truth
 from supernet.heuristics.recipe import Recipe
 
 MOST_SEEDS = 100_000

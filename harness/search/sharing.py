@@ -200,9 +200,7 @@ def _with_epochs(recipe: Recipe, epochs: int, start_epoch: int) -> Recipe:
     )
 
 
-def _picking(
-    recipe: Recipe, task: Task, sharing: SharingAlgorithm, device: str, prices: Prices
-) -> dict[str, float]:
+def _picking(recipe: Recipe, task: Task, sharing: SharingAlgorithm, device: str, prices: Prices) -> dict[str, float]:
     """What a pick costs, from one of an untrained super-net."""
     run = start(recipe, task=task, device=device)
     began = time.perf_counter()

@@ -51,7 +51,8 @@ class SearchSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values."""
-        return {**dataclasses.asdict(self), "kind": "search", "format": FORMAT}
+        recipe = None if self.recipe is None else self.recipe.as_dict()
+        return {**dataclasses.asdict(self), "recipe": recipe, "kind": "search", "format": FORMAT}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> SearchSpec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import time
@@ -20,7 +19,6 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import whole, write_json
 from supernet.benchmarks.regular import open_plain
 from supernet.benchmarks.spaces import space
-from supernet.benchmarks.tasks.task import Task, load_task
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.correlation.files import truth_rows
 from supernet.harness.correlation.report import RANDOM_DRAWS, THRESHOLDS, params_of
@@ -30,8 +28,10 @@ from supernet.harness.scoring.supernet import rank
 from supernet.harness.statistics import metrics
 from supernet.harness.study.spec import Job, RunSpec
 from supernet.harness.training import folder as run_folder
-from supernet.harness.training import loop as train
-from supernet.heuristics.recipe import Recipe, TaskSection
+from supernet.harness.training.loop import Diverged, train
+from supernet.harness.training.meter import Progress
+from supernet.harness.training.run import Run, task_of
+from supernet.heuristics.recipe import Recipe
 
 Report = Callable[[float, str], None]
 """Told the share done and what is going on."""
@@ -100,11 +100,11 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         """Of the whole run, given epochs trained and epochs scored: training counts for 80 %."""
         return 0.8 * trained / epochs + 0.2 * scored / scored_epochs
 
-    def training(p: train.Progress) -> None:
+    def training(p: Progress) -> None:
         text = f"epoch {p.epoch + 1}/{epochs}, loss {p.loss:.2f}, {p.images_per_second:,.0f} images/s"
         tracked(share(epochs * p.step / p.steps, max(0, p.epoch - epochs + scored_epochs)), text)
 
-    def scored(run: train.Run) -> None:
+    def scored(run: Run) -> None:
         before = run.epoch - 1 - epochs + scored_epochs
         path = work / f".scores-{run.epoch}.parquet"
         if before >= 0 and not path.exists():
@@ -114,7 +114,7 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     try:
         run = _train(recipe, work, device, training, scored)
         log = run.log
-    except train.Diverged:
+    except Diverged:
         problem = str(run_folder.read_status(work)["problem"])
         log = run_folder.read_log(work)
     epochs_done = run_folder.read_status(work)["epochs_done"]
@@ -145,7 +145,7 @@ def _check_images(recipe: Recipe) -> None:
         )
 
 
-def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any) -> train.Run:
+def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any) -> Run:
     """Train from the checkpoint there is; a damaged one, or damaged scores, cost the run's own work alone."""
     task = task_of(recipe.task)
     if recipe.evaluation.images > len(task.valid):  # said before training, not after it
@@ -156,14 +156,14 @@ def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any
     try:
         for path in work.glob(".scores-*.parquet"):
             _read_scores(path)
-        return train.train(recipe, work, resume=True, **keep)
+        return train(recipe, work, resume=True, **keep)
     except run_folder.DamagedCheckpoint:
         for path in (work / run_folder.CHECKPOINT, work / run_folder.LOG, *work.glob(".scores-*")):
             path.unlink(missing_ok=True)
-        return train.train(recipe, work, resume=True, **keep)
+        return train(recipe, work, resume=True, **keep)
 
 
-def _score(run: train.Run, indices: Any, path: Path, progress: Any) -> None:
+def _score(run: Run, indices: Any, path: Path, progress: Any) -> None:
     scores = rank(run, indices, progress=progress)
     columns = (
         run.epoch, scores.indices, scores.accuracy, -scores.loss, scores.seconds, scores.images * scores.distinct,

@@ -94,7 +94,7 @@ class Study:
     def runs(self, setting: Setting) -> list[RunSpec]:
         """One run per seed."""
         return [
-            RunSpec(replace(setting.recipe, seed=seed), self.truth, self.sample, self.last_epochs, self.plugins)
+            RunSpec(replace(setting.recipe, seed=seed), self.truth, self.sample, self.last_epochs)
             for seed in self.seeds_of(setting)
         ]
 

@@ -139,7 +139,7 @@ class RunSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values."""
-        return {**dataclasses.asdict(self), "format": FORMAT}
+        return {**dataclasses.asdict(self), "recipe": self.recipe.as_dict(), "format": FORMAT}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> RunSpec:

@@ -1,7 +1,7 @@
 import pytest
 from learned import TINY
 
-from supernet.harness.training.loop import start
+from supernet.harness.training.run import start
 from supernet.heuristics import catalogue, extras, recipe
 from supernet.heuristics import rules as combinations
 from supernet.heuristics.methods import samplers

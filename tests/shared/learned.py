@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from supernet.benchmarks.spaces import space
-from supernet.harness.training.loop import start
+from supernet.harness.training.run import start
 from supernet.heuristics.hooks import Context
 from supernet.heuristics.recipe import Recipe
 

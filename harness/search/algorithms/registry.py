@@ -114,7 +114,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         # The paper's number of samples and learning rate are not known to us.
         (*_DARTS, "distribution.step=importance", "distribution.samples=8", "distribution.learning_rate=0.01"),
         Likeliest(),
-        code="2",
+        code="3",
     ),
     "drnas": SharingAlgorithm(
         "DrNAS, without pruning", "Chen et al., ICLR 2021", (_LEARNED, "distribution.model=dirichlet"), Likeliest()

@@ -15,7 +15,8 @@ from supernet.benchmarks.tasks.loader import eval_batches, train_batches
 from supernet.benchmarks.tasks.split import Split
 from supernet.harness.scoring import supernet as ranking
 from supernet.harness.scoring.supernet import chosen, distinct, rank
-from supernet.harness.training.loop import start, train
+from supernet.harness.training.loop import train
+from supernet.harness.training.run import start
 
 SPACE = space("nb201")
 

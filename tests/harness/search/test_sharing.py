@@ -19,9 +19,10 @@ from supernet.harness.search.costs import FORWARD, passes_per_epoch, passes_per_
 from supernet.harness.search.ledger import Budget
 from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest
 from supernet.harness.search.spec import SearchSpec
-from supernet.harness.study.make import execute, task_of
+from supernet.harness.study.make import execute
 from supernet.harness.study.spec import Truth, job
 from supernet.harness.training import loop as train
+from supernet.harness.training.run import task_of
 from supernet.heuristics.hooks import Context
 from supernet.heuristics.recipe import Recipe
 

@@ -15,10 +15,11 @@ from supernet.harness.runs.store import Store
 from supernet.harness.scoring.supernet import rank
 from supernet.harness.statistics import metrics
 from supernet.harness.study import make as runs
-from supernet.harness.study.make import execute, task_of
+from supernet.harness.study.make import execute
 from supernet.harness.study.overview import mean_tau, state_of
 from supernet.harness.training import folder as run_folder
 from supernet.harness.training import loop as train
+from supernet.harness.training.run import task_of
 
 # ---- what a run says -------------------------------------------------------------------------------------------------
 

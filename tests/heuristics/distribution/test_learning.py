@@ -6,7 +6,8 @@ import pytest
 import torch
 from learned import LEARNED, TINY, context, ends_alike, weights_of
 
-from supernet.harness.training.loop import Diverged, start, train
+from supernet.harness.training.loop import Diverged, train
+from supernet.harness.training.run import start
 from supernet.heuristics.hooks import Path
 from supernet.heuristics.recipe import Recipe, RecipeError
 
