@@ -136,11 +136,20 @@ def hash_of(content: Mapping[str, Any]) -> str:
     Raises:
         KeyError: it has keys that this version lacks.
     """
-    content = _current(content)
-    if "plugins" in content:  # wherever they lie
-        content = {**content, "plugins": [plugin["sha256"] for plugin in content["plugins"]]}
-    chosen = _without_defaults(content, Recipe().as_dict())
+    chosen = chosen_keys(content)
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def chosen_keys(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recipe that `as_dict` described sets to other values than the defaults, wherever its plug-ins lie.
+
+    Raises:
+        KeyError: it has keys that this version lacks.
+    """
+    content = _current(content)
+    if "plugins" in content:
+        content["plugins"] = [plugin["sha256"] for plugin in content["plugins"]]
+    return _without_defaults(content, Recipe().as_dict())
 
 
 def _current(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from supernet.harness.study.findings import findings_of
 from supernet.harness.study.make import MEASURES
 from supernet.harness.study.overview import mean_tau, state_of
 from supernet.harness.study.plan import BASE, Setting, Study
-from supernet.heuristics.catalogue import CATALOGUE
+from supernet.heuristics.catalogue import find
 
 RESAMPLES = 1000
 LEVEL = seeds.LEVEL
@@ -320,7 +320,7 @@ def _row(
     fallen: Mapping[str, Sequence[int]],
 ) -> Row:
     names = [name for name, _ in setting.changes]
-    families = dict.fromkeys(CATALOGUE[name].family for name in names)
+    families = dict.fromkeys(h.family for name in names if (h := find(name)) is not None)
     specs = study.runs(setting)
     states = {spec.recipe.seed: state_of(spec, store)[0] for spec in specs}
     hashes = {spec.recipe.seed: spec.hash for spec in specs}

@@ -18,7 +18,8 @@ from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.wording import did_you_mean, nearest, quoted
 from supernet.harness.study.spec import Plugin, RunSpec, Truth
 from supernet.heuristics import recipe as recipes
-from supernet.heuristics.catalogue import CATALOGUE, Heuristic
+from supernet.heuristics.catalogue import CATALOGUE, Heuristic, find
+from supernet.heuristics.catalogue import names as heuristic_names
 from supernet.heuristics.ranges import MOST_EPOCHS
 from supernet.heuristics.recipe import Recipe, RecipeError
 
@@ -353,13 +354,13 @@ def _factors(content: Any, base: Recipe) -> tuple[tuple[Heuristic, tuple[str, ..
         raise StudyError("heuristics must be `all`, a list of names, or names with lists of values.")
     factors = []
     for name, values in content.items():
-        if name not in CATALOGUE:
-            near = nearest(name, CATALOGUE)
+        heuristic = find(str(name))
+        if heuristic is None:
+            near = nearest(name, heuristic_names())
             raise StudyError(
                 f"there is no heuristic {quoted(name)}"
                 + (f"; did you mean {near}?" if near else "; `supernet heuristics` lists them.")
             )
-        heuristic = CATALOGUE[name]
         if values is not None and values != "all" and not isinstance(values, list):
             raise StudyError(f"heuristics.{name} is {quoted(values)}, but must be `all` or a list of values.")
         if isinstance(values, list) and len(values) > MOST_VALUES:
