@@ -275,12 +275,13 @@ def find(name: str) -> Heuristic | None:
         return None
     entry = registry.entry(method)
     if not parameter:
-        return Heuristic(name, "method", entry.what, {"on": (f"methods.{method}=true",)}, entry.source, entry.spaces)
+        changes: dict[str, tuple[str, ...]] = {"on": (f"methods.{method}=true",)}
+        return Heuristic(name, "method", entry.what, changes, entry.source, entry.spaces)
     if parameter not in entry.parameters:
         return None
     key, found = f"methods.{method}.{parameter}", entry.parameters[parameter]
-    default = {str(found.default).lower() if isinstance(found.default, bool) else str(found.default): None}
-    values = {value: (f"{key}={value}",) for value in default}
+    default = str(found.default).lower() if isinstance(found.default, bool) else str(found.default)
+    values: dict[str, tuple[str, ...]] = {default: (f"{key}={default}",)}
     return Heuristic(name, "method", found.what or entry.what, values, entry.source, entry.spaces)
 
 

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import json
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,7 @@ class Recipe:
     @property
     def plugins(self) -> tuple[Plugin, ...]:
         """The plug-ins that define methods of this recipe, each once."""
-        used = [registry.entry(chosen.name).plugin for chosen in self.methods]
-        return tuple(dict.fromkeys(plugin for plugin in used if plugin is not None))
+        return tuple(dict.fromkeys(chosen.plugin for chosen in self.methods if chosen.plugin is not None))
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values, every key present, and the plug-ins that define its methods."""
@@ -229,8 +228,8 @@ def from_dict(content: Mapping[str, Any], folder: Path | None = None) -> Recipe:
     if not isinstance(content, Mapping):
         raise RecipeError(f"the recipe must hold keys and values, not {quoted(content)}.")
     values = _current(content)
-    load_plugins(values.pop("plugins", []), folder)
-    methods = _methods(values.pop("methods", []))
+    plugins = load_plugins(values.pop("plugins", []), folder)
+    methods = _methods(values.pop("methods", []), plugins)
     recipe: Recipe = _build(Recipe, values, "")
     return dataclasses.replace(recipe, methods=methods) if methods else recipe
 
@@ -256,8 +255,8 @@ def load_plugins(listed_there: Any, folder: Path | None = None) -> list[Plugin]:
     return plugins
 
 
-def _methods(listed_there: Any) -> tuple[Chosen, ...]:
-    """The methods of a recipe, as it lists them."""
+def _methods(listed_there: Any, plugins: Sequence[Plugin]) -> tuple[Chosen, ...]:
+    """The methods of a recipe, as it lists them, where it lists these plug-ins."""
     if not isinstance(listed_there, list | tuple):
         raise RecipeError(f"methods must be a list, not {quoted(listed_there)}.")
     found = []
@@ -268,7 +267,8 @@ def _methods(listed_there: Any) -> tuple[Chosen, ...]:
             raise RecipeError(f"methods lists {quoted(given)}, but each needs a name, such as {{name: magic-t}}.")
         parameters = {str(key): value for key, value in given.items() if key != "name"}
         try:
-            found.append(Chosen(given["name"], tuple(registry.chosen(given["name"], parameters).items())))
+            chosen = registry.chosen(given["name"], parameters)
+            found.append(Chosen(given["name"], tuple(chosen.items()), registry.defined_by(given["name"], plugins)))
         except UserError as error:
             raise RecipeError(f"The recipe cannot be used: {error}") from None
     return tuple(found)

@@ -13,7 +13,7 @@ import inspect
 import re
 import textwrap
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -93,6 +93,8 @@ class Entry:
 
 METHODS: dict[str, Entry] = {}
 """Name -> method, of all that were imported."""
+_plugins: dict[str, list[Plugin]] = {}
+"""Name -> the plug-ins that registered it, of equal code, the last one last."""
 
 
 def method(
@@ -139,6 +141,8 @@ def method(
             _parameters(name, kind),
             importing(),
         )
+        if (plugin := importing()) is not None:
+            _plugins.setdefault(name, []).append(plugin)
         return kind
 
     return register
@@ -160,6 +164,13 @@ def entry(name: str) -> Entry:
             " Methods of your own have to be loaded first: --plugin FILE, or `plugins` in the file."
         )
     return METHODS[name]
+
+
+def defined_by(name: str, plugins: Sequence[Plugin]) -> Plugin | None:
+    """The plug-in that defines a method: one of these if it does; None of what ships or was defined in a session."""
+    known = {plugin.sha256: plugin for plugin in _plugins.get(name, [])}
+    named = [plugin for plugin in plugins if plugin.sha256 in known]
+    return named[0] if named else entry(name).plugin
 
 
 def names() -> list[str]:

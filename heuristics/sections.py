@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from supernet.heuristics.plugins import Plugin
+
 
 @dataclass(frozen=True)
 class TaskSection:
@@ -170,6 +172,8 @@ class Chosen:
     name: str
     parameters: tuple[tuple[str, Any], ...] = ()
     """Names and values, in the order of the names."""
+    plugin: Plugin | None = None
+    """The file that defines it, of methods that do not ship."""
 
     def as_dict(self) -> dict[str, Any]:
         """As a recipe lists it."""

@@ -336,27 +336,27 @@ def test_a_study_with_overrides_has_a_name_of_its_own(study):
 # ---- plug-ins --------------------------------------------------------------------------------------------------------
 
 MINE = """
-from supernet.heuristics.catalogue import Heuristic, register
-from supernet.heuristics.hooks import Path
-from supernet.heuristics.methods.samplers import register as register_law
+from supernet.heuristics.hooks import Method, Path
+from supernet.heuristics.registry import method
 
-class Repeated:
-    def __init__(self, space, recipe, cells):
-        self.options = [int(n) for n in space.cardinalities]
+@method("repeat", what="one operation everywhere", source="mine")
+class Repeated(Method):
+    paths: int = 2
     def plan(self, ctx):
-        return [Path((int(ctx.rng.integers(n)),) * len(self.options)) for n in self.options[:2]]
-
-register_law("repeated", Repeated)
-register(Heuristic("repeat", "protocol", "one operation everywhere", {"on": ("sampling.law=repeated",)}, "mine"))
+        options = ctx.space.cardinalities
+        drawn = ctx.random(self).integers(options[:self.paths])
+        return [Path((int(op),) * len(options)) for op in drawn]
 """
 
 
 def test_a_heuristic_of_ones_own_in_one_file(study, store, tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
-    chosen = study(plugins=["mine.py"], heuristics={"repeat": "all"}, seeds=[0])
-    (_, base), (setting, run) = chosen.plan()
+    chosen = study(plugins=["mine.py"], heuristics={"repeat": "all", "repeat.paths": [1, 2]}, seeds=[0])
+    (_, base), (setting, run), (one, _), (two, same) = chosen.plan()
+    assert (one.label, two.label) == ("repeat.paths=1", "repeat.paths=2")
+    assert same.hash == run.hash, "the default"
     assert setting.label == "repeat=on"
-    assert run.recipe.sampling.law == "repeated"
+    assert [chosen.name for chosen in run.recipe.methods] == ["repeat"]
     for spec in (base, run):
         assert execute(spec, store) == "done", store.failure(spec.hash)
     taus = [mean_tau(store)(spec) for spec in (base, run)]
@@ -372,7 +372,10 @@ def test_runs_of_equal_plug_ins_are_the_same_wherever_they_lie(study, tmp_path):
         hashes += [[run.hash for _, run in study(plugins=[name], heuristics={"repeat": "all"}).plan()]]
     assert hashes[0] == hashes[1]
     (tmp_path / "two.py").write_text(MINE + "\n")
-    assert hashes[0] != [run.hash for _, run in study(plugins=["two.py"], heuristics={"repeat": "all"}).plan()]
+    changed = [run.hash for _, run in study(plugins=["two.py"], heuristics={"repeat": "all"}).plan()]
+    seeds = len(changed) // 2
+    assert changed[:seeds] == hashes[0][:seeds], "runs of the base do not use it"
+    assert not set(changed[seeds:]) & set(hashes[0])
 
 
 @pytest.mark.parametrize(
@@ -393,7 +396,7 @@ def test_a_plug_in_that_raises_is_named_with_its_error(study, tmp_path, code, me
 
 def test_a_plug_in_must_be_python(study, tmp_path):
     (tmp_path / "mine.txt").write_text("")
-    with pytest.raises(StudyError, match=r"mine.txt is no Python file"):
+    with pytest.raises(StudyError, match=r"mine.txt is no"):
         study(plugins=["mine.txt"])
 
 

@@ -361,7 +361,11 @@ def test_what_the_machine_refuses_is_no_damage(error, copied, task, monkeypatch)
         raise error
 
     monkeypatch.setattr(
-        *(("pathlib.Path.read_bytes", refused) if isinstance(error, OSError) else ("torch.load", refused))
+        *(
+            ("supernet.harness.training.folder.read_plain", refused)
+            if isinstance(error, OSError)
+            else ("torch.load", refused)
+        )
     )
     with pytest.raises(type(error)):
         train(recipe(), copied, task=task, resume=True)
