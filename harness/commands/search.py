@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from supernet.harness.search.analysis import Outcome
     from supernet.harness.search.comparison import Comparison
     from supernet.harness.search.spec import SearchSpec
-    from supernet.harness.study.spec import Plugin
+    from supernet.heuristics.plugins import Plugin
 
 
 @click.command()
@@ -126,7 +126,7 @@ def search(
 def _loaded(files: tuple[Path, ...]) -> tuple[Plugin, ...]:
     if not files:
         return ()
-    from supernet.harness.study.spec import Plugin
+    from supernet.heuristics.plugins import Plugin
 
     return tuple({plugin.sha256: plugin for plugin in map(Plugin.read, files)}.values())
 

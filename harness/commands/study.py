@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from supernet.harness.runs.executors import Executor
+    from supernet.harness.runs.job import Job
     from supernet.harness.runs.store import Store
     from supernet.harness.study.plan import Study
-    from supernet.harness.study.spec import Job
 
 RESULTS = click.option(
     "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Results folder."
@@ -41,10 +41,10 @@ def study() -> None:
 def list_() -> None:
     """Studies that ship with the project."""
     from supernet.benchmarks.plain_yaml import read_yaml
-    from supernet.harness.study import plan
+    from supernet.harness.study import reading
 
-    for name in plan.studies():
-        click.echo(f"{name:16} {read_yaml(plan.FOLDER / f'{name}.yaml')['title']}")
+    for name in reading.studies():
+        click.echo(f"{name:16} {read_yaml(reading.FOLDER / f'{name}.yaml')['title']}")
 
 
 @study.command("plan")
@@ -55,7 +55,7 @@ def plan_(name: str, overrides: tuple[str, ...], results: Path) -> None:
     """The runs of the study NAME (a shipped one or a file), with an estimate of their time."""
     from supernet.harness.commands.progress import bar, duration
     from supernet.harness.study.estimate import Stopwatch, busy
-    from supernet.harness.study.overview import mean_tau
+    from supernet.harness.study.plan import mean_tau
 
     chosen, store = _open(name, overrides, results)
     rows = chosen.plan(mean_tau(store))
@@ -108,7 +108,7 @@ def run(
 
     Can be interrupted or killed at any moment; the same command goes on where it stopped.
     """
-    from supernet.harness.study.overview import mean_tau
+    from supernet.harness.study.plan import mean_tau
 
     chosen, store = _open(name, overrides, results)
     _report_folder(chosen, results)
@@ -151,8 +151,8 @@ def report(name: str, overrides: tuple[str, ...], results: Path) -> None:
 
 
 def _open(name: str, overrides: tuple[str, ...], results: Path) -> tuple[Study, Store]:
-    from supernet.harness.study.compared import ComparedStore
-    from supernet.harness.study.plan import load_study
+    from supernet.harness.runs.compared import ComparedStore
+    from supernet.harness.study.reading import load_study
 
     return load_study(name, overrides), ComparedStore(results / "runs")
 
@@ -273,7 +273,8 @@ def _status(
     chosen: Study, store: Store, name: str, overrides: tuple[str, ...], results: Path, brief: bool = False
 ) -> bool:
     from supernet.harness.commands.progress import bar
-    from supernet.harness.study.overview import STATES, mean_tau, state_of
+    from supernet.harness.runs.state import STATES, state_of
+    from supernet.harness.study.plan import mean_tau
 
     counts, lines = dict.fromkeys(STATES, 0), []
     with bar("Reading the runs") as tell:

@@ -40,7 +40,7 @@ from supernet.harness.runs.integrity import (
     read_log,
     verified,
 )
-from supernet.harness.study.spec import Job
+from supernet.harness.runs.job import Job
 
 __all__ = [
     "DEFAULT",

@@ -115,7 +115,7 @@ class Outcome:
 
 def gather(comparison: Comparison, store: Store) -> list[Entry]:
     """The traces of all runs that are done."""
-    from supernet.harness.study.overview import state_of
+    from supernet.harness.runs.state import state_of
 
     use(comparison.plugins)  # making the runs may have loaded those of other searches since
     entries: dict[str, Entry] = {}

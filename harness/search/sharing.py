@@ -25,9 +25,9 @@ from supernet.harness.search.costs import FORWARD, passes_per_epoch, seconds_per
 from supernet.harness.search.ledger import Ledger
 from supernet.harness.search.picks import Likeliest, Pick
 from supernet.harness.search.spec import SearchSpec
-from supernet.harness.study.make import task_of
 from supernet.harness.training import folder as run_folder
 from supernet.harness.training import loop as train
+from supernet.harness.training.run import task_of
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.distribution.models import Factorised
 from supernet.heuristics.recipe import Recipe

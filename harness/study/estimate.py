@@ -13,9 +13,9 @@ import torch
 
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.tasks.loader import train_batches
-from supernet.harness.study.make import task_of
 from supernet.harness.study.spec import RunSpec
 from supernet.harness.training.loop import law_of, start
+from supernet.harness.training.run import task_of
 from supernet.heuristics.hooks import Context
 from supernet.heuristics.methods.losses import losses_for
 from supernet.heuristics.methods.steps import Accumulate

@@ -15,6 +15,7 @@ import yaml
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json, write_text
 from supernet.benchmarks.truth.table import Measure
+from supernet.harness.measured.additions import Additions
 from supernet.harness.report.html.frame import document
 from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import ABSENT, Html, bounds, el, escaped, join, number
@@ -31,6 +32,7 @@ from supernet.harness.search.truths import Truths
 
 COMPARISON = "comparison.json"
 """What a report compares, with the identity that tells it from other comparisons."""
+TEMPLATE = Path(__file__).with_name("search.html")
 UNIFORM = 0.95
 """Share of the largest entropy from which a distribution is called near-uniform: a convention of this report."""
 
@@ -54,8 +56,9 @@ def write_search_report(
     """
     entries = gather(comparison, store)
     _check_worth(entries, out)
+    additions = Additions.to(comparison.ground_truth, store.root.parent / "measured")
     truths = [
-        Truths(comparison.within, comparison.ground_truth, measure, store.root.parent / "measured")
+        Truths(comparison.within, comparison.ground_truth, measure, additions)
         for measure in comparison.scene.reported
         if measure in comparison.ground_truth
     ]
@@ -435,7 +438,7 @@ def _page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
         "pairs": _pairs(outcome),
         "methods": _methods(outcome),
     }
-    return document(escaped(f"Searching {c.space} on {c.dataset}"), escaped(what), "search.html", parts)
+    return document(escaped(f"Searching {c.space} on {c.dataset}"), escaped(what), TEMPLATE, parts)
 
 
 def _about_final(outcome: Outcome) -> str:

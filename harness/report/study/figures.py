@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from supernet.harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE, paper, save
-from supernet.harness.study.analysis import Analysis, Row
+from supernet.harness.study.results import Analysis, Row
 
 
 def draw(analysis: Analysis, out: Path) -> dict[str, Path]:

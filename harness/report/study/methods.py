@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from supernet.harness.runs.store import Result, Store
+from supernet.harness.runs.store import Result
 from supernet.harness.statistics import seeds
-from supernet.harness.study.analysis import Analysis
-from supernet.harness.study.overview import mean_tau, state_of
+from supernet.harness.study.gathered import Gathered
 from supernet.harness.study.plan import Study
+from supernet.harness.study.results import Analysis
 
 
-def methods(study: Study, store: Store, analysis: Analysis) -> dict[str, Any]:
+def methods(gathered: Gathered, analysis: Analysis) -> dict[str, Any]:
     """Text, base recipe, settings, environments and the checklist of Lindauer and Hutter (JMLR 2020)."""
-    settings = study.settings(mean_tau(store))
-    done = [
-        store.read(spec.hash)
-        for setting in settings
-        for spec in study.runs(setting)
-        if state_of(spec, store)[0] in ("done", "diverged")
-    ]
+    study, done = gathered.study, gathered.ended
     base = study.base.as_dict()
     base.pop("seed")
     return {
@@ -27,7 +21,7 @@ def methods(study: Study, store: Store, analysis: Analysis) -> dict[str, Any]:
         "recipe": base,
         "settings": [
             {"label": setting.label, "changes": _changes(study.base.as_dict(), setting.recipe.as_dict())}
-            for setting in settings
+            for setting in gathered.settings
         ],
         "environment": _environments(done),
         "checklist": _checklist(study, analysis, done),

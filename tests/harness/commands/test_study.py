@@ -18,7 +18,7 @@ from tiny import Killer, begin, kill, outcome, wait_for, write_study, write_trut
 
 from supernet.harness.commands import cli
 from supernet.harness.runs.store import Store
-from supernet.harness.study import plan
+from supernet.harness.study import reading
 from supernet.harness.training import loop as train
 
 
@@ -82,7 +82,7 @@ def undisturbed(tables, tmp_path_factory):
 
 def test_studies_that_ship_are_listed_with_their_titles(supernet):
     lines = supernet("study", "list").splitlines()
-    assert [line.split()[0] for line in lines] == plan.studies()
+    assert [line.split()[0] for line in lines] == reading.studies()
     assert all(len(line.split()) > 4 for line in lines)
 
 

@@ -16,10 +16,10 @@ from supernet.harness.query.database import Database
 from supernet.harness.report.study.report import write_report
 from supernet.harness.runs import integrity
 from supernet.harness.runs import store as files
-from supernet.harness.runs.store import Damaged, Store
-from supernet.harness.study.compared import ComparedStore
-from supernet.harness.study.make import execute
-from supernet.harness.study.overview import state_of
+from supernet.harness.runs.compared import ComparedStore
+from supernet.harness.runs.execute import execute
+from supernet.harness.runs.state import state_of
+from supernet.harness.runs.store import Damaged, Result, Store
 from supernet.harness.training import folder as run_folder
 from supernet.harness.training import loop as train
 
@@ -330,6 +330,17 @@ def test_files_are_hashed_once_as_long_as_they_do_not_change(spec, copied, monke
     assert path.stat().st_size == before.st_size
     with pytest.raises(Damaged, match=r"metrics\.json was altered"):
         copied.read(spec.hash)
+
+
+def test_a_report_reads_every_run_once(study, copied, monkeypatch, tmp_path):
+    monkeypatch.setattr("supernet.harness.report.study.figures.draw", lambda analysis, out: {})
+    read, frames = [], []
+    run_of, scores_of = Store.read, Result.scores
+    monkeypatch.setattr(Store, "read", lambda self, run: (read.append(run), run_of(self, run))[1])
+    monkeypatch.setattr(Result, "scores", lambda self: (frames.append(self.hash), scores_of(self))[1])
+    write_report(study(), copied, tmp_path / "report", resamples=50)
+    assert len(read) == len(set(read)) == 4
+    assert sorted(frames) == sorted(read)
 
 
 def test_a_report_hashes_every_file_once(study, copied, monkeypatch, tmp_path):

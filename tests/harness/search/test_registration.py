@@ -14,6 +14,8 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.table import Measure, write_table
 from supernet.harness.commands.cli import supernet
+from supernet.harness.runs.execute import job
+from supernet.harness.runs.job import Truth
 from supernet.harness.search.algorithms import registry as algorithms
 from supernet.harness.search.algorithms.code import digest
 from supernet.harness.search.algorithms.evolution import RandomSearch, RegularisedEvolution
@@ -29,7 +31,7 @@ from supernet.harness.search.algorithms.registry import (
 from supernet.harness.search.ledger import Budget
 from supernet.harness.search.picks import BestRandom
 from supernet.harness.search.spec import SearchSpec
-from supernet.harness.study.spec import Plugin, Truth, job
+from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe
 
 WITHIN = space("nb201")

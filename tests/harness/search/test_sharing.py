@@ -11,6 +11,8 @@ import torch
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.table import Measure, write_table
+from supernet.harness.runs.execute import execute, job
+from supernet.harness.runs.job import Truth
 from supernet.harness.runs.store import Store
 from supernet.harness.scoring.supernet import rank
 from supernet.harness.search import picks, sharing
@@ -19,9 +21,8 @@ from supernet.harness.search.costs import FORWARD, passes_per_epoch, passes_per_
 from supernet.harness.search.ledger import Budget
 from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest
 from supernet.harness.search.spec import SearchSpec
-from supernet.harness.study.make import execute, task_of
-from supernet.harness.study.spec import Truth, job
 from supernet.harness.training import loop as train
+from supernet.harness.training.run import task_of
 from supernet.heuristics.hooks import Context
 from supernet.heuristics.recipe import Recipe
 

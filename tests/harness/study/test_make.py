@@ -1,6 +1,5 @@
 import json
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +10,16 @@ import torch
 from tiny import begin, changed, kill, make, outcome, wait_for
 
 from supernet.benchmarks.spaces import space
+from supernet.harness.runs.execute import execute
+from supernet.harness.runs.state import state_of
 from supernet.harness.runs.store import Store
 from supernet.harness.scoring.supernet import rank
 from supernet.harness.statistics import metrics
-from supernet.harness.study import make as runs
-from supernet.harness.study.make import execute, task_of
-from supernet.harness.study.overview import mean_tau, state_of
+from supernet.harness.study.make import measures
+from supernet.harness.study.plan import mean_tau
 from supernet.harness.training import folder as run_folder
 from supernet.harness.training import loop as train
+from supernet.harness.training.run import task_of
 
 # ---- what a run says -------------------------------------------------------------------------------------------------
 
@@ -181,7 +182,7 @@ def stopped(tables, tmp_path_factory):
                 def gathered(*_):
                     raise Killed
 
-                patch.setattr(runs, "_gathered", gathered)
+                patch.setattr("supernet.harness.study.make._gathered", gathered)
                 with pytest.raises(Killed):
                     execute(spec, kept["at"])
         shutil.copytree(kept["at"].root, root, dirs_exist_ok=True)
@@ -345,7 +346,7 @@ def test_equal_scores_are_still_a_result(spec):
     table = spec.truth.open("nb201")
     indices = spec.architectures(table)
     constant = {"epoch": 1, "index": indices, "accuracy": 10.0, "negative_loss": -2.3, "true": range(20)}
-    found = runs.measures(spec, table, pd.DataFrame({**constant, "params": range(20)}))
+    found = measures(spec, table, pd.DataFrame({**constant, "params": range(20)}))
     assert found["kendall_tau"] == 0.0
     assert found["params_tau"] == 1.0
 
@@ -355,22 +356,6 @@ def test_more_images_than_there_are_are_noticed_before_training(spec, store, mon
     bad = changed(spec, "evaluation.images=51", "task.valid_images=50")
     assert execute(bad, store) == "failed"
     assert "evaluation.images is 51, but there are 50 images to score on" in store.failure(bad.hash)
-
-
-def test_the_commit_is_the_projects_own(tmp_path, monkeypatch):
-    runs.commit.cache_clear()
-    package = tmp_path / "project" / "site-packages" / "harness" / "study"
-    package.mkdir(parents=True)
-    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", str(tmp_path / "project")]
-    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
-        subprocess.run([*git, *command], check=True)
-    monkeypatch.setattr(runs, "__file__", str(package / "make.py"))
-    assert runs.commit() is None, "that of the repository around an installed package"
-    (tmp_path / "project" / "harness" / "study").mkdir(parents=True)
-    monkeypatch.setattr(runs, "__file__", str(tmp_path / "project" / "harness" / "study" / "make.py"))
-    runs.commit.cache_clear()
-    assert len(runs.commit()) == 12
-    runs.commit.cache_clear()
 
 
 def test_memory_that_runs_out_is_said(spec, store, monkeypatch):

@@ -8,11 +8,11 @@ from tiny import CONTENT, write_study
 
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.table import Measure
-from supernet.harness.study import plan
-from supernet.harness.study.make import execute
-from supernet.harness.study.overview import mean_tau
-from supernet.harness.study.plan import StudyError, load_study, studies
-from supernet.harness.study.spec import Truth
+from supernet.harness.runs.execute import execute
+from supernet.harness.runs.job import Truth
+from supernet.harness.study import reading
+from supernet.harness.study.plan import StudyError, mean_tau
+from supernet.harness.study.reading import load_study, studies
 from supernet.heuristics.catalogue import CATALOGUE
 
 
@@ -222,7 +222,7 @@ def laughs():
     return text
 
 
-@pytest.mark.parametrize("key", plan.KEYS)
+@pytest.mark.parametrize("key", reading.KEYS)
 def test_a_file_that_stands_for_much_is_refused_at_once_wherever_it_does(key, tmp_path):
     for bomb in (laughs(), "[" * 5000 + "]" * 5000, "{a: " * 5000 + "}" * 5000, "[" * 49 + "]" * 49, "!!bool x"):
         lines = {"heuristics": "all", "title": "Mine"} | {key: bomb}
@@ -416,7 +416,7 @@ def test_studies_ship_and_recipes_are_not_among_them():
 @pytest.mark.parametrize("name", studies())
 def test_shipped_studies_are_sound_whatever_ground_truth_there_is(name, monkeypatch):
     anything = Truth("any", Measure("digits", "test", "1", "mean"), "0")
-    monkeypatch.setattr(plan, "_truth", lambda content, base: anything)
+    monkeypatch.setattr(reading, "_truth", lambda content, base: anything)
     chosen = load_study(name)
     rows = chosen.plan(lambda run: 0.5)
     assert len({run.hash for _, run in rows}) == len(rows)
@@ -431,7 +431,7 @@ def test_shipped_studies_are_sound_whatever_ground_truth_there_is(name, monkeypa
 
 @pytest.mark.parametrize("name", studies())
 def test_shipped_studies_find_their_ground_truth(name, data_dir):
-    content = yaml.safe_load((plan.FOLDER / f"{name}.yaml").read_text())
+    content = yaml.safe_load((reading.FOLDER / f"{name}.yaml").read_text())
     table = content["truth"].get("table")
     if table and not (shelf.EMBEDDED / f"{table}.parquet").exists():
         pytest.skip(f"{table} is not built")
