@@ -32,7 +32,6 @@ from supernet.harness.search.truths import Truths
 
 COMPARISON = "comparison.json"
 """What a report compares, with the identity that tells it from other comparisons."""
-TEMPLATE = Path(__file__).with_name("search.html")
 UNIFORM = 0.95
 """Share of the largest entropy from which a distribution is called near-uniform: a convention of this report."""
 
@@ -438,7 +437,7 @@ def _page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
         "pairs": _pairs(outcome),
         "methods": _methods(outcome),
     }
-    return document(escaped(f"Searching {c.space} on {c.dataset}"), escaped(what), TEMPLATE, parts)
+    return document(escaped(f"Searching {c.space} on {c.dataset}"), escaped(what), "search.html", parts)
 
 
 def _about_final(outcome: Outcome) -> str:

@@ -19,7 +19,6 @@ from supernet.harness.report.html.markup import ABSENT, Html, el, escaped, join,
 from supernet.harness.report.study import page_tables
 
 SCRIPT = Path(__file__).with_name("page.js")
-TEMPLATE = Path(__file__).with_name("page.html")
 DIGITS = 7
 """Significant digits of the scores in the page: as many as single precision has."""
 
@@ -54,7 +53,7 @@ def page(analysis: dict[str, Any], scatter: dict[str, Any], figures: dict[str, s
     }
     scripts = el("script", _data(analysis, scatter), type="application/json", id="data")
     scripts += el("script", Html("\n" + SCRIPT.read_text(encoding="utf-8")))
-    return document(escaped(analysis["title"]), _what(analysis), TEMPLATE, parts, scripts)
+    return document(escaped(analysis["title"]), _what(analysis), "page.html", parts, scripts)
 
 
 # ---- data of the scatter -----------------------------------------------------------------------------------------

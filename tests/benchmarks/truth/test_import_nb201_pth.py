@@ -26,7 +26,8 @@ from nb201_records import (
 )
 
 from supernet.benchmarks.truth import import_nb201 as module
-from supernet.benchmarks.truth.import_nb201 import Record, import_nb201
+from supernet.benchmarks.truth.import_nb201 import import_nb201
+from supernet.benchmarks.truth.nb201_records import Record
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.benchmarks.truth.verify import verify
 
