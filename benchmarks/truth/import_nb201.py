@@ -21,9 +21,9 @@ from supernet.benchmarks.errors import BadTable
 from supernet.benchmarks.files import file_digests, whole
 from supernet.benchmarks.regular import open_regular
 from supernet.benchmarks.spaces import NB201
+from supernet.benchmarks.truth import nb201_sources as sources
 from supernet.benchmarks.truth.archive import is_tar
 from supernet.benchmarks.truth.nb201_records import Record
-from supernet.benchmarks.truth.nb201_sources import batches, read_archive, read_pth
 from supernet.benchmarks.truth.table import GroundTruth, store_table
 
 Progress = Callable[[int, int], None]
@@ -56,19 +56,19 @@ def import_nb201(
         BadTable: the source is truncated, altered, or something else; nothing is written then.
     """
     if source.is_dir() or is_tar(source):
-        family, records = "NATS-Bench tss records", read_archive(source)
+        family, records = "NATS-Bench tss records", sources.read_archive(source)
         vouched = {
             "source_check": "each record agrees with its bzip2 checksum; no checksum of the archive is published"
         }
     else:
-        family, records, vouched = "NAS-Bench-201 records", read_pth(source), _checked_sum(source)
+        family, records, vouched = "NAS-Bench-201 records", sources.read_pth(source), _checked_sum(source)
     table = _Table(source)
     curves_path = target.with_suffix(".curves.parquet")
     target.parent.mkdir(parents=True, exist_ok=True)
     # Renamed from the inside out: where the table is, the curves are.
     with whole(target) as unfinished_table, whole(curves_path) as unfinished_curves:
         with pq.ParquetWriter(unfinished_curves, CURVES, compression="zstd", write_page_checksum=True) as curves:
-            for batch in batches(records, 256):
+            for batch in sources.batches(records, 256):
                 for record in batch:
                     table.add(record)
                 rows = [row for record in batch for row in record.curves]

@@ -8,8 +8,8 @@ space, the record family, the unit, where the numbers were imported from, and di
 
 from __future__ import annotations
 
+import os
 import re
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadTable, NoSuchResult
 from supernet.benchmarks.files import whole
+from supernet.benchmarks.regular import open_regular
 from supernet.benchmarks.truth.about import (
     CONTENT_KEY,
     METADATA_KEY,
@@ -362,12 +363,8 @@ def store_table(path: Path, columns: Mapping[str, Any], about: Mapping[str, Any]
 
 def _stamp(path: Path) -> tuple[Any, ...]:
     """What changes when a regular file does; BadTable where the path is another kind of file."""
-    try:
-        about = path.stat()
-    except (OSError, ValueError) as error:
-        raise BadTable(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    if not stat.S_ISREG(about.st_mode):
-        raise BadTable(f"{path} cannot be read as a Parquet file: it is not a regular file.")
+    with open_regular(path) as file:
+        about = os.fstat(file.fileno())
     return str(path.absolute()), about.st_size, about.st_mtime_ns, about.st_dev, about.st_ino
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from supernet.benchmarks.files import replace, write_bytes
+from supernet.benchmarks.regular import read_plain
 from supernet.benchmarks.sealed import Unsealed, put_aside, sealed, unsealed
 
 NAME = ".scores.partial.npz"
@@ -42,7 +43,7 @@ def _read(path: Path) -> tuple[str, NDArray[np.float64]] | None:
         OSError: it cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = read_plain(path)
     except FileNotFoundError:
         return None
     content = unsealed(data)

@@ -126,7 +126,8 @@ def test_code_that_a_plugin_imports_names_its_runs(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     mine = GREEDY.split("register(")[0].replace("class Greedy", "class Base")
     (tmp_path / "p.py").write_text(
-        "import my_base\nfrom supernet.harness.search.algorithms.registry import register\n"
+        "import my_base\n"
+        "from supernet.harness.search.algorithms.registry import register\n"
         "register('greedy', my_base.Base)\n"
     )
     mine_alone, codes = Plugin.read(tmp_path / "p.py"), set()
