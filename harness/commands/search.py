@@ -203,7 +203,8 @@ def _make_room(spec: SearchSpec, store: Store) -> None:
 
 def _report(comparison: Comparison, store: Store, folder: Path, workers: int) -> None:
     from supernet.harness.commands.progress import bar
-    from supernet.harness.report.search.report import headline, write_search_report
+    from supernet.harness.report.search.report import write_search_report
+    from supernet.harness.search.findings import headline
 
     with bar("measuring picks") as progress:
         outcome = write_search_report(comparison, store, folder, workers=workers, progress=progress)
@@ -216,8 +217,8 @@ def _report(comparison: Comparison, store: Store, folder: Path, workers: int) ->
 
 def _print(outcome: Outcome) -> None:
     """Final accuracies, best first, and what is not done."""
-    from supernet.harness.report.html.markup import bounds
-    from supernet.harness.report.search.report import plus_minus
+    from supernet.harness.report.search.page import plus_minus
+    from supernet.harness.statistics.printed import bounds
 
     main = outcome.measures[0]
     click.echo(f"{main}, best known {outcome.best:.2f} %, after {outcome.comparison.budget}:")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterable, Mapping
 
-ABSENT = "–"
-"""What stands where there is no value."""
+from supernet.harness.statistics.printed import number
 
 
 class Html(str):
@@ -35,18 +33,6 @@ def el(name: str, *children: object, **attributes: object) -> Html:
         if value is not None
     )
     return Html(f"<{name}{said}>{join(children)}</{name}>")
-
-
-def number(value: float | None, form: str = ".3f") -> str:
-    """A number as it is read: with a true minus, or a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return ABSENT
-    return format(value, form).replace("-", "−")
-
-
-def bounds(low: float, high: float, form: str = ".3f") -> str:
-    """[0.694, 0.706], with the space before it; nothing where they are not known."""
-    return f" [{number(low, form)}, {number(high, form)}]" if math.isfinite(low) and math.isfinite(high) else ""
 
 
 def with_interval(estimate: Mapping[str, float], form: str = ".3f") -> str:

@@ -15,8 +15,9 @@ from typing import Any
 from supernet.benchmarks.truth.table import count_of
 from supernet.harness.report.html.frame import document
 from supernet.harness.report.html.inlined import figure
-from supernet.harness.report.html.markup import ABSENT, Html, el, escaped, join, number, with_interval
+from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
 from supernet.harness.report.study import page_tables
+from supernet.harness.statistics.printed import ABSENT, number
 
 SCRIPT = Path(__file__).with_name("page.js")
 DIGITS = 7

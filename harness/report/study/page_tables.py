@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from supernet.harness.correlation.report import RANDOM_DRAWS
-from supernet.harness.report.html.markup import ABSENT, Html, bounds, el, escaped, join, number, with_interval
+from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
+from supernet.harness.statistics.printed import ABSENT, bounds, number
 
 CLEAR = 0.05
 """Dunnett-corrected p-value under which an effect counts as clear."""

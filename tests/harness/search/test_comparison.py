@@ -19,7 +19,8 @@ from supernet.harness.commands.cli import supernet
 from supernet.harness.measured import benchmark as embedded
 from supernet.harness.measured.additions import Additions
 from supernet.harness.query.database import query
-from supernet.harness.report.search.report import findings, tables, write_search_report
+from supernet.harness.report.search.numbers import tables
+from supernet.harness.report.search.report import write_search_report
 from supernet.harness.runs.executors import InProcess
 from supernet.harness.runs.store import Store
 from supernet.harness.search.algorithms.evolution import RandomSearch
@@ -27,6 +28,7 @@ from supernet.harness.search.algorithms.registry import ALGORITHMS, forget, regi
 from supernet.harness.search.analysis import NEAR, Entry, Outcome, _last, _mean_interval, expected_best, gather
 from supernet.harness.search.comparison import BLOCK, Comparison
 from supernet.harness.search.contrasts import contrast, omnibus, rank_sum_p, with_holm, with_q
+from supernet.harness.search.findings import findings
 from supernet.harness.search.ledger import Budget
 from supernet.harness.search.truths import Truths, _representatives
 from supernet.harness.statistics.bootstrap import holm
