@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -54,6 +55,23 @@ class Terminal(Watch):
 
     def progress(self, what: str) -> AbstractContextManager[Done]:
         return bar(what)
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Say every half minute that work of unknown length goes on."""
+        lines, ended = Lines(what), threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(EVERY + 0.1):
+                lines.tell(None, "still at work")
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
 class Lines:

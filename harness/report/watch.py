@@ -23,6 +23,10 @@ class Watch:
         """Whom to tell of the progress of one stage."""
         return nullcontext(_silently)
 
+    def working(self, what: str) -> AbstractContextManager[None]:
+        """Around a stage of unknown length."""
+        return nullcontext()
+
 
 def _silently(done: int, total: int | None) -> None:
     """Hear of progress and say nothing."""

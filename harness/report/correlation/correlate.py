@@ -99,7 +99,7 @@ def correlate(
     scored = _read(
         scores, known, arch_column, score_columns, columns, lower_is_better, average_repeats, infinite
     )  # fmt: skip
-    notes: list[str] = []
+    notes = list(scores.notes) if isinstance(scores, Ranked) else []
     if subset:
         scored = _within(scored, known, subset, notes)
     if only_measured:
