@@ -34,7 +34,7 @@ def _embedded_alone(tmp_path_factory, monkeypatch):
 def run():
     return sn.train(
         task={"name": "digits", "train_images": 200, "valid_images": 60},
-        channels=4, cells=1, epochs=1, batch_size=50, evaluation={"images": 60},
+        channels=4, cells=1, training={"epochs": 1, "batch_size": 50}, evaluation={"images": 60},
     )  # fmt: skip
 
 
@@ -161,8 +161,14 @@ def test_a_ranking_without_ground_truth_says_why(run):
 
 
 def test_files_are_written_where_they_are_asked_for_alone(tmp_path):
-    keys = {"task": {"name": "digits", "train_images": 100, "valid_images": 60}, "channels": 4, "cells": 1, "epochs": 1}
-    run = sn.train(out=tmp_path / "run", batch_size=50, **keys)
+    keys = {
+        "task": {"name": "digits", "train_images": 100, "valid_images": 60},
+        "channels": 4,
+        "cells": 1,
+        "epochs": 1,
+        "training": {"batch_size": 50},
+    }
+    run = sn.train(out=tmp_path / "run", **keys)
     before = sorted(path.name for path in (tmp_path / "run").iterdir())
     sn.rank(tmp_path / "run", 25, **FIGURE)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
@@ -171,11 +177,11 @@ def test_files_are_written_where_they_are_asked_for_alone(tmp_path):
     assert {path.name for path in (tmp_path / "kept").glob("[!.]*")} == {
         f"scores{suffix}.parquet", f"report{suffix}", f"metrics{suffix}.json",
     }  # fmt: skip
-    assert json.loads(kept.files.metrics.read_text())["report"] == kept.correlation.as_json()
+    assert json.loads(kept.files.metrics.read_text())["report"] == json.loads(json.dumps(kept.correlation.as_json()))
     assert pd.read_parquet(kept.files.scores)["index"].tolist() == kept.frame()["index"].tolist()
     assert run.rank(25, **FIGURE).scores.loss.tolist() == kept.scores.loss.tolist()
     with pytest.raises(UserError, match="holds a run already"):
-        sn.train(out=tmp_path / "run", batch_size=50, **keys)
+        sn.train(out=tmp_path / "run", **keys)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +247,7 @@ def test_groups_are_compared_one_by_one(tmp_path):
     assert sorted(found.frame()["method"]) == sorted(["a", EVIL])
     assert isinstance(found.plot(), Figure)
     assert "<script>" not in found._repr_html_()
-    assert json.loads((tmp_path / "report" / "report.json").read_text()) == found.as_json()
+    assert json.loads((tmp_path / "report" / "report.json").read_text()) == json.loads(json.dumps(found.as_json()))
     with pytest.raises(UserError, match="`repeat`"):
         sn.correlate(frame, "nb201", "digits", repeat="method")
 
@@ -251,7 +257,8 @@ def test_groups_are_compared_one_by_one(tmp_path):
     [
         (pd.DataFrame({"score": [1.0, 2.0]}), "no architecture column"),
         (pd.DataFrame({"arch": [0, 1], "score": [1.0, np.nan]}), "row 1: score is nan"),
-        (pd.DataFrame({"arch": [0, 0, 1], "score": [1.0, 2.0, 3.0]}), "repeat an architecture"),
+        (pd.DataFrame({"arch": [16, 16, 44], "score": [1.0, 2.0, 3.0]}), "repeat an architecture"),
+        (pd.DataFrame({"arch": [0, 1], "score": [1.0, 2.0]}), "architecture 0 is not in nb201-digits"),
         (pd.DataFrame([[1, 2, 3]], columns=["arch", "s", "s"]), "more than one column"),
         (pd.DataFrame(), "no architecture column"),
         ({}, "no numeric score column|cannot be used|needs"),
@@ -325,13 +332,13 @@ def test_a_finished_study_is_queried_in_sql(studied):
 
 
 def test_a_search_is_one_call(tmp_path):
-    found = sn.search("random,rea", "12q", dataset="digits", seeds=3)
-    assert set(found.frame()["algorithm"]) == {"random", "rea"}
+    found = sn.search("random", "12q", dataset="digits", seeds=3)
+    assert set(found.frame()["algorithm"]) == {"random"}
     assert list(Path.cwd().iterdir()) == []
     assert isinstance(found.plot(), Figure)
     assert found.findings[0] == found.headline
     assert found.headline in found._repr_html_()
-    kept = sn.search(["random", "rea"], "12q", dataset="digits", seeds=3, out=tmp_path)
+    kept = sn.search(["random"], "12q", dataset="digits", seeds=3, out=tmp_path)
     assert kept.page.is_file()
     assert not kept.lacking
     pd.testing.assert_frame_equal(kept.frame("picks"), found.frame("picks"))
@@ -341,7 +348,7 @@ def test_a_search_is_one_call(tmp_path):
         with pytest.raises(UserError, match=said):
             sn.search(*wrong, dataset="digits")
     with pytest.raises(UserError, match="no executor 'locl'; did you mean local"):
-        sn.search("rea", "12q", dataset="digits", executor="locl")
+        sn.search("random", "12q", dataset="digits", executor="locl")
 
 
 def test_baselines_of_the_tables_that_ship(tmp_path):

@@ -18,6 +18,8 @@ from supernet.harness.search.contrasts import LEAST, Contrast
 from supernet.harness.search.ledger import NAMES
 from supernet.harness.search.published import PUBLISHED
 
+TEMPLATE = Path(__file__).with_name("search.html")
+
 
 def page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
     """The whole page.
@@ -44,7 +46,7 @@ def page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
         "pairs": _pairs(outcome),
         "methods": _methods(outcome),
     }
-    return document(escaped(f"Searching {c.space} on {c.dataset}"), escaped(what), "search.html", parts)
+    return document(escaped(f"Searching {c.space} on {c.dataset}"), escaped(what), TEMPLATE, parts)
 
 
 def _about_final(outcome: Outcome) -> str:
