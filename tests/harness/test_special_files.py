@@ -11,7 +11,6 @@ from supernet.benchmarks.files import file_digests
 from supernet.benchmarks.plain_yaml import read_yaml
 from supernet.benchmarks.truth.shelf import table_for
 from supernet.benchmarks.truth.table import GroundTruth, Measure
-from supernet.harness.commands.rank import _rows
 from supernet.harness.correlation.formats import read_table
 from supernet.harness.measured import benchmark as embedded
 from supernet.harness.query.reported import reported
@@ -20,6 +19,7 @@ from supernet.harness.report.search.report import identity_of
 from supernet.harness.runs import integrity
 from supernet.harness.runs.store import Store
 from supernet.harness.scoring import partial
+from supernet.harness.scoring.ranked import _rows
 from supernet.harness.study import make as run
 from supernet.harness.study.reading import load_study
 from supernet.harness.study.shipped import shipped_recipe

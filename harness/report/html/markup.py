@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from supernet.harness.statistics.printed import number
 
@@ -39,3 +39,11 @@ def with_interval(estimate: Mapping[str, float], form: str = ".3f") -> str:
     """0.700 [0.694, 0.706]"""
     low, high = (number(estimate[end], form) for end in ("low", "high"))
     return f"{number(estimate['value'], form)} [{low}, {high}]"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]], caption: str, notes: Sequence[str] = ()) -> Html:
+    """A small table for notebooks, whose first column heads its rows, with notes below it."""
+    top = el("thead", el("tr", *(el("th", head, scope="col") for head in heads)))
+    body = [el("tr", el("th", row[0], scope="row"), *(el("td", cell) for cell in row[1:])) for row in rows]
+    below = [el("p", f"Note: {note}") for note in notes]
+    return el("div", el("table", el("caption", caption), top, el("tbody", *body)), *below)

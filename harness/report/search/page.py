@@ -18,8 +18,15 @@ from supernet.harness.search.ledger import NAMES
 from supernet.harness.search.published import PUBLISHED
 from supernet.harness.statistics.printed import ABSENT, bounds, number
 
+TEMPLATE = Path(__file__).with_name("search.html")
+
 
 def page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
+    """The whole page.
+
+    Args:
+        svgs: caption -> figure.
+    """
     c = outcome.comparison
     drawn = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
     figures = [figure(caption, svg, k) for k, (caption, svg) in enumerate(drawn.items(), 1)]
@@ -39,7 +46,7 @@ def page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
         "pairs": _pairs(outcome),
         "methods": _methods(outcome),
     }
-    return document(escaped(f"Searching {c.space} on {c.dataset}"), escaped(what), "search.html", parts)
+    return document(escaped(f"Searching {c.space} on {c.dataset}"), escaped(what), TEMPLATE, parts)
 
 
 def _about_final(outcome: Outcome) -> str:
@@ -77,7 +84,7 @@ def _final(outcome: Outcome, published: bool) -> Html:
     heads += [f"Reached {distance:g}" for distance in NEAR] + (["Published, test"] if published else [])
     rows = []
     for entry in outcome.best_first:
-        row: list[object] = [join([entry.title, " ", el("code", entry.name)]), _states(entry)]
+        row: list[object] = [join([entry.title, " ", el("code", entry.name)]), states(entry)]
         for measure in outcome.measures:
             row.append(plus_minus(*entry.summary(measure)))
         if ranked:
@@ -96,7 +103,8 @@ def _final(outcome: Outcome, published: bool) -> Html:
     return _grid(heads, rows)
 
 
-def _states(entry: Entry) -> str:
+def states(entry: Entry) -> str:
+    """How many searches are done, and what became of the others."""
     others = {state for state in entry.states.values() if state != "done"}
     return f"{entry.done}" + (f" of {len(entry.states)} ({', '.join(sorted(others))})" if others else "")
 

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json, write_text
 from supernet.benchmarks.regular import read_plain
 from supernet.harness.measured.additions import Additions
 from supernet.harness.report.search import figures as search_figures
-from supernet.harness.report.search.numbers import as_json, tables
 from supernet.harness.report.search.page import page
+from supernet.harness.report.search.tables import tables
 from supernet.harness.report.study.tables import latex
 from supernet.harness.report.whole import writing
 from supernet.harness.runs.store import Store
 from supernet.harness.search.analysis import Entry, Outcome, analyse, gather, wanted
 from supernet.harness.search.comparison import Comparison
+from supernet.harness.search.findings import findings, headline
 from supernet.harness.search.truths import Truths
+
+__all__ = [
+    "COMPARISON",
+    "analysed",
+    "as_json",
+    "claim",
+    "findings",
+    "headline",
+    "identity_of",
+    "tables",
+    "write_search_report",
+]
 
 COMPARISON = "comparison.json"
 """What a report compares, with the identity that tells it from other comparisons."""
@@ -43,15 +61,7 @@ def write_search_report(
     """
     entries = gather(comparison, store)
     _check_worth(entries, out)
-    additions = Additions.to(comparison.ground_truth, store.root.parent / "measured")
-    truths = [
-        Truths(comparison.within, comparison.ground_truth, measure, additions)
-        for measure in comparison.scene.reported
-        if measure in comparison.ground_truth
-    ]
-    problems = [p for truth in truths for p in truth.measure_missing(wanted(entries), workers, progress)]
-    outcome = analyse(comparison, entries, truths)
-    outcome.notes += [f"A pick has no true accuracy: {problem}" for problem in problems]
+    outcome = _outcome(comparison, entries, store, workers, progress)
     frames = tables(outcome)
     with writing(out, check=lambda: _check_owner(out, comparison)) as folder:
         for name in ("figures", "tables"):
@@ -65,6 +75,41 @@ def write_search_report(
         write_json(folder / "report.json", as_json(outcome, frames))
         write_text(folder / "index.html", page(outcome, svgs).encode("utf-8", "backslashreplace").decode("utf-8"))
     return outcome
+
+
+def analysed(
+    comparison: Comparison, store: Store, *, workers: int = 1, progress: Callable[[int, int], None] | None = None
+) -> Outcome:
+    """Analyse what is done without writing a report; the arguments are those of `write_search_report`.
+
+    Raises:
+        UserError: no search is done.
+    """
+    entries = gather(comparison, store)
+    _check_done(entries)
+    return _outcome(comparison, entries, store, workers, progress)
+
+
+def _outcome(
+    comparison: Comparison,
+    entries: list[Entry],
+    store: Store,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> Outcome:
+    additions = Additions.to(comparison.ground_truth, store.root.parent / "measured")
+    truths = [
+        Truths(comparison.within, comparison.ground_truth, measure, additions)
+        for measure in comparison.scene.reported
+        if measure in comparison.ground_truth
+    ]
+    problems = [p for truth in truths for p in truth.measure_missing(wanted(entries), workers, progress)]
+    outcome = analyse(comparison, entries, truths)
+    outcome.notes += [f"A pick has no true accuracy: {problem}" for problem in problems]
+    return outcome
+
+
+# ---- whose report it is ----------------------------------------------------------------------------------------------
 
 
 def _check_owner(out: Path, comparison: Comparison) -> None:
@@ -86,10 +131,7 @@ def _check_worth(entries: Sequence[Entry], out: Path) -> None:
     Raises:
         UserError: it would not.
     """
-    done = sum(entry.done for entry in entries)
-    problems = "".join(f"\n{problem}" for entry in entries for problem in entry.problems)
-    if not done:
-        raise UserError(f"No search is done, so that there is nothing to report.{problems}")
+    done, problems = _check_done(entries)
     try:
         runs = json.loads(read_plain(out / "report.json"))["runs"]
         before = sum(state == "done" for states in runs.values() for state in states.values())
@@ -98,6 +140,41 @@ def _check_worth(entries: Sequence[Entry], out: Path) -> None:
     if done < before:
         raise UserError(
             f"The report in {out} has {before:,} searches, but only {done:,} are done now; it stays as it is.{problems}"
+        )
+
+
+def _check_done(entries: Sequence[Entry]) -> tuple[int, str]:
+    """How many searches are done, and what became of the others.
+
+    Raises:
+        UserError: none is done.
+    """
+    done = sum(entry.done for entry in entries)
+    problems = "".join(f"\n{problem}" for entry in entries for problem in entry.problems)
+    if not done:
+        raise UserError(f"No search is done, so that there is nothing to report.{problems}")
+    return done, problems
+
+
+def claim(folder: Path, comparison: Comparison) -> None:
+    """Look whether the report of a comparison may be written to a folder.
+
+    Raises:
+        UserError: the folder holds something else.
+    """
+    try:
+        if not any(folder.iterdir()):
+            return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"The report cannot be written to {folder}: {error.strerror}.") from None
+    there = identity_of(folder / COMPARISON)
+    if there != comparison.identity:
+        what = "another comparison, or of the same with other code" if there else "something else"
+        raise UserError(
+            f"{folder} holds the report of {what}, which stays as it is. Leave --name out or choose another; or remove "
+            "the folder."
         )
 
 
@@ -111,3 +188,32 @@ def identity_of(path: Path) -> str | None:
         return str(content["identity"]) if "identity" in content else Comparison.from_dict(content).identity
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         return None
+
+
+# ---- numbers -----------------------------------------------------------------------------------------------------
+
+
+def as_json(outcome: Outcome, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Every number of the report but the curves; what is not known is null."""
+    content = {
+        "comparison": outcome.comparison.as_dict(),
+        "best": outcome.best,
+        "omnibus": outcome.omnibus and vars(outcome.omnibus),
+        "critical_difference": outcome.critical,
+        "findings": findings(outcome),
+        "notes": outcome.notes,
+        "runs": {entry.name: entry.states for entry in outcome.entries},
+        **{name: frame.to_dict("records") for name, frame in frames.items() if name != "curves"},
+    }
+    plain: dict[str, Any] = _plain(content)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value

@@ -19,7 +19,7 @@ from supernet.harness.report.html.markup import Html, el, escaped, join, with_in
 from supernet.harness.report.study import page_tables
 from supernet.harness.statistics.printed import ABSENT, number
 
-SCRIPT = Path(__file__).with_name("page.js")
+TEMPLATE, SCRIPT = Path(__file__).with_name("page.html"), Path(__file__).with_name("page.js")
 DIGITS = 7
 """Significant digits of the scores in the page: as many as single precision has."""
 
@@ -54,7 +54,7 @@ def page(analysis: dict[str, Any], scatter: dict[str, Any], figures: dict[str, s
     }
     scripts = el("script", _data(analysis, scatter), type="application/json", id="data")
     scripts += el("script", Html("\n" + SCRIPT.read_text(encoding="utf-8")))
-    return document(escaped(analysis["title"]), _what(analysis), "page.html", parts, scripts)
+    return document(escaped(analysis["title"]), _what(analysis), TEMPLATE, parts, scripts)
 
 
 # ---- data of the scatter -----------------------------------------------------------------------------------------

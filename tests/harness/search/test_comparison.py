@@ -19,8 +19,8 @@ from supernet.harness.commands.cli import supernet
 from supernet.harness.measured import benchmark as embedded
 from supernet.harness.measured.additions import Additions
 from supernet.harness.query.database import query
-from supernet.harness.report.search.numbers import tables
 from supernet.harness.report.search.report import write_search_report
+from supernet.harness.report.search.tables import tables
 from supernet.harness.runs.executors import InProcess
 from supernet.harness.runs.store import Store
 from supernet.harness.search.algorithms.evolution import RandomSearch

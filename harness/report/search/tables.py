@@ -1,9 +1,9 @@
-"""The numbers of a comparison of searches, as tables and as JSON."""
+"""The tables of a comparison of searches."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from supernet.harness.search.analysis import Outcome
 from supernet.harness.search.contrasts import Contrast
-from supernet.harness.search.findings import findings, short
+from supernet.harness.search.findings import short
 
 
 def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
@@ -67,29 +67,3 @@ def _curves(outcome: Outcome) -> pd.DataFrame:
             pd.DataFrame({"algorithm": "random, expected", **dict(zip(("spent", "mean"), outcome.random, strict=True))})
         )
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
-def as_json(outcome: Outcome, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Every number of the report but the curves; what is not known is null."""
-    content = {
-        "comparison": outcome.comparison.as_dict(),
-        "best": outcome.best,
-        "omnibus": outcome.omnibus and vars(outcome.omnibus),
-        "critical_difference": outcome.critical,
-        "findings": findings(outcome),
-        "notes": outcome.notes,
-        "runs": {entry.name: entry.states for entry in outcome.entries},
-        **{name: frame.to_dict("records") for name, frame in frames.items() if name != "curves"},
-    }
-    plain: dict[str, Any] = _plain(content)
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value
