@@ -40,6 +40,7 @@ LONGER = frozenset(
         "tests/harness/search/test_registration.py",
         "tests/harness/study/test_analysis.py",
         "tests/harness/study/test_plan.py",
+        "tests/harness/supernet/test_nb1shot1_net.py",
         "tests/harness/training/test_loop.py",
     }
 )
