@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 ABSENT = "–"
 """What stands where there is no value."""
@@ -44,15 +45,26 @@ def number(value: float | None, form: str = ".3f") -> str:
     return format(value, form).replace("-", "−")
 
 
-def bounds(low: float, high: float, form: str = ".3f") -> str:
+def bounds(low: float | None, high: float | None, form: str = ".3f") -> str:
     """[0.694, 0.706], with the space before it; nothing where they are not known."""
-    return f" [{number(low, form)}, {number(high, form)}]" if math.isfinite(low) and math.isfinite(high) else ""
+    known = all(end is not None and math.isfinite(end) for end in (low, high))
+    return f" [{number(low, form)}, {number(high, form)}]" if known else ""
 
 
-def with_interval(estimate: Mapping[str, float], form: str = ".3f") -> str:
+class Interval(Protocol):
+    """A value between two ends."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+def with_interval(estimate: Interval, form: str = ".3f") -> str:
     """0.700 [0.694, 0.706]"""
-    low, high = (number(estimate[end], form) for end in ("low", "high"))
-    return f"{number(estimate['value'], form)} [{low}, {high}]"
+    return f"{number(estimate.value, form)} [{number(estimate.low, form)}, {number(estimate.high, form)}]"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], caption: str, notes: Sequence[str] = ()) -> Html:

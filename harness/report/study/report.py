@@ -16,6 +16,7 @@ from supernet.benchmarks.spaces import space
 from supernet.benchmarks.wording import quoted
 from supernet.harness.report.study import figures as study_figures
 from supernet.harness.report.study import tables
+from supernet.harness.report.study.content import Scatter, Scores
 from supernet.harness.report.study.methods import methods
 from supernet.harness.report.study.page import page
 from supernet.harness.report.whole import writing
@@ -51,7 +52,7 @@ def write_report(study: Study, store: Store, out: Path, *, resamples: int | None
         tables.write_tables(analysis, folder / "tables")
         write_json(folder / "report.json", content)
         figures = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
-        text = page(analysis.as_json(), _scatter(study, store), figures, methods(study, store, analysis))
+        text = page(analysis, _scatter(study, store), figures, methods(study, store, analysis))
         # A title or file name may hold what UTF-8 cannot write, such as a byte that was never text.
         write_text(folder / "index.html", text.encode("utf-8", "backslashreplace").decode("utf-8"))
     return analysis
@@ -115,7 +116,7 @@ def _check_owner(out: Path, study: Study) -> None:
 # ---- the page's data -------------------------------------------------------------------------------------------------
 
 
-def _scatter(study: Study, store: Store) -> dict[str, Any]:
+def _scatter(study: Study, store: Store) -> Scatter:
     """What the page needs to plot any run's scores against the truth."""
     table = study.truth.open(study.base.space)
     settings = study.settings(mean_tau(store))
@@ -137,15 +138,9 @@ def _scatter(study: Study, store: Store) -> dict[str, Any]:
             last = frame[frame["epoch"] == frame["epoch"].max()].iloc[kept]
             true = true or [round(value, 3) for value in last["true"].tolist()]
             scores = last[MEASURES[setting.recipe.evaluation.metric]].to_numpy()
-            runs.append(
-                {
-                    "label": setting.label,
-                    "seed": spec.recipe.seed,
-                    "tau": result.metrics["kendall_tau"],
-                    "hash": result.hash,
-                    "scores": [float(f"{value:.6g}") for value in scores.tolist()],
-                }
-            )
+            short = [float(f"{value:.6g}") for value in scores.tolist()]
+            tau = result.metrics["kendall_tau"]
+            runs.append(Scores(setting.label, spec.recipe.seed, tau, result.hash, short))
     within = space(study.base.space)
     archs = [within.string(arch) for arch in within.archs(indices[kept]).tolist()]
-    return {"archs": archs, "true": true, "runs": runs, "note": note}
+    return Scatter(archs, true, runs, note)
