@@ -226,6 +226,8 @@ def test_scores_come_from_files_frames_and_mappings_alike(tmp_path):
             (str(path), ["mine"]),
             (frame, []),
             (frame.set_index("arch"), []),
+            (frame.set_index("arch")["mine"], []),
+            (path, "mine"),
             (dict(zip(frame["arch"], frame["mine"].tolist(), strict=True)), []),
         )
     ]
@@ -286,6 +288,36 @@ def test_ground_truth_is_spelled_in_one_text_or_in_parts():
     assert known.accuracy().shape == (len(known.table),)
     with pytest.raises(UserError, match="Name the space"):
         sn.correlate({0: 1.0}, "nb201")
+
+
+def test_a_ranking_of_a_run_and_of_its_super_net_are_one(run):
+    asked = {"settings": "evaluation.bn=recalibrate", "resamples": 20}
+    assert sn.rank(run, [16, 44], **asked).scores.loss.tolist() == run.rank([16, 44], **asked).scores.loss.tolist()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda run: sn.rank(3), "takes a trained super-net"),
+        (lambda run: run.rank(5, resamples=1), "20 resamples or more"),
+        (lambda run: run.rank(5, images=0), "evaluation.images"),
+        (lambda run: run.rank(5, settings="training.epochs=3"), "evaluation section alone"),
+        (lambda run: run.rank(5, sample_seed=-1), "at least 0"),
+        (lambda run: sn.correlate([1.0, 2.0], "nb201", "digits"), "Scores are a file"),
+        (lambda run: sn.correlate({16: 1.0}, "nb201", "digits", seed=-1), "at least 0"),
+        (lambda run: sn.correlate({16: 1.0}, "nb201", "digits", resamples=0), "20 resamples or more"),
+        (lambda run: sn.study("quik"), "Did you mean quick"),
+        (lambda run: sn.search("random", "12q", dataset="digits", workers=0), "at least 1 worker"),
+        (lambda run: sn.search("random", 12, dataset="digits"), "Invalid budget"),
+        (lambda run: sn.search([], "12q", dataset="digits"), "algorithm"),
+        (lambda run: sn.train(3), "A recipe is"),
+        (lambda run: sn.train({"epochs": 3}), "epochs"),
+    ],
+)
+def test_calls_that_cannot_be_answered_are_one_sentence(run, call, said):
+    with pytest.raises(UserError, match=said) as raised:
+        call(run)
+    assert len(str(raised.value)) < 1500
 
 
 # ---- studies, searches, queries, baselines -------------------------------------------------------------------------

@@ -259,14 +259,14 @@ def frame_table(frame: pd.DataFrame) -> RawTable:
     Raises:
         BadFile: two columns have one name.
     """
-    if any(name is not None for name in frame.index.names):
-        frame = frame.reset_index()
-    names = _distinct("the frame", [str(name) for name in frame.columns])
-    columns = {
-        name: [None if pd.api.types.is_scalar(cell) and pd.isna(cell) else cell for cell in frame.iloc[:, k].tolist()]
-        for k, name in enumerate(names)
+    levels = [(name, frame.index.get_level_values(k)) for k, name in enumerate(frame.index.names) if name is not None]
+    columns = [*levels, *((name, frame.iloc[:, k]) for k, name in enumerate(frame.columns))]
+    names = _distinct("the frame", [str(name) for name, _ in columns])
+    cells = {
+        name: [None if pd.api.types.is_scalar(cell) and pd.isna(cell) else cell for cell in values.tolist()]
+        for name, (_, values) in zip(names, columns, strict=True)
     }
-    return RawTable(columns, [*range(len(frame))], "row")
+    return RawTable(cells, [*range(len(frame))], "row")
 
 
 # ---- cells -----------------------------------------------------------------------------------------------------

@@ -44,19 +44,19 @@ class Known:
 
 def ground_truth(
     space: str,
-    measure: str | None = None,
+    measure: str | Measure | None = None,
     *,
     dataset: str | None = None,
     split: str | None = None,
     epochs: str | int | None = None,
-    seed: str | None = None,
+    seed: str | int | None = None,
     table: str | None = None,
 ) -> Known:
     """Ground truth at hand, named as `cifar10/test@200` or by its parts.
 
     Args:
         space: nb201, nb101 or nb1shot1-1, -2, -3.
-        measure: DATASET/SPLIT@EPOCHS/SEED; all but the data set may be left out.
+        measure: DATASET/SPLIT@EPOCHS/SEED, all but the data set of which may be left out; or a measure of a table.
         split: test unless `measure` or this says otherwise.
         epochs: of stand-alone training; the largest budget that there is unless given.
         seed: seed or repeat; `mean` unless given.
@@ -68,8 +68,10 @@ def ground_truth(
     if space not in SPACES:
         raise UserError(f"There is no space {quoted(space)} with ground truth; {did_you_mean(space, SPACES)}")
     parts: dict[str, str | None] = {}
-    if measure is not None:
-        spelled = _SPELLED.fullmatch(measure)
+    if isinstance(measure, Measure):
+        parts = vars(measure)
+    elif measure is not None:
+        spelled = _SPELLED.fullmatch(str(measure))
         if spelled is None:
             raise UserError(f"{quoted(measure)} names no ground truth; spell it as cifar10/test@200 or .../mean.")
         parts = spelled.groupdict()
@@ -77,6 +79,7 @@ def ground_truth(
     if not dataset:
         raise UserError("Name the data set of the ground truth, as in cifar10/test@200.")
     budget = parts.get("epochs") if epochs is None else str(epochs)
-    asked = (dataset, split or parts.get("split") or "test", budget, seed or parts.get("seed") or "mean")
+    repeat = parts.get("seed") if seed is None else str(seed)
+    asked = (str(dataset), str(split or parts.get("split") or "test"), budget, repeat or "mean")
     found = shelf.measure_for(space, *asked, table)
     return Known(space, shelf.table_for(space, found, table), found)

@@ -37,7 +37,7 @@ def protocol_of(recipe: Recipe, settings: Sequence[str] = (), images: int | None
                 "evaluation.bn=recalibrate. All other keys decide how the super-net is trained: set these with "
                 "`supernet train`."
             )
-    return recipe.override([*settings, *([f"evaluation.images={images}"] if images else [])]).evaluation
+    return recipe.override([*settings, *([f"evaluation.images={images}"] if images is not None else [])]).evaluation
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ def number(value: float | None, form: str = ".3f") -> str:
     return format(value, form).replace("-", "−")
 
 
-def bounds(low: float, high: float, form: str = ".3f") -> str:
+def bounds(low: float | None, high: float | None, form: str = ".3f") -> str:
     """[0.694, 0.706], with the space before it; nothing where they are not known."""
-    return f" [{number(low, form)}, {number(high, form)}]" if math.isfinite(low) and math.isfinite(high) else ""
+    known = all(end is not None and math.isfinite(end) for end in (low, high))
+    return f" [{number(low, form)}, {number(high, form)}]" if known else ""

@@ -49,6 +49,8 @@ def executor_of(
     """
     if name not in EXECUTORS:
         raise UserError(f"There is no executor {quoted(name)}; {did_you_mean(name, EXECUTORS)}")
+    if workers is not None and workers < 1:
+        raise UserError(f"There is at least 1 worker, not {quoted(workers)}.")
     if name != "ray":
         usable(device)
     makers: dict[str, Executor] = {

@@ -5,41 +5,42 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, overload
+from typing import Any, Literal, Union, overload
 
 import numpy as np
 import pandas as pd
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space as space_of
-from supernet.benchmarks.wording import listed, shown
+from supernet.benchmarks.truth.table import Measure
+from supernet.benchmarks.wording import listed, quoted, shown
 from supernet.harness.correlation.files import ScoreTable, join_scores, read_scores, truth_rows
 from supernet.harness.correlation.formats import frame_table
 from supernet.harness.correlation.grouped import correlate_groups
 from supernet.harness.correlation.truth import Known, ground_truth
 from supernet.harness.report.correlation.ranked import Ranked
-from supernet.harness.report.correlation.result import Correlation, GroupedCorrelation, compared
+from supernet.harness.report.correlation.result import Correlation, GroupedCorrelation, check_draws, compared, names_of
 from supernet.harness.report.watch import SILENT, Watch
 
-Given = Path | str | pd.DataFrame | Mapping[str, float] | Ranked
+Given = Union[Path, str, pd.DataFrame, "pd.Series[float]", Mapping[str, float], Ranked]
 """A file of scores; a frame with a column of architectures and columns of scores; architecture -> score; a ranking."""
 GROUP_RESAMPLES = 1000
 
 
 @overload
 def correlate(
-    scores: Given, space: str | None = ..., truth: str | Known | None = ..., *, by: None = ...,
-    table: str | None = ..., arch_column: str | None = ..., score_columns: Sequence[str] = ...,
-    lower_is_better: bool | Collection[str] = ..., infinite: Literal["worst", "leave-out"] | None = ...,
+    scores: Given, space: str | None = ..., truth: str | Measure | Known | None = ..., *, by: None = ...,
+    table: str | None = ..., arch_column: str | None = ..., score_columns: str | Sequence[str] = ...,
+    lower_is_better: bool | str | Collection[str] = ..., infinite: Literal["worst", "leave-out"] | None = ...,
     subset: str | None = ..., only_measured: bool = ..., average_repeats: bool = ..., repeat: None = ...,
     fractions: Sequence[float] | None = ..., resamples: int | None = ..., seed: int = ...,
     out: Path | str | None = ..., watch: Watch = ...,
 ) -> Correlation: ...  # fmt: skip
 @overload
 def correlate(
-    scores: Given, space: str | None = ..., truth: str | Known | None = ..., *, by: Sequence[str],
-    table: str | None = ..., arch_column: str | None = ..., score_columns: Sequence[str] = ...,
-    lower_is_better: bool | Collection[str] = ..., infinite: Literal["worst", "leave-out"] | None = ...,
+    scores: Given, space: str | None = ..., truth: str | Measure | Known | None = ..., *, by: str | Sequence[str],
+    table: str | None = ..., arch_column: str | None = ..., score_columns: str | Sequence[str] = ...,
+    lower_is_better: bool | str | Collection[str] = ..., infinite: Literal["worst", "leave-out"] | None = ...,
     subset: str | None = ..., only_measured: bool = ..., average_repeats: bool = ..., repeat: str | None = ...,
     fractions: None = ..., resamples: int | None = ..., seed: int = ...,
     out: Path | str | None = ..., watch: Watch = ...,
@@ -47,13 +48,13 @@ def correlate(
 def correlate(
     scores: Given,
     space: str | None = None,
-    truth: str | Known | None = None,
+    truth: str | Measure | Known | None = None,
     *,
-    by: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
     table: str | None = None,
     arch_column: str | None = None,
-    score_columns: Sequence[str] = (),
-    lower_is_better: bool | Collection[str] = (),
+    score_columns: str | Sequence[str] = (),
+    lower_is_better: bool | str | Collection[str] = (),
     infinite: Literal["worst", "leave-out"] | None = None,
     subset: str | None = None,
     only_measured: bool = False,
@@ -94,19 +95,27 @@ def correlate(
         raise UserError("`fractions` is for score columns, and `by` for groups of one column: give one of them.")
     if out is not None:
         check_place(Path(out), "--out", folder=True)
+    check_draws(resamples, seed)
     known = _known(scores, space, truth, table)
-    columns = [*(by or ()), *([repeat] if repeat else [])]
+    groups = names_of(by or ())
     scored = _read(
-        scores, known, arch_column, score_columns, columns, lower_is_better, average_repeats, infinite
-    )  # fmt: skip
+        scores,
+        known,
+        arch_column=arch_column,
+        score_columns=names_of(score_columns),
+        group_columns=[*groups, *([repeat] if repeat else [])],
+        lower_is_better=lower_is_better if isinstance(lower_is_better, bool) else names_of(lower_is_better),
+        average_repeats=average_repeats,
+        infinite=infinite,
+    )
     notes = list(scores.notes) if isinstance(scores, Ranked) else []
     if subset:
         scored = _within(scored, known, subset, notes)
     if only_measured:
         scored = _measured(scored, known, notes)
     found: Correlation | GroupedCorrelation
-    if by:
-        found = _grouped(scored, known, list(by), repeat, resamples, seed, notes, watch)
+    if groups:
+        found = _grouped(scored, known, groups, repeat, resamples, seed, notes, watch)
     else:
         found = compared(
             scored, known,
@@ -117,7 +126,7 @@ def correlate(
     return found
 
 
-def _known(scores: Given, space: str | None, truth: str | Known | None, table: str | None) -> Known:
+def _known(scores: Given, space: str | None, truth: str | Measure | Known | None, table: str | None) -> Known:
     if isinstance(truth, Known):
         return truth
     ranked = scores if isinstance(scores, Ranked) else None
@@ -134,27 +143,25 @@ def _known(scores: Given, space: str | None, truth: str | Known | None, table: s
     return ground_truth(space, truth, table=table)
 
 
-def _read(
-    scores: Given,
-    known: Known,
-    arch_column: str | None,
-    score_columns: Sequence[str],
-    group_columns: Sequence[str],
-    lower_is_better: bool | Collection[str],
-    average_repeats: bool,
-    infinite: Literal["worst", "leave-out"] | None,
-) -> ScoreTable:
+def _read(scores: Given, known: Known, **how: Any) -> ScoreTable:
+    """The scores, joined to ground truth; see `read_scores` for the arguments.
+
+    Raises:
+        UserError: they cannot be read or joined.
+    """
     if isinstance(scores, Ranked):
         return scores.joined(known)
-    how = {
-        "arch_column": arch_column, "score_columns": score_columns, "group_columns": group_columns,
-        "lower_is_better": lower_is_better, "average_repeats": average_repeats, "infinite": infinite,
-    }  # fmt: skip
     if isinstance(scores, Path | str):
-        return read_scores(Path(scores), known.space, known.table, **how)  # type: ignore[arg-type]
-    if isinstance(scores, Mapping):
+        return read_scores(Path(scores), known.space, known.table, **how)
+    if isinstance(scores, pd.Series):
+        scores = pd.DataFrame({"arch": scores.index.tolist(), "score": scores.tolist()})
+    elif isinstance(scores, Mapping):
         scores = pd.DataFrame({"arch": list(scores), "score": list(scores.values())})
-    return join_scores(frame_table(scores), "the frame", known.space, known.table, **how)  # type: ignore[arg-type]
+    if not isinstance(scores, pd.DataFrame):
+        raise UserError(
+            f"Scores are a file, a data frame, a mapping of architectures to scores or a ranking, not {quoted(scores)}."
+        )
+    return join_scores(frame_table(scores), "the frame", known.space, known.table, **how)
 
 
 def _within(table: ScoreTable, known: Known, subset: str, notes: list[str]) -> ScoreTable:

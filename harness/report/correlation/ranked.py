@@ -7,19 +7,22 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from rich.console import RenderableType
+from rich.text import Text
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import SearchSpace, space
+from supernet.benchmarks.wording import quoted
 from supernet.harness.correlation.files import ScoreTable, truth_rows
 from supernet.harness.correlation.truth import Known, ground_truth
-from supernet.harness.report.correlation.result import Correlation, compared
+from supernet.harness.report.correlation.result import Correlation, check_draws, compared, names_of
 from supernet.harness.report.html.markup import table
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.scoring import selection
@@ -107,8 +110,8 @@ class Ranked:
             raise UserError(self.problem)
         return self.correlation
 
-    def __rich__(self) -> Any:
-        return self.correlation.__rich__() if self.correlation else self.problem
+    def __rich__(self) -> RenderableType:
+        return self.correlation.__rich__() if self.correlation else Text(self.problem)
 
     def _repr_html_(self) -> str:
         if self.correlation is not None:
@@ -121,16 +124,23 @@ class Ranked:
         return table(["architecture", "accuracy, %", "negative loss"], rows, caption, [*self.notes, self.problem])
 
 
+class Trained(Protocol):
+    """What holds a trained super-net, as `supernet.train` returns it."""
+
+    @property
+    def run(self) -> Run: ...
+
+
 def rank(
-    run: Run | Path | str,
+    run: Trained | Run | Path | str,
     archs: Wanted = "all",
     *,
     images: int | None = None,
-    settings: Sequence[str] = (),
+    settings: str | Sequence[str] = (),
     dataset: str | None = None,
     split: str = "test",
     epochs: str | int | None = None,
-    seed: str = "mean",
+    seed: str | int = "mean",
     truth: str | Known | None = None,
     sample_seed: int = 0,
     resamples: int | None = None,
@@ -163,10 +173,10 @@ def rank(
     Raises:
         UserError: the folder holds no trained super-net, or the architectures or the protocol cannot be used.
     """
+    check_draws(resamples)
     folder = Path(run) if isinstance(run, Path | str) else None
-    if isinstance(run, Path | str):
-        run = open_run(Path(run), device=device)
-    protocol = protocol_of(run.recipe, settings, images)
+    run = _opened(run, device)
+    protocol = protocol_of(run.recipe, names_of(settings), images)
     notes = _notes(run, folder, watch)
     known, problem = _truth(run, (dataset, split, epochs, seed), truth, watch)
     within = space(run.recipe.space)
@@ -190,6 +200,15 @@ def rank(
         return dataclasses.replace(found, written=_write(found))
 
 
+def _opened(run: Trained | Run | Path | str, device: str) -> Run:
+    if isinstance(run, Path | str):
+        return open_run(Path(run), device=device)
+    found = run if isinstance(run, Run) else getattr(run, "run", None)
+    if not isinstance(found, Run):
+        raise UserError(f"A ranking takes a trained super-net or the folder of one, not {quoted(run)}.")
+    return found
+
+
 def _notes(run: Run, folder: Path | None, watch: Watch) -> list[str]:
     """What is to be said of a training that did not reach its end, or of a damaged folder."""
     if folder is None:
@@ -201,7 +220,7 @@ def _notes(run: Run, folder: Path | None, watch: Watch) -> list[str]:
 
 
 def _truth(
-    run: Run, asked: tuple[str | None, str, str | int | None, str], truth: str | Known | None, watch: Watch
+    run: Run, asked: tuple[str | None, str, str | int | None, str | int], truth: str | Known | None, watch: Watch
 ) -> tuple[Known | None, str]:
     """What scores are compared with; or None, and why there is nothing."""
     if isinstance(truth, Known):

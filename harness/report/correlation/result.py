@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -179,6 +179,27 @@ class GroupedCorrelation:
         heads = [*map(shown, report.by), "architectures", "Kendall tau-b", "parameter count"]
         caption = f"{report.space}: {shown(report.score)} against {report.measure}"
         return table(heads, rows, caption, report.notes)
+
+
+LEAST_RESAMPLES = 20
+"""Fewest bootstrap resamples that an interval can be taken from."""
+
+
+def check_draws(resamples: int | None, seed: int = 0) -> None:
+    """Refuse numbers that no bootstrap can be made with.
+
+    Raises:
+        UserError: there are too few resamples, or the seed is negative.
+    """
+    if resamples is not None and resamples < LEAST_RESAMPLES:
+        raise UserError(f"A bootstrap takes {LEAST_RESAMPLES} resamples or more, not {quoted(resamples)}.")
+    if seed < 0:
+        raise UserError(f"The seed of the bootstrap is {quoted(seed)}, but must be at least 0.")
+
+
+def names_of(names: str | Iterable[str]) -> list[str]:
+    """Several names, or one."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def compared(

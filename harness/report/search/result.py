@@ -101,7 +101,7 @@ class SearchResult:
 
 def search(
     algorithms: str | Sequence[str],
-    budget: str,
+    budget: str | Budget,
     *,
     space: str = "nb201",
     dataset: str = "cifar10",
@@ -109,7 +109,7 @@ def search(
     table: str | None = None,
     epochs: str | int | None = None,
     fidelities: Sequence[str | int] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     rate: float = 1.0,
     plugins: Sequence[Path | str | Plugin] = (),
     name: str | None = None,
@@ -152,14 +152,23 @@ def search(
             something else.
     """
     loaded = load_plugins(plugins)
-    chosen = tuple(named(algorithms if isinstance(algorithms, str) else ",".join(algorithms)))
+    chosen = tuple(named(algorithms if isinstance(algorithms, str) else ",".join(map(str, algorithms))))
     _check_reach(chosen, executor)
     if name is not None:
         _check_name(name)
     comparison = Comparison(
-        space, dataset, chosen, Budget.parse(budget), seeds, table, None if epochs is None else str(epochs),
-        _only(fidelities), tuple(overrides), rate, loaded,
-    )  # fmt: skip
+        space,
+        dataset,
+        chosen,
+        budget if isinstance(budget, Budget) else Budget.parse(str(budget)),
+        seeds,
+        table,
+        None if epochs is None else str(epochs),
+        _only(fidelities),
+        (overrides,) if isinstance(overrides, str) else tuple(overrides),
+        rate,
+        loaded,
+    )
     comparison.check()
     name = name or comparison.name
     with results_folder(out) as results:

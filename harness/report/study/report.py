@@ -17,6 +17,7 @@ from supernet.benchmarks.wording import quoted
 from supernet.harness.correlation.files import truth_rows
 from supernet.harness.report.study import figures as study_figures
 from supernet.harness.report.study import tables
+from supernet.harness.report.study.content import Scatter, Scores
 from supernet.harness.report.study.methods import methods
 from supernet.harness.report.study.page import page
 from supernet.harness.report.whole import writing
@@ -52,7 +53,7 @@ def write_report(study: Study, store: Store, out: Path, *, resamples: int | None
         tables.write_tables(analysis, folder / "tables")
         write_json(folder / "report.json", content)
         figures = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
-        text = page(analysis.as_json(), _scatter(gathered), figures, methods(gathered, analysis))
+        text = page(analysis, _scatter(gathered), figures, methods(gathered, analysis))
         # A title or file name may hold what UTF-8 cannot write, such as a byte that was never text.
         write_text(folder / "index.html", text.encode("utf-8", "backslashreplace").decode("utf-8"))
     return analysis
@@ -116,7 +117,7 @@ def _check_owner(out: Path, study: Study) -> None:
 # ---- the page's data -------------------------------------------------------------------------------------------------
 
 
-def _scatter(gathered: Gathered) -> dict[str, Any]:
+def _scatter(gathered: Gathered) -> Scatter:
     """What the page needs to plot any run's scores against the truth."""
     study, m = gathered.study, gathered.study.truth.measure
     table, within = study.truth.open(study.base.space), space(study.base.space)
@@ -128,18 +129,11 @@ def _scatter(gathered: Gathered) -> dict[str, Any]:
         note = f"{SHOWN:,} of the {len(indices):,} architectures, drawn at random; ranks are among those shown."
     true = table.accuracy(m.dataset, m.split, m.epochs, m.seed, truth_rows(within, indices[kept], table))
     runs = [
-        {
-            "label": setting.label,
-            "seed": seed,
-            "tau": run.result.metrics["kendall_tau"],
-            "hash": run.result.hash,
-            "scores": [float(f"{value:.6g}") for value in run.scores[-1][kept].tolist()],
-        }
+        Scores(
+            setting.label, seed, run.result.metrics["kendall_tau"], run.result.hash,
+            [float(f"{value:.6g}") for value in run.scores[-1][kept].tolist()],
+        )
         for setting, seed, run in gathered.each()
-    ]
-    return {
-        "archs": [within.string(arch) for arch in within.archs(indices[kept]).tolist()],
-        "true": [round(value, 3) for value in true.tolist()],
-        "runs": runs,
-        "note": note,
-    }
+    ]  # fmt: skip
+    archs = [within.string(arch) for arch in within.archs(indices[kept]).tolist()]
+    return Scatter(archs, [round(value, 3) for value in true.tolist()], runs, note)

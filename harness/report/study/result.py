@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.wording import did_you_mean, quoted, shown
 from supernet.harness.report.html.markup import table
-from supernet.harness.report.html.markup import with_interval as interval
 from supernet.harness.report.study import figures, tables
 from supernet.harness.report.study.report import folder_for, other_study, write_report
 from supernet.harness.report.style import fitted, paper
@@ -82,15 +81,13 @@ class StudyResult:
 def _cells(row: Row) -> list[object]:
     """A setting as a notebook shows it."""
     d, tau = row.difference, row.tau
-    low, high = (None, None) if tau is None else (tau.low, tau.high)
-    ends = "" if low is None or high is None else bounds(low, high)
-    difference = "" if d is None else interval(vars(d), "+.3f") if d.low is not None else number(d.value, "+.3f")
+    difference = "" if d is None else number(d.value, "+.3f") + bounds(d.low, d.high, "+.3f")
     p = "" if d is None or d.p_corrected is None else f"{d.p_corrected:.2g}"
     done = sum(state == "done" for state in row.states.values())
     return [
         shown(row.label),
         f"{done} of {len(row.states)}",
-        (number(tau.value) + ends) if tau else "",
+        number(tau.value) + bounds(tau.low, tau.high) if tau else "",
         difference,
         p,
         number(row.means.get("regret@1"), ".2f"),

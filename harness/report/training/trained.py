@@ -18,7 +18,7 @@ from supernet.harness.report.correlation.ranked import Ranked
 from supernet.harness.report.correlation.ranked import rank as ranked
 from supernet.harness.report.html.markup import table
 from supernet.harness.report.style import COLUMN, PALETTE, fitted, paper
-from supernet.harness.report.training.wanted import wanted
+from supernet.harness.report.training.wanted import Part, wanted
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.scoring.selection import Wanted
 from supernet.harness.training import loop
@@ -79,7 +79,7 @@ class Run:
 
 
 def train(
-    *parts: Recipe | Path | str,
+    *parts: Part,
     out: Path | str | None = None,
     resume: bool = False,
     device: str = "cpu",
@@ -92,8 +92,8 @@ def train(
     Nothing is written without `out`.
 
     Args:
-        parts: a recipe, a YAML file or the name of a shipped recipe (the default recipe without), and changes such as
-            training.epochs=10.
+        parts: a recipe or its nested values, a YAML file or the name of a shipped recipe (without, the default
+            recipe), and changes such as training.epochs=10.
         out: folder for the recipe, the log and a checkpoint of every epoch.
         resume: go on from the checkpoint in `out`. A damaged one is kept aside, and training begins again.
         device: cpu, cuda, cuda:1, ...

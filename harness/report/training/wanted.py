@@ -12,16 +12,18 @@ import numpy as np
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.wording import listed, quoted
 from supernet.harness.study.shipped import shipped_recipe
-from supernet.heuristics.recipe import Recipe, key_names, load
+from supernet.heuristics.recipe import Recipe, from_dict, key_names, load
 from supernet.heuristics.spelling import unknown_key
 
+Part = Recipe | Path | str | Mapping[str, Any]
 
-def wanted(*parts: Recipe | Path | str, **keys: Any) -> Recipe:
+
+def wanted(*parts: Part, **keys: Any) -> Recipe:
     """The recipe of these parts and keys.
 
     Args:
-        parts: a recipe, or the file or the shipped name of one; the default recipe without. Texts of the form
-            section.key=value change it.
+        parts: a recipe, its nested values, or the file or the shipped name of one; without, the default recipe. Texts
+            of the form section.key=value change it.
         keys: further changes. A key that stands in one section goes by its own name (`epochs=3`), and a section takes
             a mapping (`training={"epochs": 3}`), or where it has a name that name (`task="digits"`).
 
@@ -33,8 +35,12 @@ def wanted(*parts: Recipe | Path | str, **keys: Any) -> Recipe:
     if len(bases) > 1:
         raise UserError(f"Give one recipe, not {len(bases)}: {listed(quoted(str(base)) for base in bases)}.")
     base = bases[0] if bases else Recipe()
-    if not isinstance(base, Recipe):
+    if isinstance(base, Mapping):
+        base = from_dict(base)
+    elif isinstance(base, Path | str):
         base = load(shipped_recipe(Path(base)))
+    elif not isinstance(base, Recipe):
+        raise UserError(f"A recipe is an object, a file, a name or nested values, not {quoted(base)}.")
     return base.override([*changes, *(change for key, value in keys.items() for change in _changes(key, value))])
 
 

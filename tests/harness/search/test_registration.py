@@ -29,8 +29,8 @@ from supernet.harness.search.algorithms.registry import (
     use,
 )
 from supernet.harness.search.ledger import Budget
-from supernet.harness.search.picks import BestRandom
 from supernet.harness.search.make import make
+from supernet.harness.search.picks import BestRandom
 from supernet.harness.search.spec import SearchSpec
 from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe
