@@ -68,14 +68,15 @@ def search(
     Makes the searches that are missing, then the report. Can be interrupted or killed at any moment; the same command
     goes on where it stopped.
     """
-    from supernet.harness.commands.overview import overview
-    from supernet.harness.report.search.result import load_plugins
-    from supernet.harness.report.search.result import search as compared
+    from supernet.harness.search.algorithms.registry import load_plugins
 
     loaded = load_plugins(plugins)
-    if listing:
+    if listing:  # which need not wait for torch
         _list()
         return
+    from supernet.harness.commands.overview import overview
+    from supernet.harness.report.search.result import search as compared
+
     if not algorithms or not budget:
         raise UserError(
             "Say what to compare and what it may spend, such as --algorithms random,rea,bohb --budget 12000s; --list "

@@ -23,7 +23,7 @@ from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import results_folder
 from supernet.harness.runs.executors import Executor
 from supernet.harness.runs.store import Store
-from supernet.harness.search.algorithms.registry import known_elsewhere, named, use
+from supernet.harness.search.algorithms.registry import known_elsewhere, load_plugins, named
 from supernet.harness.search.analysis import Outcome
 from supernet.harness.search.comparison import Comparison
 from supernet.harness.search.findings import findings, headline, short
@@ -188,18 +188,6 @@ def search(
             return SearchResult(
                 write_search_report(comparison, store, folder, workers=count, progress=told), folder
             )  # fmt: skip
-
-
-def load_plugins(files: Sequence[Path | str | Plugin]) -> tuple[Plugin, ...]:
-    """Plug-ins, each once; the algorithms that they register are known afterwards, and those of no others.
-
-    Raises:
-        UserError: one cannot be read or imported, or registers a name that is taken.
-    """
-    read = [file if isinstance(file, Plugin) else Plugin.read(Path(file)) for file in files]
-    loaded = tuple({plugin.sha256: plugin for plugin in read}.values())
-    use(loaded)
-    return loaded
 
 
 def _only(fidelities: Sequence[str | int] | None) -> tuple[str, ...] | None:
