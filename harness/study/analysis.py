@@ -1,10 +1,9 @@
 """From finished runs to what they say of each heuristic: means over seeds, differences from the base, findings.
 
-Settings are compared unpaired, on every seed that is there (harness/seeds.py); to what the seeds may be off by comes
-the
-sampling of architectures, from a bootstrap that resamples them for all runs alike. With one seed, intervals speak of
-the
-choice of architectures alone, and settings are not tested: one seed tells networks apart, not settings.
+Settings are compared unpaired, on every seed that is there (`harness.statistics.seeds`). A bootstrap that resamples the
+architectures for all runs alike adds the variance of their choice to the variance between seeds. With one seed,
+intervals speak of the choice of architectures alone, and settings are not tested: one seed tells networks apart, not
+settings.
 """
 
 from __future__ import annotations
