@@ -10,7 +10,8 @@ from supernet.benchmarks.errors import BadArchitecture, BadTable, NoSuchResult
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.spaces.nb101 import UNIQUE_CELLS, Cells
 from supernet.benchmarks.spaces.nb201 import DATASETS, NB201
-from supernet.benchmarks.truth.table import CONTENT_KEY, GroundTruth
+from supernet.benchmarks.truth.about import CONTENT_KEY
+from supernet.benchmarks.truth.table import GroundTruth
 from supernet.benchmarks.wording import listed
 
 BEST_KNOWN = {

@@ -371,7 +371,7 @@ def _read_result(done: Path, benchmark: Benchmark, index: int, seed: int) -> Map
 
 def _identity(benchmark: Benchmark, index: int, seed: int) -> dict[str, Any]:
     """What a training's result depends on."""
-    from supernet.harness.study.spec import FORMAT
+    from supernet.harness.runs.job import FORMAT
 
     recipe = benchmark.spec(index, seed).hash
     return {"recipe": recipe, "index": index, "seed": seed, "format": FORMAT, "digits_version": DIGITS_VERSION}

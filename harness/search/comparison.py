@@ -18,6 +18,7 @@ from supernet.benchmarks.errors import NoSuchResult, UserError
 from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.wording import listed, nearest, quoted
+from supernet.harness.runs.job import Truth
 from supernet.harness.search.algorithms.moves import moves
 from supernet.harness.search.algorithms.registry import ALGORITHMS, SHIPPED, QueryAlgorithm, recipe_for
 from supernet.harness.search.costs import seconds_per_pass
@@ -25,9 +26,9 @@ from supernet.harness.search.ledger import NAMES, Budget
 from supernet.harness.search.make import maker_of
 from supernet.harness.search.objective import Objective, objective
 from supernet.harness.search.spec import SearchSpec
-from supernet.harness.study.spec import Plugin, Truth
 from supernet.harness.training.run import task_of
 from supernet.harness.training.trial import epoch_cost
+from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe
 
 MOST_SEEDS = 100_000

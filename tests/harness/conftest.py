@@ -11,9 +11,9 @@ from tiny import CONTENT, write_study, write_truth
 from supernet.benchmarks.spaces import NB201, space
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.table import GroundTruth, write_table
+from supernet.harness.runs.execute import execute
 from supernet.harness.runs.store import Store
-from supernet.harness.study.make import execute
-from supernet.harness.study.plan import load_study
+from supernet.harness.study.reading import load_study
 from supernet.heuristics import catalogue, registry
 
 

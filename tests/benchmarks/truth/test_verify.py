@@ -12,7 +12,8 @@ from supernet.benchmarks.files import file_digests
 from supernet.benchmarks.spaces import NB201
 from supernet.benchmarks.spaces.nb101 import Cells
 from supernet.benchmarks.truth import verify as module
-from supernet.benchmarks.truth.table import METADATA_KEY, GroundTruth, write_table
+from supernet.benchmarks.truth.about import METADATA_KEY
+from supernet.benchmarks.truth.table import GroundTruth, write_table
 from supernet.benchmarks.truth.verify import verify
 
 ABOUT = {"space": "nb201", "family": "NATS-Bench tss records", "accuracy_unit": "percent"}

@@ -1,6 +1,5 @@
 import json
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +10,13 @@ import torch
 from tiny import begin, changed, kill, make, outcome, wait_for
 
 from supernet.benchmarks.spaces import space
+from supernet.harness.runs.execute import execute
+from supernet.harness.runs.state import state_of
 from supernet.harness.runs.store import Store
 from supernet.harness.scoring.supernet import rank
 from supernet.harness.statistics import metrics
-from supernet.harness.study import make as runs
-from supernet.harness.study.make import execute
-from supernet.harness.study.overview import mean_tau, state_of
+from supernet.harness.study.make import measures
+from supernet.harness.study.plan import mean_tau
 from supernet.harness.training import folder as run_folder
 from supernet.harness.training.loop import train
 from supernet.harness.training.meter import EpochMeter
@@ -183,7 +183,7 @@ def stopped(tables, tmp_path_factory):
                 def gathered(*_):
                     raise Killed
 
-                patch.setattr(runs, "_gathered", gathered)
+                patch.setattr("supernet.harness.study.make._gathered", gathered)
                 with pytest.raises(Killed):
                     execute(spec, kept["at"])
         shutil.copytree(kept["at"].root, root, dirs_exist_ok=True)
@@ -285,7 +285,7 @@ def test_a_diverged_run_says_why_and_is_not_made_again(changes, reason, spec, st
     assert not (result.path / "scores.parquet").exists()
     assert store.whole(wild.hash)
     assert mean_tau(store)(wild) == -1.0
-    monkeypatch.setattr(runs, "train", None)
+    monkeypatch.setattr("supernet.harness.study.make.train", None)
     assert execute(wild, store) == "diverged"
 
 
@@ -346,38 +346,22 @@ def test_equal_scores_are_still_a_result(spec):
     table = spec.truth.open("nb201")
     indices = spec.architectures(table)
     constant = {"epoch": 1, "index": indices, "accuracy": 10.0, "negative_loss": -2.3, "true": range(20)}
-    found = runs.measures(spec, table, pd.DataFrame({**constant, "params": range(20)}))
+    found = measures(spec, table, pd.DataFrame({**constant, "params": range(20)}))
     assert found["kendall_tau"] == 0.0
     assert found["params_tau"] == 1.0
 
 
 def test_more_images_than_there_are_are_noticed_before_training(spec, store, monkeypatch):
-    monkeypatch.setattr(runs, "train", None)
+    monkeypatch.setattr("supernet.harness.study.make.train", None)
     bad = changed(spec, "evaluation.images=51", "task.valid_images=50")
     assert execute(bad, store) == "failed"
     assert "evaluation.images is 51, but there are 50 images to score on" in store.failure(bad.hash)
-
-
-def test_the_commit_is_the_projects_own(tmp_path, monkeypatch):
-    runs.commit.cache_clear()
-    package = tmp_path / "project" / "site-packages" / "harness" / "study"
-    package.mkdir(parents=True)
-    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", str(tmp_path / "project")]
-    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
-        subprocess.run([*git, *command], check=True)
-    monkeypatch.setattr(runs, "__file__", str(package / "make.py"))
-    assert runs.commit() is None, "that of the repository around an installed package"
-    (tmp_path / "project" / "harness" / "study").mkdir(parents=True)
-    monkeypatch.setattr(runs, "__file__", str(tmp_path / "project" / "harness" / "study" / "make.py"))
-    runs.commit.cache_clear()
-    assert len(runs.commit()) == 12
-    runs.commit.cache_clear()
 
 
 def test_memory_that_runs_out_is_said(spec, store, monkeypatch):
     def full(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(runs, "train", full)
+    monkeypatch.setattr("supernet.harness.study.make.train", full)
     assert execute(spec, store) == "failed"
     assert store.failure(spec.hash).startswith("Memory ran out while this run was made. What is done so far is kept.")
