@@ -248,7 +248,7 @@ def test_what_the_machine_refuses_is_no_damage_of_a_partial_ranking(run, tmp_pat
         raise memory
 
     monkeypatch.setattr(
-        *(("pathlib.Path.read_bytes", refused) if isinstance(memory, OSError) else (np, "load", refused))
+        *(("supernet.benchmarks.regular.open_plain", refused) if isinstance(memory, OSError) else (np, "load", refused))
     )
     with pytest.raises(type(memory)):
         rank(run, range(30), out=tmp_path)
