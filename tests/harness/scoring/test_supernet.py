@@ -249,7 +249,7 @@ def test_what_the_machine_refuses_is_no_damage_of_a_partial_ranking(run, tmp_pat
         raise memory
 
     monkeypatch.setattr(
-        *(("pathlib.Path.read_bytes", refused) if isinstance(memory, OSError) else (np, "load", refused))
+        *(("supernet.benchmarks.regular.open_plain", refused) if isinstance(memory, OSError) else (np, "load", refused))
     )
     with pytest.raises(type(memory)):
         rank(run, range(30), out=tmp_path)
@@ -281,7 +281,7 @@ def test_recalibration_sees_as_many_batches_as_asked_for(run, asked, epochs):
     batches = [
         images
         for epoch in range(epochs)
-        for images, _ in train_batches(run.task.train, run.task, 20, seed=run.recipe.seed, epoch=epoch)
+        for images, *_ in train_batches(run.task.train, run.task, 20, seed=run.recipe.seed, epoch=epoch)
     ][:asked]
     assert len(batches) == asked
     assert all(torch.equal(a, b) for a, b in zip(seen, batches, strict=False))

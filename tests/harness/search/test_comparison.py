@@ -32,6 +32,7 @@ from supernet.harness.search.findings import findings
 from supernet.harness.search.ledger import Budget
 from supernet.harness.search.truths import Truths, _representatives
 from supernet.harness.statistics.bootstrap import holm
+from supernet.heuristics.recipe import from_dict
 
 WITHIN = space("nb201")
 MAIN = Measure("digits", "test", "1", "s0")
@@ -124,7 +125,8 @@ def test_the_embedded_scenes_are_of_the_tables_that_ship():
             chosen = Comparison(embedded.load(name).space, "digits", ("random",), Budget("wall", 60), 1)
             assert chosen.ground_truth.path == path
             assert set(chosen.scene.reported) <= set(chosen.ground_truth.measures)
-            assert embedded.load(name).recipe.as_dict()["training"] == chosen.ground_truth.about["recipe"]["training"]
+            stored = from_dict(chosen.ground_truth.about["recipe"])
+            assert embedded.load(name).recipe.training == stored.training
             assert embedded.load(name).recipe.task.name == "digits"
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny import begin, changed, kill, make, outcome, wait_for
 
+from supernet.benchmarks import regular
 from supernet.benchmarks.spaces import space
 from supernet.harness.runs.execute import execute
 from supernet.harness.runs.state import state_of
@@ -218,7 +219,7 @@ def test_what_the_machine_refuses_is_no_damage(error, spec, store, stopped, undi
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((run_folder, "read_plain") if isinstance(error, OSError) else (torch, "load")), refused)
+        patch.setattr(*((regular, "open_plain") if isinstance(error, OSError) else (torch, "load")), refused)
         assert execute(spec, store) == "failed"
     assert (work / "checkpoint.pt").read_bytes() == content
     assert execute(spec, store) == "done"
