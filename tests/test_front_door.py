@@ -354,11 +354,20 @@ def test_a_study_is_one_call(studied):
             act("efects")
 
 
+def test_a_study_of_failed_runs_says_why(tmp_path, monkeypatch):
+    write_truth(tmp_path)
+    monkeypatch.setenv(shelf.ENVIRONMENT, str(tmp_path))
+    path = write_study(tmp_path / "tiny.yaml", seeds=[0], last_epochs=1)
+    with pytest.raises(UserError, match=r"No run of the base is done.*\nbase: .*validation|images"):
+        sn.study(path, "training.epochs=1", "evaluation.images=60")
+
+
 def test_a_finished_study_is_queried_in_sql(studied):
     folder, kept, _ = studied
     taus = sn.query("SELECT hash, kendall_tau FROM measures ORDER BY hash", folder / "results")
     hashes = {row.hashes[seed]: tau for row in kept.analysis.rows for seed, tau in row.taus.items()}
     assert dict(zip(taus["hash"], taus["kendall_tau"], strict=True)) == pytest.approx(hashes)
+    assert taus.attrs["left_out"] == []
     with pytest.raises(UserError, match="no results folder"):
         sn.query("SELECT 1", folder / "nowhere")
 

@@ -68,9 +68,7 @@ def search(
     Makes the searches that are missing, then the report. Can be interrupted or killed at any moment; the same command
     goes on where it stopped.
     """
-    from supernet.harness.commands.overview import overview
-    from supernet.harness.report.search.result import load_plugins
-    from supernet.harness.report.search.result import search as compared
+    from supernet.harness.search.plugins import load_plugins
 
     loaded = load_plugins(plugins)
     if listing:
@@ -81,6 +79,9 @@ def search(
             "Say what to compare and what it may spend, such as --algorithms random,rea,bohb --budget 12000s; --list "
             "shows the algorithms."
         )
+    from supernet.harness.commands.overview import overview
+    from supernet.harness.report.search.result import search as compared
+
     found = compared(
         algorithms, budget,
         space=space, dataset=dataset, seeds=seeds, table=table, epochs=epochs,
