@@ -242,6 +242,19 @@ def test_names_from_a_file_are_no_markup(tmp_path):
     report.plot("ranks", EVIL).savefig(tmp_path / "ranks.png")
 
 
+def test_names_that_are_no_text_come_escaped(tmp_path):
+    keys = sn.ground_truth("nb201", "digits").frame()["arch"].tolist()
+    records = [{"arch": key, "\udcff": k, "of": "a\ud800"} for k, key in enumerate(keys[:20])]
+    (tmp_path / "scores.json").write_text(json.dumps(records))
+    asked = {"score_columns": "\udcff", "resamples": 20}
+    assert "\\udcff" in sn.correlate(tmp_path / "scores.json", "nb201", "digits", **asked).frame().index
+    groups = sn.correlate(tmp_path / "scores.json", "nb201", "digits", by="of", **asked)
+    assert groups.frame()["of"].tolist() == ["a\\ud800"]
+    for found in (groups, sn.correlate(tmp_path / "scores.json", "nb201", "digits", **asked)):
+        found._repr_html_().encode("utf-8")
+        found.plot().savefig(tmp_path / "figure.png")
+
+
 def test_groups_are_compared_one_by_one(tmp_path):
     frame = pd.concat([pd.read_csv(scores_file(tmp_path / "scores.csv"))[["arch", "mine"]].assign(method=name)
                        for name in ("a", EVIL)])  # fmt: skip
