@@ -44,6 +44,8 @@ LONGER = frozenset(
     }
 )
 """Files that are still longer."""
+
+
 def modules(root: Path) -> dict[str, Path]:
     """Dotted name below `supernet` -> file, of all modules of the three packages."""
     found = {}

@@ -28,6 +28,9 @@ from supernet.harness.study.running import Display, States, executor_of, make_mi
 
 FRAMES = {"effects": tables.effects, "operations": tables.operations, "runs": tables.runs}
 
+REASONS = 5
+"""Reasons why runs failed that a message lists."""
+
 
 @dataclass(frozen=True)
 class StudyResult:
@@ -155,12 +158,12 @@ def reported(
         states = states_of(chosen, store, progress)
     if told:
         told(states)
-    if not kept:
-        return StudyResult(chosen, states, analyse(gather(chosen, store)))
-    out = folder_for(chosen, results / "reports")
+    out = folder_for(chosen, results / "reports") if kept else None
     try:
         with watch.working("Writing the report"):
-            analysis = write_report(chosen, store, out)
+            analysis = write_report(chosen, store, out) if out else analyse(gather(chosen, store))
+    except UserError as error:
+        raise UserError(f"{error}{'' if told else _reasons(states)}") from None
     except MemoryError:
         raise UserError(
             "Memory ran out while the report was made. All runs are kept: `supernet study report` writes it, on a "
@@ -169,6 +172,12 @@ def reported(
     except OSError as error:
         raise UserError(f"The report cannot be written to {out}: {error.strerror or error}.") from None
     return StudyResult(chosen, states, analysis, out)
+
+
+def _reasons(states: States) -> str:
+    """What went wrong with runs, as the end of a message."""
+    found = dict.fromkeys(f"{run.setting.label}: {run.reason}" for run in states.runs if run.reason)
+    return "".join(f"\n{reason}" for reason in list(found)[:REASONS])
 
 
 def report_folder(chosen: Study, results: Path, watch: Watch = SILENT) -> Path:

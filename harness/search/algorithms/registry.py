@@ -27,7 +27,6 @@ from supernet.harness.search.algorithms.pnas import PNAS
 from supernet.harness.search.algorithms.reinforce import Reinforce
 from supernet.harness.search.algorithms.tpe import TPE
 from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest, Picker
-from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe, RecipeError
 
 
@@ -273,18 +272,6 @@ def use(plugins: Sequence[Importable]) -> None:
             _check_free(name, registration.file)
             _added[name] = registration
             ALGORITHMS[name] = registration.algorithm
-
-
-def load_plugins(files: Sequence[Path | str | Plugin]) -> tuple[Plugin, ...]:
-    """Plug-ins, each once; the algorithms that they register are known afterwards, and those of no others.
-
-    Raises:
-        UserError: one cannot be read or imported, or registers a name that is taken.
-    """
-    read = [file if isinstance(file, Plugin) else Plugin.read(Path(file)) for file in files]
-    loaded = tuple({plugin.sha256: plugin for plugin in read}.values())
-    use(loaded)
-    return loaded
 
 
 @contextmanager
