@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from supernet.harness.study.plan import Study
 from supernet.harness.study.reading import load_study
 from supernet.harness.study.results import Analysis, Row
 from supernet.harness.study.running import Display, States, executor_of, make_missing, states_of, unseen
+from supernet.heuristics.plugins import load_all
 
 FRAMES = {"effects": tables.effects, "operations": tables.operations, "runs": tables.runs}
 
@@ -101,6 +102,7 @@ def study(
     named: str | Path,
     *overrides: str,
     out: Path | str | None = None,
+    plugins: Sequence[Path | str] = (),
     executor: str = "process",
     workers: int | None = None,
     device: str = "cpu",
@@ -120,6 +122,7 @@ def study(
         overrides: changes of the base recipe, such as training.epochs=3.
         out: results folder, which keeps the runs (`runs/`) and gets the report (`reports/NAME/`). Without it the runs
             are made in a temporary folder, and nothing is kept but the result.
+        plugins: Python files that register methods and heuristics, beside those that the study lists.
         executor: `process`, this process alone; `local`, processes on this machine; or `ray`, a Ray cluster.
         workers: local processes; as many as cores unless given, 1 on a GPU.
         device: cpu or cuda.
@@ -131,6 +134,7 @@ def study(
     Raises:
         UserError: the study cannot be used, no run of the base is done, or the report cannot be written.
     """
+    load_all(plugins)
     chosen = load_study(named, overrides)
     with results_folder(out) as results:
         store = ComparedStore(results / "runs")
