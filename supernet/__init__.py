@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from supernet.harness.report.search.result import search
     from supernet.harness.report.study.result import study
     from supernet.harness.report.training.trained import train
+    from supernet.harness.scoring.scorer import score
     from supernet.heuristics.catalogue import heuristic
     from supernet.heuristics.hooks import Context, Method, Output, Path
     from supernet.heuristics.recipe import Recipe
@@ -37,6 +38,7 @@ _PLACES = {
     "rank": "harness.report.correlation.ranked",
     "correlate": "harness.report.correlation.correlate",
     "baselines": "harness.report.correlation.baselines",
+    "score": "harness.scoring.scorer",
     "study": "harness.report.study.result",
     "search": "harness.report.search.result",
     "query": "harness.query.ask",
@@ -55,7 +57,7 @@ _PLACES = {
 
 __all__ = [
     "Context", "Method", "Output", "Path", "Recipe", "UserError", "__version__", "baselines", "correlate",
-    "ground_truth", "heuristic", "method", "query", "rank", "search", "space", "study", "train",
+    "ground_truth", "heuristic", "method", "query", "rank", "score", "search", "space", "study", "train",
 ]  # fmt: skip
 
 
