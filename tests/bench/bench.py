@@ -20,10 +20,7 @@ from supernet.benchmarks.tasks.task import Split, Task
 from supernet.harness.scoring.supernet import rank
 from supernet.harness.supernet.nb201.net import program
 from supernet.harness.training.run import start
-from supernet.heuristics.hooks import Context
-from supernet.heuristics.methods.losses import losses_for
-from supernet.heuristics.methods.samplers import sampler_for
-from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.methods.steps import Accumulate, Hooks
 from supernet.heuristics.recipe import Recipe
 
 SETTINGS = {"C=16 N=5 32x32 batch 64": (16, 5, 32, 64), "C=8 N=1 16x16 batch 128": (8, 1, 16, 128)}
@@ -38,19 +35,19 @@ def noise_task(size, images):
 
 
 class OurTrainer:
-    """One step of the loop in harness/train.py."""
+    """One step of the loop in harness/training/loop.py, as the loop takes it."""
 
     def __init__(self, channels, cells, size, batch):
         changes = [f"network.channels={channels}", f"network.cells={cells}", f"training.batch_size={batch}"]
         recipe = Recipe().override(changes)
         run = start(recipe, task=noise_task(size, batch))
-        self.ctx = Context(recipe, space("nb201"), run.network, run.optimiser, np.random.default_rng(0))
-        self.sampler = sampler_for(self.ctx.space, recipe, 1)
-        self.rule, self.losses = Accumulate(), losses_for(recipe)
+        self.ctx, self.sampler = run.context, run.planner
+        self.ctx.rng, self.ctx.rows = np.random.default_rng(0), torch.arange(batch)
+        self.rule, self.hooks = Accumulate(), Hooks(list(run.methods.values()))
 
     def step(self, x, y, plan=None):
         self.ctx.images, self.ctx.labels = x, y
-        self.rule.run(self.ctx, plan or self.sampler.plan(self.ctx), self.losses)
+        self.rule.take_step(self.ctx, plan or self.sampler.plan(self.ctx), self.hooks)
 
 
 class Roofline:
