@@ -18,7 +18,7 @@ from supernet.benchmarks.spaces import space
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3
 from supernet.benchmarks.tasks.task import Split, Task
 from supernet.harness.scoring.supernet import rank
-from supernet.harness.supernet.nb201.net import program
+from supernet.harness.supernet.nb201.plan import program
 from supernet.harness.training.run import start
 from supernet.heuristics.methods.steps import Accumulate, Hooks
 from supernet.heuristics.recipe import Recipe

@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.benchmarks.spaces.nb201 import EDGES, NONE, OPS, SKIP
-from supernet.harness.supernet.nb201.net import POOL, Cell, NB201Net
+from supernet.harness.supernet.nb201.cell import Cell
+from supernet.harness.supernet.nb201.net import NB201Net
+from supernet.harness.supernet.nb201.plan import INNER, INTO, POOL
 from supernet.harness.supernet.ops import average_pool
 from supernet.heuristics.hooks import Context, Method, Path, Step, StepResult
 from supernet.heuristics.recipe import Recipe
@@ -149,17 +151,16 @@ def _cell(cell: Cell, x: Tensor, routes: Tensor, paths: int) -> Tensor:
     back = routes[:, first:].argsort(1)  # for each edge and path the operation it takes
     nodes = [x]
     rectified: list[Tensor] = []
-    for target in range(1, 4):
+    for target in INNER:
         rectified.append(F.relu(nodes[-1]))
         total: Tensor | None = None
-        for edge, (source, to) in enumerate(EDGES):
-            if to == target:
-                outputs = [
-                    _operate(cell, edge, op, nodes[source], rectified[source], routes[edge, op : op + 1])
-                    for op in range(first, len(OPS))
-                ]
-                term = torch.cat(outputs).index_select(0, back[edge])
-                total = term if total is None else total + term
+        for edge, source in INTO[target]:
+            outputs = [
+                _operate(cell, edge, op, nodes[source], rectified[source], routes[edge, op : op + 1])
+                for op in range(first, len(OPS))
+            ]
+            term = torch.cat(outputs).index_select(0, back[edge])
+            total = term if total is None else total + term
         assert total is not None
         nodes.append(total)
     return nodes[3]

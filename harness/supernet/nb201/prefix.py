@@ -10,7 +10,9 @@ from torch import Tensor
 
 from supernet.benchmarks.spaces import Arch
 from supernet.benchmarks.spaces.nb201 import EDGES, NONE
-from supernet.harness.supernet.nb201.net import Cell, NB201Net
+from supernet.harness.supernet.nb201.cell import Cell
+from supernet.harness.supernet.nb201.net import NB201Net
+from supernet.harness.supernet.nb201.plan import INTO, OUT_OF
 
 
 def logits_of(network: NB201Net, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
@@ -37,26 +39,29 @@ class _FirstCell:
 
     def output(self, arch: Arch) -> Tensor:
         """The cell's output for an architecture."""
-        if arch[0] != self._before[0]:
-            self._forget(1)
-            self._nodes[1] = self._total((0,), arch)
-        if arch[:3] != self._before[:3]:
-            self._forget(2)
-            self._nodes[2] = self._total((1, 2), arch)
+        changed = False
+        for node in (1, 2):
+            changed |= any(arch[edge] != self._before[edge] for edge, _ in INTO[node])
+            if changed:
+                self._forget(node)
+                self._nodes[node] = self._total(node, arch)
         self._before = arch
-        end = self._total((3, 4, 5), arch)
+        end = self._total(3, arch)
         return torch.zeros_like(self._start) if end is None else end
 
     def _forget(self, node: int) -> None:
         """Drop what depends on a node's value."""
         self._rectified[node] = None
+        out = {edge for edge, _ in OUT_OF[node]}
         for edge, op in list(self._outputs):
-            if EDGES[edge][0] == node:
+            if edge in out:
                 del self._outputs[edge, op]
 
-    def _total(self, edges: Sequence[int], arch: Arch) -> Tensor | None:
-        """Sum over edges; None where no edge carries anything."""
-        terms = [term for edge in edges if (term := self._contribution(edge, arch[edge])) is not None]
+    def _total(self, node: int, arch: Arch) -> Tensor | None:
+        """Sum over the edges into a node; None where no edge carries anything."""
+        terms = [
+            term for edge, source in INTO[node] if (term := self._contribution(edge, arch[edge], source)) is not None
+        ]
         if len(terms) < 2:
             return terms[0] if terms else None
         value = terms[0] + terms[1]
@@ -64,9 +69,8 @@ class _FirstCell:
             value += term
         return value
 
-    def _contribution(self, edge: int, op: int) -> Tensor | None:
-        """What an operation on an edge adds to the edge's target."""
-        source = EDGES[edge][0]
+    def _contribution(self, edge: int, op: int, source: int) -> Tensor | None:
+        """What an operation on an edge from a node adds to the edge's target."""
         value = self._nodes[source]
         if op == NONE or value is None:
             return None
