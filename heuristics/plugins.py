@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.regular import read_plain
 
 _importing: list[Plugin] = []
 
@@ -29,7 +30,7 @@ class Plugin:
             UserError: it cannot be read.
         """
         try:
-            content = path.read_bytes()
+            content = read_plain(path)
         except OSError as error:
             raise UserError(f"The plug-in {path} cannot be read: {error.strerror}.") from None
         return cls(str(path.resolve()), hashlib.sha256(content).hexdigest())
