@@ -40,7 +40,7 @@ def baselines(out: Path, resamples: int | None) -> None:
     for problem in problems:
         click.echo(f"Left out: {problem}", err=True)
     if all(map(shelf.is_embedded, found)):
-        click.echo(shelf.how_to_get("nb201"))
+        click.echo(shelf.how_to_get())
     if not found:
         return
     summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Kendall tau-b of parameter count", title_justify="left")
@@ -97,7 +97,7 @@ def _cases(found: list[GroundTruth]) -> Iterator[tuple[GroundTruth, str, Measure
 
     from supernet.benchmarks.spaces import SPACE_NAMES, space
     from supernet.benchmarks.truth import shelf
-    from supernet.harness.correlation.files import truth_rows
+    from supernet.benchmarks.truth.join import truth_rows
 
     for table in found:
         final: dict[str, Measure] = {}
@@ -109,4 +109,4 @@ def _cases(found: list[GroundTruth]) -> Iterator[tuple[GroundTruth, str, Measure
             for name in SPACE_NAMES:
                 if name != table.space and shelf.covers(table, name):
                     within = space(name)
-                    yield table, name, m, truth_rows(within, within.subset("unique-cell"), table)
+                    yield table, name, m, truth_rows(within, within.distinct(), table)

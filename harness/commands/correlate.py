@@ -175,7 +175,7 @@ def _within(table: ScoreTable, space_name: str, subset: str, truth: GroundTruth,
 
     from supernet.benchmarks.errors import UserError
     from supernet.benchmarks.spaces import space
-    from supernet.harness.correlation.files import truth_rows
+    from supernet.benchmarks.truth.join import truth_rows
 
     if space_name == "nb101":
         raise UserError("nb101 has no named subsets; --subset is for nb201 and nb1shot1-1, -2, -3.")

@@ -69,7 +69,7 @@ def list_() -> None:
     for problem in there.others:
         _say(f"Not a ground-truth table: {problem}")
     if not own:
-        _say(shelf.how_to_get("nb201"))
+        _say(shelf.how_to_get())
 
 
 def _describe(table: GroundTruth) -> None:

@@ -210,7 +210,7 @@ def _architectures(
     from supernet.harness.scoring import supernet as ranking
 
     if archs == "all":
-        return ranking.distinct(within)
+        return within.distinct()
     count = _whole_number(archs)
     if count is None:
         indices = written_architectures(Path(archs), within)
@@ -224,7 +224,7 @@ def _architectures(
     if truth is None:
         click.echo("Note: without ground truth the sample is drawn from the whole space.", err=True)
         return ranking.chosen(within, count, sample_seed)
-    among = ranking.distinct(within)
+    among = within.distinct()
     return ranking.chosen(within, count, sample_seed, among[_known(within, among, truth)])
 
 
@@ -241,7 +241,7 @@ def _known(within: SearchSpace, indices: NDArray[np.int64], truth: tuple[GroundT
     """Which architectures have ground truth for the measure: (n,)."""
     import numpy as np
 
-    from supernet.harness.correlation.files import truth_rows
+    from supernet.benchmarks.truth.join import truth_rows
 
     table, m = truth
     rows = truth_rows(within, indices, table)
@@ -309,8 +309,9 @@ def _report(
     import numpy as np
     import pandas as pd
 
+    from supernet.benchmarks.truth.join import truth_rows
     from supernet.harness.commands.correlate import report_single
-    from supernet.harness.correlation.files import ScoreTable, truth_rows
+    from supernet.harness.correlation.files import ScoreTable
     from supernet.harness.statistics.bootstrap import LEAST
 
     table, measure = truth

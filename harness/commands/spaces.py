@@ -47,4 +47,4 @@ def spaces() -> None:
         table.add_section()
     console.print(table)
     if not at_hand:
-        console.print(shelf.how_to_get("nb201"))
+        console.print(shelf.how_to_get())

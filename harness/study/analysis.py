@@ -22,7 +22,7 @@ from scipy.stats import rankdata
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.tasks.task import TASKS
-from supernet.harness.correlation.files import truth_rows
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.harness.correlation.report import PARAMS, Ceiling, ceiling_of, params_of
 from supernet.harness.runs.store import Result, Store
 from supernet.harness.statistics import bootstrap as stats

@@ -1,6 +1,7 @@
-"""What every search space can do: numbering, sampling, moves, distances and encodings."""
+"""What every search space can do: numbering, sampling, moves, encodings, and what coincides in it."""
 
 import itertools
+from random import Random
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supernet.benchmarks.errors import BadArchitecture, UserError
-from supernet.benchmarks.spaces import SPACE_NAMES, Decision, SearchSpace, space
+from supernet.benchmarks.spaces import SPACE_NAMES, Decision, Edge, Graph, SearchSpace, space
 
 every_space = pytest.mark.parametrize("name", SPACE_NAMES)
 seeds = st.integers(0, 2**32 - 1)
@@ -27,11 +28,16 @@ class Toy(SearchSpace):
     def parse(self, text):
         return tuple(map(int, text))
 
-    def adjacency(self, archs):
-        return self.one_hot(archs)
+    def params(self, archs, channels=None, cells=None, size=32, classes=10):
+        return np.atleast_2d(archs).sum(1)
 
-    def paths(self, archs):
-        return self.one_hot(archs)
+    flops = params
+
+    def path_code(self, archs):
+        return np.atleast_2d(archs).astype(np.float32)
+
+    def layout(self, arch):
+        return (Graph(("in", "out"), (Edge(0, 1, str(arch)),)),)
 
 
 TOY = Toy()
@@ -277,24 +283,42 @@ def test_decision_wise_samples_choose_every_option_evenly_and_independently(name
 
 
 @settings(deadline=None, max_examples=200)
-@given(place=places(), seed=seeds, data=st.data())
-def test_mutation_changes_exactly_as_many_decisions_as_asked(place, seed, data):
+@given(place=places(), seed=seeds)
+def test_a_mutation_changes_exactly_one_decision(place, seed):
     found, arch = place
-    changes = data.draw(st.integers(0, len(arch)))
-    child = found.mutate(arch, np.random.default_rng(seed), changes)
-    assert len(changed(arch, child)) == changes
+    child = found.mutate(arch, Random(seed))
+    assert len(changed(arch, child)) == 1
     assert found.arch(found.index(child)) == child
-    assert len(changed(arch, found.mutate(arch, np.random.default_rng(seed)))) == 1
 
 
 def test_mutation_is_uniform_over_decisions_and_over_other_options():
-    rng, arch = np.random.default_rng(8), (0, 1, 2)
+    rng, arch = Random(8), (0, 1, 2)
     children = [TOY.mutate(arch, rng) for _ in range(6000)]
     by_decision = [[child for child in children if changed(arch, child) == [d]] for d in range(3)]
     assert_even([len(group) for group in by_decision], 6000)
     for d, group in enumerate(by_decision):
         counts = np.bincount([child[d] for child in group], minlength=len(TOY.decisions[d]))
         assert_even(np.delete(counts, arch[d]), len(group))
+
+
+def test_each_decision_is_mutated_at_the_probability_and_to_another_option():
+    rng, arch = Random(3), (0, 1, 2)
+    children = [TOY.mutate_each(arch, 0.25, rng) for _ in range(6000)]
+    counts = np.bincount([len(changed(arch, child)) for child in children], minlength=4) / 6000
+    np.testing.assert_allclose(counts, [0.75**3, 3 * 0.75**2 * 0.25, 3 * 0.75 * 0.25**2, 0.25**3], atol=0.02)
+    assert TOY.mutate_each(arch, 0.0, rng) == arch
+    assert changed(arch, TOY.mutate_each(arch, 1.0, rng)) == [0, 1, 2]
+    others = np.bincount([child[2] for child in children if child[2] != 2], minlength=4)
+    assert_even(others[[0, 1, 3]], others.sum())
+
+
+def test_a_redrawn_decision_may_take_its_old_option_again():
+    rng = np.random.default_rng(4)
+    archs = np.tile(np.array([0, 1, 2], dtype=np.int8), (6000, 1))
+    redrawn = TOY.redraw(archs, 0.5, rng)
+    for d, options in enumerate((2, 3, 4)):
+        assert (redrawn[:, d] != archs[:, d]).mean() == pytest.approx(0.5 * (1 - 1 / options), abs=0.03)
+    np.testing.assert_array_equal(TOY.redraw(archs, 0.0, rng), archs)
 
 
 @settings(deadline=None, max_examples=100)
@@ -304,67 +328,148 @@ def test_neighbours_are_all_architectures_at_distance_one(place):
     table = found.neighbours(arch)
     assert len(table) == sum(len(decision) - 1 for decision in found.decisions)
     assert len(np.unique(found.indices(table))) == len(table)
-    assert (found.distance(table, arch) == 1).all()
-    assert all(len(changed(arch, row)) == 1 for row in table.tolist())
+    assert all(len(changed(arch, row)) == 1 for row in table)
 
 
 @settings(deadline=None, max_examples=200)
 @given(place=places(parents=2), seed=seeds)
 def test_crossover_takes_every_decision_from_a_parent(place, seed):
     found, a, b = place
-    child = found.crossover(a, b, np.random.default_rng(seed))
+    child = tuple(found.crossover(a, b, np.random.default_rng(seed)).tolist())
     assert all(option in pair for option, pair in zip(child, zip(a, b, strict=True), strict=True))
     assert found.arch(found.index(child)) == child
 
 
 def test_crossover_takes_either_parent_equally_often_in_every_combination():
     rng = np.random.default_rng(13)
-    children = [TOY.crossover((0, 0, 0), (1, 1, 1), rng) for _ in range(4000)]
+    a, b = np.zeros((4000, 3), np.int8), np.ones((4000, 3), np.int8)
+    children = [tuple(child) for child in TOY.crossover(a, b, rng).tolist()]
     assert_even([children.count(bits) for bits in itertools.product((0, 1), repeat=3)], 4000)
 
 
-# ---- distances and encodings -----------------------------------------------------------------------------
+@settings(deadline=None, max_examples=200)
+@given(place=places())
+def test_the_quick_index_is_the_index(place):
+    found, arch = place
+    assert found.known_index(arch) == found.index(arch)
 
 
-@settings(deadline=None, max_examples=100)
-@given(place=places(parents=2))
-def test_distance_counts_the_decisions_that_differ(place):
-    found, a, b = place
-    assert found.distance(a, b) == len(changed(a, b)) == found.distance(b, a)
-
-
-def test_distance_broadcasts_over_leading_axes():
-    found = space("nb1shot1-2")
-    rng = np.random.default_rng(3)
-    a, b = found.sample_decisions(rng, 6), found.sample_decisions(rng, 4)
-    table = found.distance(a[:, None], b)
-    assert table.shape == (6, 4)
-    for (i, x), (j, y) in itertools.product(enumerate(a.tolist()), enumerate(b.tolist())):
-        assert table[i, j] == len(changed(x, y))
-    assert found.distance(a.reshape(2, 3, -1), b[0]).tolist() == table[:, 0].reshape(2, 3).tolist()
+# ---- what coincides, costs, drawings ------------------------------------------------------------------------------
 
 
 @every_space
-def test_one_hot_marks_one_option_of_every_decision(name):
-    found = space(name)
-    table = found.sample_decisions(np.random.default_rng(4), 300)
-    code = found.one_hot(table)
-    assert code.dtype == np.float32
-    assert code.shape == (300, sum(len(decision) for decision in found.decisions))
-    assert set(np.unique(code)) == {0, 1}
-    parts = np.split(code, np.cumsum([len(decision) for decision in found.decisions])[:-1], axis=1)
-    for d, part in enumerate(parts):
-        np.testing.assert_array_equal(part.sum(axis=1), 1)
-        np.testing.assert_array_equal(part.argmax(axis=1), table[:, d])
-    np.testing.assert_array_equal(found.one_hot(table[7]), code[7:8])
-
-
-@every_space
-def test_encodings_of_a_batch_are_those_of_its_members(name):
+def test_a_batch_is_encoded_and_counted_as_its_members_are(name):
     found = space(name)
     table = found.sample_decisions(np.random.default_rng(6), 20)
-    for encode in (found.one_hot, found.adjacency, found.paths):
-        code = encode(table)
-        assert code.dtype == np.float32
-        for row, arch in zip(code, table.tolist(), strict=True):
-            np.testing.assert_array_equal(encode(arch), row[None])
+    code, (params, flops) = found.path_code(table), found.costs(table, 8, 2, 16, 4)
+    assert code.dtype == np.float32
+    np.testing.assert_array_equal(params, found.params(table, 8, 2, 16, 4))
+    np.testing.assert_array_equal(flops, found.flops(table, 8, 2, 16, 4))
+    for row, arch in enumerate(table.tolist()):
+        np.testing.assert_array_equal(found.path_code(arch), code[row][None])
+        assert found.costs(arch, 8, 2, 16, 4) == (params[row], flops[row])
+
+
+@every_space
+def test_representatives_are_members_of_their_own_class(name):
+    found = space(name)
+    rows = found.sample(np.random.default_rng(1), 300)
+    for of in (found.same_computation, found.same_function):
+        first = of(rows)
+        np.testing.assert_array_equal(of(first), first)
+        assert (first <= rows).all()
+    distinct = found.distinct()
+    assert (np.diff(distinct) > 0).all()
+    assert len(distinct) <= len(found)
+
+
+def test_spaces_say_what_they_coincide_in():
+    nb201, shot = space("nb201"), space("nb1shot1-1")
+    rows = np.arange(len(nb201))
+    np.testing.assert_array_equal(nb201.distinct(), rows)
+    np.testing.assert_array_equal(nb201.same_computation(rows), nb201.classes("computation"))
+    np.testing.assert_array_equal(nb201.same_function(rows), nb201.classes("skip-none"))
+    np.testing.assert_array_equal(shot.distinct(), shot.subset("unique-cell"))
+    np.testing.assert_array_equal(shot.same_computation([7, 3]), shot.classes("pruned")[[7, 3]])
+
+
+def test_extremes_have_the_most_and_the_fewest_parameters_of_cells_of_convolutions():
+    nb201 = space("nb201")
+    largest, smallest = nb201.extremes()
+    params = nb201.params(nb201.archs())
+    assert nb201.params(largest) == params.max()
+    convolutions = nb201.archs()[np.isin(nb201.archs(), (2, 3)).all(axis=1)]
+    assert nb201.params(smallest) == nb201.params(convolutions).min()
+    assert space("nb1shot1-2").extremes() is None
+
+
+def test_idle_options_are_named_none():
+    for name in SPACE_NAMES:
+        found = space(name)
+        named = {
+            found.decisions[d].options.index("none") for d in found.operations if "none" in found.decisions[d].options
+        }
+        assert named == (set() if found.idle_option is None else {found.idle_option})
+
+
+def test_a_space_without_an_idle_option_has_no_idle_edges():
+    with pytest.raises(UserError, match="nb1shot1-1 has no operation that stands for none"):
+        _ = space("nb1shot1-1").live_edges
+
+
+@every_space
+def test_a_layout_is_a_graph_from_input_to_output(name):
+    found = space(name)
+    for arch in found.sample_decisions(np.random.default_rng(2), 20).tolist():
+        for graph in found.layout(arch):
+            assert (graph.nodes[0], graph.nodes[-1]) == ("in", "out")
+            assert {edge.target for edge in graph.edges} == set(range(1, len(graph.nodes)))
+
+
+@pytest.mark.parametrize("edge", [Edge(1, 1), Edge(2, 1), Edge(0, 3), Edge(-1, 1)])
+def test_a_graph_refuses_edges_that_do_not_lead_to_later_nodes(edge):
+    with pytest.raises(ValueError, match="edges must lead to later nodes"):
+        Graph(("in", "a", "out"), (edge,))
+
+
+# ---- spaces too large to be listed ------------------------------------------------------------------------
+
+
+class Endless(Toy):
+    """More architectures than can be listed, each with an index."""
+
+    name = title = "endless"
+    decisions = tuple(Decision(str(d), tuple("abcdefgh")) for d in range(20))
+
+    def string(self, arch):
+        return "".join("abcdefgh"[option] for option in arch)
+
+    def parse(self, text):
+        if len(text) != 20 or set(text) - set("abcdefgh"):
+            raise BadArchitecture(f"{text!r} is not of this space")
+        return tuple(map("abcdefgh".index, text))
+
+
+def test_a_space_too_large_to_be_listed_says_so_wherever_all_would_be_needed():
+    found = Endless()
+    assert len(found) == 8**20
+    assert not found.enumerable
+    for ask in (found.archs, found.distinct, lambda: found.every_index("this")):
+        with pytest.raises(UserError, match=r"endless has about 1e\+18 architectures, too many to list"):
+            ask()
+
+
+def test_architectures_of_a_large_space_are_drawn_moved_and_numbered_all_the_same():
+    found, rng = Endless(), Random(0)
+    arch = found.draw(rng)
+    assert found.arch(found.known_index(arch)) == arch == found.parse(found.string(arch))
+    assert len(changed(arch, found.mutate(arch, rng))) == 1
+    rows = found.sample(np.random.default_rng(0), 50)
+    assert len(np.unique(rows)) == 50
+    np.testing.assert_array_equal(found.indices(found.archs(rows)), rows)
+    np.testing.assert_array_equal(found.same_computation(rows), rows)
+
+
+def test_every_space_of_the_registry_has_its_own_name():
+    assert [space(name).name for name in SPACE_NAMES] == list(SPACE_NAMES)
+    assert all(space(name).enumerable for name in SPACE_NAMES)

@@ -9,9 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from supernet.benchmarks.files import file_digests
-from supernet.benchmarks.spaces import NB201
+from supernet.benchmarks.spaces import NB201, nb101
 from supernet.benchmarks.spaces.nb101 import Cells
-from supernet.benchmarks.truth import verify as module
 from supernet.benchmarks.truth.table import METADATA_KEY, GroundTruth, write_table
 from supernet.benchmarks.truth.verify import verify
 
@@ -29,8 +28,8 @@ def right():
     return {
         "index": np.arange(len(SPACE), dtype=np.int32),
         "arch": [SPACE.string(arch) for arch in SPACE.archs().tolist()],
-        "cifar10.params": SPACE.params(SPACE.archs(), "cifar10"),
-        "imagenet16-120.flops": SPACE.flops(SPACE.archs(), "imagenet16-120"),
+        "cifar10.params": SPACE.params(SPACE.archs()),
+        "imagenet16-120.flops": SPACE.flops(SPACE.archs(), size=16, classes=120),
         "cifar10.test.e200.mean": accuracy,
         "cifar10.test.e200.s777": partly,
         "cifar10.train_seconds.e200": accuracy * 100,
@@ -143,7 +142,7 @@ def test_a_table_of_another_space_is_checked_for_what_is_known_of_it(tmp_path):
 @pytest.fixture
 def cells(monkeypatch):
     """Columns of a table of the three cells with one operation, as if there were no others."""
-    monkeypatch.setattr(module, "UNIQUE_CELLS", 3)
+    monkeypatch.setattr(nb101, "UNIQUE_CELLS", 3)
     path, ops = 0b101, ["0", "1", "2"]
     built = Cells.from_bits([3] * 3, [path] * 3, ops)
     hashes, params = built.hashes(), built.params()

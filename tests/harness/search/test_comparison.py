@@ -49,7 +49,7 @@ def table(tmp_path_factory):
     """NAS-Bench-201 as it could be: accuracy by operations, with noise that differs between fidelities and splits."""
     rng, archs = np.random.default_rng(0), WITHIN.archs()
     base = 80 + 2.0 * (archs == 3).sum(1) + 1.2 * (archs == 2).sum(1) - 1.0 * (archs == 0).sum(1)
-    flops = WITHIN.flops(archs, "cifar10", 16, 5)
+    flops = WITHIN.flops(archs, 16, 5)
     columns = {"arch": [WITHIN.string(arch) for arch in archs.tolist()]}
     for name, noise in (
         ("cifar10-valid.valid.e12.mean", 1.5),
