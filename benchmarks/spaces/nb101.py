@@ -246,6 +246,7 @@ class OfficialNB101(Official):
     """The official records of NAS-Bench-101."""
 
     name = "nb101"
+    title = "distinct cells (graph hash)"
     fetched_as = "nb101"
     order = f"{UNIQUE_CELLS:,} ascending hashes"
     best = {"cifar10.test.e108.mean": 94.32}  # noqa: RUF012  Ying et al., 2019

@@ -186,6 +186,7 @@ class OfficialNB201(Official):
     """The official records of NAS-Bench-201 and NATS-Bench (topology)."""
 
     name = NB201.name
+    title = "cells in the benchmark's order"
     fetched_as = "nats"
     order = "arch column equals the benchmark's list of 15,625"
     # Dong and Yang, 2020, table 5.

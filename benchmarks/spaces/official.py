@@ -17,6 +17,8 @@ class Official(ABC):
 
     name: str
     """Of the benchmark. Its tables give it as their space, and `supernet data import` takes it."""
+    title: str
+    """What a table has a row for, such as the distinct cells of the benchmark."""
     fetched_as: str
     """What `supernet data fetch` calls the official file."""
     order: str

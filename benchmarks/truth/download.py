@@ -93,7 +93,7 @@ REMOTES: dict[str, Remote] = {
             unpacks_to="cifar-10-batches-py",
         ),
         Remote(
-            name="nb201",
+            name="nb201",  # what a user types: the file has no other name
             url=None,
             size_bytes=4_700_000_000,
             checksum="md5:55e847143ce1f7c2d89b676f6b096897",

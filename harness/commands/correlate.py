@@ -27,7 +27,9 @@ ALL = ""
 
 
 @click.command()
-@click.option("--space", "space_name", required=True, help="nb201, nb101, nb1shot1-1, nb1shot1-2 or nb1shot1-3.")
+@click.option(
+    "--space", "space_name", required=True, help="Search space or benchmark, as `supernet spaces` lists them."
+)
 @click.option("--scores", required=True, type=click.Path(path_type=Path), help="CSV, JSON or Parquet.")
 @click.option("--dataset", required=True, help="cifar10, cifar10-valid, cifar100 or imagenet16-120.")
 @click.option("--split", required=True, help="test, valid, …")
@@ -174,11 +176,12 @@ def _within(table: ScoreTable, space_name: str, subset: str, truth: GroundTruth,
     import numpy as np
 
     from supernet.benchmarks.errors import UserError
-    from supernet.benchmarks.spaces import space
+    from supernet.benchmarks.spaces import SPACE_NAMES, space
     from supernet.benchmarks.truth.join import truth_rows
+    from supernet.benchmarks.wording import listed
 
-    if space_name == "nb101":
-        raise UserError("nb101 has no named subsets; --subset is for nb201 and nb1shot1-1, -2, -3.")
+    if space_name not in SPACE_NAMES:
+        raise UserError(f"{space_name} has no named subsets; --subset is for {listed(SPACE_NAMES)}.")
     within = space(space_name)
     kept = np.isin(table.rows, truth_rows(within, within.subset(subset), truth))
     notes.append(f"{(~kept).sum():,} of {len(kept):,} architectures lie outside the subset {subset!r}.")

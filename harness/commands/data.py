@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from supernet.benchmarks.truth.table import GroundTruth
 
 
+# The names are spelled out here because the module that knows the benchmarks takes long to load.
+IMPORTED = ("nb201", "nb101")
+"""Benchmarks whose official files can be imported."""
+
+
 @click.group(cls=Suggesting)
 def data() -> None:
     """Fetch, import, list and verify ground truth and data sets."""
 
 
 @data.command("import")
-@click.argument("benchmark", type=click.Choice(["nb201", "nb101"]))
+@click.argument("benchmark", type=click.Choice(IMPORTED))
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
 @click.option("--out", type=click.Path(path_type=Path), help="The table to write (default: in the data folder).")
 @click.option("--allow-partial", is_flag=True, help="Accept a source that lacks architectures.")
@@ -36,7 +41,7 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
     from supernet.benchmarks.truth import shelf
 
     target = out or shelf.data_dir() / f"{benchmark}-{source.name.removesuffix(source.suffix) or source.name}.parquet"
-    if benchmark == "nb201":
+    if benchmark == IMPORTED[0]:
         from supernet.benchmarks.truth.import_nb201 import import_nb201
 
         with bar("architectures") as report:

@@ -206,7 +206,7 @@ def _architectures(
     Raises:
         UserError: the number or the file cannot be used.
     """
-    from supernet.harness.correlation.files import written_architectures
+    from supernet.harness.correlation.architectures import written_architectures
     from supernet.harness.scoring import supernet as ranking
 
     if archs == "all":

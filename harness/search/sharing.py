@@ -149,6 +149,7 @@ def _state(run: train.Run, arch: Arch) -> dict[str, Any]:
         "loss": run.log[-1]["loss"],
         "train_accuracy": run.log[-1]["accuracy"],
         "entropy": None if model is None else model.entropy(),
+        # The share of skip connections is a known sign of failure in this space alone.
         "skips": sum(op == SKIP for op in arch) / len(arch) if isinstance(space(run.recipe.space), NB201) else None,
         "pick_accuracy": accuracy_of(run, arch),
         "mixture_accuracy": None,
