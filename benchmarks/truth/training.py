@@ -37,25 +37,7 @@ def training_of(truth: GroundTruth) -> Training | None:
     Raises:
         BadTable: the metadata say it in part, or with something else than whole numbers from 1 on.
     """
-    if not any(key in truth.about for key in ("recipe", *_IN_RECIPE)):
-        return None
-    found = {key: _number(truth.about, key) for key in _IN_RECIPE}
-    wrong = [key for key, value in found.items() if type(value) is not int or value < 1]
-    if wrong:
-        raise BadTable(
-            f"{truth.path}: its metadata do not say with how many {' and '.join(wrong)} it was measured. Build the "
-            "table again with `supernet benchmark build`."
-        )
-    return Training(found[CHANNELS], found[CELLS], found[TRAIN_IMAGES])
-
-
-def _number(about: Mapping[str, Any], key: str) -> Any:
-    if key in about:
-        return about[key]
-    value: Any = about.get("recipe")
-    for part in _IN_RECIPE[key]:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+    return Training(*_said(truth, *_IN_RECIPE)) if _measured_here(truth) else None
 
 
 def train_images_of(truth: GroundTruth, dataset: str) -> int:
@@ -65,9 +47,8 @@ def train_images_of(truth: GroundTruth, dataset: str) -> int:
         BadTable: see `training_of`.
         NoSuchResult: neither the table nor its benchmark says it.
     """
-    training = training_of(truth)
-    if training is not None:
-        return training.train_images
+    if _measured_here(truth):
+        return _said(truth, TRAIN_IMAGES)[0]
     official = OFFICIAL.get(truth.space)
     if official is None or dataset not in official.train_images:
         raise NoSuchResult(
@@ -75,3 +56,28 @@ def train_images_of(truth: GroundTruth, dataset: str) -> int:
             "training times cannot be compared with others."
         )
     return official.train_images[dataset]
+
+
+def _measured_here(truth: GroundTruth) -> bool:
+    return any(key in truth.about for key in ("recipe", *_IN_RECIPE))
+
+
+def _said(truth: GroundTruth, *keys: str) -> list[int]:
+    """The numbers under these keys of the metadata, or in the recipe where the keys are missing."""
+    found = {key: _number(truth.about, key) for key in keys}
+    wrong = [key for key, value in found.items() if type(value) is not int or value < 1]
+    if wrong:
+        raise BadTable(
+            f"{truth.path}: its metadata do not say with how many {' and '.join(wrong)} it was measured. Build the "
+            "table again with `supernet benchmark build`."
+        )
+    return list(found.values())
+
+
+def _number(about: Mapping[str, Any], key: str) -> Any:
+    if key in about:
+        return about[key]
+    value: Any = about.get("recipe")
+    for part in _IN_RECIPE[key]:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
