@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 IDLE = "none"
 """The operation of an edge that carries nothing."""
@@ -37,3 +38,7 @@ class Graph:
     def on_edges(self) -> bool:
         """Whether operations sit on edges; otherwise they sit on nodes."""
         return any(edge.op for edge in self.edges)
+
+    def as_json(self) -> list[Any]:
+        """Plain values for pages: what is written into the nodes, [source, target, operation] of each edge, inputs."""
+        return [list(self.nodes), [[edge.source, edge.target, edge.op] for edge in self.edges], self.inputs]

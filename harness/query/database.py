@@ -68,6 +68,7 @@ _TRACE = pa.schema(
         *((name, kind) for name, kind in (("hash", _TEXT), ("seed", _WHOLE), ("step", _WHOLE), ("pick", _WHOLE))),
         *((name, _NUMBER) for name in ("queries", "seconds", "passes", "wall", "entropy", "skips")),
         *((name, _NUMBER) for name in ("pick_accuracy", "mixture_accuracy")),
+        ("pick_arch", _TEXT),
     ]
 )
 _METRICS = (

@@ -28,8 +28,9 @@ def page(analysis: dict[str, Any], scatter: dict[str, Any], figures: dict[str, s
 
     Args:
         analysis: `Analysis.as_json()`, before or after a passage through JSON.
-        scatter: `archs`, their `true` accuracies, `runs` with label, seed, tau, hash and `scores` (higher is better,
-            in the order of `archs`), and a `note` on which architectures these are.
+        scatter: `archs`, their `cells` as graphs (`Graph.as_json`), their `true` accuracies, `runs` with label, seed,
+            tau, hash and `scores` (higher is better, in the order of `archs`), and a `note` on which architectures
+            these are.
         figures: caption -> SVG.
         methods: `text`, `recipe`, `settings`, `environment`, `checklist`.
 
@@ -64,11 +65,14 @@ def _data(analysis: Mapping[str, Any], scatter: Mapping[str, Any]) -> Html:
     count = len(scatter["archs"])
     order = {row["label"]: place for place, row in enumerate(analysis["rows"])}
     runs = sorted(scatter["runs"], key=lambda run: (order.get(run["label"], len(order)), run["seed"]))
-    for what, values in [("true", scatter["true"])] + [(run["label"], run["scores"]) for run in runs]:
+    for what, values in [("cells", scatter["cells"]), ("true", scatter["true"])] + [
+        (run["label"], run["scores"]) for run in runs
+    ]:
         if runs and len(values) != count:
             raise ValueError(f"{what}: {len(values)} values for {count} architectures.")
     content = {
         "archs": scatter["archs"],
+        "cells": scatter["cells"],
         "true": [_short(value) for value in scatter["true"]],
         "runs": [
             {

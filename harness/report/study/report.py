@@ -147,5 +147,6 @@ def _scatter(study: Study, store: Store) -> dict[str, Any]:
                 }
             )
     within = space(study.base.space)
-    archs = [within.string(arch) for arch in within.archs(indices[kept]).tolist()]
-    return {"archs": archs, "true": true, "runs": runs, "note": note}
+    shown = within.archs(indices[kept])
+    cells = [[graph.as_json() for graph in within.layout(arch)] for arch in shown.tolist()]
+    return {"archs": within.strings(shown), "cells": cells, "true": true, "runs": runs, "note": note}

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from supernet.benchmarks.files import file_digests
-from supernet.benchmarks.spaces import NB201, nb101
+from supernet.benchmarks.spaces import NB201, SPACE_NAMES, nb101, space
 from supernet.benchmarks.spaces.nb101 import Cells
+from supernet.benchmarks.truth.shelf import EMBEDDED
 from supernet.benchmarks.truth.table import METADATA_KEY, GroundTruth, write_table
 from supernet.benchmarks.truth.verify import verify
 
@@ -134,6 +135,45 @@ def test_a_table_of_another_space_is_checked_for_what_is_known_of_it(tmp_path):
     about = {**ABOUT, "space": "toy"}
     columns = {"arch": ["a", "b"], "cifar10.params": [1, 2], "cifar10.test.e200.mean": [1.0, 2.0]}
     assert verdict(tmp_path / "t.parquet", columns, about) == (["readable", "contents", "accuracies"], [])
+
+
+# ---- tables that the project measured ------------------------------------------------------------------------------
+
+
+def sampled(name):
+    """Columns and metadata of a table of twenty architectures, measured with 4 channels and 1 cell."""
+    within = space(name)
+    archs = within.archs(within.sample(np.random.default_rng(0), 20, among=within.distinct()))
+    params, flops = within.costs(archs, 4, 1, 16)
+    columns = {**within.table_columns(archs), "digits.test.e1.mean": np.linspace(10, 90, 20)}
+    about = {**ABOUT, "space": name, "sample": "20 of them", "channels": 4, "cells": 1, "train_images": 100}
+    return {**columns, "digits.params": params, "digits.flops": flops}, about
+
+
+@pytest.mark.parametrize("name", SPACE_NAMES)
+def test_a_sample_of_any_space_is_checked_against_the_networks_own_count(name, tmp_path):
+    columns, about = sampled(name)
+    key = next(iter(columns))
+    names = ["readable", "contents", "distinct", f"{key} names the architecture", "digits.params", "accuracies"]
+    assert verdict(tmp_path / "t.parquet", columns, about) == (names, [])
+    wrong = {**columns, "digits.params": altered(columns["digits.params"], 3, 1)}
+    assert verdict(tmp_path / "t.parquet", wrong, about) == (names, ["digits.params"])
+    assert verdict(tmp_path / "t.parquet", columns, {**about, "cells": 2})[1] == ["digits.params"]
+    twice = {**columns, key: [*columns[key][:-1], columns[key][0]]}
+    assert "distinct" in verdict(tmp_path / "t.parquet", twice, about)[1]
+
+
+def test_a_hash_that_is_not_that_of_its_spelling_is_found(tmp_path):
+    columns, about = sampled("nb1shot1-1")
+    wrong = {**columns, "hash": swapped(columns["hash"])}
+    assert verdict(tmp_path / "t.parquet", wrong, about)[1] == ["hash names the architecture"]
+
+
+@pytest.mark.parametrize("path", sorted(EMBEDDED.glob("*.parquet")), ids=lambda path: path.stem)
+def test_the_tables_that_ship_pass_every_check(path):
+    checks = list(verify(GroundTruth(path)))
+    assert [what for what, right, _ in checks if not right] == []
+    assert "digits.params" in [what for what, _, _ in checks]
 
 
 # ---- NAS-Bench-101 -----------------------------------------------------------------------------------------------

@@ -78,6 +78,16 @@ def made(chosen, folder):
     return store, ended
 
 
+def test_a_trace_names_architectures_by_index_and_by_official_string(table, tmp_path):
+    chosen = comparison(table, algorithms=("bohb",), seeds=2)
+    store, _ = made(chosen, tmp_path)
+    (spec,) = chosen.specs()
+    trace = store.read(spec.hash).trace()
+    assert trace["arch"].tolist() == WITHIN.strings(WITHIN.archs(trace["index"].to_numpy()))
+    assert trace["pick_arch"].tolist() == WITHIN.strings(WITHIN.archs(trace["pick"].to_numpy()))
+    assert (trace["arch"] != trace["pick_arch"]).any()
+
+
 # ---- runs --------------------------------------------------------------------------------------------------------
 
 
