@@ -337,6 +337,11 @@ class SearchSpace(ABC):
         redrawn = self.sample_decisions(rng, len(archs))
         return np.where(rng.random(archs.shape) < probability, redrawn, archs)
 
+    @staticmethod
+    def distance(a: ArrayLike, b: ArrayLike) -> Any:
+        """Hamming distance over decisions; broadcasts over leading axes."""
+        return (np.asarray(a) != np.asarray(b)).sum(axis=-1)
+
     # ---- what a network costs --------------------------------------------------------------------------------
 
     @abstractmethod

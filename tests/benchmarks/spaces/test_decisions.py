@@ -354,6 +354,23 @@ def test_the_quick_index_is_the_index(place):
     assert found.known_index(arch) == found.index(arch)
 
 
+@settings(deadline=None, max_examples=100)
+@given(place=places(parents=2))
+def test_distance_counts_the_decisions_that_differ(place):
+    found, a, b = place
+    assert found.distance(a, b) == len(changed(a, b)) == found.distance(b, a)
+
+
+def test_distance_broadcasts_over_leading_axes():
+    found = space("nb1shot1-2")
+    rng = np.random.default_rng(3)
+    a, b = found.sample_decisions(rng, 6), found.sample_decisions(rng, 4)
+    table = found.distance(a[:, None], b)
+    assert table.shape == (6, 4)
+    for (i, x), (j, y) in itertools.product(enumerate(a.tolist()), enumerate(b.tolist())):
+        assert table[i, j] == len(changed(x, y))
+
+
 # ---- what coincides, costs, drawings ------------------------------------------------------------------------------
 
 
