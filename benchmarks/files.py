@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from supernet.benchmarks.regular import open_plain
+
 PARTIAL = re.compile(r"^\..+\.(\d+)\.partial$")
 """Name of a file that is being written: the final name and the process id of its writer."""
 
@@ -64,9 +66,13 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 
 
 def file_digests(path: Path, *algorithms: str) -> list[str]:
-    """The file's digest by each of these algorithms (as `hashlib` names them), in hexadecimal."""
+    """The file's digest by each of these algorithms (as `hashlib` names them), in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+    """
     digests = [hashlib.new(algorithm, usedforsecurity=False) for algorithm in algorithms]
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         while block := file.read(1 << 20):
             for digest in digests:
                 digest.update(block)

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.regular import open_plain
 
 MOST_BYTES = 100_000
 MOST_DEPTH = 50
@@ -70,9 +71,9 @@ def read_yaml(path: Path) -> Any:
 
     Raises:
         BadYaml: see `parse_yaml`; or the file is not UTF-8 text.
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is not a regular file.
     """
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise BadYaml(f"{path} is not valid YAML for this use: it is larger than {MOST_BYTES:,} bytes.")

@@ -1,40 +1,77 @@
-"""Opening files that come from elsewhere: regular files alone, and none beyond a stated size."""
+"""Opening files that come from elsewhere: regular files alone, and none beyond a stated size.
+
+A named pipe or a device would block the reader, or never end. `open_plain` reports what is wrong as an OSError, for
+callers that say in their own words which file it is; `open_regular` as a BadTable that is complete.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from supernet.benchmarks.errors import BadTable
 
+_OTHER = "not a regular file (but a folder, pipe, socket or device)"
 
-def open_regular(path: Path, most: int | None = None) -> BinaryIO:
+
+class NotRegular(OSError):
+    """A folder, pipe, socket or device where a file was expected."""
+
+
+def open_plain(path: Path) -> BinaryIO:
     """Open a file for reading if it is a regular one; a symbolic link is followed first.
 
-    A named pipe or a device would block the reader or never end.
+    Raises:
+        NotRegular: it is something else.
+        OSError: it cannot be opened.
+    """
+    descriptor = _opened(path, os.O_RDONLY)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_plain(path: Path) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        OSError: see `open_plain`; or reading fails.
+    """
+    with open_plain(path) as file:
+        return file.read()
+
+
+def open_lock(path: Path) -> IO[bytes]:
+    """Open a file to lock it; it is made if it is not there.
+
+    Raises:
+        NotRegular: it is something else than a regular file, such as a pipe, which opening would wait for.
+        OSError: it cannot be opened.
+    """
+    return os.fdopen(_opened(path, os.O_RDWR | os.O_CREAT), "r+b")
+
+
+def open_regular(path: Path, most: int | None = None) -> BinaryIO:
+    """As `open_plain`, with errors that users can read as they are.
 
     Args:
         most: the largest size in bytes that is accepted.
 
     Raises:
-        BadTable: it cannot be opened, is something else, or is larger.
+        BadTable: it cannot be opened, is not a regular file, or is larger.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        raise BadTable(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    about = os.fstat(descriptor)
-    problem = ""
-    if not stat.S_ISREG(about.st_mode):
-        problem = "is not a regular file (but a folder, pipe, socket or device)"
-    elif most is not None and about.st_size > most:
-        problem = f"has {about.st_size:,} bytes, where a sound file has at most {most:,}"
-    if problem:
-        os.close(descriptor)
-        raise BadTable(f"{path} cannot be read: it {problem}.")
-    return os.fdopen(descriptor, "rb")
+        file = open_plain(path)
+    except NotRegular:
+        raise BadTable(f"{path} cannot be read: it is {_OTHER}.") from None
+    except OSError as error:
+        raise BadTable(f"{path} cannot be read: {error.strerror or error}.") from None
+    size = os.fstat(file.fileno()).st_size
+    if most is not None and size > most:
+        file.close()
+        raise BadTable(f"{path} cannot be read: it has {size:,} bytes, where a sound file has at most {most:,}.")
+    return file
 
 
 def read_regular(path: Path, most: int) -> bytes:
@@ -48,3 +85,25 @@ def read_regular(path: Path, most: int) -> bytes:
             return file.read(most + 1)
         except OSError as error:
             raise BadTable(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _opened(path: Path, mode: int) -> int:
+    """The descriptor of a regular file; opening waits for nothing."""
+    try:
+        descriptor = os.open(path, mode | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except ValueError as error:  # a null character in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise _not_regular(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_regular(path)
+    return descriptor
+
+
+def _not_regular(path: Path) -> NotRegular:
+    if path.is_dir():
+        return NotRegular(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return NotRegular(errno.EINVAL, _OTHER[0].upper() + _OTHER[1:], str(path))

@@ -38,3 +38,22 @@ def _table(path):
     if not path.is_file():
         pytest.skip(f"{path.name} is not in $SUPERNET_DATA: {HOW_TO_GET}")
     return GroundTruth(path)
+
+
+@pytest.fixture
+def interrupted():
+    """Train as `train` does, and be interrupted after the second epoch, before its checkpoint is written."""
+    from supernet.harness.training.loop import train
+
+    class Stop(Exception):
+        pass
+
+    def stop(run):
+        if run.epoch == 2:
+            raise Stop
+
+    def interrupted(*arguments, **about):
+        with pytest.raises(Stop):
+            train(*arguments, **about, after_epoch=stop)
+
+    return interrupted

@@ -15,13 +15,16 @@ import os
 import pickle
 import re
 import resource
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -58,8 +61,10 @@ OFFICIAL_MD5 = {"55e847143ce1f7c2d89b676f6b096897": "NAS-Bench-201-v1_1-096897.p
 """MD5 sums that the benchmark's authors published in full -> name of the file."""
 MOST_MEMORY = 2 << 30
 """Bytes that a process which decodes records may take beyond what it has at its start."""
-MOST_SECONDS = 120
+MOST_SECONDS = 20
 """Seconds of computing that one record may take to decode; real ones take 0.05."""
+PTH_SECONDS_PER_BYTE = 2e-6
+"""Seconds of computing that a .pth may take beside that; real ones take a tenth of it."""
 MOST_ENTRIES = 1_000_000
 """Entries of a .pth in the zip format; the official file has some."""
 
@@ -119,7 +124,61 @@ def import_nb201(
 
 
 def read_pth(source: Path) -> Iterator[Record]:
-    """Records of an official .pth file, in index order, each dropped from memory once it is read."""
+    """Records of an official .pth file, in index order, read in a process of its own.
+
+    A small pickle can describe keys that take centuries to hash, which nothing but the end of the process interrupts.
+
+    Raises:
+        BadTable: see `records_of_pth`; or reading takes much longer than that of an official file of this size.
+    """
+    context = get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    reader = context.Process(target=_send_records, args=(source, sender, os.getpid(), MOST_SECONDS), daemon=True)
+    reader.start()
+    sender.close()
+    try:
+        while (answer := receiver.recv()) is not None:
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+    except EOFError:
+        raise BadTable(
+            f"{source}: the process that reads the file ended abruptly. It was killed, or the file needs more than "
+            "this machine's memory, or much more time than an official file of its size does. Run the same command "
+            "again; import the NATS-Bench archive instead (`supernet data fetch nats`); or fetch the file again."
+        ) from None
+    finally:
+        reader.kill()
+        reader.join()
+        receiver.close()
+
+
+def _send_records(source: Path, sender: Connection, parent: int, seconds: float) -> None:
+    """In a process of its own: send each record, then None; or the error that ends the reading.
+
+    Args:
+        seconds: of computing that even the smallest file may take.
+    """
+    end_with(parent)
+    import nas_201_api.api_utils  # noqa: F401 - imported before the time is measured
+    import torch  # noqa: F401
+
+    try:
+        _limit_seconds(seconds + PTH_SECONDS_PER_BYTE * source.stat().st_size)
+        for record in records_of_pth(source):
+            sender.send(record)
+        sender.send(None)
+    except (BadTable, OSError) as error:
+        with suppress(OSError):  # nobody listens any more
+            sender.send(error)
+
+
+def records_of_pth(source: Path) -> Iterator[Record]:
+    """Records of an official .pth file, in index order, each dropped from memory once it is read.
+
+    Raises:
+        BadTable: it is damaged, asks for code, or holds something else.
+    """
     import torch
 
     scalar = np.float64(0).__reduce__()[0]
@@ -134,7 +193,8 @@ def read_pth(source: Path) -> Iterator[Record]:
             if zipfile.is_zipfile(file):
                 _check_zip(file)
             file.seek(0)
-            with torch.serialization.safe_globals(safe):
+            with torch.serialization.safe_globals(safe), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about pickles that are refused in the same call
                 content = torch.load(file, map_location="cpu", weights_only=True)
         archs, infos = content["meta_archs"], content["arch2infos"]
         if not all(type(index) is int for index in infos):
@@ -162,7 +222,7 @@ def read_archive(source: Path) -> Iterator[Record]:
     if "sss" in source.name:
         raise BadTable(f"{source} is the size search space of NATS-Bench; import the topology one (NATS-tss-…).")
     with ProcessPoolExecutor(
-        os.cpu_count(), mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)
+        os.cpu_count(), mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(), MOST_SECONDS)
     ) as workers:
         for batch in _batches(members(source), 64):
             try:
@@ -176,14 +236,14 @@ def read_archive(source: Path) -> Iterator[Record]:
                 ) from None
 
 
-_worker = False
-"""Whether this process does nothing but decode records."""
+_seconds: float | None = None
+"""What one record may take, in a process that does nothing but decode records; None elsewhere."""
 
 
-def _begin(parent: int) -> None:
-    """In a new process that decodes records: end with its parent, and have bounded memory."""
-    global _worker
-    _worker = True
+def _begin(parent: int, seconds: float) -> None:
+    """In a new process that decodes records: end with its parent, and have bounded memory and time for each."""
+    global _seconds
+    _seconds = seconds
     end_with(parent)
     import nas_201_api.api_utils  # noqa: F401 - imported before the limit is set, because it needs memory itself
 
@@ -194,23 +254,23 @@ def _begin(parent: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = used + MOST_MEMORY if hard == resource.RLIM_INFINITY else min(used + MOST_MEMORY, hard)
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+def _limit_seconds(seconds: float) -> None:
+    """End this process if it computes for longer than this from now on, without leaving an image of its memory."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-
-def _limit_seconds() -> None:
-    """End this process if it computes for longer than MOST_SECONDS from now on."""
     used = math.ceil(
         resource.getrusage(resource.RUSAGE_SELF).ru_utime + resource.getrusage(resource.RUSAGE_SELF).ru_stime
     )
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    most = used + MOST_SECONDS
+    most = used + math.ceil(seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _decode_limited(member: Member) -> Record:
     """As `_decode`; a process of its own ends when the record takes too long."""
-    if _worker:
-        _limit_seconds()
+    if _seconds is not None:
+        _limit_seconds(_seconds)
     return _decode(member)
 
 

@@ -177,6 +177,8 @@ def _named(space: str, name: str) -> GroundTruth:
     if not places[0].is_file():
         places = [folder / (name + end) for folder in (reading_dir(), EMBEDDED) for end in ("", ".parquet")]
     path = next((place for place in places if place.is_file()), None)
+    if path is None and Path(name).exists():
+        path = Path(name)  # a folder or device, which opening it refuses
     if path is None:
         raise UserError(
             f"There is no ground-truth table {quoted(name)}, neither as a path nor in {data_dir()} nor among the "

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadTable, NoSuchResult
 from supernet.benchmarks.files import whole
+from supernet.benchmarks.regular import open_regular
 from supernet.benchmarks.truth.asked import Asked
 from supernet.benchmarks.truth.places import found
 from supernet.benchmarks.wording import listed, quoted
@@ -384,12 +385,8 @@ _DIGESTS: dict[tuple[Any, ...], str] = {}
 
 def _stamp(path: Path) -> tuple[Any, ...]:
     """What changes when a regular file does; BadTable where the path is another kind of file."""
-    try:
-        about = path.stat()
-    except (OSError, ValueError) as error:
-        raise BadTable(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    if not stat.S_ISREG(about.st_mode):
-        raise BadTable(f"{path} cannot be read as a Parquet file: it is not a regular file.")
+    with open_regular(path) as file:
+        about = os.fstat(file.fileno())
     return str(path.absolute()), about.st_size, about.st_mtime_ns, about.st_dev, about.st_ino
 
 

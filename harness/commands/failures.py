@@ -16,7 +16,8 @@ from concurrent.futures import BrokenExecutor
 from supernet.benchmarks.wording import quoted
 
 _MEMORY = re.compile(
-    r"can't allocate memory|not enough memory|out of memory|cannot allocate memory|bad_alloc|failed to allocate",
+    r"can't allocate memory|not enough memory|out of memory|cannot allocate memory|bad_alloc|failed to allocate"
+    r"|failed to map segment",
     re.IGNORECASE,
 )
 _BYTES = re.compile(r"(?:tried|unable) to allocate ([\d.,]+ ?(?:bytes|[KMGTP]?i?B))", re.IGNORECASE)
@@ -45,7 +46,9 @@ def _of_memory(error: Exception) -> bool:
     """Whether memory ran out, by what NumPy, PyTorch, Arrow, DuckDB and the system say then."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
-    return isinstance(error, RuntimeError | ValueError | _duckdb_errors()) and bool(_MEMORY.search(_text(error)))
+    return isinstance(error, RuntimeError | ValueError | ImportError | _duckdb_errors()) and bool(
+        _MEMORY.search(_text(error))
+    )
 
 
 def _duckdb_errors() -> type[Exception]:

@@ -178,8 +178,11 @@ def _rows(path: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from supernet.benchmarks.regular import open_plain
+
     try:
-        return int(pq.ParquetFile(path).metadata.num_rows)
+        with open_plain(path) as file:
+            return int(pq.ParquetFile(file).metadata.num_rows)
     except (OSError, pa.ArrowException):
         return 0
 

@@ -7,17 +7,18 @@ merged here; what cannot be a row is a problem of its line.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
-import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.regular import NotRegular, open_plain
 from supernet.benchmarks.wording import listed, quoted
 
 MISSING = ("", "na", "n/a", "nan", "null", "none", "missing", "-")
@@ -53,9 +54,9 @@ def read_table(path: Path, architecture_columns: tuple[str, ...]) -> RawTable:
     Raises:
         BadFile: there is no such file, it is damaged, or it holds something else.
     """
-    readers: dict[str, Callable[[Path], RawTable]] = {
+    readers: dict[str, Callable[[Path, BinaryIO], RawTable]] = {
         ".csv": _csv_table,
-        ".json": lambda path: _json_table(path, architecture_columns),
+        ".json": lambda path, file: _json_table(path, file, architecture_columns),
         ".parquet": _parquet_table,
         ".pq": _parquet_table,
     }
@@ -63,15 +64,16 @@ def read_table(path: Path, architecture_columns: tuple[str, ...]) -> RawTable:
     if suffix not in readers:
         raise BadFile(f"{path}: scores are read from .csv, .json or .parquet, not from {path.suffix or 'this'!r}.")
     try:
-        mode = path.stat().st_mode
+        file = open_plain(path)
     except (FileNotFoundError, NotADirectoryError):
         raise BadFile(f"There is no file {path}.") from None
-    except (OSError, ValueError) as error:
+    except NotRegular:
+        raise BadFile(f"{path} is not a regular file. Write the scores to a file and give its path.") from None
+    except OSError as error:
         raise BadFile(f"{path} cannot be read: {_one_line(error)}.") from None
-    if not stat.S_ISREG(mode):
-        raise BadFile(f"{path} is not a regular file. Write the scores to a file and give its path.")
     try:
-        return readers[suffix](path)
+        with file:
+            return readers[suffix](path, file)
     except (UserError, MemoryError):
         raise
     except RecursionError:
@@ -88,9 +90,9 @@ def _one_line(error: Exception) -> str:
 # ---- CSV -------------------------------------------------------------------------------------------------------
 
 
-def _csv_table(path: Path) -> RawTable:
+def _csv_table(path: Path, content: BinaryIO) -> RawTable:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as file:
         rows = _csv_rows(path, file)
         header = next((row for _, row in rows), None)
         if header is None:
@@ -141,13 +143,13 @@ class Pairs(list[tuple[str, Any]]):
     """A JSON object as it is written, with repeated keys."""
 
 
-def _json_table(path: Path, architecture_columns: tuple[str, ...]) -> RawTable:
+def _json_table(path: Path, file: BinaryIO, architecture_columns: tuple[str, ...]) -> RawTable:
     """The table of a JSON file in one of these forms.
 
     A list of records; a list of lists, with or without a header; an object of columns, each a list or, as pandas
     writes them, an object; {architecture: score}; {architecture: {column: value}}.
     """
-    content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=Pairs)
+    content = json.loads(file.read().decode("utf-8-sig"), object_pairs_hook=Pairs)
     if isinstance(content, Pairs):
         return _object_table(path, content, architecture_columns)
     if isinstance(content, list):
@@ -240,10 +242,10 @@ def _rows_table(path: Path, rows: list[list[Any]], architecture_columns: tuple[s
 # ---- Parquet ---------------------------------------------------------------------------------------------------
 
 
-def _parquet_table(path: Path) -> RawTable:
+def _parquet_table(path: Path, file: BinaryIO) -> RawTable:
     import pyarrow.parquet as pq
 
-    read = pq.ParquetFile(path, page_checksum_verification=True).read()
+    read = pq.ParquetFile(file, page_checksum_verification=True).read()
     names = _distinct(path, list(read.column_names))
     columns = {name: read.column(number).to_pylist() for number, name in enumerate(names)}
     return RawTable(columns, [*range(read.num_rows)], "row")

@@ -14,7 +14,7 @@ from supernet.benchmarks.wording import listed, shown
 from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.report import backwards, ceiling_of, params_of, reading_notes
 from supernet.harness.statistics import bootstrap as stats
-from supernet.harness.statistics import metrics
+from supernet.harness.statistics import metrics, seeds
 from supernet.harness.statistics.metrics import MetricError
 
 
@@ -87,7 +87,7 @@ def correlate_groups(
     """Rank correlations within each group of `by`, averaged over the values of `repeat` (seeds, say).
 
     The interval of a group with one repeat resamples its architectures; with three or more it speaks of the mean over
-    repeats (`stats.mean_over_repeats`); with two there is none. Repeats of fewer than stats.LEAST
+    repeats (`seeds.mean_of`); with two there is none. Repeats of fewer than stats.LEAST
     architectures or of equal true accuracies cannot be judged: they are left out and named in the notes.
 
     Raises:
@@ -228,14 +228,13 @@ def _resample(parts: list[_Repeat], resamples: int, seed: int) -> None:
 
 def _group(key: tuple[str, ...], parts: list[_Repeat], level: float) -> GroupResult:
     taus = np.array([part.tau for part in parts])
-    low, high = stats.mean_over_repeats(taus, np.stack([part.draws for part in parts]), level) or (None, None)
     mean = {name: float(np.mean([part.figures[name] for part in parts])) for name in parts[0].figures}
     optional = {name: None if np.isnan(mean[name]) else mean[name] for name in ("top10", "attainable", "ceiling")}
     return GroupResult(
         key=key,
         repeats=len(parts),
         architectures=sum(len(part.rows) for part in parts),
-        tau=MeanTau(float(taus.mean()), low, high),
+        tau=_mean_tau(taus, np.stack([part.draws for part in parts]), level),
         taus=taus.tolist(),
         tau_sd=float(taus.std(ddof=1)) if len(parts) > 1 else None,
         top10=optional["top10"],
@@ -245,3 +244,12 @@ def _group(key: tuple[str, ...], parts: list[_Repeat], level: float) -> GroupRes
         attainable=optional["attainable"],
         ceiling=optional["ceiling"],
     )
+
+
+def _mean_tau(taus: NDArray[np.float64], draws: NDArray[np.float64], level: float) -> MeanTau:
+    """Of one repeat, the interval is that of its draws: it speaks of the choice of architectures alone."""
+    if len(taus) == 1:
+        return MeanTau(float(taus[0]), *stats.interval(draws[0], level))
+    spread = seeds.Spread(float(taus.var(ddof=1)), len(taus) - 1)
+    mean = seeds.mean_of(taus, spread, stats.common_variance(draws), level=level)
+    return MeanTau(mean.value, mean.low, mean.high)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import replace, write_json
 from supernet.benchmarks.plain_yaml import read_yaml
+from supernet.benchmarks.regular import open_plain
 from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.tasks.digits import DigitsRecipe
 from supernet.benchmarks.truth.shelf import EMBEDDED
@@ -345,7 +346,7 @@ def _read_result(done: Path, benchmark: Benchmark, index: int, seed: int) -> Map
         OSError: the file is there but cannot be read.
     """
     try:
-        with _path(done, index, seed).open("rb") as file:
+        with open_plain(_path(done, index, seed)) as file:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         return Unusable("missing")

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from supernet.benchmarks.regular import read_plain
+
 EFFECTS = {
     "study": str, "space": str, "truth_dataset": str, "heuristic": str, "value": str,
     "setting_label": str, "seeds": int, "base_seeds": int, "diverged": int, "collapsed": int,
@@ -42,7 +44,7 @@ def reported(results: Path, done: set[str]) -> Reported:
     found = Reported()
     for path in sorted((results / "reports").glob("*/report.json")):
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_plain(path))
             if not isinstance(content, dict) or "base_seeds" not in content:
                 continue  # the report of a comparison of searches, or of an earlier version
             rows = content["rows"]

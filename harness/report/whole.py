@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from supernet.benchmarks.files import sync
+from supernet.benchmarks.regular import open_lock
 
 PAGE = "index.html"
 PATIENCE = 5.0
@@ -64,7 +65,7 @@ def _locked(path: Path, out: Path) -> Iterator[None]:
     """Hold the lock file; say so if another process does for long."""
     began = time.monotonic()
     remind = PATIENCE
-    with path.open("w") as lock:
+    with open_lock(path) as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,18 +12,18 @@ import json
 import math
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import file_digests
+from supernet.benchmarks.regular import NotRegular, open_plain
 from supernet.benchmarks.wording import listed, quoted
 from supernet.harness.study.spec import FORMAT, hash_of
 
@@ -131,7 +131,8 @@ def digest(path: Path) -> str:
     Raises:
         ValueError: it is a link, a device or the like.
     """
-    (found,) = file_digests(_regular(path), "sha256")
+    with _regular(path):
+        (found,) = file_digests(path, "sha256")
     return found
 
 
@@ -145,17 +146,22 @@ def read_json(path: Path) -> dict[str, Any]:
     return _object(path.name, _text(path))
 
 
-def _regular(path: Path) -> Path:
-    if not stat.S_ISREG(path.lstat().st_mode):
-        raise ValueError(f"{path.name} is not a regular file")
-    return path
+def _regular(path: Path) -> BinaryIO:
+    """A regular file, open for reading; a link is refused, too."""
+    try:
+        if path.is_symlink():
+            raise ValueError(f"{path.name} is not a regular file, but a link")
+        return open_plain(path)
+    except NotRegular:
+        raise ValueError(f"{path.name} is not a regular file") from None
 
 
 def _text(path: Path) -> str:
-    size = _regular(path).lstat().st_size
-    if size > LARGEST:
-        raise ValueError(f"{path.name} has {size:,} bytes, which is too much")
-    return path.read_text(encoding="utf-8")
+    with _regular(path) as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"{path.name} has more than {LARGEST:,} bytes, which is too much")
+    return content.decode("utf-8")
 
 
 def _object(name: str, text: str) -> dict[str, Any]:
@@ -321,7 +327,7 @@ def is_number(value: Any) -> bool:
 
 def _check_columns(path: Path, numeric: tuple[str, ...]) -> None:
     """Check that a Parquet file has rows and these columns of numbers, without reading the values."""
-    with pq.ParquetFile(_regular(path)) as file:
+    with _regular(path) as opened, pq.ParquetFile(opened) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
     if not rows:
         raise ValueError(f"{path.name} has no rows")

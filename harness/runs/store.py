@@ -21,6 +21,7 @@ import pandas as pd
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import replace, write_json
+from supernet.benchmarks.regular import open_lock, open_plain
 from supernet.harness.runs.integrity import (
     ENVIRONMENT,
     LEDGER,
@@ -188,7 +189,7 @@ class Store:
     def held(self, run: str) -> bool:
         """Whether a process is making this run."""
         try:
-            with (self._work / f"{run}.lock").open("r") as lock:
+            with open_plain(self._work / f"{run}.lock") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
@@ -236,7 +237,7 @@ class Store:
         """
         run = spec.hash
         self.prepare()
-        with (self._work / f"{run}.lock").open("w") as lock:
+        with open_lock(self._work / f"{run}.lock") as lock:
             _lock(lock.fileno(), patience)
             try:
                 yield self._work / run

@@ -31,6 +31,7 @@ from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import replace, whole, write_bytes
+from supernet.benchmarks.regular import read_plain
 from supernet.benchmarks.sealed import Unsealed, put_aside, sealed, unsealed
 from supernet.benchmarks.spaces import Arch, SearchSpace, space
 from supernet.benchmarks.spaces.nb201 import EDGES, NONE
@@ -315,7 +316,7 @@ def _read(path: Path) -> tuple[str, NDArray[np.float64]] | None:
         OSError: it cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = read_plain(path)
     except FileNotFoundError:
         return None
     content = unsealed(data)

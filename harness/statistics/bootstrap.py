@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
-from scipy import stats as laws
 
 from supernet.harness.statistics.concordance import Concordance, group_sums
 from supernet.harness.statistics.metrics import MetricError, checked, kendall_tau, true_top
@@ -151,42 +150,18 @@ def p_value(difference: float, error: float, df: float = math.inf) -> float:
     return 1.0 if difference == 0 else 0.0
 
 
-def mean_over_repeats(
-    values: NDArray[np.float64], draws: NDArray[np.float64], level: float = 0.95
-) -> tuple[float, float] | None:
-    """Interval of the mean of a correlation over repeats (seeds, mostly), within [-1, 1].
+def common_variance(draws: NDArray[np.float64]) -> float:
+    """Variance that the means of repeats have in common: that of the choice of the architectures that they share.
 
-    The spread between repeats holds everything that differs from repeat to repeat: the seed, and the choice of
-    architectures where each repeat has its own. What all repeats share, which is the choice of common architectures,
-    does not show in that spread; it is what the bootstrap draws of two repeats have in common, their covariance. The
-    variance of the mean is the sum of spread / repeats and of this covariance; repeats without common architectures
-    have none, and nothing is counted twice. Student's t has Satterthwaite's degrees of freedom. The interval is built
-    on Fisher's z (atanh), by the delta method, and is carried back.
+    It is the mean covariance of two repeats' draws. Repeats without common architectures have none: their spread
+    holds the choice of architectures, and nothing is counted twice.
 
     Args:
-        values: the correlation of each repeat: (repeats,).
-        draws: bootstrap draws of each repeat on common resamples: (repeats, resamples).
-
-    Returns:
-        The interval; of one repeat the percentile interval of its draws, which speaks of the choice of architectures
-        alone; None for two repeats, whose spread is not known well enough.
+        draws: bootstrap draws of each of two or more repeats on common resamples: (repeats, resamples).
     """
-    count = len(values)
-    if count == 1:
-        return interval(draws[0], level)
-    if count == 2:
-        return None
-    mean = float(values.mean())
-    between = float(values.var(ddof=1)) / count
+    count = len(draws)
     covariance = np.cov(draws)
-    common = max(0.0, float((covariance.sum() - np.trace(covariance)) / (count * (count - 1))))
-    error = math.sqrt(between + common)
-    if error == 0 or abs(mean) >= 1:
-        return mean, mean
-    df = (between + common) ** 2 * (count - 1) / between**2 if between > 0 else math.inf
-    reach = float(laws.t.ppf((1 + level) / 2, min(df, 1e6))) * error / (1 - mean**2)
-    z = math.atanh(mean)
-    return math.tanh(z - reach), math.tanh(z + reach)
+    return max(0.0, float((covariance.sum() - np.trace(covariance)) / (count * (count - 1))))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -3,8 +3,10 @@
 Seeds of different settings share nothing (training is chaotic: the same seed under another setting is another draw), so
 settings are compared unpaired. Three seeds hardly tell how much a setting's seeds differ, but many settings together
 do: each variance is squeezed towards a common one (Smyth, Linear models and empirical Bayes methods for assessing
-differential expression in microarray experiments, SAGMB 2004, section 6.2). Degrees of freedom are Satterthwaite's
-(Biometrics 1946). Many settings against one base are Dunnett's problem (JASA 1955).
+differential expression in microarray experiments, SAGMB 2004). Two means whose variances are both estimated are the
+problem of Behrens and Fisher; it is solved by integrating over both variances, because at the small levels that a test
+of many settings needs, an approximation by Student's t finds too much. Many settings against one base are Dunnett's
+problem (JASA 1955).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats as distributions
 from scipy.optimize import brentq
-from scipy.special import digamma, ndtr, ndtri, polygamma
+from scipy.special import betaln, expit, log_expit, ndtr, ndtri, polygamma, stdtr
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +33,8 @@ COLLAPSE = 4.0
 """Standard deviations below its setting's median from which on a run counts as collapsed."""
 _SMALLEST = 1e-12
 """Variances below this are rounding."""
+_WORTHS = 24
+"""Degrees of freedom tried for the common variance."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,9 @@ class Comparisons:
 def squeezed(values: Sequence[ArrayLike]) -> list[Spread]:
     """Spread of every setting, the base first; those of the others are squeezed towards a common variance.
 
-    The common variance and what it is worth follow from the moments of the logarithms of the settings' own variances;
-    it counts for at most half of all their degrees of freedom. The base is used by its own variance from eight seeds
-    on;
-    with fewer by the larger of its own and the squeezed one, since its noise is in every comparison.
+    The common variance and what it is worth have the maximum likelihood, given the settings' own variances; it counts
+    for at most half of all their degrees of freedom. The base is used by its own variance from eight seeds on; with
+    fewer by the larger of its own and the squeezed one, since its noise is in every comparison.
 
     Args:
         values: of each setting, one value per seed; at least one.
@@ -118,32 +121,58 @@ def _mixed(own: float, df: float, common: Spread) -> Spread:
 
 
 def _common(variances: Sequence[float], dfs: Sequence[float]) -> Spread:
-    """The variance that settings have in common, and what it is worth; nothing from fewer than three settings."""
+    """The variance that settings have in common, and what it is worth; nothing from fewer than three settings.
+
+    By Smyth's model an observed variance with d degrees of freedom is the common one times F(d, d0), with d0 what the
+    common one is worth: the larger, the more alike settings are.
+    """
     if len(variances) < 3:
         return Spread(0.0, 0.0)
     v, d = np.array(variances), np.array(dfs)
     most = float(d.sum() / 2)
-    logs = np.log(v) - digamma(d / 2) + np.log(d / 2)
-    excess = float(logs.var(ddof=1) - polygamma(1, d / 2).mean())
-    if excess <= polygamma(1, most / 2):  # settings differ in spread no more than by chance
+    worths = np.geomspace(min(1.0, most / 2), most, _WORTHS)
+    scales = _likeliest_scales(v, d, worths)
+    ratios = d * v / (worths * scales)[:, None]
+    halves = worths[:, None] / 2
+    likelihoods = d / 2 * np.log(ratios) - (d / 2 + halves) * np.log1p(ratios) - betaln(d / 2, halves)
+    best = int(np.argmax(likelihoods.sum(axis=1)))
+    if best == _WORTHS - 1:  # settings differ in spread no more than by chance
         return Spread(float((d * v).sum() / d.sum()), most)
-    half = float(brentq(lambda x: polygamma(1, x) - excess, 1e-8, most / 2))
-    return Spread(float(np.exp(logs.mean() + digamma(half) - np.log(half))), 2 * half)
+    return Spread(float(scales[best]), float(worths[best]))
 
 
-def mean_of(values: ArrayLike, spread: Spread, sampling: float = 0.0, *, bounded: bool = True) -> Mean:
-    """Mean over seeds with a t interval.
+def _likeliest_scales(v: Floats, d: Floats, worths: Floats) -> Floats:
+    """The common variance of the largest likelihood, for each worth, by bisection of its derivative: (worths,)."""
+    low, high = np.full(len(worths), np.log(v.min())), np.full(len(worths), np.log(v.max()))
+    for _ in range(40):
+        middle = (low + high) / 2
+        pull = (d * (v * (d + worths[:, None]) / ((worths * np.exp(middle))[:, None] + d * v) - 1)).sum(axis=1)
+        low, high = np.where(pull > 0, middle, low), np.where(pull > 0, high, middle)
+    return np.exp((low + high) / 2)
+
+
+def mean_of(
+    values: ArrayLike, spread: Spread, sampling: float = 0.0, *, bounded: bool = True, level: float = LEVEL
+) -> Mean:
+    """Mean over seeds (or other repeats) with a t interval, whose degrees of freedom are Satterthwaite's.
+
+    The spread between repeats holds everything that differs from repeat to repeat. What all of them share does not
+    show in it, and is `sampling`.
 
     Args:
         values: one per seed: (seeds,).
-        sampling: variance of the mean from what was sampled beside the seeds (architectures).
+        sampling: variance of the mean from what was sampled beside the seeds (architectures), taken as known.
         bounded: whether values lie in [-1, 1], as rank correlations do: the interval is then one of atanh.
+        level: of the interval.
     """
     v = np.asarray(values, dtype=np.float64)
     value = float(v.mean())
     if len(v) < 3 or spread.df == 0:
         return Mean(value, None, None, len(v))
-    half = float(distributions.t.ppf((1 + LEVEL) / 2, spread.df) * math.sqrt(spread.variance / len(v) + sampling))
+    between = spread.variance / len(v)
+    share = between / (between + sampling) if between > 0 else 0.0
+    df = spread.df / max(share, 1e-3) ** 2
+    half = float(distributions.t.ppf((1 + level) / 2, df)) * math.sqrt(between + sampling)
     if not bounded:
         return Mean(value, value - half, value + half, len(v))
     return Mean(value, *within_bounds(value, half), len(v))
@@ -173,25 +202,17 @@ def compare(
     arrays = [np.asarray(v, dtype=np.float64) for v in (base, *others)]
     added = list(sampling) if sampling is not None else [0.0] * len(others)
     spreads = squeezed(arrays)
-    first, m = spreads[0], len(arrays[0])
-    seeds_of_base = first.variance / m
-    values, errors, dfs, tested = [], [], [], []
-    for x, spread, extra in zip(arrays[1:], spreads[1:], added, strict=True):
-        own = spread.variance / len(x)
-        squared = seeds_of_base + own + extra
-        freedom = seeds_of_base**2 / first.df if first.df else 0.0
-        freedom += own**2 / spread.df if spread.df else 0.0
-        values.append(float(x.mean() - arrays[0].mean()))
-        errors.append(math.sqrt(max(squared, _SMALLEST)))
-        dfs.append((seeds_of_base + own) ** 2 / freedom if freedom else first.df + spread.df)
-        tested.append(min(m, len(x)) >= 2)
-    kept = [k for k, yes in enumerate(tested) if yes]
-    error, df = np.array(errors)[kept], np.array(dfs)[kept]
-    p = 2 * distributions.t.sf(np.abs(np.array(values)[kept]) / error, df)
-    loads = math.sqrt(seeds_of_base) / error
+    kept = [k for k, x in enumerate(arrays[1:]) if min(len(arrays[0]), len(x)) >= 2]
+    values = [float(x.mean() - arrays[0].mean()) for x in arrays[1:]]
+    means = _TwoMeans.of(
+        spreads[0], len(arrays[0]), [spreads[1 + k] for k in kept], [len(arrays[1 + k]) for k in kept],
+        [added[k] for k in kept],
+    )  # fmt: skip
+    p = means.p(np.array(values)[kept])
+    loads = np.sqrt(means.base / means.squared)
     q = distributions.false_discovery_control(p) if kept else p
     alone = individual_level(1 - LEVEL, loads) if kept else 0.0
-    halves = distributions.t.isf(alone / 2, df) * error
+    halves = means.half_widths(alone)
     places = {k: place for place, k in enumerate(kept)}
     out = []
     for k, value in enumerate(values):
@@ -206,8 +227,102 @@ def compare(
         single = float(p[place])
         out.append(Difference(value, low, high, single, any_as_small(single, loads), float(q[place])))
     # Found with 80 %: the critical value and the 80 % quantile of t, in standard errors of a typical comparison.
-    detectable = float(np.median(halves + distributions.t.ppf(POWER, df) * error)) if kept else None
+    power = distributions.t.ppf(POWER, means.df) * np.sqrt(means.squared)
+    detectable = float(np.median(halves + power)) if kept else None
     return Comparisons(out, spreads, detectable, _omnibus(arrays), typical_sd(arrays))
+
+
+@dataclass(frozen=True)
+class _TwoMeans:
+    """Errors of the differences of k settings' means from that of the base; every array is (k,)."""
+
+    base: Floats
+    """Variance of the base's mean."""
+    base_df: Floats
+    own: Floats
+    """Variance of the setting's mean."""
+    own_df: Floats
+    extra: Floats
+    """Variance from what was sampled beside the seeds."""
+    squeezed: bool
+
+    @classmethod
+    def of(
+        cls, base: Spread, base_seeds: int, own: Sequence[Spread], seeds: Sequence[int], extra: Sequence[float]
+    ) -> _TwoMeans:
+        variances = np.array([spread.variance for spread in own]) / np.array(seeds, dtype=np.float64)
+        dfs, count = np.array([spread.df for spread in own]), len(own)
+        return cls(
+            np.full(count, max(base.variance / base_seeds, _SMALLEST)),
+            np.full(count, base.df),
+            np.maximum(variances, _SMALLEST),
+            dfs,
+            np.array(extra, dtype=np.float64),
+            bool((dfs > np.array(seeds) - 1).any()),
+        )
+
+    @property
+    def squared(self) -> Floats:
+        """Squared standard errors."""
+        return self.base + self.own + self.extra
+
+    @property
+    def df(self) -> Floats:
+        """Satterthwaite's degrees of freedom (Biometrics 1946), good enough away from the tails."""
+        freedom: Floats = (self.base + self.own) ** 2 / (self.base**2 / self.base_df + self.own**2 / self.own_df)
+        return freedom
+
+    def p(self, differences: Floats) -> Floats:
+        """Two-sided p-values: the probability of a larger error, averaged over what both variances can be.
+
+        Given the data, a variance is its estimate times df / chi-square. The tests that follow (Behrens and Fisher's)
+        reject less than their level. Where variances are squeezed, this makes up for settings whose variance is not
+        from the common law. Where they are not, the law of the variances is that of Ghosh and Kim (The
+        Behrens-Fisher problem revisited, Canadian Journal of Statistics 2001), whose tests keep their level to the
+        second order: a mixture of two that each give one of the variances two degrees of freedom more.
+        """
+        seeds_alone = self.base + self.own
+        scaled = np.abs(differences) * np.sqrt(seeds_alone / self.squared)
+        if self.squeezed:
+            return self._tails(scaled, self.own_df, self.base_df)
+        of_own = self.own * self._tails(scaled, self.own_df, self.base_df + 2)
+        of_base = self.base * self._tails(scaled, self.own_df + 2, self.base_df)
+        mixed: Floats = (of_own + of_base) / seeds_alone
+        return mixed
+
+    def _tails(self, scaled: Floats, own: Floats, base: Floats) -> Floats:
+        """The share of two independent chi-squares in their sum is beta; given it, the error is Student's t."""
+        total = own + base
+        spread = np.sqrt(polygamma(1, own / 2) + polygamma(1, base / 2))
+        logits = np.log(own / base)[:, None] + spread[:, None] * _LOGITS
+        weights = log_expit(logits) * own[:, None] / 2 + log_expit(-logits) * base[:, None] / 2
+        weights = np.exp(weights - weights.max(axis=1, keepdims=True))
+        variances = (self.own * self.own_df)[:, None] / expit(logits) + (self.base * self.base_df)[:, None] / expit(
+            -logits
+        )
+        tails = 2 * stdtr(total[:, None], -scaled[:, None] / np.sqrt(variances / total[:, None]))
+        mean: Floats = (tails * weights).sum(axis=1) / weights.sum(axis=1)
+        return np.minimum(mean, 1.0)
+
+    def half_widths(self, level: float) -> Floats:
+        """The differences whose p-value is `level`: (k,)."""
+        # On the scale of normal quantiles p is almost a straight line, on which secants converge in a few steps.
+        goal = ndtri(level / 2)
+        before = distributions.t.isf(level / 2, self.df) * np.sqrt(self.squared)
+        after, at_before = 1.1 * before, ndtri(self.p(before) / 2)
+        for _ in range(_STEPS):
+            at_after = ndtri(self.p(after) / 2)
+            rise = at_after - at_before
+            share = np.divide(goal - at_after, rise, out=np.zeros_like(rise), where=np.abs(rise) > 1e-13)
+            before, after, at_before = after, after + share * (after - before), at_after
+            if np.allclose(after, before, rtol=1e-9, atol=0):
+                break
+        return after
+
+
+_STEPS = 8
+_LOGITS: Floats = np.linspace(-24, 24, 65)
+"""Standard deviations from the centre at which the share of a chi-square is evaluated: its tails are exponential."""
 
 
 def against_constant(values: ArrayLike, constant: float, spread: Spread, sampling: float = 0.0) -> Difference:
@@ -256,7 +371,7 @@ def individual_level(level: float, loads: ArrayLike) -> float:
     count = len(np.atleast_1d(np.asarray(loads)))
     if count == 1:
         return level
-    return float(brentq(lambda p: any_as_small(p, loads) - level, level / count / 2, level))
+    return float(brentq(lambda p: any_as_small(p, loads) - level, level / count / 2, level, xtol=1e-7))
 
 
 def _omnibus(arrays: Sequence[Floats]) -> float | None:

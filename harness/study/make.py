@@ -18,6 +18,7 @@ import pandas as pd
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import whole, write_json
+from supernet.benchmarks.regular import open_plain
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.tasks.task import Task, load_task
 from supernet.benchmarks.truth.join import truth_rows
@@ -175,7 +176,8 @@ def _score(run: train.Run, indices: Any, path: Path, progress: Any) -> None:
 def _read_scores(path: Path) -> pd.DataFrame:
     problem = "columns were altered"
     try:
-        frame = pd.read_parquet(path, page_checksum_verification=True)
+        with open_plain(path) as file:
+            frame = pd.read_parquet(file, page_checksum_verification=True)
         if list(frame) == SCORE_COLUMNS:
             return frame
     except MemoryError:

@@ -212,6 +212,8 @@ def load_study(named: str | Path, overrides: Sequence[str] = ()) -> Study:
             path = FOLDER / f"{named}.yaml"
         content = read_yaml(path)
     except FileNotFoundError:
+        if Path(named).exists():
+            raise StudyError(f"The study {quoted(str(named), 300)} cannot be read: it is not a file.") from None
         near = nearest(named, studies())
         hint = f" Did you mean {near}?" if near else ""
         raise StudyError(

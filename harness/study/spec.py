@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import BadTable, UserError
+from supernet.benchmarks.regular import read_plain
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.join import measured_in
@@ -63,7 +64,7 @@ class Plugin:
     @classmethod
     def read(cls, path: Path) -> Plugin:
         try:
-            content = path.read_bytes()
+            content = read_plain(path)
         except OSError as error:
             raise UserError(f"The plug-in {path} cannot be read: {error.strerror}.") from None
         return cls(str(path.resolve()), hashlib.sha256(content).hexdigest())

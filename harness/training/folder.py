@@ -17,6 +17,7 @@ import torch
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_bytes, write_json, write_text
+from supernet.benchmarks.regular import open_lock, read_plain
 from supernet.benchmarks.sealed import put_aside
 from supernet.harness.training import checkpoint
 
@@ -42,7 +43,7 @@ def hold(out: Path) -> Iterator[None]:
         UserError: one does.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
+    with open_lock(out / ".lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -115,7 +116,7 @@ def restore(run: Run, out: Path) -> None:
 def _take_over(run: Run, out: Path) -> None:
     """As `restore`, raising checkpoint.Damage."""
     try:
-        data = (out / CHECKPOINT).read_bytes()
+        data = read_plain(out / CHECKPOINT)
     except FileNotFoundError:
         raise UserError(
             f"{out} holds no checkpoint: no epoch of its training is finished, or {CHECKPOINT} was removed. Train it "
@@ -155,7 +156,7 @@ def read_log(out: Path) -> list[dict[str, Any]]:
     """
     path = out / LOG
     entries = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    for number, line in enumerate(read_plain(path).splitlines(), 1):
         entry = _parsed(line)
         if not isinstance(entry, dict) or not all(_number(entry, name) for name in ("epoch", *checkpoint.ENTRY)):
             raise DamagedRecord(
@@ -180,7 +181,7 @@ def read_status(out: Path) -> dict[str, Any]:
         OSError: it cannot be read.
     """
     path = out / STATUS
-    status = _parsed(path.read_bytes())
+    status = _parsed(read_plain(path))
     if not isinstance(status, dict) or not isinstance(status.get("state"), str):
         raise DamagedRecord(
             f"{path} is damaged: it does not hold the state of a run. `supernet train --resume` writes it again."

@@ -5,6 +5,7 @@ import copy
 import os
 import pickle
 import tarfile
+import zipfile
 import zlib
 from functools import cache
 
@@ -130,6 +131,20 @@ def content(indices=INDICES):
 
 def save(path, held, zipped=True):
     torch.save(held, path, _use_new_zipfile_serialization=zipped)
+    return path
+
+
+def endless(levels=60):
+    """A small pickle: a dictionary with a key of nested pairs, whose hash takes 2 to the power of `levels` steps."""
+    pairs = b"".join(b"q\x00h\x00\x86" for _ in range(levels))
+    return b"\x80\x02})" + pairs + b"Ns."
+
+
+def with_pickle(path, stream):
+    """A .pth in the zip format that holds this pickle."""
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, data in (("data.pkl", stream), ("version", b"3\n"), ("byteorder", b"little")):
+            packed.writestr("archive/" + name, data)
     return path
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.regular import read_plain
 from supernet.benchmarks.truth.table import Measure
 from supernet.harness.report.html.frame import document
 from supernet.harness.report.html.inlined import figure
@@ -101,7 +102,7 @@ def _check_worth(entries: Sequence[Entry], out: Path) -> None:
     if not done:
         raise UserError(f"No search is done, so that there is nothing to report.{problems}")
     try:
-        runs = json.loads((out / "report.json").read_text(encoding="utf-8"))["runs"]
+        runs = json.loads(read_plain(out / "report.json"))["runs"]
         before = sum(state == "done" for states in runs.values() for state in states.values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
@@ -117,7 +118,7 @@ def identity_of(path: Path) -> str | None:
     Reports of earlier versions do not hold it; it follows from what they compare.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_plain(path))
         return str(content["identity"]) if "identity" in content else Comparison.from_dict(content).identity
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         return None

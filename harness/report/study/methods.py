@@ -54,7 +54,8 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         f"from the choice of architectures, by {a.resamples:,} bootstrap resamples that all runs share, is added.",
         "A difference from the base is one of means over all seeds that are there, unpaired, since runs with "
         "equal seeds "
-        "under different settings share nothing. Its degrees of freedom are Satterthwaite's. P-values and intervals "
+        "under different settings share nothing. Its p-value is averaged over what the variances of both means can be "
+        "(Behrens and Fisher's problem; Ghosh and Kim, 2001, where nothing is squeezed). P-values and intervals "
         "are Dunnett-corrected: all intervals of differences hold together with 95 %. The smallest detectable effect "
         "is what a typical comparison finds with a probability of 80 %. Diverged runs have no tau and are "
         "counted; a setting "

@@ -30,6 +30,8 @@ def shipped_recipe(named: Path) -> Path:
             f"{name} is a study, not a recipe: run it with `supernet study run {name}`. To train one super-net, give "
             f"a recipe: a YAML file, or one of the shipped ones ({', '.join(recipes)})."
         )
+    if len(name) <= MOST_NAME and named.exists():
+        raise RecipeError(f"The recipe {quoted(name, 300)} cannot be read: it is not a file.")
     near = nearest(name.removesuffix(".yaml"), kinds)
     hint = f" Did you mean {near}{', which is a study (supernet study run)' if kinds[near] else ''}?" if near else ""
     raise RecipeError(

@@ -25,6 +25,7 @@ from nb201_records import (
     archive,
     assert_holds_the_curves,
     assert_holds_the_records,
+    endless,
     expected,
     packed,
     refused,
@@ -67,6 +68,15 @@ def test_what_a_worker_process_refuses_is_said_here(tmp_path):
         import_nb201(source, target, allow_partial=True)
     assert os.listdir(target.parent) == []
     assert not marker.exists()
+
+
+def test_a_record_that_takes_for_ever_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_SECONDS", 1)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
+    source = tmp_path / "NATS-tss"
+    source.mkdir()
+    (source / "000008.pickle.pbz2").write_bytes(bz2.compress(endless()))
+    refused(source, tmp_path, "needs more than 1 s")
 
 
 @pytest.mark.parametrize(("suffix", "mode"), [(".tar", "w"), (".tar.gz", "w:gz")])
@@ -372,7 +382,8 @@ from multiprocessing import get_context
 from supernet.benchmarks.truth.import_nb201 import _begin
 
 if __name__ == "__main__":
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)) as pool:
+    begin = {"initializer": _begin, "initargs": (os.getpid(), 20)}
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), **begin) as pool:
         print(pool.submit(os.getpid).result(), flush=True)
         time.sleep(60)
 """

@@ -20,15 +20,42 @@ from nb201_records import (
     assert_holds_the_curves,
     assert_holds_the_records,
     content,
+    endless,
     expected,
     refused,
     save,
+    with_pickle,
 )
 
+from supernet.benchmarks.errors import BadTable
 from supernet.benchmarks.truth import import_nb201 as module
 from supernet.benchmarks.truth.import_nb201 import Record, import_nb201
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.benchmarks.truth.verify import verify
+
+READ_PTH = module.read_pth
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Read the file here, where no new process has to import torch first."""
+    monkeypatch.setattr(module, "read_pth", module.records_of_pth)
+
+
+def test_another_process_reads_the_same(tmp_path):
+    source = save(tmp_path / "records.pth", content([0, 7]))
+    there, here = list(READ_PTH(source)), list(module.records_of_pth(source))
+    assert [(r.index, r.values) for r in there] == [(r.index, r.values) for r in here]
+    for one, other in zip(there, here, strict=True):
+        np.testing.assert_equal(one.curves, other.curves)
+    with pytest.raises(BadTable, match="is no intact NAS-Bench-201 file"):
+        list(READ_PTH(save(tmp_path / "other.pth", {"meta_archs": []})))
+
+
+def test_a_pickle_that_takes_for_ever_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_SECONDS", 1)
+    monkeypatch.setattr(module, "read_pth", READ_PTH)
+    refused(with_pickle(tmp_path / "records.pth", endless()), tmp_path, "much more time than an official file")
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])

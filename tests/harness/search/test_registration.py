@@ -124,7 +124,9 @@ def test_code_that_a_plugin_imports_names_its_runs(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     mine = GREEDY.split("register(")[0].replace("class Greedy", "class Base")
     (tmp_path / "p.py").write_text(
-        "import my_base\nfrom harness.search.algorithms.registry import register\nregister('greedy', my_base.Base)\n"
+        "import my_base\n"
+        "from supernet.harness.search.algorithms.registry import register\n"
+        "register('greedy', my_base.Base)\n"
     )
     mine_alone, codes = Plugin.read(tmp_path / "p.py"), set()
     for text in (mine, mine.replace("value > self", "value < self")):
@@ -415,7 +417,7 @@ def test_the_benchmarks_own_spellings_are_known(table, tmp_path):
 
 def test_a_list_of_algorithms_waits_for_no_torch():
     text = (
-        "import sys\nfrom click.testing import CliRunner\nfrom harness.commands.cli import supernet\n"
+        "import sys\nfrom click.testing import CliRunner\nfrom supernet.harness.commands.cli import supernet\n"
         "assert 'darts' in CliRunner().invoke(supernet, ['search', '--list']).stdout\n"
         "assert not {'torch', 'pandas', 'scipy.stats'} & set(sys.modules)\n"
     )

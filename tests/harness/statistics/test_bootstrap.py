@@ -7,6 +7,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supernet.harness.correlation import grouped
 from supernet.harness.statistics import bootstrap as stats
 from supernet.harness.statistics.metrics import MetricError
 
@@ -129,13 +130,13 @@ def test_no_interval_of_a_mean_over_repeats_leaves_its_bounds(taus, spread, seed
     rng = np.random.default_rng(seed)
     values = np.array(taus)
     draws = np.clip(values[:, None] + spread * rng.normal(size=(len(taus), 40)), -1, 1)
-    ends = stats.mean_over_repeats(values, draws, level)
+    mean = grouped._mean_tau(values, draws, level)
     if len(taus) == 2:
-        assert ends is None
+        assert (mean.low, mean.high) == (None, None)
         return
-    assert -1 <= ends[0] <= ends[1] <= 1
+    assert -1 <= mean.low <= mean.high <= 1
     if len(taus) > 2:
-        assert ends[0] - 1e-12 <= values.mean() <= ends[1] + 1e-12
+        assert mean.low - 1e-12 <= values.mean() <= mean.high + 1e-12
 
 
 @given(st.integers(0, 10_000), st.integers(10, 40), st.integers(2, 5))
@@ -167,8 +168,8 @@ def coverage(repeats, shared, trials=250):
         own = np.zeros(repeats) if shared else 0.05 * rng.normal(size=repeats)
         taus = 0.5 + common + own + 0.03 * rng.normal(size=repeats)
         resampled = 0.05 * rng.normal(size=(1 if shared else repeats, 400))
-        low, high = stats.mean_over_repeats(taus, taus[:, None] + resampled + np.zeros((repeats, 1)))
-        hits.append(low <= 0.5 <= high)
+        mean = grouped._mean_tau(taus, taus[:, None] + resampled + np.zeros((repeats, 1)), 0.95)
+        hits.append(mean.low <= 0.5 <= mean.high)
     return np.mean(hits)
 
 
@@ -181,17 +182,18 @@ def test_intervals_of_means_over_repeats_cover(repeats, shared):
 def test_architectures_of_their_own_are_not_counted_twice():
     rng = np.random.default_rng(1)
     taus = np.array([0.48, 0.5, 0.52])
-    apart = stats.mean_over_repeats(taus, taus[:, None] + 0.02 * rng.normal(size=(3, 4000)))
+    apart = grouped._mean_tau(taus, taus[:, None] + 0.02 * rng.normal(size=(3, 4000)), 0.95)
     reach = scipy.stats.t.ppf(0.975, 2) * 0.02 / math.sqrt(3)
-    assert apart[1] - apart[0] == pytest.approx(2 * reach, rel=0.05)
-    common = stats.mean_over_repeats(taus, taus[:, None] + 0.2 * rng.normal(size=(1, 4000)))
-    assert common[1] - common[0] > 5 * (apart[1] - apart[0])
+    assert apart.high - apart.low == pytest.approx(2 * reach, rel=0.05)
+    common = grouped._mean_tau(taus, taus[:, None] + 0.2 * rng.normal(size=(1, 4000)), 0.95)
+    assert common.high - common.low > 5 * (apart.high - apart.low)
 
 
 def test_two_repeats_have_no_interval_and_one_that_of_its_architectures():
     draws = np.random.default_rng(0).uniform(0.3, 0.6, size=(2, 500))
-    assert stats.mean_over_repeats(np.array([0.4, 0.5]), draws) is None
-    assert stats.mean_over_repeats(np.array([0.4]), draws[:1]) == stats.interval(draws[0])
+    assert grouped._mean_tau(np.array([0.4, 0.5]), draws, 0.95).low is None
+    alone = grouped._mean_tau(np.array([0.4]), draws[:1], 0.95)
+    assert (alone.low, alone.high) == stats.interval(draws[0])
 
 
 def test_p_values_have_no_floor_of_resamples():

@@ -439,3 +439,30 @@ def test_a_collapsed_run_has_a_report_as_the_others_do(many, put, store):
     assert found.rows[1].taus[1] == 0
     assert found.rows[1].seed_tau == pytest.approx(1 / 3)
     assert found.rows[1].epoch_tau == pytest.approx(2 / 3)
+
+
+def test_settings_that_are_seeds_of_one_recipe_seldom_differ():
+    """Sixteen settings and the base are drawn from one pool of runs: the rule on ranked scores."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=100)
+    edges = rng.integers(5, size=(100, 6))
+    # The error of a run is structured: it likes some operations too much, as super-nets do.
+    pool = [y + (2 * rng.normal(size=5))[edges].mean(axis=1) + rng.normal(size=100) for _ in range(40)]
+    draws = stats.bootstrap({str(k): stats.kendall_statistic(x, y) for k, x in enumerate(pool)}, 100, count=200)
+    taus = np.array([metrics.kendall_tau(x, y) for x in pool])
+    each = np.array([draws[str(k)] for k in range(40)])
+    studies, family, alone, covered = 100, [], [], []
+    for _ in range(studies):
+        runs = [rng.choice(40, count, replace=False) for count in (12, *[3] * 16)]
+        first = each[runs[0]].mean(axis=0)
+        sampling = [float((each[k].mean(axis=0) - first).var(ddof=1)) for k in runs[1:]]
+        found = seeds.compare(taus[runs[0]], [taus[k] for k in runs[1:]], sampling)
+        family.append(any(d.clear for d in found.differences))
+        alone += [d.p < 0.05 for d in found.differences]
+        mean = seeds.mean_of(taus[runs[0]], found.spreads[0])
+        covered.append(mean.low <= taus.mean() <= mean.high)
+    # The runs share their architectures here, so that the tests may err less than their level but not more. Three
+    # standard errors of 100 studies are 0.065.
+    assert np.mean(family) < 0.05 + 0.065
+    assert np.mean(alone) < 0.06
+    assert np.mean(covered) > 0.95 - 0.065

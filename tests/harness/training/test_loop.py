@@ -125,18 +125,10 @@ def test_divergence_stops_is_marked_and_says_where(task, tmp_path):
     assert status["epochs_done"] == 0
 
 
-def test_what_was_trained_partly_is_said_of_its_ranking(task, tmp_path):
+def test_what_was_trained_partly_is_said_of_its_ranking(task, tmp_path, interrupted):
     out = tmp_path / "run"
 
-    class Stop(Exception):
-        pass
-
-    def stop(run):
-        if run.epoch == 2:
-            raise Stop
-
-    with pytest.raises(Stop):
-        train(recipe("training.epochs=3"), out, task=task, after_epoch=stop)
+    interrupted(recipe("training.epochs=3"), out, task=task)
     said = "the super-net has been trained for 1 of 3 epochs"
     assert trained_partly(open_run(out, task=task), out) == said
     status = json.loads((out / "status.json").read_text())
@@ -403,20 +395,12 @@ def test_the_environment_of_a_gpu_has_its_settings(task):
     assert "cudnn" not in run_folder.environment("cpu")
 
 
-def test_a_learned_distribution_resumes_to_the_same_bits(task, tmp_path):
+def test_a_learned_distribution_resumes_to_the_same_bits(task, tmp_path, interrupted):
     base = ["sampling.law=distribution", "distribution.model=controller", "distribution.step=reinforce"]
     learned = recipe(*base, "distribution.updates=2", "distribution.samples=2", "training.epochs=2")
     whole = train(learned, task=task)
 
-    class Stop(Exception):
-        pass
-
-    def stop(run):
-        if run.epoch == 2:
-            raise Stop
-
-    with pytest.raises(Stop):
-        train(learned, tmp_path / "run", task=task, after_epoch=stop)
+    interrupted(learned, tmp_path / "run", task=task)
     resumed = train(learned, tmp_path / "run", task=task, resume=True)
     assert_same(weights(whole), weights(resumed))
     assert_same(whole.learner.model.state_dict(), resumed.learner.model.state_dict())

@@ -24,19 +24,11 @@ METHODS = {
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_resumed_run_ends_with_the_same_bits(name, digits, tmp_path):
+def test_a_resumed_run_ends_with_the_same_bits(name, digits, tmp_path, interrupted):
     recipe = TINY.override(METHODS[name])
     whole = train(recipe, task=digits)
 
-    class Stop(Exception):
-        pass
-
-    def stop(run):
-        if run.epoch == 2:
-            raise Stop
-
-    with pytest.raises(Stop):
-        train(recipe, tmp_path, task=digits, after_epoch=stop)
+    interrupted(recipe, tmp_path, task=digits)
     resumed = train(recipe, tmp_path, task=digits, resume=True)
     assert ends_alike(whole, resumed)
     assert not torch.equal(weights_of(whole), weights_of(start(recipe, task=digits)))
