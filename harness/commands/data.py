@@ -17,9 +17,24 @@ if TYPE_CHECKING:
     from supernet.benchmarks.truth.table import GroundTruth
 
 
+def _import_nb201(source: Path, target: Path, allow_partial: bool) -> GroundTruth:
+    from supernet.benchmarks.truth.import_nb201 import import_nb201
+
+    with bar("architectures") as report:
+        return import_nb201(source, target, allow_partial=allow_partial, progress=report)
+
+
+def _import_nb101(source: Path, target: Path, allow_partial: bool) -> GroundTruth:
+    from supernet.benchmarks.truth.import_nb101 import import_nb101
+
+    size = source.stat().st_size
+    with bar("reading", bytes_=True) as report:
+        return import_nb101(source, target, allow_partial=allow_partial, progress=lambda done: report(done, size))
+
+
 # The names are spelled out here because the module that knows the benchmarks takes long to load.
-IMPORTED = ("nb201", "nb101")
-"""Benchmarks whose official files can be imported."""
+IMPORTERS = {"nb201": _import_nb201, "nb101": _import_nb101}
+"""Benchmark -> how its official files are imported."""
 
 
 @click.group(cls=Suggesting)
@@ -28,7 +43,7 @@ def data() -> None:
 
 
 @data.command("import")
-@click.argument("benchmark", type=click.Choice(IMPORTED))
+@click.argument("benchmark", type=click.Choice(list(IMPORTERS)))
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
 @click.option("--out", type=click.Path(path_type=Path), help="The table to write (default: in the data folder).")
 @click.option("--allow-partial", is_flag=True, help="Accept a source that lacks architectures.")
@@ -41,17 +56,7 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
     from supernet.benchmarks.truth import shelf
 
     target = out or shelf.data_dir() / f"{benchmark}-{source.name.removesuffix(source.suffix) or source.name}.parquet"
-    if benchmark == IMPORTED[0]:
-        from supernet.benchmarks.truth.import_nb201 import import_nb201
-
-        with bar("architectures") as report:
-            table = import_nb201(source, target, allow_partial=allow_partial, progress=report)
-    else:
-        from supernet.benchmarks.truth.import_nb101 import import_nb101
-
-        size = source.stat().st_size
-        with bar("reading", bytes_=True) as report:
-            table = import_nb101(source, target, allow_partial=allow_partial, progress=lambda done: report(done, size))
+    table = IMPORTERS[benchmark](source, target, allow_partial)
     _say(f"Wrote {target}: {len(table):,} architectures of {table.space} ({table.family}).\n{table.describe()}")
     _say(f"Source: {table.about['source_check']}.")
 

@@ -209,6 +209,7 @@ def _architectures(
     Raises:
         UserError: the number or the file cannot be used.
     """
+    from supernet.benchmarks.truth.join import measured_in
     from supernet.harness.correlation.architectures import written_architectures
     from supernet.harness.scoring import supernet as ranking
 
@@ -227,7 +228,7 @@ def _architectures(
     if truth is None:
         click.echo("Note: without ground truth the sample is drawn from the whole space.", err=True)
         return ranking.chosen(within, count, sample_seed)
-    among = within.distinct()
+    among, _ = measured_in(within, truth[0])
     return ranking.chosen(within, count, sample_seed, among[_known(within, among, truth)])
 
 

@@ -13,6 +13,8 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.truth.shelf import covers, how_to_get
 from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
 from supernet.benchmarks.truth.verify import verify
+from supernet.harness.commands.data import IMPORTERS
+from supernet.harness.commands.search import search
 from supernet.harness.correlation.architectures import written_architectures
 from supernet.harness.correlation.files import read_scores
 from supernet.harness.report.cells import draw_cell
@@ -24,6 +26,7 @@ from supernet.harness.search.algorithms.pnas import PNAS
 from supernet.harness.search.algorithms.predictor import Ensemble
 from supernet.harness.search.objective import objective, reported
 from supernet.harness.search.truths import Truths
+from supernet.heuristics.recipe import Recipe
 
 
 @pytest.fixture
@@ -105,3 +108,9 @@ def test_both_cells_of_an_architecture_are_drawn(within):
     bottom, top = axis.get_ylim()
     assert all(bottom < y < top for y in low)
     plt.close("all")
+
+
+def test_names_that_commands_spell_out_are_those_of_the_registries():
+    assert set(IMPORTERS) == set(spaces.OFFICIAL)
+    (default,) = (option.default for option in search.params if option.name == "space")
+    assert default == spaces.DEFAULT_SPACE == Recipe().space
