@@ -7,16 +7,19 @@ leave unsaid. The paper's fourteen are sixteen entries: learning rate and schedu
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SPACE_NAMES
 from supernet.benchmarks.wording import listed, quoted
 from supernet.heuristics import registry
 from supernet.heuristics.recipe import Recipe, RecipeError
+from supernet.heuristics.same_code import add
 
-Family = Literal["protocol", "mapping", "low fidelity", "unsaid"]
+Family = Literal["protocol", "mapping", "low fidelity", "unsaid", "method"]
+_Edit = TypeVar("_Edit", bound=Callable[[Any], Sequence[str]])
 
 YU = "Yu et al., TPAMI 2021"
 ONE_SHOT = tuple(name for name in SPACE_NAMES if name != "nb201")
@@ -229,4 +232,59 @@ def register(heuristic: Heuristic) -> None:
     """
     if not heuristic.values or not all(heuristic.values.values()):
         raise UserError(f"The heuristic {quoted(heuristic.name)} needs values that each set at least one key.")
-    registry.add(CATALOGUE, heuristic.name, heuristic, "heuristic")
+    add(CATALOGUE, heuristic.name, heuristic, "heuristic")
+
+
+def heuristic(
+    name: str,
+    *,
+    values: Sequence[object],
+    what: str = "",
+    source: str = "",
+    family: Family = "protocol",
+    spaces: tuple[str, ...] = SPACE_NAMES,
+) -> Callable[[_Edit], _Edit]:
+    """Register a function from a value to changes of the recipe, such as `["training.epochs=10"]`, as a heuristic.
+
+    Args:
+        values: the values that studies take with `all`, numbers or texts.
+        what: one line for lists; the first line of the function's docstring without.
+
+    Raises:
+        UserError: as `register`, or the function fails for one of the values.
+    """
+
+    def registered(edit: _Edit) -> _Edit:
+        try:
+            made = {str(value): tuple(edit(value)) for value in values}
+        except Exception as error:
+            raise UserError(f"The heuristic {quoted(name)} fails: {type(error).__name__}: {error}.") from error
+        line = what or (edit.__doc__ or "").strip().partition("\n")[0]
+        register(Heuristic(name, family, line, made, source, spaces))
+        return edit
+
+    return registered
+
+
+def find(name: str) -> Heuristic | None:
+    """The heuristic of this name: of the catalogue, or a method (`magic-t`), or its parameter (`magic-t.changes`)."""
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    method, _, parameter = name.partition(".")
+    if method not in registry.names():
+        return None
+    entry = registry.entry(method)
+    if not parameter:
+        changes: dict[str, tuple[str, ...]] = {"on": (f"methods.{method}=true",)}
+        return Heuristic(name, "method", entry.what, changes, entry.source, entry.spaces)
+    if parameter not in entry.parameters:
+        return None
+    key, found = f"methods.{method}.{parameter}", entry.parameters[parameter]
+    default = str(found.default).lower() if isinstance(found.default, bool) else str(found.default)
+    values: dict[str, tuple[str, ...]] = {default: (f"{key}={default}",)}
+    return Heuristic(name, "method", found.what or entry.what, values, entry.source, entry.spaces)
+
+
+def names() -> list[str]:
+    """All that `find` knows, without parameters of methods."""
+    return [*CATALOGUE, *registry.names()]

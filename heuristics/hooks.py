@@ -1,21 +1,28 @@
-"""The extension points of the one training loop. A method is a small class with one of these shapes.
+"""The shapes of training: what a method of training may do, and what it is given to do it with.
 
-The loop asks a Sampler which paths a step trains, a StepRule to turn them into an update, LossTerms for what is
-minimised, UpdateTransforms to look at or change gradients and updates, and an ArchUpdater where a distribution over
-architectures, an ArchModel, is learned. None of them knows the loop; all they need is in the Context.
+A recipe is trained by a list of methods: one plans the paths of every step, one turns them into an update, others add
+losses, watch gradients, change the network, or learn a distribution over architectures. All of them are `Method`s. The
+loop (`harness.training.loop`) calls their hooks and knows none of them by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
 
+from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch, SearchSpace
+from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.recipe import Recipe
+
+# ---- architectures as the network takes them -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,16 +34,16 @@ class Gate:
     """
 
     option: int
-    weights: torch.Tensor
+    weights: Tensor
     """One at the option, zero elsewhere: (options,)."""
 
     @property
-    def rest(self) -> torch.Tensor:
+    def rest(self) -> Tensor:
         """The sum of the other options' weights, a scalar zero."""
         return self.weights.sum() - self.weights[self.option]
 
 
-Choice = int | torch.Tensor | Gate
+Choice = int | Tensor | Gate
 """A decision: the number of an option, weights over all options (a relaxation), or a gate."""
 Routing = tuple[Choice, ...]
 """One choice per decision."""
@@ -55,46 +62,77 @@ class Path:
     stands before it in the same step and saw the same images, under any law; paths of other roles from the labels."""
 
 
-@dataclass
-class Context:
-    """What a hook may look at and draw from."""
+class Supernet(nn.Module):
+    """A network that holds the weights of all architectures of a space, and computes any one of them."""
 
-    recipe: Recipe
-    space: SearchSpace
-    network: torch.nn.Module
-    optimiser: torch.optim.Optimizer
-    rng: np.random.Generator
-    """Seeded anew for every epoch, so that a resumed run draws the same."""
-    epoch: int = 0
-    step: int = 0
-    """Steps taken since the start of training."""
-    steps: int = 0
-    """Steps of the whole training."""
-    images: torch.Tensor = field(default_factory=lambda: torch.empty(0))
-    labels: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
-    other: Iterator[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=lambda: iter(()))
-    """Endless batches that a distribution over architectures learns from: images and labels."""
+    @property
+    def cell_count(self) -> int:
+        """Cells that may each have a routing of their own."""
+        return 1
 
-    def logits(self, images: torch.Tensor, routing: Routing | tuple[Routing, ...]) -> torch.Tensor:
-        """The network's outputs, (n, classes), in float32 whatever the recipe computes in."""
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.recipe.training.amp):
-            logits: torch.Tensor = self.network(images, routing)
-        return logits.float()
+    @abstractmethod
+    def forward(self, x: Tensor, routing: Any, features: list[Tensor] | None = None) -> Tensor:
+        """Logits (n, classes) of images (n, 3, size, size).
+
+        Args:
+            routing: a `Routing`, or one for each cell.
+            features: gets the output of every cell appended, in order: (n, channels, height, width) each.
+        """
+
+    def set_progress(self, share: float) -> None:
+        """Say which share of the training is done, for what changes with it (path dropout)."""
+
+    @abstractmethod
+    def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
+        """Weights of the modules that compute an option of a decision, over all cells; none of what has no weights."""
 
 
-class Sampler(Protocol):
-    """Which paths train in this step."""
+# ---- what a step passes around ---------------------------------------------------------------------------------------
 
-    def plan(self, ctx: Context) -> list[Path]:
-        """One path (SPOS), one per operation (FairNAS), a mixture (DARTS), the last path with one change (MAGIC-T)."""
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What one path made of its images."""
+
+    path: Path
+    images: Tensor
+    labels: Tensor
+    rows: Tensor
+    logits: Tensor
+    """float32, with gradients: (n, classes)."""
+    features: tuple[Tensor, ...] = ()
+    """The outputs of all cells, if asked for."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step did, kept as tensors so that nothing waits for the device."""
+
+    loss: Tensor
+    """Mean over paths, a scalar."""
+    correct: Tensor
+    """Images classified correctly, over all paths."""
+    seen: int
+    """Images passed forward for the paths of the plan."""
+
+
+class Step(Protocol):
+    """The hooks of all methods of a recipe, for the one that turns paths into an update."""
+
+    def batches(self, ctx: Context, paths: int) -> list[Batch]:
+        """The images of each path of a step: the whole batch, or a part of it."""
         ...
 
+    def path(self, ctx: Context, path: Path, batch: Batch, factor: float) -> StepResult:
+        """Pass a batch forward and its loss, times a factor, backward; gradients add up."""
+        ...
 
-class LossTerm(Protocol):
-    """What a path's outputs are asked for, beside or instead of the labels."""
+    def before_update(self, ctx: Context) -> None:
+        """Losses over the whole step go backward, and methods see or change the gradients."""
+        ...
 
-    def __call__(self, ctx: Context, path: Path, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | None:
-        """The term, a scalar, or None where it does not apply to the path."""
+    def after_update(self, ctx: Context) -> None:
+        """Methods see the new weights."""
         ...
 
 
@@ -102,18 +140,217 @@ class NotFinite(ArithmeticError):
     """What a run goes on with is infinite or no number; the text begins a sentence."""
 
 
-class StepRule(Protocol):
-    """How the paths of a step become one update of the weights."""
+@dataclass
+class Meter:
+    """Images that went forward and backward through the network, each counted once per path's worth of operations."""
 
-    def run(self, ctx: Context, plan: Sequence[Path], losses: Sequence[LossTerm]) -> StepResult:
-        """Forward, backward and optimiser step."""
+    forward: float = 0.0
+    backward: float = 0.0
+
+    def passes(self, batch_size: int) -> float:
+        """Passes of one path forward and backward for one batch; backward counts as two thirds of a pass."""
+        return (self.forward + 2 * self.backward) / (3 * batch_size)
+
+    def copy(self) -> Meter:
+        """The present counts."""
+        return Meter(self.forward, self.backward)
+
+
+class Truth(Protocol):
+    """Ground truth that a method may ask for while it trains; everything asked for is charged."""
+
+    known: NDArray[np.int64]
+    """Indices of the architectures that have ground truth, ascending."""
+
+    def ask(self, indices: ArrayLike) -> NDArray[np.float64]:
+        """Accuracies in percent of architectures: (n,). They are charged once each, and left out of the ranking."""
         ...
 
 
-class UpdateTransform(Protocol):
-    """Sees, and may change, what happens to the weights. A transform needs to have only one of these methods."""
+@dataclass(eq=False)
+class Context:
+    """What a method may look at, draw from and ask for."""
 
-    def after_path(self, ctx: Context, path: Path) -> None:
+    recipe: Recipe
+    space: SearchSpace
+    network: Supernet
+    optimiser: torch.optim.Optimizer
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    """Random numbers of sampling.law, seeded anew for every epoch. Other methods have `random`."""
+    batches: Callable[[str, int], Batch] | None = None
+    """The next batch of an endless stream: of a split, for the asker of this number."""
+    numbers: Mapping[int, int] = field(default_factory=dict)
+    """id of a method -> its number, which seeds what it draws."""
+    source: Truth | None = None
+    remake: Callable[[bool], None] | None = None
+    meter: Meter = field(default_factory=Meter)
+    epoch: int = 0
+    step: int = 0
+    """Steps taken since the start of training."""
+    steps: int = 0
+    """Steps of the whole training."""
+    images: Tensor = field(default_factory=lambda: torch.empty(0))
+    labels: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    rows: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+
+    def __post_init__(self) -> None:
+        self._generators: dict[int, np.random.Generator] = {}
+        first = self.space.idle_option if not self.recipe.sampling.with_none else None
+        options = max(len(self.space.decisions[number]) for number in self.space.operations) - (first is not None)
+        self._mixture = options / self.recipe.network.partial_channels
+
+    def forward(self, path: Path, batch: Batch | None = None, *, capture: bool = False) -> Output:
+        """Pass images through the network on one path, and meter it.
+
+        Args:
+            batch: the images; those of the step without.
+            capture: also give the output of every cell.
+        """
+        images, labels, rows = batch or Batch(self.images, self.labels, self.rows)
+        features: list[Tensor] | None = [] if capture else None
+        logits = self.logits(images, path.routing, features)
+        return Output(path, images, labels, rows, logits, tuple(features or ()))
+
+    def logits(
+        self, images: Tensor, routing: Routing | tuple[Routing, ...], features: list[Tensor] | None = None
+    ) -> Tensor:
+        """The network's outputs, (n, classes), in float32 whatever the recipe computes in; metered."""
+        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.recipe.training.amp):
+            logits: Tensor = (
+                self.network(images, routing) if features is None else self.network(images, routing, features)
+            )
+        logits = logits.float()
+        self._count(len(images) * self._paths(routing), logits)
+        return logits
+
+    def _count(self, images: float, logits: Tensor) -> None:
+        meter = self.meter
+        meter.forward += images
+        if logits.requires_grad:
+
+            def went_backward(_: Tensor) -> None:
+                meter.backward += images
+
+            logits.register_hook(went_backward)
+
+    def _paths(self, routing: Any) -> float:
+        """How many paths' operations a routing computes: a mixture computes those of all options.
+
+        Options of parents cost nothing; partial channels see a part of the width.
+        """
+        first = routing[0]
+        if isinstance(first, tuple):
+            return sum(map(self._paths, routing)) / len(routing)
+        mixed = any(isinstance(routing[number], Tensor) for number in self.space.operations if number < len(routing))
+        return self._mixture if mixed else 1.0
+
+    def stream(self, split: str, asker: Method) -> Batch:
+        """The next batch of an endless stream of the asker's own, in random order and augmented.
+
+        Args:
+            split: "train" or "valid".
+        """
+        assert self.batches is not None
+        return self.batches(split, self.numbers[id(asker)])
+
+    def random(self, asker: Method) -> np.random.Generator:
+        """Random numbers of the asker's own. They are seeded anew for every epoch, so that a resumed run draws the
+        same."""
+        number = self.numbers[id(asker)]
+        if number not in self._generators:
+            self._generators[number] = np.random.default_rng([self.recipe.seed, self.epoch, number])
+        return self._generators[number]
+
+    def begin_epoch(self, epoch: int, step: int) -> None:
+        """Seed what is drawn in an epoch."""
+        self.epoch, self.step = epoch, step
+        self.rng = np.random.default_rng([self.recipe.seed, epoch])
+        self._generators.clear()
+
+    @property
+    def truth(self) -> Truth:
+        """Ground truth to ask for.
+
+        Raises:
+            UserError: the run was started without any.
+        """
+        if self.source is None:
+            raise UserError(
+                "A method of this recipe asks for ground truth, but the run has none: give the table's measure, as "
+                "`supernet study` and `supernet train` do, or `truth` to `train`."
+            )
+        return self.source
+
+    def rebuild(self, restart: bool = True) -> None:
+        """Take over a network that the asker has changed: a new optimiser for its parameters.
+
+        Args:
+            restart: also start the learning-rate schedule anew, over the steps that are left.
+        """
+        assert self.remake is not None
+        self.remake(restart)
+
+
+# ---- methods ---------------------------------------------------------------------------------------------------------
+
+
+class Method:
+    """Takes part in training. Every hook does nothing unless a subclass overrides it.
+
+    A subclass with parameters is a dataclass, whose fields without an underscore are its parameters
+    (`heuristics.registry.method`). What it remembers from step to step it returns from `state_dict`.
+    """
+
+    captures: bool = False
+    """Whether `Output.features` are wanted for the paths of a step."""
+    keeps_graph: bool = False
+    """Whether `step_loss` goes backward through the outputs of the step's paths, which costs memory."""
+    reads: frozenset[str] = frozenset()
+    """Of a method that plans: which of the keys paths, per_cell and with_none of `recipe.sampling` it follows."""
+
+    def wrap(self, network: Supernet, ctx: Context) -> Supernet:
+        """Put something around the network before training: a partition, a dictionary of weights."""
+        return network
+
+    def parameter_groups(self, ctx: Context) -> list[dict[str, Any]]:
+        """Groups of parameters with settings of their own: `params`, and `scale` of the learning rate or settings of
+        the optimiser. Parameters in no group have the recipe's settings."""
+        return []
+
+    def start_epoch(self, ctx: Context) -> None:
+        """Before the first step of an epoch."""
+
+    def image_weights(self, ctx: Context) -> Tensor | None:
+        """Weights by which the training images of this epoch are drawn, with replacement: (images,), float64.
+
+        None, the default, visits every image once.
+        """
+        return None
+
+    def before_step(self, ctx: Context) -> None:
+        """Before a step's paths are planned; the step's images are in place."""
+
+    def plan(self, ctx: Context) -> list[Path]:
+        """The paths of the step. Exactly one method of a recipe plans."""
+        raise NotImplementedError
+
+    def take_step(self, ctx: Context, plan: Sequence[Path], step: Step) -> StepResult:
+        """Turn the paths into an update of the weights. At most one method of a recipe overrides this.
+
+        Args:
+            step: calls the hooks of all methods; see `methods.steps`.
+        """
+        raise NotImplementedError
+
+    def path_loss(self, ctx: Context, out: Output) -> Tensor | None:
+        """A term of a path's loss, a scalar, which goes backward at once; None where it does not apply to the path."""
+        return None
+
+    def step_loss(self, ctx: Context, outs: Sequence[Output]) -> Tensor | None:
+        """A term of the step's loss, a scalar, after all paths went backward; None where there is none."""
+        return None
+
+    def after_path(self, ctx: Context, out: Output) -> None:
         """After one path's backward pass; gradients of the step so far are in place."""
 
     def before_update(self, ctx: Context) -> None:
@@ -122,9 +359,23 @@ class UpdateTransform(Protocol):
     def after_update(self, ctx: Context) -> None:
         """The optimiser has stepped."""
 
+    def end_epoch(self, ctx: Context) -> None:
+        """After the last step of an epoch."""
 
-UPDATE_HOOKS = ("after_path", "before_update", "after_update")
-"""The methods of an UpdateTransform."""
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs to go on with the same bits: tensors, numbers, texts, lists and dicts."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
+        """Take over what `state_dict` returned. This comes before the network's weights: it may reshape the network."""
+
+
+def overrides(method: Method, hook: str) -> bool:
+    """Whether a method has this hook of its own."""
+    return getattr(type(method), hook) is not getattr(Method, hook)
+
+
+# ---- distributions over architectures --------------------------------------------------------------------------------
 
 
 class ArchModel(Protocol):
@@ -134,39 +385,10 @@ class ArchModel(Protocol):
         """One architecture, drawn with torch's global generator."""
         ...
 
-    def log_prob(self, arch: Arch) -> torch.Tensor:
+    def log_prob(self, arch: Arch) -> Tensor:
         """Log-probability of an architecture, with gradients, a scalar."""
         ...
 
     def best(self) -> Arch:
         """The architecture that the distribution stands for."""
         ...
-
-
-class ArchUpdater(Protocol):
-    """Learns an ArchModel, in turn with the weights."""
-
-    def step(self, ctx: Context) -> None:
-        """Once in every step of the weights."""
-        ...
-
-    def end_epoch(self, ctx: Context) -> None:
-        """After the last step of an epoch."""
-        ...
-
-
-class Partition(Protocol):
-    """Which of several sub-super-nets an architecture belongs to (few-shot NAS)."""
-
-    def part(self, arch: Arch) -> int: ...
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What a step did, kept as tensors so that nothing waits for the device."""
-
-    loss: torch.Tensor
-    correct: torch.Tensor
-    """Images classified correctly, over all paths."""
-    seen: int
-    """Images passed forward, over all paths."""

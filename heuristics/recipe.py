@@ -11,189 +11,40 @@ import dataclasses
 import functools
 import hashlib
 import json
-import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
 from supernet.benchmarks import files
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.plain_yaml import BadYaml, parse_yaml, read_yaml
-from supernet.benchmarks.wording import listed, nearest, quoted
-from supernet.heuristics import rules as combinations
+from supernet.benchmarks.wording import nearest, quoted
+from supernet.heuristics import registry, rules
+from supernet.heuristics.plugins import Plugin
+from supernet.heuristics.sections import (
+    Chosen,
+    DistributionSection,
+    EvaluationSection,
+    NetworkSection,
+    SamplingSection,
+    TaskSection,
+    TrainingSection,
+)
 from supernet.heuristics.spelling import unknown_key
+from supernet.heuristics.values import is_of, typed, wrong_kind
 
-LAWS = ["uniform", "architectures", "classes", "fair", "sandwich", "fixed", "distribution"]
-"""The sampling laws; `heuristics.methods.samplers.register` adds to them."""
-MOST_TEXT = 1_000
-"""Characters of a text in a recipe."""
 MOST_PROBLEMS = 8
 """Problems that one message lists."""
+RETIRED: Mapping[str, Any] = {"training.extras": ""}
+"""Keys of earlier versions -> the value at which they did nothing, with which stored recipes still have them."""
 
 
 class RecipeError(UserError):
     """A recipe that cannot be read or combines what cannot be combined; the text says which key and why."""
-
-
-@dataclass(frozen=True)
-class TaskSection:
-    """What the super-net learns."""
-
-    name: str = "cifar10"
-    size: int | None = None
-    """Images are down-sampled to this many pixels a side; None keeps them."""
-    train_portion: float = 0.9
-    """Share of the training images that train; the rest validates."""
-    train_images: int | None = None
-    """Keep so many training images after the split; None keeps all."""
-    valid_images: int | None = None
-    test_images: int | None = None
-    """Only stand-alone training is tested."""
-    seed: int = 0
-    """Of the division into training and validation images (digits: of the canvases). Apart from the recipe's seed,
-    so that runs of several seeds see the same data and are scored on the same images."""
-
-
-@dataclass(frozen=True)
-class NetworkSection:
-    """How the super-net is built and how an architecture maps onto its weights."""
-
-    channels: int = 16
-    """Channels of the first stage."""
-    cells: int = 5
-    """Cells per stage."""
-    bn_affine: bool = True
-    bn_track: bool = False
-    """Keep running statistics while training."""
-    op_on: Literal["edge", "node"] = "edge"
-    """On `node`, edges into a node share one set of weights per operation, but for those from the cell's input."""
-    ofa_kernel: Literal["own", "centre", "transform"] = "own"
-    """The 1x1 convolution has weights of its own, or is the centre of the 3x3 one, as it is or scaled by a learned
-    factor."""
-    channel_mode: Literal["fixed", "fixed_chunk", "random_chunk", "shuffle", "interpolate"] = "fixed"
-    """1Shot1: nodes keep one width, or take the benchmark's (output channels / edges into the output) as a part of
-    shared weights: the first channels, a random chunk, a random selection, or an interpolation."""
-    ws_bn: bool = False
-    """1Shot1: one batch norm per set of parents of a node."""
-    path_dropout: float = 0.0
-    """Probability with which the output of an edge is dropped, reached linearly over layers and steps."""
-    global_dropout: float = 0.0
-    """Dropout of the pooled features."""
-    partial_channels: int = 1
-    """nb201: operations see one in so many channels of their node, the others pass by (PC-DARTS's k)."""
-
-
-@dataclass(frozen=True)
-class TrainingSection:
-    """How the weights are trained."""
-
-    epochs: int = 100
-    batch_size: int = 64
-    learning_rate: float = 0.025
-    final_learning_rate: float = 0.001
-    schedule: Literal["cosine", "constant", "step"] = "cosine"
-    """`step` divides by ten at 30 % and 60 % of the steps; all change with every step."""
-    warmup_epochs: float = 0.0
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 3e-4
-    clip: float | None = 5.0
-    """Norm to which the whole gradient is clipped; None does not."""
-    label_smoothing: float = 0.0
-    unsampled: Literal["keep", "zero"] = "keep"
-    """What an optimiser step does to weights without a gradient: leave them, or (as zero-filled gradients do)
-    apply momentum and weight decay to them."""
-    amp: bool = False
-    """bfloat16 autocast."""
-    extras: str = ""
-    """Further loss terms and update transforms by name (`heuristics.extras`), separated by commas."""
-
-
-@dataclass(frozen=True)
-class SamplingSection:
-    """Which paths a step trains."""
-
-    law: str = "uniform"
-    """One of `LAWS`: `uniform` per decision (Random-NAS, SPOS); over the `architectures` that differ (Random-A); over
-    functional `classes`; strictly `fair` (FairNAS); `sandwich`; one `fixed` architecture, alone; or as a learned
-    `distribution` has it."""
-    paths: int = 1
-    """Paths per step, where the law leaves it open."""
-    batch: Literal["whole", "split"] = "whole"
-    """Every path of a step sees the whole batch, or its own part of it."""
-    reduce: Literal["mean", "sum"] = "mean"
-    """How the gradients of a step's paths add up."""
-    per_cell: bool = False
-    """Draw an architecture for every cell instead of one for all."""
-    with_none: bool = True
-    """Also sample the operation none."""
-    architecture: str | None = None
-    """The architecture of the `fixed` law, as its official string."""
-
-
-@dataclass(frozen=True)
-class DistributionSection:
-    """A distribution over architectures, learned in turn with the weights."""
-
-    model: Literal["none", "softmax", "simplex", "dirichlet", "controller"] = "none"
-    """Logits of a softmax; points of the simplex themselves, learned by exponentiated gradients (GAEA); a Dirichlet
-    distribution of mixtures (DrNAS); or an LSTM that decides one thing after the other (ENAS)."""
-    step: Literal["first-order", "second-order", "importance", "reinforce"] = "first-order"
-    """How it learns: by gradients through a relaxed network, of first or second order (DARTS); by weighing sampled
-    architectures with their likelihoods (PARSEC); or by policy gradients (ENAS)."""
-    route: Literal["mixture", "gate"] = "mixture"
-    """How the network is relaxed: all options, weighed (DARTS), or one that is drawn, with a gradient to all (GDAS)."""
-    perturbation: Literal["none", "random", "adversarial"] = "none"
-    """Of the mixture, in steps of the weights (SmoothDARTS)."""
-    data: Literal["valid", "train"] = "valid"
-    """What it learns from: validation images (bilevel), or further batches of training images (single-level, ERM)."""
-    first: Literal["distribution", "weights"] = "distribution"
-    """Which of the two learns first in a step."""
-    start_epoch: int = 0
-    """Epochs in which the weights learn alone."""
-    learning_rate: float = 3e-4
-    weight_decay: float = 1e-3
-    """Of logits; of a Dirichlet, of what its concentrations are less one before elu."""
-    beta1: float = 0.5
-    """Adam's decay of the mean gradient."""
-    epsilon: float = 1e-8
-    """Adam's."""
-    edge_weights: bool = False
-    """nb201: also weigh the edges into a node (PC-DARTS)."""
-    floor: float = 1e-5
-    """simplex: the least weight."""
-    entropy: float = 0.0
-    """simplex: factor of sum(w log w) in the loss; reinforce: factor of the entropy in the reward."""
-    temperature: float = 10.0
-    """gate: at the first epoch, from where it falls linearly."""
-    final_temperature: float = 0.1
-    radius: float = 0.03
-    """perturbation: at the first epoch, from where it grows linearly."""
-    final_radius: float = 0.3
-    samples: int = 16
-    """importance: architectures per step; reinforce: per update of the controller."""
-    likelihood: float = 1.0
-    """importance: power to which a batch's likelihood is raised; 1 makes one architecture have nearly all weight."""
-    updates: int = 50
-    """reinforce: of the controller, after every epoch."""
-
-
-@dataclass(frozen=True)
-class EvaluationSection:
-    """How architectures are scored with the shared weights."""
-
-    bn: Literal["batch", "running", "recalibrate"] = "batch"
-    """Statistics of the scoring batch; running ones; or ones recomputed for every architecture."""
-    recalibration_batches: int = 4
-    images: int = 1000
-    """Validation images, the same for all architectures."""
-    batch_size: int = 250
-    metric: Literal["loss", "accuracy"] = "loss"
-    """What the ranking is by; both are written."""
 
 
 @dataclass(frozen=True)
@@ -208,28 +59,45 @@ class Recipe:
     sampling: SamplingSection = field(default_factory=SamplingSection)
     distribution: DistributionSection = field(default_factory=DistributionSection)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
+    methods: tuple[Chosen, ...] = ()
+    """Further methods of training (`heuristics.registry`), in the order in which their hooks are called."""
 
     def __post_init__(self) -> None:
         for name, kind, value in _fields(self):
-            if not _is_of(kind, value):
-                raise RecipeError(_wrong_kind(name, kind, value))
-        problems = list(combinations.problems(self, LAWS))
+            if name != "methods" and not is_of(kind, value):
+                raise RecipeError(wrong_kind(name, kind, value))
+        problems = list(rules.problems(self))
         if problems:
             more = len(problems) - MOST_PROBLEMS
             rest = f"; and {more} more problems" if more > 0 else ""
             raise RecipeError("The recipe cannot be used: " + "; ".join(problems[:MOST_PROBLEMS]) + rest + ".")
 
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """The plug-ins that define methods of this recipe, each once."""
+        return tuple(dict.fromkeys(chosen.plugin for chosen in self.methods if chosen.plugin is not None))
+
     def as_dict(self) -> dict[str, Any]:
-        """Nested plain values, every key present."""
-        return dataclasses.asdict(self)
+        """Nested plain values, every key present, and the plug-ins that define its methods."""
+        return dataclasses.asdict(dataclasses.replace(self, methods=())) | {
+            "methods": [chosen.as_dict() for chosen in self.methods],
+            "plugins": [dataclasses.asdict(plugin) for plugin in self.plugins],
+        }
 
     def override(self, changes: Iterable[str]) -> Recipe:
-        """A copy with `section.key=value` changes, values written as in YAML."""
+        """A copy with changes of the form `section.key=value`, values written as in YAML.
+
+        `methods.NAME=true` adds a method, `methods.NAME=false` removes it, and `methods.NAME.PARAMETER=value` sets a
+        parameter of it, and adds it if it is not there.
+        """
         content = self.as_dict()
         for change in changes:
             name, separator, text = change.partition("=")
             if not separator:
                 raise RecipeError(f"{quoted(change)} is not of the form key=value, such as training.epochs=10.")
+            if name.startswith("methods."):
+                _change_methods(content["methods"], name, _value(text))
+                continue
             if name not in key_names():
                 raise RecipeError(unknown_key(name, key_names()))
             *sections, key = name.split(".")
@@ -267,8 +135,31 @@ def hash_of(content: Mapping[str, Any]) -> str:
     Raises:
         KeyError: it has keys that this version lacks.
     """
-    chosen = _without_defaults(content, Recipe().as_dict())
+    chosen = chosen_keys(content)
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def chosen_keys(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recipe that `as_dict` described sets to other values than the defaults, wherever its plug-ins lie.
+
+    Raises:
+        KeyError: it has keys that this version lacks.
+    """
+    content = _current(content)
+    if "plugins" in content:
+        content["plugins"] = [plugin["sha256"] for plugin in content["plugins"]]
+    return _without_defaults(content, Recipe().as_dict())
+
+
+def _current(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content without keys of earlier versions, where these did nothing."""
+    current = dict(content)
+    for name, harmless in RETIRED.items():
+        section, _, key = name.partition(".")
+        values = current.get(section)
+        if isinstance(values, Mapping) and values.get(key, ...) == harmless:
+            current[section] = {k: v for k, v in values.items() if k != key}
+    return current
 
 
 def _without_defaults(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -284,7 +175,8 @@ def _without_defaults(content: Mapping[str, Any], defaults: Mapping[str, Any]) -
 @functools.cache
 def key_names() -> tuple[str, ...]:
     """All keys of a recipe with their sections, such as training.epochs."""
-    return tuple(name for name, kind, _ in _fields(Recipe()) if not dataclasses.is_dataclass(kind))
+    names = [name for name, kind, _ in _fields(Recipe()) if not dataclasses.is_dataclass(kind)]
+    return tuple(name for name in names if name != "methods")
 
 
 @functools.cache
@@ -320,15 +212,84 @@ def load(path: Path) -> Recipe:
             "the content of its key `recipe` to a file of its own."
         )
     try:
-        return from_dict({} if content is None else content)
+        return from_dict({} if content is None else content, path.parent)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
 
 
-def from_dict(content: Mapping[str, Any]) -> Recipe:
-    """A recipe from nested plain values; unknown keys and values of a wrong type are errors."""
-    recipe: Recipe = _build(Recipe, content, "")
-    return recipe
+def from_dict(content: Mapping[str, Any], folder: Path | None = None) -> Recipe:
+    """A recipe from nested plain values; unknown keys and values of a wrong type are errors.
+
+    Its `plugins`, as paths or as `as_dict` wrote them, are imported first.
+
+    Args:
+        folder: where relative paths of plug-ins start.
+    """
+    if not isinstance(content, Mapping):
+        raise RecipeError(f"the recipe must hold keys and values, not {quoted(content)}.")
+    values = _current(content)
+    plugins = load_plugins(values.pop("plugins", []), folder)
+    methods = _methods(values.pop("methods", []), plugins)
+    recipe: Recipe = _build(Recipe, values, "")
+    return dataclasses.replace(recipe, methods=methods) if methods else recipe
+
+
+def load_plugins(listed_there: Any, folder: Path | None = None) -> list[Plugin]:
+    """Import plug-ins that are listed by their paths, or as `Recipe.as_dict` wrote them.
+
+    Raises:
+        UserError: it is not such a list, or one of them cannot be imported.
+    """
+    if not isinstance(listed_there, list):
+        raise RecipeError(f"plugins must be a list of Python files, not {quoted(listed_there)}.")
+    plugins = []
+    for given in listed_there:
+        if isinstance(given, str):
+            plugin = Plugin.read((folder or Path()) / given)
+        elif isinstance(given, Mapping) and given.keys() == {"path", "sha256"}:
+            plugin = Plugin(**given)
+        else:
+            raise RecipeError(f"plugins lists {quoted(given)}, which is not the path of a Python file.")
+        plugin.load()
+        plugins.append(plugin)
+    return plugins
+
+
+def _methods(listed_there: Any, plugins: Sequence[Plugin]) -> tuple[Chosen, ...]:
+    """The methods of a recipe, as it lists them, where it lists these plug-ins."""
+    if not isinstance(listed_there, list | tuple):
+        raise RecipeError(f"methods must be a list, not {quoted(listed_there)}.")
+    found = []
+    for given in listed_there:
+        if isinstance(given, str):
+            given = {"name": given}
+        if not isinstance(given, Mapping) or "name" not in given:
+            raise RecipeError(f"methods lists {quoted(given)}, but each needs a name, such as {{name: magic-t}}.")
+        parameters = {str(key): value for key, value in given.items() if key != "name"}
+        try:
+            chosen = registry.chosen(given["name"], parameters)
+            found.append(Chosen(given["name"], tuple(chosen.items()), registry.defined_by(given["name"], plugins)))
+        except UserError as error:
+            raise RecipeError(f"The recipe cannot be used: {error}") from None
+    return tuple(found)
+
+
+def _change_methods(methods: list[dict[str, Any]], name: str, value: Any) -> None:
+    """Add, remove or change a method in the list of a recipe."""
+    _, method, *parameter = name.split(".", 2)
+    there = next((given for given in methods if given["name"] == method), None)
+    if not parameter:
+        if not isinstance(value, bool):
+            raise RecipeError(f"{name} is {quoted(value)}, but must be true, which adds the method, or false.")
+        if value and there is None:
+            methods.append({"name": method})
+        elif not value and there is not None:
+            methods.remove(there)
+        return
+    if there is None:
+        there = {"name": method}
+        methods.append(there)
+    there[parameter[0]] = value
 
 
 def _build(section: Any, content: Any, prefix: str) -> Any:
@@ -348,47 +309,10 @@ def _build(section: Any, content: Any, prefix: str) -> Any:
 
 
 def _typed(kind: Any, value: Any, name: str) -> Any:
-    """The value as this type: numbers may be written as whole numbers or text (YAML reads 1e-3 as text).
-
-    Raises:
-        RecipeError: it is of another type.
-    """
-    if float in (kind, *typing.get_args(kind)) and isinstance(value, int | str) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (ValueError, OverflowError):
-            pass
-    elif _is_of(kind, value):
-        return value
-    raise RecipeError(_wrong_kind(name, kind, value))
-
-
-def _is_of(kind: Any, value: Any) -> bool:
-    """Whether the value is of a field's type; a whole number is a number, too."""
-    if isinstance(kind, types.UnionType):
-        return any(_is_of(option, value) for option in typing.get_args(kind))
-    if typing.get_origin(kind) is Literal:
-        return isinstance(value, str) and value in typing.get_args(kind)
-    if kind in (int, float):
-        return isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
-    return isinstance(value, kind) and not (kind is str and len(value) > MOST_TEXT)
-
-
-def _wrong_kind(name: str, kind: Any, value: Any) -> str:
-    """The message about a value of another type than its key's."""
-    options = typing.get_args(kind)
-    if typing.get_origin(kind) is Literal:
-        near = nearest(value, options)
-        hint = f" (did you mean {near}?)" if near else ""
-        return f"{name} is {quoted(value)}, but must be one of {listed(options)}{hint}."
-    if dataclasses.is_dataclass(kind):
-        return f"{name} is {quoted(value)}, but must be a {getattr(kind, '__name__', kind)}."
-    if isinstance(value, str) and len(value) > MOST_TEXT:
-        return f"{name} is a text of {len(value):,} characters; at most {MOST_TEXT:,} are supported."
-    kinds = [getattr(option, "__name__", str(option)) for option in options or [kind] if option is not type(None)]
-    return (
-        f"{name} is {quoted(value)}, but must be {' or '.join(kinds)}{' or null' if len(options) > len(kinds) else ''}."
-    )
+    try:
+        return typed(kind, value, name)
+    except ValueError as error:
+        raise RecipeError(str(error)) from None
 
 
 def _value(text: str) -> Any:

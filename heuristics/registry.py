@@ -1,98 +1,254 @@
-"""Registering things under names, without replacing what another file registered or the project ships.
+"""The registry of methods: what a recipe can list under `methods`, with typed parameters.
 
-Results are named by the names in their recipes. If a name could come to mean other code, results of the old code
-would be taken for those of the new.
+`method` registers a class under a name. Methods that ship are imported when a recipe first names them, so that
+listing them does not wait for torch.
 """
 
 from __future__ import annotations
 
-import functools
-import types
-from collections.abc import MutableMapping
+import ast
+import dataclasses
+import importlib
+import inspect
+import re
+import textwrap
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.wording import quoted
+from supernet.benchmarks.spaces import SPACE_NAMES
+from supernet.benchmarks.wording import did_you_mean, listed, nearest, quoted
+from supernet.heuristics.plugins import Plugin, importing
+from supernet.heuristics.same_code import same
+from supernet.heuristics.values import typed
 
-MOST_NAME = 200
-"""Characters of a registered name."""
-_Made = TypeVar("_Made")
-_NOT_CODE = {
-    "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__",
-    "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__parameters__",
-}  # fmt: skip
+_Made = TypeVar("_Made", bound=type)
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
+_PARAMETER_TYPES = (int, float, bool, str)
 
 
-def add(registry: MutableMapping[str, _Made], name: str, made: _Made, what: str) -> None:
-    """Add an entry to a registry; the same code under the same name may be registered again.
+@dataclass(frozen=True)
+class Shipped:
+    """A method that belongs to the project, before its module is imported."""
+
+    module: str
+    what: str
+    source: str
+    spaces: tuple[str, ...] = SPACE_NAMES
+
+
+SHIPPED: Mapping[str, Shipped] = {
+    "magic-t": Shipped(
+        "magic", "a chain of architectures of which neighbours differ in a few decisions", "Xu et al., ICML 2022"
+    ),
+    "replay": Shipped(
+        "replay", "every step also trains architectures of a diverse archive", "Zhang et al., NSAS, CVPR 2020"
+    ),
+    "landmarks": Shipped(
+        "landmarks",
+        "a ranking loss over landmark architectures with known accuracies",
+        "Yu, Ranftl and Salzmann, CVPR 2021",
+    ),
+    "reptile": Shipped(
+        "steps", "weights move to the mean of copies that each trained on one path", "Ha et al., SUMNAS, ICLR 2022"
+    ),
+}
+"""Name -> where it is."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a method: a field of its dataclass."""
+
+    name: str
+    kind: Any
+    default: Any
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered method."""
+
+    name: str
+    make: type
+    what: str
+    source: str
+    spaces: tuple[str, ...]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    plugin: Plugin | None = None
+    """The file that registered it; None of what ships, and of what was registered in a session."""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Keys of `sampling` that the method follows, if it plans."""
+        return frozenset(getattr(self.make, "reads", ()))
+
+    def has(self, hook: str) -> bool:
+        """Whether the method has this hook of its own."""
+        return any(hook in vars(c) for c in self.make.__mro__ if c.__qualname__ not in ("Method", "object"))
+
+
+METHODS: dict[str, Entry] = {}
+"""Name -> method, of all that were imported."""
+_plugins: dict[str, list[Plugin]] = {}
+"""Name -> the plug-ins that registered it, of equal code, the last one last."""
+
+
+def method(
+    name: str, *, what: str = "", source: str = "", spaces: tuple[str, ...] = SPACE_NAMES
+) -> Callable[[_Made], _Made]:
+    """Register a subclass of `Method`, so that recipes, studies and searches can name it.
+
+    The class becomes a dataclass. Its fields are the method's parameters: each has a type (int, float, bool, str, a
+    Literal of texts, or one of these or None) and a default. Fields whose names begin with an underscore are not
+    parameters; give them `field(default=…, init=False)`. A text after a field says what the parameter means.
 
     Args:
-        what: the kind of entry, for messages, such as "sampling law".
+        name: lower-case letters, digits and hyphens.
+        what: one line for lists; the first line of the class's docstring without.
+        source: the paper.
+        spaces: where the method applies.
 
     Raises:
-        UserError: the name is not a text, or other code has it already.
+        UserError: the name, a parameter or the class cannot be used, or other code has the name already.
     """
-    if not isinstance(name, str) or not name.strip() or len(name) > MOST_NAME:
-        raise UserError(f"The name of a {what} must be a text of 1 to {MOST_NAME} characters, not {quoted(name)}.")
-    if name in registry and not _same(registry[name], made):
-        raise UserError(
-            f"There is a {what} {quoted(name)} already, and its code differs: register yours under another name, so "
-            "that results of both can be told apart. (After a change in a notebook, restart it.)"
+
+    def register(kind: _Made) -> _Made:
+        _check_name(name)
+        if not (isinstance(kind, type) and hasattr(kind, "path_loss") and hasattr(kind, "state_dict")):
+            raise UserError(f"The method {quoted(name)} must be a class derived from supernet.Method.")
+        if "__dataclass_fields__" not in vars(kind):
+            dataclass(eq=False)(kind)  # in place
+        known = METHODS.get(name)
+        if known is not None and not same(known.make, kind):
+            raise UserError(
+                f"There is a method {quoted(name)} already, and its code differs: register yours under another name, "
+                "so that results of both can be told apart. (After a change in a notebook, restart it.)"
+            )
+        shipped = SHIPPED.get(name)
+        if shipped is not None and not kind.__module__.startswith("supernet.heuristics.methods."):
+            raise UserError(f"The method {quoted(name)} ships with the project: register yours under another name.")
+        line = what or (kind.__doc__ or "").strip().partition("\n")[0]
+        METHODS[name] = Entry(
+            name,
+            kind,
+            shipped.what if shipped else line,
+            shipped.source if shipped else source,
+            shipped.spaces if shipped else tuple(spaces),
+            _parameters(name, kind),
+            importing(),
         )
-    registry[name] = made
+        if (plugin := importing()) is not None:
+            _plugins.setdefault(name, []).append(plugin)
+        return kind
+
+    return register
 
 
-def _same(one: Any, other: Any) -> bool:
-    if one is other:
-        return True
-    return bool(one == other) or _Described(one).code == _Described(other).code
+def entry(name: str) -> Entry:
+    """The method of this name.
 
-
-class _Described:
-    """What functions, classes and values of equal source have in common, wherever that source lies.
-
-    Names that the code uses are followed within its own module; what comes from elsewhere counts by its name.
+    Raises:
+        UserError: there is none; the text says what is near.
     """
-
-    def __init__(self, thing: Any) -> None:
-        owner = thing.func if isinstance(thing, functools.partial) else thing
-        self._module = getattr(owner, "__module__", None)
-        self._seen: set[int] = set()
-        self.code = self._of(thing)
-
-    def _of(self, thing: Any) -> Any:
-        if thing is None or isinstance(thing, int | float | complex | str | bytes):
-            return repr(thing)
-        if isinstance(thing, set | frozenset):
-            return sorted(repr(self._of(part)) for part in thing)
-        if isinstance(thing, list | tuple):
-            return [self._of(part) for part in thing]
-        if isinstance(thing, types.CodeType):
-            return thing.co_code, thing.co_names, thing.co_varnames, self._of(thing.co_consts)
-        if id(thing) in self._seen:
-            return "described before"
-        self._seen.add(id(thing))
-        if isinstance(thing, dict):
-            return [(repr(key), self._of(value)) for key, value in thing.items()]
-        if isinstance(thing, functools.partial):
-            return self._of([thing.func, thing.args, thing.keywords])
-        if isinstance(thing, staticmethod | classmethod | types.MethodType):
-            return self._of([thing.__func__, getattr(thing, "__self__", None)])
-        if isinstance(thing, property):
-            return self._of([thing.fget, thing.fset, thing.fdel])
-        if getattr(thing, "__module__", None) != self._module:
-            return getattr(thing, "__qualname__", None) or type(thing).__qualname__
-        if isinstance(thing, types.FunctionType):
-            cells = [cell.cell_contents for cell in thing.__closure__ or ()]
-            used = [thing.__globals__[name] for name in _names(thing.__code__) if name in thing.__globals__]
-            return self._of([thing.__code__, thing.__defaults__, thing.__kwdefaults__, cells, used])
-        if isinstance(thing, type):
-            content = {key: value for key, value in sorted(vars(thing).items()) if key not in _NOT_CODE}
-            return [base.__qualname__ for base in thing.__mro__], self._of(content)
-        return self._of([type(thing), getattr(thing, "__dict__", None)])
+    if name not in METHODS and name in SHIPPED:
+        importlib.import_module(f"supernet.heuristics.methods.{SHIPPED[name].module}")
+    if name not in METHODS:
+        known = names()
+        near = nearest(name, known) if isinstance(name, str) else None
+        raise UserError(
+            f"there is no method {quoted(name)}; {did_you_mean(name, known) if near else listed(known) + ' are known.'}"
+            " Methods of your own have to be loaded first: --plugin FILE, or `plugins` in the file."
+        )
+    return METHODS[name]
 
 
-def _names(code: types.CodeType) -> list[str]:
-    """Global names that a function refers to, also within functions that it defines."""
-    inner = [name for part in code.co_consts if isinstance(part, types.CodeType) for name in _names(part)]
-    return sorted({*code.co_names, *inner})
+def defined_by(name: str, plugins: Sequence[Plugin]) -> Plugin | None:
+    """The plug-in that defines a method: one of these if it does; None of what ships or was defined in a session."""
+    known = {plugin.sha256: plugin for plugin in _plugins.get(name, [])}
+    named = [plugin for plugin in plugins if plugin.sha256 in known]
+    return named[0] if named else entry(name).plugin
+
+
+def names() -> list[str]:
+    """The names of all methods."""
+    return sorted({*SHIPPED, *METHODS})
+
+
+def chosen(name: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a method that differ from their defaults, in the order of their names.
+
+    Raises:
+        UserError: there is no such method or parameter, or a value is of another type or out of range.
+    """
+    found = entry(name)
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in found.parameters:
+            hint = did_you_mean(key, list(found.parameters)) if found.parameters else "it has none."
+            raise UserError(f"the method {name} has no parameter {quoted(key)}; {hint}")
+        parameter = found.parameters[key]
+        try:
+            values[key] = typed(parameter.kind, value, f"methods.{name}.{key}")
+        except ValueError as error:
+            raise UserError(str(error)) from None
+    try:
+        found.make(**values)
+    except (ValueError, UserError) as error:
+        raise UserError(f"methods.{name}: {error}") from None
+    return {key: values[key] for key in sorted(values) if values[key] != found.parameters[key].default}
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UserError(
+            f"{quoted(name)} cannot name a method: a name has 1 to 60 lower-case letters, digits, hyphens and "
+            "underscores."
+        )
+
+
+def _parameters(name: str, kind: type) -> dict[str, Parameter]:
+    """The parameters of a method's class."""
+    hints, texts = typing.get_type_hints(kind), _texts(kind)
+    found = {}
+    for part in dataclasses.fields(kind):
+        if not part.init:
+            continue
+        if part.default is dataclasses.MISSING:
+            raise UserError(f"The parameter {quoted(part.name)} of the method {quoted(name)} needs a default.")
+        if not _supported(hints[part.name]):
+            raise UserError(
+                f"The parameter {quoted(part.name)} of the method {quoted(name)} must be an int, float, bool, str, a "
+                "Literal of texts, or one of these or None."
+            )
+        found[part.name] = Parameter(part.name, hints[part.name], part.default, texts.get(part.name, ""))
+    return found
+
+
+def _supported(kind: Any) -> bool:
+    if kind in _PARAMETER_TYPES or typing.get_origin(kind) is typing.Literal:
+        return True
+    options = [option for option in typing.get_args(kind) if option is not type(None)]
+    return bool(options) and all(option in _PARAMETER_TYPES for option in options)
+
+
+def _texts(kind: type) -> dict[str, str]:
+    """Field -> the text that stands after it in the class's source; nothing of classes without a source file."""
+    try:
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return {}
+    assert isinstance(tree, ast.ClassDef)
+    found = {}
+    for before, after in zip(tree.body, tree.body[1:], strict=False):
+        if (
+            isinstance(before, ast.AnnAssign)
+            and isinstance(before.target, ast.Name)
+            and isinstance(after, ast.Expr)
+            and isinstance(after.value, ast.Constant)
+        ):
+            found[before.target.id] = " ".join(str(after.value.value).split())
+    return found

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from supernet.benchmarks.spaces import SPACE_NAMES
-from supernet.benchmarks.wording import did_you_mean, listed, nearest, quoted
+from supernet.benchmarks.wording import did_you_mean, listed, quoted
+from supernet.heuristics import registry
 from supernet.heuristics.ranges import MOST_PARAMETERS, RANGES, network_parameters
+from supernet.heuristics.sections import Sections
 
-if TYPE_CHECKING:
-    from supernet.heuristics.recipe import Recipe
-
-SAMPLING_READ: dict[str, frozenset[str]] = {}
-"""Registered law -> those of the keys in `UNREAD` that it reads; `heuristics.methods.samplers.register` adds to it."""
 UNREAD: Mapping[str, object] = {"paths": 1, "per_cell": False, "with_none": True}
-"""Keys of `sampling` that a law may ignore -> the values at which this makes no difference."""
+"""Keys of `sampling` that a method that plans may ignore -> the values at which this makes no difference."""
 
 
-def problems(r: Recipe, laws: Sequence[str]) -> Iterable[str]:
-    """What cannot be used, or not together, in words.
-
-    Args:
-        laws: sampling laws that there are.
-    """
+def problems(r: Sections) -> Iterable[str]:
+    """What cannot be used, or not together, in words."""
     if r.space not in SPACE_NAMES:
         yield f"there is no space {quoted(r.space)}; {did_you_mean(r.space, SPACE_NAMES).removesuffix('.')}"
-    if r.sampling.law not in laws:
-        near = nearest(r.sampling.law, laws)
-        hint = f" (did you mean {near}?)" if near else ""
-        yield f"sampling.law is {quoted(r.sampling.law)}, but must be one of {listed(laws)}{hint}"
     wrong = list(_out_of_range(r))
     yield from wrong
     if wrong:
@@ -38,9 +26,10 @@ def problems(r: Recipe, laws: Sequence[str]) -> Iterable[str]:
     yield from _sampling_problems(r)
     yield from _distribution_problems(r)
     yield from _training_problems(r)
+    yield from _method_problems(r)
 
 
-def _out_of_range(r: Recipe) -> Iterable[str]:
+def _out_of_range(r: Sections) -> Iterable[str]:
     """Numbers outside of their ranges, and those that are not numbers."""
     for name, allowed in RANGES.items():
         *sections, key = name.split(".")
@@ -49,7 +38,7 @@ def _out_of_range(r: Recipe) -> Iterable[str]:
             yield problem
 
 
-def _network_problems(r: Recipe) -> Iterable[str]:
+def _network_problems(r: Sections) -> Iterable[str]:
     n = r.network
     weights = network_parameters(r.space, n.channels, n.cells, n.channel_mode != "fixed")
     if weights > MOST_PARAMETERS:
@@ -74,7 +63,7 @@ def _network_problems(r: Recipe) -> Iterable[str]:
         yield "evaluation.bn=running needs network.bn_track=true: without it there are no running statistics"
 
 
-def _sampling_problems(r: Recipe) -> Iterable[str]:
+def _sampling_problems(r: Sections) -> Iterable[str]:
     if r.sampling.batch == "split" and r.sampling.law == "sandwich":
         yield "sampling.batch=split does not go with law=sandwich: students would see other images than their teacher"
     if r.sampling.batch == "split" and r.sampling.law == "distribution" and r.distribution.step == "importance":
@@ -87,31 +76,47 @@ def _sampling_problems(r: Recipe) -> Iterable[str]:
         yield f"sampling.per_cell draws decisions cell by cell, which the law {r.sampling.law} does not"
     if not r.sampling.with_none and r.space != "nb201":
         yield f"sampling.with_none=false is for nb201: {r.space} has no operation none"
-    if r.sampling.law in SAMPLING_READ:
-        yield from _unread(r)
 
 
-def _unread(r: Recipe) -> Iterable[str]:
-    """Keys that the registered law of the recipe ignores although the recipe sets them."""
-    law = r.sampling.law
+def _method_problems(r: Sections) -> Iterable[str]:
+    names = [chosen.name for chosen in r.methods]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"methods lists {name} {names.count(name)} times: a recipe has each method once"
+    entries = [registry.entry(name) for name in dict.fromkeys(names)]
+    for entry in entries:
+        if r.space not in entry.spaces:
+            yield f"the method {entry.name} is for {listed(entry.spaces)}, not for {r.space}"
+    for hook, does in (("plan", "plan the paths of a step"), ("take_step", "turn paths into an update")):
+        several = [entry.name for entry in entries if entry.has(hook)]
+        if len(several) > 1:
+            yield f"the methods {listed(several)} all {does}: a recipe has one that does"
+    for entry in entries:
+        if entry.has("plan"):
+            yield from _planning_problems(r, entry)
+
+
+def _planning_problems(r: Sections, entry: registry.Entry) -> Iterable[str]:
+    """What does not go with a method that plans in place of sampling.law."""
+    if r.sampling.law != "uniform":
+        law = r.sampling.law
+        yield f"the method {entry.name} plans the paths of a step, and so does sampling.law={law}: leave one out"
     for key, harmless in UNREAD.items():
         value = getattr(r.sampling, key)
-        if value != harmless and key not in SAMPLING_READ[law]:
+        if value != harmless and key not in entry.reads:
             yield (
-                f"sampling.{key} is {str(value).lower()}, which the law {law} does not read: leave it at "
-                f"{str(harmless).lower()}. A law that reads it says so when it is registered: "
-                f'register("{law}", …, reads=["{key}"])'
+                f"sampling.{key} is {str(value).lower()}, which the method {entry.name} does not read: leave it at "
+                f'{str(harmless).lower()}. A method that reads it says so: reads = frozenset({{"{key}"}})'
             )
 
 
-def _training_problems(r: Recipe) -> Iterable[str]:
+def _training_problems(r: Sections) -> Iterable[str]:
     if r.training.nesterov and r.training.momentum == 0:
         yield "training.nesterov needs training.momentum above 0"
     if r.training.warmup_epochs >= r.training.epochs:
         yield "training.warmup_epochs must be below training.epochs"
 
 
-def _distribution_problems(r: Recipe) -> Iterable[str]:
+def _distribution_problems(r: Sections) -> Iterable[str]:
     d = r.distribution
     if d.model == "none":
         if r.sampling.law == "distribution":

@@ -16,7 +16,6 @@ ALIASES = {
     "warmup": "warmup_epochs", "scheduler": "schedule", "lr_schedule": "schedule", "lr_scheduler": "schedule",
     "mom": "momentum", "smoothing": "label_smoothing", "grad_clip": "clip", "gradient_clip": "clip",
     "clip_grad": "clip", "max_norm": "clip", "fp16": "amp", "bf16": "amp", "mixed_precision": "amp",
-    "losses": "extras", "transforms": "extras",
     "dataset": "task.name", "data_set": "task.name", "data": "task.name", "task": "task.name",
     "image_size": "task.size", "img_size": "task.size", "resolution": "task.size", "pixels": "task.size",
     "portion": "train_portion", "training_portion": "train_portion", "train_split": "train_portion",

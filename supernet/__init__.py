@@ -1,1 +1,91 @@
-"""Rank disorder in weight-sharing neural architecture search, measured against real ground truth."""
+"""Rank disorder in weight-sharing neural architecture search, measured against real ground truth.
+
+    import supernet as sn
+
+    run = sn.train(task="digits", channels=4, cells=1, epochs=2)
+    report = sn.correlate(run.rank(100))
+    report.plot().savefig("tau.png")
+
+Every name is imported when it is first used, so that `import supernet` takes no time.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # as type checkers understand it, without the import of typing
+if TYPE_CHECKING:
+    from typing import Any
+
+    from supernet.benchmarks.errors import UserError
+    from supernet.benchmarks.spaces import space
+    from supernet.harness.correlation.truth import ground_truth
+    from supernet.harness.query.ask import query
+    from supernet.harness.report.correlation.baselines import baselines
+    from supernet.harness.report.correlation.correlate import correlate
+    from supernet.harness.report.correlation.ranked import rank
+    from supernet.harness.report.search.result import search
+    from supernet.harness.report.study.result import study
+    from supernet.harness.report.training.trained import train
+    from supernet.heuristics.hooks import Context, Path
+    from supernet.heuristics.recipe import Recipe
+
+    __version__: str
+
+_PLACES = {
+    "train": "harness.report.training.trained",
+    "rank": "harness.report.correlation.ranked",
+    "correlate": "harness.report.correlation.correlate",
+    "baselines": "harness.report.correlation.baselines",
+    "study": "harness.report.study.result",
+    "search": "harness.report.search.result",
+    "query": "harness.query.ask",
+    "ground_truth": "harness.correlation.truth",
+    "space": "benchmarks.spaces",
+    "Recipe": "heuristics.recipe",
+    "method": "heuristics.registry",
+    "heuristic": "heuristics.catalogue",
+    "Method": "heuristics.hooks",
+    "Path": "heuristics.hooks",
+    "Context": "heuristics.hooks",
+    "UserError": "benchmarks.errors",
+}
+"""Name -> the module that has it."""
+
+__all__ = [
+    "Context", "Method", "Path", "Recipe", "UserError", "__version__", "baselines", "correlate", "ground_truth",
+    "heuristic", "method", "query", "rank", "search", "space", "study", "train",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _PLACES:
+        value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+
+
+def _version() -> str:
+    """The version that is installed; in a clone that is not, the one that its project file says."""
+    import re
+    from importlib.metadata import PackageNotFoundError, version
+    from pathlib import Path
+
+    try:
+        return version("supernet-study")
+    except PackageNotFoundError:
+        pass
+    try:
+        text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    found = re.search(r'^version = "([^"]+)"', text, re.MULTILINE)
+    return found[1] if found else "0+unknown"

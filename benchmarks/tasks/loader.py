@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,29 +14,62 @@ from supernet.benchmarks.tasks.split import Split, is_whole
 from supernet.benchmarks.tasks.task import Task
 from supernet.benchmarks.wording import quoted
 
-Batch = tuple[torch.Tensor, torch.Tensor]
-"""Images float32 (n, 3, size, size), normalised, channels_last; labels int64 (n,)."""
+EvalBatch = tuple[torch.Tensor, torch.Tensor]
+"""Images and labels as in `Batch`."""
 
 
-def train_batches(split: Split, task: Task, batch_size: int, *, seed: int, epoch: int) -> Iterator[Batch]:
+class Batch(NamedTuple):
+    """Images and labels, on the device."""
+
+    images: torch.Tensor
+    """float32, normalised, channels last: (n, 3, size, size)."""
+    labels: torch.Tensor
+    """int64: (n,)."""
+    rows: torch.Tensor
+    """Numbers of the images in their split, int64: (n,)."""
+
+
+def train_batches(
+    split: Split, task: Task, batch_size: int, *, seed: int, epoch: int, weights: torch.Tensor | None = None
+) -> Iterator[Batch]:
     """One epoch in random order, with the task's random crops and flips; the incomplete last batch is dropped.
+
+    Args:
+        weights: draw images with replacement in proportion to these instead of visiting each once: (images,).
 
     Order, crops and flips are drawn on the host and depend only on `seed`, `epoch` and the number of images, so
     that a resumed run continues as if it had not stopped, on whatever device. Crops reach over the edge by up to
     the task's padding, where the pixels are black before normalisation.
 
     Raises:
-        UserError: the split has fewer than `batch_size` images, or there is no such batch, seed or epoch.
+        UserError: the split has fewer than `batch_size` images, or there is no such batch, seed or epoch, or the
+            weights are not one number from 0 on for each image.
     """
     _check_batch(batch_size)
     if len(split) < batch_size:
         raise UserError(
             f"A batch of {batch_size} cannot be made of {len(split)} training images; choose a smaller one."
         )
-    return _train_batches(split, task, batch_size, epoch_generator(seed, epoch))
+    generator = epoch_generator(seed, epoch)
+    return _train_batches(split, task, batch_size, generator, _order(len(split), weights, generator))
 
 
-def eval_batches(split: Split, task: Task, batch_size: int) -> Iterator[Batch]:
+def _order(images: int, weights: torch.Tensor | None, generator: torch.Generator) -> torch.Tensor:
+    """Which image stands where in an epoch: (images,)."""
+    if weights is None:
+        return torch.randperm(images, generator=generator)
+    weights = weights.detach().double().cpu()
+    if weights.shape != (images,) or not weights.isfinite().all() or (weights < 0).any() or weights.sum() <= 0:
+        raise UserError(
+            f"Weights of images must be {images:,} finite numbers from 0 on, not all 0; these have the shape "
+            f"{tuple(weights.shape)}."
+        )
+    edges = weights.cumsum(0)
+    drawn = torch.rand(images, generator=generator, dtype=torch.float64) * edges[-1]
+    return torch.searchsorted(edges, drawn, right=True)
+
+
+def eval_batches(split: Split, task: Task, batch_size: int) -> Iterator[EvalBatch]:
     """All images in order, as they are; the last batch may be smaller. UserError where there is no such batch."""
     _check_batch(batch_size)
     return _eval_batches(split, task, batch_size)
@@ -46,7 +80,7 @@ def _check_batch(batch_size: int) -> None:
         raise UserError(f"A batch has a whole number of images, at least 1, not {quoted(batch_size)}.")
 
 
-def _eval_batches(split: Split, task: Task, batch_size: int) -> Iterator[Batch]:
+def _eval_batches(split: Split, task: Task, batch_size: int) -> Iterator[EvalBatch]:
     normalise = _Normalise(task, split.images.device)
     for start in range(0, len(split), batch_size):
         rows = slice(start, start + batch_size)
@@ -65,9 +99,10 @@ def epoch_generator(seed: int, epoch: int) -> torch.Generator:
     return torch.Generator().manual_seed(state)
 
 
-def _train_batches(split: Split, task: Task, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
+def _train_batches(
+    split: Split, task: Task, batch_size: int, generator: torch.Generator, order: torch.Tensor
+) -> Iterator[Batch]:
     device, size, n = split.images.device, split.images.shape[-1], len(split)
-    order = torch.randperm(n, generator=generator)
     top, left = torch.randint(2 * task.crop_padding + 1, (2, n), generator=generator)
     flip = torch.randint(2, (n,), generator=generator) * task.flip
     plan = torch.stack([order, top, left, flip]).to(device, non_blocking=True)
@@ -75,7 +110,8 @@ def _train_batches(split: Split, task: Task, batch_size: int, generator: torch.G
     crop = _Crop(batch_size, size, task.crop_padding, device)
     for start in range(0, n - batch_size + 1, batch_size):
         rows, top, left, flip = plan[:, start : start + batch_size]
-        yield normalise(crop(split.pixels.index_select(0, rows), top, left, flip)), split.labels.index_select(0, rows)
+        images = normalise(crop(split.pixels.index_select(0, rows), top, left, flip))
+        yield Batch(images, split.labels.index_select(0, rows), rows)
 
 
 class _Crop:

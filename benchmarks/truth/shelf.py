@@ -10,9 +10,10 @@ from pathlib import Path
 from supernet.benchmarks.errors import BadTable, NoSuchResult, UserError
 from supernet.benchmarks.spaces import DEFAULT_SPACE, OFFICIAL, REGISTRY, Official
 from supernet.benchmarks.spaces import space as space_named
+from supernet.benchmarks.truth.about import NotATable
 from supernet.benchmarks.truth.asked import Asked
 from supernet.benchmarks.truth.places import ENVIRONMENT, data_dir, reading_dir
-from supernet.benchmarks.truth.table import GroundTruth, Measure, NotATable
+from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.versions import DIGITS_VERSION
 from supernet.benchmarks.wording import listed, quoted
 

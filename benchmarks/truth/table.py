@@ -8,11 +8,9 @@ space, the record family, the unit, where the numbers were imported from, and di
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,20 +25,25 @@ from numpy.typing import ArrayLike, NDArray
 from supernet.benchmarks.errors import BadTable, NoSuchResult
 from supernet.benchmarks.files import whole
 from supernet.benchmarks.regular import open_regular
+from supernet.benchmarks.truth.about import (
+    CONTENT_KEY,
+    METADATA_KEY,
+    content_digest,
+    is_text,
+    read_about,
+    written_about,
+)
 from supernet.benchmarks.truth.asked import Asked
 from supernet.benchmarks.truth.places import found
 from supernet.benchmarks.wording import listed, quoted
 
-METADATA_KEY = b"ground_truth"
-CONTENT_KEY, ABOUT_KEY = "content_sha256", "about_sha256"
-"""Where the metadata keep the digest of the columns' names and values, and that of the other metadata."""
 MOST_ROWS, MOST_COLUMNS = 10_000_000, 10_000
 """What a table may hold: twenty times the largest benchmark. A few bytes can stand for any number of rows."""
-MOST_METADATA = 1_000_000
-"""Bytes of the `ground_truth` metadata, of which real tables have about a thousand."""
 KEY_COLUMNS = ("arch", "hash")
 """What identifies a row: the official string, or the NAS-Bench-101 graph hash."""
 
+_DIGESTS: dict[tuple[Any, ...], str] = {}
+"""Which file, of what size, time and inode -> digest of its contents."""
 _MEASURE = re.compile(r"(?P<dataset>[^.]+)\.(?P<split>[^.]+)\.e(?P<epochs>\w+)\.(?P<seed>\w+)")
 
 
@@ -64,10 +67,6 @@ class Measure:
 
     def __str__(self) -> str:
         return f"{self.dataset} {self.split}, {count_of(self.epochs)}, {self.seed}"
-
-
-class NotATable(BadTable):
-    """A file of something else than ground truth, which may well be sound."""
 
 
 class GroundTruth:
@@ -98,7 +97,7 @@ class GroundTruth:
             metadata = dict(schema.metadata or {})
         except Exception as error:  # a damaged footer can fail in any way
             raise BadTable(f"{self.path} cannot be read as a Parquet file: {_one_line(error)}") from None
-        self.about: dict[str, Any] = _about(self.path, metadata.get(METADATA_KEY))
+        self.about: dict[str, Any] = read_about(self.path, metadata.get(METADATA_KEY))
         self.space: str = self.about["space"]
         self.family: str = self.about["family"]
         self.key_column = next((name for name in KEY_COLUMNS if name in self.columns), "")
@@ -245,7 +244,7 @@ class GroundTruth:
     @cached_property
     def _keys(self) -> pa.Array:
         values = self.read(self.key_column)
-        if not _is_text(values.type) or values.null_count:
+        if not is_text(values.type) or values.null_count:
             raise BadTable(f"{self.path}: column {self.key_column} has rows without a text that names an architecture.")
         return values.cast(pa.string())
 
@@ -273,7 +272,7 @@ class GroundTruth:
             read = self._file.read(columns=[name])  # and columns below it, where one name begins another
             column = read.column(read.schema.get_field_index(name)).combine_chunks()
             column = pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
-            if _is_text(column.type):
+            if is_text(column.type):
                 column.validate(full=True)  # invalid UTF-8
         except Exception as error:  # damage can lead to anything
             raise BadTable(
@@ -357,30 +356,9 @@ def write_table(path: Path, columns: Mapping[str, Any], about: Mapping[str, Any]
 def store_table(path: Path, columns: Mapping[str, Any], about: Mapping[str, Any]) -> None:
     """Write a ground-truth table straight to a path, as `write_table` has it."""
     table = pa.table(dict(columns))
-    about = {**about, CONTENT_KEY: content_digest(table.column_names, table.columns)}
-    about[ABOUT_KEY] = _about_digest(about)
-    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(about).encode()})
+    written = written_about(about, content_digest(table.column_names, table.columns))
+    table = table.replace_schema_metadata({METADATA_KEY: written})
     pq.write_table(table, path, compression="zstd", write_page_checksum=True)
-
-
-def content_digest(names: Iterable[str], columns: Iterable[pa.Array | pa.ChunkedArray]) -> str:
-    """SHA-256 over the columns' names and values, whatever the file's compression and layout."""
-    digest = hashlib.sha256()
-    for name, column in zip(names, columns, strict=True):
-        digest.update(f"\0{name}\0".encode())
-        values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        numbers = None if _is_text(column.type) else values.to_numpy(zero_copy_only=False)
-        if numbers is None or numbers.dtype.kind == "O":  # bytes of objects are addresses
-            digest.update(json.dumps(column.to_pylist(), default=repr).encode())
-        else:
-            digest.update(np.ascontiguousarray(numbers).tobytes())
-    return digest.hexdigest()
-
-
-# ---- metadata ----------------------------------------------------------------------------------------------------
-
-_DIGESTS: dict[tuple[Any, ...], str] = {}
-"""Which file, of what size, time and inode -> digest of its contents."""
 
 
 def _stamp(path: Path) -> tuple[Any, ...]:
@@ -388,45 +366,6 @@ def _stamp(path: Path) -> tuple[Any, ...]:
     with open_regular(path) as file:
         about = os.fstat(file.fileno())
     return str(path.absolute()), about.st_size, about.st_mtime_ns, about.st_dev, about.st_ino
-
-
-def _about(path: Path, text: bytes | None) -> dict[str, Any]:
-    """The `ground_truth` metadata, checked."""
-    if text is None:
-        raise NotATable(
-            f"{path} is not a ground-truth table: its schema metadata lack a `ground_truth` object. Import one with "
-            "`supernet data import`."
-        )
-    try:
-        about = json.loads(text) if len(text) <= MOST_METADATA else None
-    except (ValueError, RecursionError):
-        about = None
-    required = ("space", "family", "accuracy_unit")
-    if isinstance(about, dict) and any(key not in about for key in required):
-        raise NotATable(
-            f"{path} is not a ground-truth table: the `ground_truth` object of its schema metadata lacks "
-            f"{listed(key for key in required if key not in about)}. Import one with `supernet data import`."
-        )
-    if not isinstance(about, dict) or not all(
-        isinstance(about[key], str) and 0 < len(about[key]) <= 200 for key in required[:2]
-    ):
-        raise BadTable(
-            f"{path} is not a ground-truth table: the `ground_truth` object of its schema metadata is damaged. Import "
-            "one with `supernet data import`."
-        )
-    if (unit := about["accuracy_unit"]) != "percent":
-        raise BadTable(f"{path} gives accuracies in {quoted(unit)}; a ground-truth table holds percent.")
-    if ABOUT_KEY in about and about[ABOUT_KEY] != _about_digest(about):
-        raise BadTable(
-            f"{path} was altered after it was written: its `ground_truth` metadata do not agree with their recorded "
-            "SHA-256. Import or copy the table again."
-        )
-    return about
-
-
-def _about_digest(about: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in about.items() if key != ABOUT_KEY}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _check_shape(path: Path, rows: int, columns: Sequence[str]) -> None:
@@ -437,11 +376,6 @@ def _check_shape(path: Path, rows: int, columns: Sequence[str]) -> None:
         )
     if len(set(columns)) != len(columns):
         raise BadTable(f"{path} has two columns of one name, so it is damaged.")
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_number(kind: pa.DataType) -> bool:

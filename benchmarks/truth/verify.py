@@ -8,7 +8,8 @@ import numpy as np
 
 from supernet.benchmarks.errors import BadArchitecture, BadTable, NoSuchResult
 from supernet.benchmarks.spaces import OFFICIAL, SPACE_NAMES, Official, space
-from supernet.benchmarks.truth.table import CONTENT_KEY, GroundTruth
+from supernet.benchmarks.truth.about import CONTENT_KEY
+from supernet.benchmarks.truth.table import GroundTruth
 from supernet.benchmarks.truth.training import training_of
 from supernet.benchmarks.wording import listed
 

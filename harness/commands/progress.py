@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import click
 from rich.console import Console
@@ -18,13 +19,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-Report = Callable[[int, int | None], None]
+from supernet.harness.report.watch import Done, Watch
+
 EVERY = 30.0
 """Seconds between lines where there is no terminal (a batch job's log, say)."""
 
 
 @contextmanager
-def bar(what: str, *, bytes_: bool = False) -> Iterator[Report]:
+def bar(what: str, *, bytes_: bool = False) -> Iterator[Done]:
     """A display that is told (done, total); total None while unknown. The bar disappears when the block ends."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -43,6 +45,33 @@ def bar(what: str, *, bytes_: bool = False) -> Iterator[Report]:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+class Terminal(Watch):
+    """Shows the progress of a piece of work and says on standard error what it tells."""
+
+    def tell(self, text: str) -> None:
+        click.echo(text, err=True)
+
+    def progress(self, what: str) -> AbstractContextManager[Done]:
+        return bar(what)
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Say every half minute that work of unknown length goes on."""
+        lines, ended = Lines(what), threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(EVERY + 0.1):
+                lines.tell(None, "still at work")
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
 class Lines:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from supernet.benchmarks.errors import UserError
-from supernet.harness.commands.progress import Lines
+from supernet.harness.commands.progress import Lines, Terminal
 
 if TYPE_CHECKING:
-    from supernet.harness.training.loop import Progress
+    from supernet.harness.training.meter import Progress
     from supernet.heuristics.recipe import Recipe
 
 
@@ -39,27 +38,18 @@ def train(
     import torch
 
     from supernet.benchmarks.truth.table import count_of
-    from supernet.harness.study.shipped import shipped_recipe
-    from supernet.harness.training import loop as training
-    from supernet.harness.training.folder import DamagedCheckpoint, hold, holds_run, write_tensorboard
-    from supernet.heuristics.recipe import load
+    from supernet.harness.report.training.trained import train as trained
+    from supernet.harness.report.training.wanted import wanted
+    from supernet.harness.training.folder import write_tensorboard
 
     if threads:
         torch.set_num_threads(threads)
-    resolved = load(shipped_recipe(recipe)).override(overrides)
-    _note_images(resolved)
-    if resume and not holds_run(out):
-        raise UserError(f"{out} holds no run to go on with. Leave out --resume to begin one there.")
+    resolved = wanted(recipe).override(overrides)
     options = ["--device", device, *(["--threads", str(threads)] if threads else [])]
     again = ["supernet", "train", str(recipe), *overrides, "--out", str(out), *options, "--resume"]
-
-    with hold(out), _display(resolved) as show:
+    with _display(resolved) as show:
         try:
-            try:
-                run = training.train(resolved, out, device=device, resume=resume, progress=show)
-            except DamagedCheckpoint as damage:
-                click.echo(f"Note: {damage}", err=True)
-                run = training.train(resolved, out, device=device, resume=True, progress=show)
+            run = trained(resolved, out=out, resume=resume, device=device, progress=show, watch=Terminal()).run
         except KeyboardInterrupt:
             click.echo(f"Finished epochs are kept. Go on with: {shlex.join(again)}", err=True)
             raise
@@ -72,20 +62,6 @@ def train(
         f"{last['accuracy']:.2f} %, {last['images_per_second']:,.0f} images/s.\n"
         f"Next: {shlex.join(['supernet', 'rank', str(out)])}"
     )
-
-
-def _note_images(recipe: Recipe) -> None:
-    """Say before training if the recipe scores on more validation images than it is known to have."""
-    from supernet.benchmarks.tasks.task import DIGITS_SIZES
-
-    there = recipe.task.valid_images or (DIGITS_SIZES[1] if recipe.task.name == "digits" else None)
-    wanted = recipe.evaluation.images
-    if there is not None and wanted > there:
-        click.echo(
-            f"Note: evaluation.images is {wanted:,}, but there will be {there:,} validation images: give `supernet "
-            f"rank` --images {there} or fewer.",
-            err=True,
-        )
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def written_architectures(path: Path, within: SearchSpace) -> NDArray[np.int64]:
 # ---- columns ---------------------------------------------------------------------------------------------------
 
 
-def required(path: Path, raw: RawTable, name: str) -> str:
+def required(path: Path | str, raw: RawTable, name: str) -> str:
     """The name of a column that the file has to have.
 
     Raises:
@@ -55,7 +55,7 @@ def required(path: Path, raw: RawTable, name: str) -> str:
     return name
 
 
-def architecture_columns(path: Path, raw: RawTable, named: str | None) -> list[str]:
+def architecture_columns(path: Path | str, raw: RawTable, named: str | None) -> list[str]:
     """The column that spells each line's architecture, or the two columns that do together."""
     if named:
         return [required(path, raw, named)]

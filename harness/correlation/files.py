@@ -93,7 +93,41 @@ def read_scores(
     Raises:
         UserError: the file or a column cannot be read, or some lines cannot be used; lists them.
     """
-    raw = read_table(path, (*ARCH_COLUMNS, *GRAPH_COLUMNS))
+    return join_scores(
+        read_table(path, (*ARCH_COLUMNS, *GRAPH_COLUMNS)),
+        path,
+        space_name,
+        truth,
+        arch_column=arch_column,
+        score_columns=score_columns,
+        group_columns=group_columns,
+        lower_is_better=lower_is_better,
+        average_repeats=average_repeats,
+        infinite=infinite,
+    )
+
+
+def join_scores(
+    raw: RawTable,
+    path: Path | str,
+    space_name: str,
+    truth: GroundTruth,
+    *,
+    arch_column: str | None = None,
+    score_columns: Sequence[str] = (),
+    group_columns: Sequence[str] = (),
+    lower_is_better: bool | Collection[str] = (),
+    average_repeats: bool = False,
+    infinite: Literal["worst", "leave-out"] | None = None,
+) -> ScoreTable:
+    """Scores that are read already, joined to ground truth.
+
+    Args:
+        path: what messages call the source of the scores; for the other arguments see `read_scores`.
+
+    Raises:
+        UserError: a column cannot be read, or some lines cannot be used; lists them.
+    """
     problems = Problems(path, raw)
     notes = list(raw.notes)
     used = [required(path, raw, name) for name in dict.fromkeys(group_columns)]
@@ -135,7 +169,9 @@ def read_scores(
 # ---- columns ---------------------------------------------------------------------------------------------------
 
 
-def _score_columns(path: Path, raw: RawTable, taken: list[str], others: list[list[str]], notes: list[str]) -> list[str]:
+def _score_columns(
+    path: Path | str, raw: RawTable, taken: list[str], others: list[list[str]], notes: list[str]
+) -> list[str]:
     """The columns of numbers, which are the scores; why the others are left out is noted."""
     names, left_out = [], []
     not_scores = {*taken, *(name for column in others for name in column)}
@@ -161,7 +197,9 @@ def _score_columns(path: Path, raw: RawTable, taken: list[str], others: list[lis
     return names
 
 
-def _negated(path: Path, raw: RawTable, names: list[str], lower_is_better: bool | Collection[str]) -> frozenset[str]:
+def _negated(
+    path: Path | str, raw: RawTable, names: list[str], lower_is_better: bool | Collection[str]
+) -> frozenset[str]:
     if isinstance(lower_is_better, bool):
         return frozenset(names if lower_is_better else ())
     for name in lower_is_better:

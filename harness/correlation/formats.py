@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import pandas as pd
+
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.regular import NotRegular, open_plain
 from supernet.benchmarks.wording import listed, quoted
@@ -129,7 +131,7 @@ def _csv_rows(path: Path, file: Any) -> Iterator[tuple[int, list[str]]]:
             yield line, row
 
 
-def _distinct(path: Path, names: list[str]) -> list[str]:
+def _distinct(path: Path | str, names: list[str]) -> list[str]:
     again = [name for name in dict.fromkeys(names) if names.count(name) > 1] if len(set(names)) < len(names) else []
     if again:
         raise BadFile(f"{path} has more than one column called {listed(map(quoted, again))}. Rename them.")
@@ -249,6 +251,22 @@ def _parquet_table(path: Path, file: BinaryIO) -> RawTable:
     names = _distinct(path, list(read.column_names))
     columns = {name: read.column(number).to_pylist() for number, name in enumerate(names)}
     return RawTable(columns, [*range(read.num_rows)], "row")
+
+
+def frame_table(frame: pd.DataFrame) -> RawTable:
+    """The cells of a data frame; an index with a name is its first column.
+
+    Raises:
+        BadFile: two columns have one name.
+    """
+    levels = [(name, frame.index.get_level_values(k)) for k, name in enumerate(frame.index.names) if name is not None]
+    columns = [*levels, *((name, frame.iloc[:, k]) for k, name in enumerate(frame.columns))]
+    names = _distinct("the frame", [str(name) for name, _ in columns])
+    cells = {
+        name: [None if pd.api.types.is_scalar(cell) and pd.isna(cell) else cell for cell in values.tolist()]
+        for name, (_, values) in zip(names, columns, strict=True)
+    }
+    return RawTable(cells, [*range(len(frame))], "row")
 
 
 # ---- cells -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ KINDS = 12
 class Problems:
     """What is wrong, by kind, with the lines it concerns."""
 
-    def __init__(self, path: Path, table: RawTable) -> None:
+    def __init__(self, path: Path | str, table: RawTable) -> None:
         self.path, self.unit, self.lines = path, table.unit, table.lines
         self._lines: dict[str, list[int]] = defaultdict(list)
         self._repeats: list[str] = []

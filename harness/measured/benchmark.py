@@ -207,8 +207,8 @@ def train_all(
 def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
     """Train one architecture with one seed and leave its results in the folder `done`."""
     from supernet.harness.scoring.supernet import rank
-    from supernet.harness.study.make import task_of
     from supernet.harness.training.loop import Diverged, train
+    from supernet.harness.training.run import task_of
 
     recipe = benchmark.spec(index, seed)
     started = time.process_time()
@@ -277,7 +277,7 @@ def _train_images(recipe: Recipe) -> int:
     """Images that each architecture is trained on."""
     if recipe.task.train_images is not None:
         return recipe.task.train_images
-    from supernet.harness.study.make import task_of
+    from supernet.harness.training.run import task_of
 
     return len(task_of(recipe.task).train)
 
@@ -372,7 +372,7 @@ def _read_result(done: Path, benchmark: Benchmark, index: int, seed: int) -> Map
 
 def _identity(benchmark: Benchmark, index: int, seed: int) -> dict[str, Any]:
     """What a training's result depends on."""
-    from supernet.harness.study.spec import FORMAT
+    from supernet.harness.runs.job import FORMAT
 
     recipe = benchmark.spec(index, seed).hash
     return {"recipe": recipe, "index": index, "seed": seed, "format": FORMAT, "digits_version": DIGITS_VERSION}

@@ -47,6 +47,12 @@ def paper() -> Iterator[None]:
         yield
 
 
+def fitted(figure: Figure) -> Figure:
+    """The figure with room for its labels, however it is saved or shown."""
+    figure.set_layout_engine("constrained")
+    return figure
+
+
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write NAME.png and NAME.svg, each whole or not at all; the same figure gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,6 +52,16 @@ def writing(out: Path, *, check: Callable[[], None] = lambda: None) -> Iterator[
             _move(partial, out)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def results_folder(out: Path | str | None) -> Iterator[Path]:
+    """The folder that results are kept in; without one, a temporary folder that is removed at the end."""
+    if out is not None:
+        yield Path(out)
+        return
+    with tempfile.TemporaryDirectory(prefix="supernet-results-") as folder:
+        yield Path(folder)
 
 
 def _make(folder: Path) -> None:

@@ -24,7 +24,10 @@ from typing import Any, Protocol
 
 from supernet.benchmarks.errors import UserError
 from supernet.harness.runs import workers
-from supernet.harness.study.spec import Job, job
+from supernet.harness.runs.compared import ComparedStore
+from supernet.harness.runs.execute import execute, job
+from supernet.harness.runs.job import Job
+from supernet.harness.runs.store import Store
 
 TRIES = 3
 """Times that a run is begun before it counts as failed because its worker died each time."""
@@ -73,9 +76,6 @@ class InProcess:
 
     def make(self, specs: Sequence[Job], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
         import torch
-
-        from supernet.harness.study.compared import ComparedStore
-        from supernet.harness.study.make import execute
 
         store, before = ComparedStore(root), torch.get_num_threads()
         torch.set_num_threads(self.threads)
@@ -298,8 +298,6 @@ class Ray:
 
 
 def _give_up(spec: Job, root: Path, problem: str) -> None:
-    from supernet.harness.runs.store import Store
-
     with suppress(OSError):  # a full disk: the run stays missing
         Store(root).fail(spec.hash, problem)
 
@@ -312,9 +310,6 @@ def _on_ray(content: dict[str, Any], root: str, device: str, threads: int) -> st
 
 
 def _in_worker(content: dict[str, Any], root: str, device: str) -> str:
-    from supernet.harness.study.compared import ComparedStore
-    from supernet.harness.study.make import execute
-
     return execute(job(content), ComparedStore(Path(root)), device=_turn(device), patience=PATIENCE)
 
 

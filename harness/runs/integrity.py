@@ -25,7 +25,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import file_digests
 from supernet.benchmarks.regular import NotRegular, open_plain
 from supernet.benchmarks.wording import listed, quoted
-from supernet.harness.study.spec import FORMAT, hash_of
+from supernet.harness.runs.job import FORMAT, SEARCH, hash_of, kind_of
 
 SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
     "spec.json",
@@ -37,6 +37,8 @@ SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
 SCORES, TRACE, LOG, RECIPE, SUMS = "scores.parquet", "trace.parquet", "log.jsonl", "recipe.yaml", "checksums.json"
 PARTS = frozenset({SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT, SCORES, TRACE, LOG, RECIPE})
 """Files of a finished run; all others in its work folder serve to resume it."""
+MEASURES = {"loss": "negative_loss", "accuracy": "accuracy"}
+"""The metric that a recipe ranks by -> the column of scores that ranks."""
 REQUIRED = (SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT, LOG)
 LARGEST = 64 << 20
 """Bytes of a JSON file or log that are read at most; real ones have a thousandth of that."""
@@ -234,7 +236,7 @@ def _verify(path: Path) -> Contents:
     read_log(path / LOG)
     _check_status(path.name, contents[STATUS])
     _check_spec(path.name, contents[SPEC])
-    search, done = contents[SPEC].get("kind") == "search", contents[STATUS]["state"] == "done"
+    search, done = kind_of(contents[SPEC]) == SEARCH, contents[STATUS]["state"] == "done"
     _check_results(contents, needed=_needed(contents[SPEC]) if done else {})
     made = TRACE if search else SCORES
     if done and made not in sums:
@@ -256,7 +258,7 @@ def _check_status(run: str, status: Mapping[str, Any]) -> None:
 
 
 def _check_spec(run: str, spec: Mapping[str, Any]) -> None:
-    if spec.get("kind") == "search":
+    if kind_of(spec) == SEARCH:
         for keys in (("space",), ("algorithm",), ("truth", "measure", "dataset"), ("budget", "kind")):
             _of_type(spec, keys, str)
         _of_type(spec, ("budget", "amount"), int, float)
@@ -274,15 +276,9 @@ def _check_spec(run: str, spec: Mapping[str, Any]) -> None:
 
 
 def _hash(spec: Mapping[str, Any]) -> str | None:
-    """The hash of a spec of this version; None where a key or algorithm is not known here."""
-    if spec.get("kind") != "search":
-        with suppress(KeyError):  # a key of a later version
-            return hash_of(spec)
-        return None
-    with suppress(Exception):  # an algorithm that another process registered, say
-        from supernet.harness.search.spec import SearchSpec
-
-        return SearchSpec.described(spec).hash if not spec.get("plugins") else None
+    """The hash of a spec of this version; None where its recipe has a key that is not known here."""
+    with suppress(KeyError):  # a key of a later version
+        return hash_of(spec)
     return None
 
 
@@ -296,7 +292,7 @@ def _of_type(spec: Mapping[str, Any], keys: tuple[str, ...], *kinds: type) -> No
 
 def _needed(spec: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Numbers that a finished run of this version has, by file."""
-    if spec.get("kind") == "search" or spec.get("format") != FORMAT:
+    if kind_of(spec) == SEARCH or spec.get("format") != FORMAT:
         return {}
     return {METRICS: ("kendall_tau",), LEDGER: _SPENT}
 

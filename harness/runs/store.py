@@ -41,7 +41,7 @@ from supernet.harness.runs.integrity import (
     read_log,
     verified,
 )
-from supernet.harness.study.spec import Job
+from supernet.harness.runs.job import Job
 
 __all__ = [
     "DEFAULT",
@@ -250,7 +250,7 @@ class Store:
         """Move a damaged run directory out of the way, keeping it."""
         aside = self.root / ".damaged"
         aside.mkdir(exist_ok=True)
-        (self.root / run).replace(aside / f"{run}-{time.time_ns()}")
+        replace(self.root / run, aside / f"{run}-{time.time_ns()}")
 
     def publish(self, run: str) -> None:
         """Give a work folder its final name, with checksums of the parts of the run; then drop what else is there."""

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import itertools
-import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -30,24 +28,21 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import replace, whole, write_bytes
-from supernet.benchmarks.regular import read_plain
-from supernet.benchmarks.sealed import Unsealed, put_aside, sealed, unsealed
+from supernet.benchmarks.files import whole
 from supernet.benchmarks.spaces import Arch, SearchSpace, space
-from supernet.benchmarks.spaces.nb201 import EDGES, NONE
-from supernet.benchmarks.tasks.loader import eval_batches, train_batches
+from supernet.benchmarks.tasks.loader import eval_batches
 from supernet.benchmarks.tasks.split import Split
+from supernet.harness.scoring import partial as partial_scores
+from supernet.harness.scoring.norms import calibration_images, recalibrated, statistics
+from supernet.harness.supernet.nb201 import prefix
 from supernet.harness.supernet.nb201.net import NB201Net
-from supernet.harness.supernet.ops import BatchNorm
-from supernet.harness.training.loop import Run
+from supernet.harness.training.run import Run
 from supernet.heuristics.hooks import Routing
 from supernet.heuristics.recipe import EvaluationSection, NetworkSection
 
 SCORES = "scores.parquet"
-PARTIAL = ".scores.partial.npz"
 SAVE_SECONDS = 15.0
 TELL_SECONDS = 1.0
-IDENTITY = re.compile(r"[0-9a-f]{64}")
 BLOCK = 64
 """Architectures that a thread scores in turn."""
 
@@ -109,7 +104,7 @@ def rank(
     order = np.lexsort(archs.T[::-1])
     ordered: list[Arch] = [tuple(arch) for arch in archs[order].tolist()]
     work = _Work(run, protocol, images.take(slice(0, protocol.images)))
-    sums = _scored(work, ordered, out / PARTIAL if out else None, progress, notice)
+    sums = _scored(work, ordered, out / partial_scores.NAME if out else None, progress, notice)
     by_member = np.empty_like(sums)
     by_member[order] = sums
     loss, correct = by_member[position].T
@@ -124,7 +119,7 @@ def rank(
     if keep:
         keep(scores)
     if out:
-        (out / PARTIAL).unlink(missing_ok=True)
+        (out / partial_scores.NAME).unlink(missing_ok=True)
     return scores
 
 
@@ -137,7 +132,7 @@ class _Work:
         # Each batch passes over all architectures; recalibration, done once for each, wants all images in one pass.
         size = min(protocol.batch_size, protocol.images)
         self.batches = list(eval_batches(images, run.task, protocol.images if recalibrate else size))
-        self.calibration = _calibration(run, size, protocol.recalibration_batches) if recalibrate else []
+        self.calibration = calibration_images(run, size, protocol.recalibration_batches) if recalibrate else []
 
     def identity(self, archs: list[Arch]) -> str:
         """A digest of all that the scores of these architectures depend on, weights and images included."""
@@ -167,7 +162,7 @@ def accuracy_of(run: Run, routing: Routing) -> float:
     network.eval()
     try:
         autocast = torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.recipe.training.amp)
-        with torch.inference_mode(), autocast, _statistics(network, "batch"):
+        with torch.inference_mode(), autocast, statistics(network, "batch"):
             for x, y in eval_batches(images, run.task, min(protocol.batch_size, protocol.images)):
                 correct += int((network(x, routing).argmax(1) == y).sum())
     finally:
@@ -217,7 +212,9 @@ def _scored(
     A third column counts batches, so that an interrupt cannot part a sum from its count.
     """
     identity = work.identity(archs) if partial else ""
-    sums, done = _resume(partial, identity, len(archs), notice) if partial else _nothing(len(archs))
+    sums, done = (
+        partial_scores.resume(partial, identity, len(archs), notice) if partial else partial_scores.nothing(len(archs))
+    )
     sums = sums.to(work.run.device)  # where nothing waits for them
     total = len(archs) * len(work.batches)
     last_saved = last_told = time.perf_counter()
@@ -236,14 +233,14 @@ def _scored(
                             last_told = now
                             progress(done, total)
                         if partial and now - last_saved > SAVE_SECONDS:
-                            _save(partial, identity, sums)
+                            partial_scores.save(partial, identity, sums)
                             last_saved = time.perf_counter()
     except KeyboardInterrupt:
         if partial:
-            _save(partial, identity, sums)
+            partial_scores.save(partial, identity, sums)
         raise
     if partial:  # until the scores are kept elsewhere
-        _save(partial, identity, sums)
+        partial_scores.save(partial, identity, sums)
     return sums[:, :2].cpu().numpy()
 
 
@@ -253,7 +250,7 @@ def _scoring(network: torch.nn.Module, bn: str) -> Iterator[None]:
     was_training = network.training
     network.eval()
     try:
-        with torch.inference_mode(), _statistics(network, bn):
+        with torch.inference_mode(), statistics(network, bn):
             yield
     finally:
         network.train(was_training)
@@ -287,7 +284,7 @@ def _summed(work: _Work, batch: Batch, archs: Sequence[Arch]) -> Iterator[Tensor
     (x, y), run = batch, work.run
     with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.recipe.training.amp):
         if work.calibration:
-            logits = _recalibrated(run.network, x.split(work.protocol.batch_size), archs, work.calibration)
+            logits = recalibrated(run.network, x.split(work.protocol.batch_size), archs, work.calibration)
         else:
             logits = logits_of(run.network, x, archs)
         for output in logits:
@@ -295,173 +292,11 @@ def _summed(work: _Work, batch: Batch, archs: Sequence[Arch]) -> Iterator[Tensor
             yield torch.stack([loss, (output.argmax(1) == y).sum(), torch.ones_like(loss)])
 
 
-# ---- what an interrupted ranking leaves ------------------------------------------------------------------------------
-
-
-def _nothing(count: int) -> tuple[Tensor, int]:
-    return torch.zeros(count, 3, dtype=torch.float64), 0
-
-
-def _save(path: Path, identity: str, sums: Tensor) -> None:
-    content = io.BytesIO()
-    np.savez(content, identity=identity, sums=sums.cpu().numpy())
-    write_bytes(path, sealed(content.getbuffer()))
-
-
-def _read(path: Path) -> tuple[str, NDArray[np.float64]] | None:
-    """Identity and sums in a file that `_save` wrote, None where there is no file.
-
-    Raises:
-        Unsealed: it is not what was written.
-        OSError: it cannot be read.
-    """
-    try:
-        data = read_plain(path)
-    except FileNotFoundError:
-        return None
-    content = unsealed(data)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            identity, sums = str(arrays["identity"]), arrays["sums"]
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever content under a right checksum leads to
-        raise Unsealed(f"it does not hold sums: {type(error).__name__}") from None
-    if sums.dtype != np.float64 or sums.ndim != 2 or sums.shape[1] != 3 or not IDENTITY.fullmatch(identity):
-        raise Unsealed("it does not hold sums")
-    return identity, sums
-
-
-def _resume(path: Path, identity: str, count: int, notice: Callable[[str], None] | None = None) -> tuple[Tensor, int]:
-    """Sums as `_scored` has them, and how many pairs of architecture and batch are in them.
-
-    What another ranking has left is kept beside `path`, and comes back when that ranking goes on. What is damaged is
-    renamed, and said.
-    """
-    try:
-        found = _read(path)
-        if found is None or found[0] != identity:
-            if found is not None:
-                replace(path, _beside(path, found[0]))
-            if _beside(path, identity).exists():
-                replace(_beside(path, identity), path)
-            found = _read(path)
-        if found is not None and found[0] == identity and len(found[1]) == count:
-            return torch.from_numpy(found[1]), int(found[1][:, 2].sum())
-    except Unsealed as damage:
-        aside = put_aside(path)
-        if notice:
-            notice(
-                f"What an interrupted ranking left in {path} is damaged: {damage}. It is kept as {aside.name}, and "
-                "scoring starts from the beginning."
-            )
-    return _nothing(count)
-
-
-def _beside(path: Path, identity: str) -> Path:
-    return path.with_name(f".scores-{identity[:16]}.partial.npz")
-
-
-class _statistics:
-    """Batch norm as the protocol wants it, and as it was afterwards."""
-
-    def __init__(self, network: torch.nn.Module, bn: str) -> None:
-        self._norms = [m for m in network.modules() if isinstance(m, BatchNorm)]
-        self._bn = bn
-
-    def __enter__(self) -> None:
-        self._before = [(m.track, m.use_running, m.momentum, m.mean, m.var, m.batches) for m in self._norms]
-        for m in self._norms:
-            m.track, m.use_running = False, self._bn == "running"
-
-    def __exit__(self, *_: object) -> None:
-        for m, before in zip(self._norms, self._before, strict=True):
-            m.track, m.use_running, m.momentum, m.mean, m.var, m.batches = before
-
-
 def logits_of(network: torch.nn.Module, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
     """Logits of each architecture on one batch, in the order given (fastest when sorted)."""
     # What the first cell shares is the business of this one super-net, whose module has the fast way.
     if isinstance(network, NB201Net) and not network.all_cells[0].partial:
-        yield from _with_shared_first_cell(network, x, archs)
+        yield from prefix.logits_of(network, x, archs)
     else:
         for arch in archs:
             yield network(x, arch)
-
-
-def _with_shared_first_cell(network: NB201Net, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
-    """Logits of each architecture; what the first cell shares with the architecture before is not computed again."""
-    cell = network.all_cells[0]
-    start = network.stem(x)
-    nodes: list[Tensor | None] = [start, None, None]
-    rectified: list[Tensor | None] = [None] * 3
-    outputs: dict[tuple[int, int], Tensor] = {}
-    before: Arch = (-1,) * len(EDGES)
-
-    def contribution(edge: int, op: int) -> Tensor | None:
-        source = EDGES[edge][0]
-        value = nodes[source]
-        if op == NONE or value is None:
-            return None
-        if (edge, op) not in outputs:
-            if cell.is_convolution(op):
-                positive = rectified[source]
-                if positive is None:
-                    positive = rectified[source] = F.relu(value)
-                outputs[edge, op] = cell.conv(edge, op, positive)
-            else:
-                outputs[edge, op] = cell.pass_through(op, value)
-        return outputs[edge, op]
-
-    def total(edges: Sequence[int], arch: Arch) -> Tensor | None:
-        terms = [term for edge in edges if (term := contribution(edge, arch[edge])) is not None]
-        if len(terms) < 2:
-            return terms[0] if terms else None
-        value = terms[0] + terms[1]
-        for term in terms[2:]:
-            value += term
-        return value
-
-    def forget(node: int) -> None:
-        rectified[node] = None
-        for edge, op in list(outputs):
-            if EDGES[edge][0] == node:
-                del outputs[edge, op]
-
-    for arch in archs:
-        if arch[0] != before[0]:
-            forget(1)
-            nodes[1] = total((0,), arch)
-        if arch[:3] != before[:3]:
-            forget(2)
-            nodes[2] = total((1, 2), arch)
-        before = arch
-        end = total((3, 4, 5), arch)
-        yield network.after(torch.zeros_like(start) if end is None else end, arch, 1)
-
-
-def _calibration(run: Run, size: int, count: int) -> list[Tensor]:
-    """Images of as many training batches as asked for: of one epoch, then of the epochs that follow."""
-    batches = (
-        images
-        for epoch in itertools.count()
-        for images, _ in train_batches(run.task.train, run.task, size, seed=run.recipe.seed, epoch=epoch)
-    )
-    return list(itertools.islice(batches, count))
-
-
-def _recalibrated(
-    network: torch.nn.Module, parts: Sequence[Tensor], archs: Sequence[Arch], calibration: Sequence[Tensor]
-) -> Iterator[Tensor]:
-    """Logits with statistics that each architecture recomputes on the same training batches (Guo et al., 2020)."""
-    norms = [m for m in network.modules() if isinstance(m, BatchNorm)]
-    kept = [(torch.zeros_like(m.mean), torch.ones_like(m.var)) for m in norms]
-    for arch in archs:
-        for m, (mean, var) in zip(norms, kept, strict=True):
-            m.mean, m.var, m.momentum, m.track, m.use_running = mean, var, None, True, False
-            m.reset()
-        for images in calibration:
-            network(images, arch)
-        for m in norms:
-            m.track, m.use_running = False, True
-        yield torch.cat([network(x, arch) for x in parts])

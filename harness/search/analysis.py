@@ -13,7 +13,8 @@ from scipy import stats as scipy_stats
 
 from supernet.benchmarks.truth.table import Measure
 from supernet.benchmarks.wording import listed
-from supernet.harness.runs.store import Result, Store
+from supernet.harness.runs.state import look
+from supernet.harness.runs.store import Store
 from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm, use
 from supernet.harness.search.comparison import Comparison
 from supernet.harness.search.contrasts import Contrast, Omnibus, contrast, omnibus, with_holm, with_q
@@ -115,8 +116,6 @@ class Outcome:
 
 def gather(comparison: Comparison, store: Store) -> list[Entry]:
     """The traces of all runs that are done."""
-    from supernet.harness.study.overview import state_of
-
     use(comparison.plugins)  # making the runs may have loaded those of other searches since
     entries: dict[str, Entry] = {}
     reasons: dict[tuple[str, str], list[int]] = {}
@@ -126,13 +125,12 @@ def gather(comparison: Comparison, store: Store) -> list[Entry]:
             spec.algorithm,
             Entry(spec.algorithm, algorithm.title, algorithm.source, not isinstance(algorithm, QueryAlgorithm)),
         )
-        state, reason = state_of(spec, store)
-        entry.states |= dict.fromkeys(spec.seeds, state)
-        if reason:
-            reasons.setdefault((spec.algorithm, reason), []).extend(spec.seeds)
-        if state == "done":
-            result: Result = store.read(spec.hash)
-            entry.trace = pd.concat([entry.trace, result.trace()], ignore_index=True)
+        run = look(spec, store)
+        entry.states |= dict.fromkeys(spec.seeds, run.state)
+        if run.reason:
+            reasons.setdefault((spec.algorithm, run.reason), []).extend(spec.seeds)
+        if run.result is not None and run.state == "done":
+            entry.trace = pd.concat([entry.trace, run.result.trace()], ignore_index=True)
     for (name, reason), seeds in reasons.items():
         entries[name].problems.append(f"{name}, {_said(seeds)}: {reason}")
     for entry in entries.values():

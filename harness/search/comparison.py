@@ -18,15 +18,17 @@ from supernet.benchmarks.errors import NoSuchResult, UserError
 from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.wording import listed, nearest, quoted
+from supernet.harness.runs.job import Truth
 from supernet.harness.search.algorithms.moves import moves
 from supernet.harness.search.algorithms.registry import ALGORITHMS, SHIPPED, QueryAlgorithm, recipe_for
-from supernet.harness.search.costs import passes_per_epoch, seconds_per_pass
+from supernet.harness.search.costs import seconds_per_pass
 from supernet.harness.search.ledger import NAMES, Budget
 from supernet.harness.search.make import maker_of
 from supernet.harness.search.objective import Objective, objective
 from supernet.harness.search.spec import SearchSpec
-from supernet.harness.study.make import task_of
-from supernet.harness.study.spec import Plugin, Truth
+from supernet.harness.training.run import task_of
+from supernet.harness.training.trial import epoch_cost
+from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe
 
 MOST_SEEDS = 100_000
@@ -239,10 +241,12 @@ class Comparison:
             raise UserError(
                 f"{name}: {images:,} training images are less than one batch of {recipe.training.batch_size:,}."
             )
-        cost = passes_per_epoch(recipe, self.within, images)
+        if kind == "wall":
+            return
+        cost = epoch_cost(recipe, task=task, steps=1).of(1).passes
         if kind == "seconds":
             cost *= seconds_per_pass(recipe, self.within, self.ground_truth, self.truth.measure, task)
-        if kind != "wall" and amount < cost:
+        if amount < cost:
             raise UserError(
                 f"{name}: a budget of {self.budget} does not afford one epoch, which costs about {cost:,.4g} "
                 f"{NAMES[kind]}."

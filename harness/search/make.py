@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.files import whole, write_json, write_text
 from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.runs import store as files
+from supernet.harness.runs.execute import Report, commit, throttled
 from supernet.harness.search.algorithms.ask import Maker, search
 from supernet.harness.search.algorithms.evolution import RandomSearch
 from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm
@@ -21,11 +23,13 @@ from supernet.harness.search.ledger import KINDS, Ledger
 from supernet.harness.search.objective import Objective, objective
 from supernet.harness.search.sharing import share_weights
 from supernet.harness.search.spec import SearchSpec
-from supernet.harness.study.make import commit, throttled
 from supernet.harness.training import folder as run_folder
-from supernet.harness.training import loop as train
+from supernet.harness.training.loop import Diverged
 
-Report = Callable[[float, str], None]
+
+def read(content: Mapping[str, Any]) -> SearchSpec:
+    """The spec that `as_dict` wrote; its plug-ins are imported first."""
+    return SearchSpec.from_dict(content)
 
 
 def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
@@ -47,12 +51,13 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
         try:
             (seed,) = spec.seeds
             rows = pd.DataFrame(share_weights(spec, seed, truth, work, device, tell))
-        except train.Diverged as diverged:
+        except Diverged as diverged:
             problem = str(diverged)
         if not (work / files.LOG).exists():  # it diverged before its first epoch was planned
             write_text(work / files.LOG, "")
     if problem is None:
-        _spelled(space(spec.space), rows).to_parquet(work / files.TRACE)
+        with whole(work / files.TRACE) as unfinished:
+            _spelled(space(spec.space), rows).to_parquet(unfinished)
     last = rows.groupby("seed").last() if len(rows) else rows
     spent = {kind: float(last[kind].sum()) for kind in KINDS if kind in last}
     write_json(work / files.METRICS, {"seeds": len(spec.seeds), "steps": len(rows)})

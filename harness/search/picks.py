@@ -13,7 +13,7 @@ from supernet.benchmarks.spaces import Arch, Archs, SearchSpace, space
 from supernet.harness.search.algorithms.moves import moves
 
 if TYPE_CHECKING:
-    from supernet.harness.training.loop import Run
+    from supernet.harness.training.run import Run
 
 
 @dataclass(frozen=True)

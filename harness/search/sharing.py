@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json
@@ -21,13 +20,15 @@ from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.runs.store import read_json
 from supernet.harness.scoring.supernet import accuracy_of
 from supernet.harness.search.algorithms.registry import ALGORITHMS, SharingAlgorithm
-from supernet.harness.search.costs import FORWARD, passes_per_epoch, seconds_per_pass
+from supernet.harness.search.costs import FORWARD, seconds_per_pass
 from supernet.harness.search.ledger import Ledger
 from supernet.harness.search.picks import Likeliest, Pick
 from supernet.harness.search.spec import SearchSpec
-from supernet.harness.study.make import task_of
 from supernet.harness.training import folder as run_folder
-from supernet.harness.training import loop as train
+from supernet.harness.training.loop import train
+from supernet.harness.training.meter import Progress
+from supernet.harness.training.run import Run, start, task_of
+from supernet.harness.training.trial import epoch_cost
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.distribution.models import Factorised
 from supernet.heuristics.recipe import Recipe
@@ -48,8 +49,6 @@ class _Exceeded(Exception):
 class Prices:
     """What training and picking cost."""
 
-    epoch: dict[str, float]
-    """Of one epoch, by kind."""
     batch_size: int
     seconds_per_pass: float | None
 
@@ -82,14 +81,16 @@ def share_weights(
     path = work / PICKS
     rows: dict[int, dict[str, Any]] = {}
 
-    def after_epoch(run: train.Run) -> None:
+    def after_epoch(run: Run) -> None:
         if run.epoch not in _pick_epochs(recipe.training.epochs, scores=not isinstance(picker.pick, Likeliest)):
             return
+        if any("passes" not in entry for entry in run.log):  # begun by a version that did not meter them
+            raise run_folder.DamagedCheckpoint("The checkpoint does not say what its epochs cost.")
         began = time.perf_counter()
         pick = picker.pick(run, np.random.default_rng([seed, run.epoch]))
         picking = prices.pick(pick, time.perf_counter() - began)
         ledger = Ledger(spec.budget)
-        trained = {kind: run.epoch * cost for kind, cost in prices.epoch.items()}
+        trained = prices.of_passes(sum(entry["passes"] for entry in run.log))
         trained["wall"] = sum(entry["seconds"] for entry in run.log)
         spent = {kind: trained.get(kind, 0.0) + picking.get(kind, 0.0) for kind in trained}
         if not ledger.affords(**spent):
@@ -104,12 +105,12 @@ def share_weights(
         }
         write_json(path, {"rows": [rows[step] for step in sorted(rows)]})
 
-    def progress(p: train.Progress) -> None:
+    def progress(p: Progress) -> None:
         report(p.step / p.steps, f"epoch {p.epoch + 1}/{recipe.training.epochs}, loss {p.loss:.2f}")
 
     try:
         rows |= _read_picks(path)
-        train.train(recipe, work, task=task, device=device, resume=True, progress=progress, after_epoch=after_epoch)
+        train(recipe, work, task=task, device=device, resume=True, progress=progress, after_epoch=after_epoch)
     except _Exceeded:
         if not rows:
             raise UserError(
@@ -142,7 +143,7 @@ def _pick_epochs(epochs: int, scores: bool) -> set[int]:
     return {math.ceil(epochs * (k + 1) / count) for k in range(count)}
 
 
-def _state(run: train.Run, arch: Arch) -> dict[str, Any]:
+def _state(run: Run, arch: Arch) -> dict[str, Any]:
     """How decided the distribution is, and what its pick is like; for reports, and not charged."""
     model = run.learner.model if run.learner is not None else None
     entry: dict[str, Any] = {
@@ -174,20 +175,20 @@ def _planned(
     rate = None
     if kind == "seconds" or truth.timed_epochs(spec.truth.measure.dataset):
         rate = seconds_per_pass(recipe, within, truth, spec.truth.measure, task)
-    prices = Prices({}, size, rate)
-    prices = replace(prices, epoch=prices.of_passes(passes_per_epoch(recipe, within, len(task.train))))
+    prices = Prices(size, rate)
     if (work / run_folder.RECIPE).exists():
         planned = recipes.load(work / run_folder.RECIPE)
         if _with_epochs(planned, recipe.training.epochs, recipe.distribution.start_epoch) == recipe:
             return planned, prices  # what was planned before is gone on with
-    epoch_wall, pick_wall, pick = _timed(recipe, task, sharing, device)
-    epoch = {**prices.epoch, "wall": epoch_wall}[kind]
-    picking = prices.pick(pick, pick_wall)[kind]
-    epochs = int(((SPARE if kind == "wall" else 1.0) * amount - picking) / epoch + 1e-9)
+    picking = _picking(recipe, task, sharing, device, prices)[kind]
+    cost = epoch_cost(recipe, task=task, device=device)
+    unit, per = ("seconds", 1.0) if kind == "wall" else ("passes", prices.of_passes(1.0)[kind])
+    epochs = cost.affordable(unit, ((SPARE if kind == "wall" else 1.0) * amount - picking) / per)
     if epochs < 1:
+        least = getattr(cost.of(1), unit) * per + picking
         raise UserError(
             f"{spec.algorithm}: a budget of {spec.budget} does not afford one epoch and a pick, which cost about "
-            f"{epoch + picking:,.1f} {kind}."
+            f"{least:,.1f} {kind}."
         )
     return _with_epochs(recipe, epochs, min(recipe.distribution.start_epoch, epochs)), prices
 
@@ -200,21 +201,9 @@ def _with_epochs(recipe: Recipe, epochs: int, start_epoch: int) -> Recipe:
     )
 
 
-def _timed(recipe: Recipe, task: Task, sharing: SharingAlgorithm, device: str) -> tuple[float, float, Pick]:
-    """Seconds by the clock of an epoch and of a pick, from a few steps; and what a pick takes."""
-    batch = recipe.training.batch_size
-    steps = len(task.train) // batch
-    few, many = min(2, steps), min(8, steps)
-    taken = {}
-    for count in (1, few, many):  # the first warms up
-        part = replace(task, train=task.train.take(slice(0, count * batch)))
-        began = time.perf_counter()
-        run = train.train(recipe.shortened(), task=part, device=device)
-        if run.device.type == "cuda":
-            torch.cuda.synchronize()
-        taken[count] = time.perf_counter() - began
-    step = max(1e-6, (taken[many] - taken[few]) / (many - few)) if many > few else taken[few] / few
-    once = max(0.0, taken[few] - few * step) if recipe.distribution.step == "reinforce" else 0.0
+def _picking(recipe: Recipe, task: Task, sharing: SharingAlgorithm, device: str, prices: Prices) -> dict[str, float]:
+    """What a pick costs, from one of an untrained super-net."""
+    run = start(recipe, task=task, device=device)
     began = time.perf_counter()
     pick = sharing.pick(run, np.random.default_rng(0))
-    return steps * step + once, time.perf_counter() - began, pick
+    return prices.pick(pick, time.perf_counter() - began)

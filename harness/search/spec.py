@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from supernet.benchmarks.truth.table import Measure
+from supernet.harness.runs.job import FORMAT, SEARCH, Truth, hash_of
 from supernet.harness.search.algorithms import registry as algorithms
 from supernet.harness.search.ledger import Budget
-from supernet.harness.study.spec import Plugin, Truth
 from supernet.heuristics import recipe as recipes
+from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe
-
-FORMAT = 5
-"""Goes up when runs of equal specs would give other results than before."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,7 @@ class SearchSpec:
     """Files to be imported first, which register the algorithm or what its recipe names."""
     code: str | None = None
     """What tells the algorithm's code from other code of its name; that of the present code without."""
+    kind: ClassVar[str] = SEARCH
 
     def __post_init__(self) -> None:
         if self.code is None:
@@ -51,7 +46,8 @@ class SearchSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values."""
-        return {**dataclasses.asdict(self), "kind": "search", "format": FORMAT}
+        recipe = None if self.recipe is None else self.recipe.as_dict()
+        return {**dataclasses.asdict(self), "recipe": recipe, "kind": SEARCH, "format": FORMAT}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> SearchSpec:
@@ -60,18 +56,11 @@ class SearchSpec:
         Raises:
             UserError: a plug-in cannot be imported or has changed since.
         """
-        described = cls.described(content)
-        algorithms.use(described.plugins)
-        return described
-
-    @classmethod
-    def described(cls, content: Mapping[str, Any]) -> SearchSpec:
-        """The same without its plug-ins being loaded: to be named, not to be made."""
         plugins = tuple(Plugin(**plugin) for plugin in content.get("plugins", ()))
-        truth = content["truth"]
+        algorithms.use(plugins)
         return cls(
             content["space"],
-            Truth(truth["table"], Measure(**truth["measure"]), truth["digest"]),
+            Truth.from_dict(content["truth"]),
             tuple(content["fidelities"]),
             content["algorithm"],
             Budget(**content["budget"]),
@@ -84,22 +73,10 @@ class SearchSpec:
     @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits that name the run, wherever its table and plug-ins lie."""
-        content = {**self.as_dict(), "recipe": self.recipe and self.recipe.hash}
-        content["truth"].pop("table")
-        content["plugins"] = [plugin.sha256 for plugin in self.plugins]
-        for later in ("plugins", "code"):  # keys that older specs lack, which keep their names
-            if not content[later]:
-                del content[later]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        return hash_of(self.as_dict())
 
     @property
     def label(self) -> str:
         """What tells it from other runs of the same comparison."""
         first, *more = self.seeds
         return f"{self.algorithm}, seed {first}" + (f" to {more[-1]}" if more else "")
-
-    def make(self, work: Path, device: str, report: Any) -> str:
-        """Search in the work folder; the state that it ends in."""
-        from supernet.harness.search.make import make
-
-        return make(self, work, device, report)

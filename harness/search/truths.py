@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.spaces import SearchSpace
 from supernet.benchmarks.truth.table import GroundTruth, Measure
-from supernet.harness.measured import benchmark as embedded
 from supernet.harness.search.objective import reported
+
+
+class Additions(Protocol):
+    """Where architectures that a table lacks can be trained as its own were."""
+
+    def sampled(self) -> NDArray[np.int64]:
+        """Architectures that the table itself has: (n,)."""
+        ...
+
+    def results(self, seed: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Architectures that were added with this seed, and the accuracy of each by split, in percent."""
+        ...
+
+    def train(
+        self, indices: Sequence[int], seed: int, workers: int, progress: Callable[[int, int], None] | None = None
+    ) -> list[str]:
+        """Train architectures; a sentence for each that diverged."""
+        ...
 
 
 class Truths:
     """One measure of every architecture, for reports alone.
 
-    The embedded tables hold a sample of their space. Architectures that they lack are trained as those were, one
-    of a functional class for all, and kept in `folder`.
+    Args:
+        additions: train architectures that the table lacks; one of a functional class stands for all.
     """
 
-    def __init__(self, within: SearchSpace, table: GroundTruth, measure: Measure, folder: Path) -> None:
+    def __init__(
+        self, within: SearchSpace, table: GroundTruth, measure: Measure, additions: Additions | None = None
+    ) -> None:
         self.measure = measure
         self._values = reported(within, table, measure)
         self._representative = within.every_index("a report of searches")
-        self._benchmark: embedded.Benchmark | None = None
-        if table.path.stem in embedded.names() and np.isnan(self._values).any():
-            self._benchmark = embedded.load(table.path.stem)
-            self._folder = folder / self._benchmark.name
-            self._representative = _representatives(within, self._benchmark.indices())
-            self._read()
+        self._additions = additions if np.isnan(self._values).any() else None
+        if self._additions is not None:
+            self._representative = _representatives(within, self._additions.sampled())
+            self._read(self._additions)
 
     def of(self, indices: ArrayLike) -> NDArray[np.float64]:
         """Percent, NaN where unknown: (n,)."""
@@ -39,7 +56,7 @@ class Truths:
     @property
     def sampled(self) -> bool:
         """Whether the table holds a sample of the space, to which is added."""
-        return self._benchmark is not None
+        return self._additions is not None
 
     @property
     def known(self) -> NDArray[np.float64]:
@@ -50,15 +67,14 @@ class Truths:
         self, indices: Sequence[int], workers: int, progress: Callable[[int, int], None] | None = None
     ) -> list[str]:
         """Train what is unknown of these, where that is possible; what is wrong with those that stay unknown."""
-        if self._benchmark is None:
+        if self._additions is None:
             return []
         wanted = np.unique(self._representative[np.asarray(indices, dtype=np.int64)])
         missing = wanted[np.isnan(self._values[wanted])].tolist()
         if not missing:
             return []
-        jobs = [(index, self._seed) for index in missing]
-        problems = embedded.train_all(self._benchmark, jobs, self._folder, workers, progress)
-        self._read()
+        problems = self._additions.train(missing, self._seed, workers, progress)
+        self._read(self._additions)
         return problems
 
     @property
@@ -66,13 +82,9 @@ class Truths:
         """The benchmark's seed of the measure, s0 for 0."""
         return int(self.measure.seed.removeprefix("s"))
 
-    def _read(self) -> None:
-        assert self._benchmark is not None
-        for path in self._folder.glob(f"*-s{self._seed}.json"):
-            index = int(path.name.partition("-")[0])
-            result = embedded.result_of(self._folder, self._benchmark, index, self._seed)
-            if result is not None:
-                self._values[index] = result[self.measure.split]
+    def _read(self, additions: Additions) -> None:
+        for index, result in additions.results(self._seed):
+            self._values[index] = result[self.measure.split]
 
 
 def _representatives(within: SearchSpace, sampled: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 import os
 import time
-from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
 
-from supernet.benchmarks.spaces import space
 from supernet.benchmarks.tasks.loader import train_batches
-from supernet.harness.study.make import task_of
 from supernet.harness.study.spec import RunSpec
-from supernet.harness.training.loop import law_of, start
-from supernet.heuristics.hooks import Context
-from supernet.heuristics.methods.losses import losses_for
-from supernet.heuristics.methods.steps import Accumulate
+from supernet.harness.training.run import start, task_of
+from supernet.harness.training.trial import EpochCost, epoch_cost
 from supernet.heuristics.recipe import Recipe
 
 BUSY = 1.5
@@ -39,68 +33,47 @@ def busy() -> str | None:
 
 
 class Stopwatch:
-    """Estimates what runs cost by timing a few steps and forward passes of each kind of network, on one thread.
-
-    What a distribution learns between epochs (ENAS) is left out.
-    """
-
-    STEPS = 3
+    """Estimates what runs cost by a few real steps and forward passes of each kind of network, on one thread."""
 
     def __init__(self) -> None:
-        self._step: dict[Recipe, tuple[float, float]] = {}
+        self._known: dict[Recipe, tuple[EpochCost, float]] = {}
 
     def seconds(self, spec: RunSpec) -> float:
         """Seconds of a run on this machine: training, and scoring without what architectures share."""
         recipe = spec.recipe
-        train, evaluation = recipe.training, recipe.evaluation
-        task = task_of(recipe.task)
-        steps = train.epochs * (len(task.train) // train.batch_size)
         archs = len(spec.architectures(spec.truth.open(recipe.space)))
-        per_step, per_image = self._rates(recipe)
-        return steps * per_step + archs * evaluation.images * spec.last_epochs * per_image
+        epoch, per_image = self._rates(recipe)
+        training = dataclasses.replace(epoch, begins=min(recipe.distribution.start_epoch, recipe.training.epochs))
+        passes = archs * recipe.evaluation.images * spec.last_epochs
+        return training.of(recipe.training.epochs).seconds + passes * per_image
 
-    def _rates(self, recipe: Recipe) -> tuple[float, float]:
-        """Seconds of a training step, and of a forward pass per image."""
+    def _rates(self, recipe: Recipe) -> tuple[EpochCost, float]:
+        """The cost of an epoch, and the seconds of a forward pass per image."""
         # What changes neither the work of a step nor of a pass must not be timed again.
-        kind = replace(recipe.shortened(), seed=0)
-        if kind not in self._step:
+        kind = dataclasses.replace(recipe.shortened(), seed=0)
+        if kind not in self._known:
             threads = torch.get_num_threads()
             torch.set_num_threads(1)
             try:
-                self._step[kind] = self._timed(kind)
+                late = min(recipe.distribution.start_epoch, 1)
+                begun = dataclasses.replace(kind, distribution=dataclasses.replace(kind.distribution, start_epoch=late))
+                self._known[kind] = epoch_cost(begun), _seconds_per_image(kind)
             finally:
                 torch.set_num_threads(threads)
-        return self._step[kind]
-
-    def _timed(self, recipe: Recipe) -> tuple[float, float]:
-        run = start(recipe, task=task_of(recipe.task))
-        within = space(recipe.space)
-        law = law_of(run)
-        ctx = Context(recipe, within, run.network, run.optimiser, np.random.default_rng(0), steps=1)
-        batches = train_batches(run.task.train, run.task, recipe.training.batch_size, seed=0, epoch=0)
-        ctx.images, ctx.labels = next(batches)
-        rule, losses = Accumulate(), losses_for(recipe)
-        archs = [tuple(arch) for arch in within.archs(within.sample(np.random.default_rng(0), 4)).tolist()]
-
-        def step() -> None:
-            if run.learner is not None:
-                ctx.other = itertools.repeat((ctx.images, ctx.labels))
-                run.learner.step(ctx)
-            rule.run(ctx, law.plan(ctx), losses)
-
-        def passes() -> None:
-            with torch.inference_mode():
-                for arch in archs:
-                    run.network(ctx.images, arch)
-
-        return _median_seconds(step, self.STEPS), _median_seconds(passes, self.STEPS) / len(archs) / len(ctx.images)
+        return self._known[kind]
 
 
-def _median_seconds(call: Callable[[], None], times: int) -> float:
-    call()
+def _seconds_per_image(recipe: Recipe, times: int = 3) -> float:
+    """Seconds of a forward pass of one image, the median of some passes of a few architectures."""
+    run = start(recipe, task=task_of(recipe.task))
+    within = run.context.space
+    batch = next(train_batches(run.task.train, run.task, recipe.training.batch_size, seed=0, epoch=0))
+    archs = [tuple(arch) for arch in within.archs(within.sample(np.random.default_rng(0), 4)).tolist()]
     taken = []
-    for _ in range(times):
-        began = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - began)
-    return sorted(taken)[times // 2]
+    with torch.inference_mode():
+        for _ in range(times + 1):
+            began = time.perf_counter()
+            for arch in archs:
+                run.network(batch.images, arch)
+            taken.append(time.perf_counter() - began)
+    return sorted(taken[1:])[times // 2] / len(archs) / len(batch.images)

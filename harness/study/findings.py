@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from supernet.harness.statistics.bootstrap import ROUGH
 from supernet.harness.statistics.seeds import Difference, Mean
-
-if TYPE_CHECKING:
-    from supernet.harness.study.analysis import Analysis, Row
+from supernet.harness.study.results import Analysis, Row
 
 MOST_NAMED = 8
 """Runs or settings that a finding names; of more it gives the number."""

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import subprocess
-import time
-import traceback
-from collections.abc import Callable
-from contextlib import suppress
-from functools import lru_cache
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,69 +13,28 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import whole, write_json
 from supernet.benchmarks.regular import open_plain
 from supernet.benchmarks.spaces import space
-from supernet.benchmarks.tasks.task import Task, load_task
 from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.correlation.report import RANDOM_DRAWS, THRESHOLDS, params_of
 from supernet.harness.runs import store as files
-from supernet.harness.runs.store import Damaged, Held, Store
+from supernet.harness.runs.execute import Report, commit, throttled
+from supernet.harness.runs.integrity import MEASURES
 from supernet.harness.scoring.supernet import rank
 from supernet.harness.statistics import metrics
-from supernet.harness.study.spec import Job, RunSpec
+from supernet.harness.study.spec import RunSpec
 from supernet.harness.training import folder as run_folder
-from supernet.harness.training import loop as train
-from supernet.heuristics.recipe import Recipe, TaskSection
+from supernet.harness.training.loop import Diverged, train
+from supernet.harness.training.meter import Progress
+from supernet.harness.training.run import Run, task_of
+from supernet.heuristics.recipe import Recipe
 
-Report = Callable[[float, str], None]
-"""Told the share done and what is going on."""
 SCORE_COLUMNS = ["epoch", "index", "accuracy", "negative_loss", "seconds", "images"]
 """Of the scores of one epoch, before the truth is set beside them."""
-MEASURES = {"loss": "negative_loss", "accuracy": "accuracy"}
-"""The metric that a recipe ranks by -> the score that ranks."""
 
 
-def execute(
-    spec: Job, store: Store, *, device: str = "cpu", report: Report | None = None, patience: float | None = None
-) -> str:
-    """Make the run unless it is there; its state: done, diverged, failed or held.
-
-    A failure is noted in the store, never raised, so that one run cannot stop others. Interrupted or killed at any
-    moment, the next call goes on from the last epoch.
-
-    Args:
-        patience: seconds to wait for another process that makes this run, after which the state is "held"; without
-            it, the call waits for as long as that takes.
-    """
-    run = spec.hash
-    try:
-        with store.hold(spec, patience) as work:
-            try:
-                state = store.read(run).state
-                store.tidy(run)  # a kill may have come between publishing and that
-                return state
-            except KeyError:
-                pass
-            except Damaged:
-                store.set_aside(run)
-            work.mkdir(exist_ok=True)
-            state = spec.make(work, device, report or (lambda share, text: None))
-            store.publish(run)
-            return state
-    except Held:
-        return "held"
-    except MemoryError:
-        problem = "Memory ran out while this run was made. What is done so far is kept. Try fewer workers."
-        trace = traceback.format_exc()
-    except UserError as error:
-        problem, trace = str(error), ""
-    except OSError as error:
-        problem = f"{error.strerror or error}: {error.filename or store.root}. What is done so far is kept."
-        trace = traceback.format_exc()
-    except Exception as error:
-        problem, trace = f"{type(error).__name__}: {' '.join(str(error).split())}", traceback.format_exc()
-    with suppress(OSError):  # the disk is full, say: the run stays missing, and the next try says why
-        store.fail(run, problem, trace)
-    return "failed"
+def read(content: Mapping[str, Any]) -> RunSpec:
+    """The spec that `as_dict` wrote; its plug-ins are imported first."""
+    return RunSpec.from_dict(content)
 
 
 def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
@@ -100,11 +52,11 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         """Of the whole run, given epochs trained and epochs scored: training counts for 80 %."""
         return 0.8 * trained / epochs + 0.2 * scored / scored_epochs
 
-    def training(p: train.Progress) -> None:
+    def training(p: Progress) -> None:
         text = f"epoch {p.epoch + 1}/{epochs}, loss {p.loss:.2f}, {p.images_per_second:,.0f} images/s"
         tracked(share(epochs * p.step / p.steps, max(0, p.epoch - epochs + scored_epochs)), text)
 
-    def scored(run: train.Run) -> None:
+    def scored(run: Run) -> None:
         before = run.epoch - 1 - epochs + scored_epochs
         path = work / f".scores-{run.epoch}.parquet"
         if before >= 0 and not path.exists():
@@ -114,7 +66,7 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     try:
         run = _train(recipe, work, device, training, scored)
         log = run.log
-    except train.Diverged:
+    except Diverged:
         problem = str(run_folder.read_status(work)["problem"])
         log = run_folder.read_log(work)
     epochs_done = run_folder.read_status(work)["epochs_done"]
@@ -145,7 +97,7 @@ def _check_images(recipe: Recipe) -> None:
         )
 
 
-def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any) -> train.Run:
+def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any) -> Run:
     """Train from the checkpoint there is; a damaged one, or damaged scores, cost the run's own work alone."""
     task = task_of(recipe.task)
     if recipe.evaluation.images > len(task.valid):  # said before training, not after it
@@ -156,14 +108,14 @@ def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any
     try:
         for path in work.glob(".scores-*.parquet"):
             _read_scores(path)
-        return train.train(recipe, work, resume=True, **keep)
+        return train(recipe, work, resume=True, **keep)
     except run_folder.DamagedCheckpoint:
         for path in (work / run_folder.CHECKPOINT, work / run_folder.LOG, *work.glob(".scores-*")):
             path.unlink(missing_ok=True)
-        return train.train(recipe, work, resume=True, **keep)
+        return train(recipe, work, resume=True, **keep)
 
 
-def _score(run: train.Run, indices: Any, path: Path, progress: Any) -> None:
+def _score(run: Run, indices: Any, path: Path, progress: Any) -> None:
     scores = rank(run, indices, progress=progress)
     columns = (
         run.epoch, scores.indices, scores.accuracy, -scores.loss, scores.seconds, scores.images * scores.distinct,
@@ -241,50 +193,3 @@ def _ledger(log: list[dict[str, Any]], frame: pd.DataFrame | None) -> dict[str, 
         "score_images": float(sum(row["images"] for row in scoring)),
         "truth_queries": 0.0 if frame is None else float(frame["index"].nunique()),
     }
-
-
-def throttled(report: Report, path: Path) -> Report:
-    """Reports, and leaves a progress file for whoever watches from outside, a few times a second at most."""
-    last = [0.0]
-
-    def tell(share: float, text: str) -> None:
-        report(share, text)
-        now = time.monotonic()
-        if now - last[0] > 0.5:
-            last[0] = now
-            write_json(path, {"share": share, "text": text})
-
-    return tell
-
-
-@lru_cache(maxsize=4)
-def task_of(section: TaskSection) -> Task:
-    """The task of a recipe, kept for the runs that follow."""
-    return load_task(**dataclasses.asdict(section))
-
-
-@lru_cache(maxsize=1)
-def commit() -> str | None:
-    """The project's commit, with a + where the tree differs from it; None outside a clone of the project.
-
-    A package that is installed inside another repository, in a virtual environment say, has no commit: that
-    repository's is not the project's.
-    """
-    root = Path(__file__).resolve().parents[2]
-    top = _git(root, "rev-parse", "--show-toplevel")
-    if top is None or not Path(top).samefile(root):
-        return None
-    return _git(root, "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints; None if it fails or prints nothing. Variables such as GIT_DIR are not handed on."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        told = subprocess.run(
-            ["git", *arguments],
-            cwd=folder, env=environment, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return told.stdout.rstrip("\n") or None

@@ -2,48 +2,50 @@
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 import itertools
 import math
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.plain_yaml import BadYaml, read_yaml
-from supernet.benchmarks.spaces import DEFAULT_SPACE
-from supernet.benchmarks.truth import shelf
-from supernet.benchmarks.wording import did_you_mean, nearest, quoted
-from supernet.harness.study.spec import Plugin, RunSpec, Truth
-from supernet.heuristics import recipe as recipes
-from supernet.heuristics.catalogue import CATALOGUE, Heuristic
-from supernet.heuristics.ranges import MOST_EPOCHS
+from supernet.harness.runs.job import Truth
+from supernet.harness.runs.store import Damaged, Result, Store
+from supernet.harness.study.spec import RunSpec
+from supernet.heuristics.catalogue import Heuristic
+from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe, RecipeError
 
-FOLDER = Path(__file__).parent / "shipped"
 BASE = "base"
 """Heuristic under which the base setting itself is listed."""
 Tau = Callable[[RunSpec], float | None]
 """Mean over runs of what a staged plan goes by; None while a result is missing."""
 
 
-MOST_VALUES = 1_000
-"""Values of one heuristic in a study."""
 MOST_SETTINGS = 100_000
 """Combinations of a grid."""
-MOST_TEXT = 1_000
-"""Characters of a text in a study file."""
 
 
 class StudyError(UserError):
     """A study file that cannot be used; the text says which key and why."""
 
 
-class BadOption(StudyError):
-    """A change of the base recipe, given beside the study file, that cannot be made."""
+def tau_of(result: Result | None) -> float | None:
+    """What a staged plan goes by: the tau of a run, -1 where it diverged, None while it is missing."""
+    if result is None:
+        return None
+    return -1.0 if result.state == "diverged" else float(result.metrics["kendall_tau"])
+
+
+def mean_tau(store: Store) -> Tau:
+    """What a staged plan goes by, of runs in a store."""
+
+    def tau(spec: RunSpec) -> float | None:
+        try:
+            return tau_of(store.read(spec.hash))
+        except (KeyError, Damaged):
+            return None
+
+    return tau
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Study:
     def runs(self, setting: Setting) -> list[RunSpec]:
         """One run per seed."""
         return [
-            RunSpec(replace(setting.recipe, seed=seed), self.truth, self.sample, self.last_epochs, self.plugins)
+            RunSpec(replace(setting.recipe, seed=seed), self.truth, self.sample, self.last_epochs)
             for seed in self.seeds_of(setting)
         ]
 
@@ -146,7 +148,7 @@ def _staged(study: Study, tau: Tau) -> Iterator[Setting]:
     best = Setting((), study.base)
     yield best
     for heuristic, values in study.factors:
-        possible = [value for value in values if _fits(heuristic, best.recipe, value)]
+        possible = [value for value in values if fits(heuristic, best.recipe, value)]
         stage = [best, *_varied(best, heuristic, possible)]
         yield from stage[1:]
         means = []
@@ -185,237 +187,10 @@ def _varied(setting: Setting, heuristic: Heuristic, values: Sequence[str]) -> It
             yield changed
 
 
-# ---- study files -------------------------------------------------------------------------------------------------
-
-KEYS = (
-    "title", "space", "recipe", "seeds", "plan", "heuristics", "truth", "sample", "last_epochs", "plugins",
-)  # fmt: skip
-
-
-def studies() -> list[str]:
-    """Studies that ship with the project."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml") if "heuristics:" in path.read_text(encoding="utf-8"))
-
-
-def load_study(named: str | Path, overrides: Sequence[str] = ()) -> Study:
-    """A shipped study by name, or a study file.
-
-    Args:
-        overrides: `section.key=value` changes of the base recipe.
-
-    Raises:
-        StudyError: there is no such study, or it cannot be used.
-    """
-    path = Path(named)
-    try:
-        if not path.is_file() and path.name == str(named):
-            path = FOLDER / f"{named}.yaml"
-        content = read_yaml(path)
-    except FileNotFoundError:
-        if Path(named).exists():
-            raise StudyError(f"The study {quoted(str(named), 300)} cannot be read: it is not a file.") from None
-        near = nearest(named, studies())
-        hint = f" Did you mean {near}?" if near else ""
-        raise StudyError(
-            f"There is no study {quoted(str(named), 300)}: neither a file nor one that ships "
-            f"({', '.join(studies())}).{hint}"
-        ) from None
-    except OSError as error:
-        raise StudyError(f"The study {quoted(str(path), 300)} cannot be read: {error.strerror}.") from None
-    except BadYaml as error:
-        raise StudyError(str(error)) from None
-    try:
-        return _study(path, content, overrides)
-    except BadOption:
-        raise
-    except UserError as error:
-        raise StudyError(f"{path}: {error}") from None
-
-
-def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
-    if not isinstance(content, Mapping) or "heuristics" not in content:
-        raise StudyError("it is not a study: a study names `heuristics` (a recipe alone goes to `supernet train`).")
-    _check_keys(content, KEYS)
-    plugins = _plugins(path.parent, content.get("plugins") or [])
-    section = _mapping(content, "recipe")
-    if "space" in content and "space" in section:
-        raise StudyError("space is given twice: beside the recipe and in it.")
-    base = _changed_by(overrides, recipes.from_dict({"space": content.get("space", DEFAULT_SPACE), **section}))
-    design = content.get("plan", "one-factor")
-    if not (isinstance(design, str) and design in DESIGNS):
-        raise StudyError(f"plan is {quoted(design)}, but must be one of {', '.join(DESIGNS)}.")
-    base_seeds, seeds = _seeds(content.get("seeds", [0]))
-    sample = _text("sample", content.get("sample", "all"))
-    if sample != "all" and not (sample.isdecimal() and len(sample) <= 12 and int(sample) > 1):
-        raise StudyError(f"sample is {quoted(sample)}, but must be `all` or a number of architectures.")
-    last_epochs = content.get("last_epochs", 1)
-    if type(last_epochs) is not int or not 1 <= last_epochs <= MOST_EPOCHS:
-        raise StudyError(f"last_epochs is {quoted(last_epochs)}, but must be a whole number of at least 1.")
-    stem = _printable(path.stem)
-    return Study(
-        name=stem + ("-" + hashlib.sha256(repr(tuple(overrides)).encode()).hexdigest()[:6] if overrides else ""),
-        title=_text("title", content.get("title", stem)),
-        base=base,
-        seeds=seeds,
-        base_seeds=base_seeds,
-        design=design,
-        factors=_factors(content["heuristics"], base),
-        truth=_truth(_mapping(content, "truth"), base),
-        sample=sample,
-        last_epochs=last_epochs,
-        plugins=plugins,
-    )
-
-
-MOST_SEEDS = 1000
-
-
-def _seeds(content: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Seeds of the base, and of every other setting."""
-    if not isinstance(content, Mapping):
-        seeds = _seed_list("seeds", content)
-        return seeds, seeds
-    _check_keys(content, ("base", "others"), "seeds.")
-    if set(content) != {"base", "others"}:
-        raise StudyError("seeds names seeds of `base` and of `others`; give both, or one list for all settings.")
-    return _seed_list("seeds.base", content["base"]), _seed_list("seeds.others", content["others"])
-
-
-def _seed_list(key: str, content: Any) -> tuple[int, ...]:
-    """Seeds given as a list, or as a number N that stands for 0 to N - 1."""
-    if type(content) is int and 1 <= content <= MOST_SEEDS:
-        return tuple(range(content))
-    usable = isinstance(content, list) and 1 <= len(content) <= MOST_SEEDS
-    if not (usable and all(type(seed) is int and seed >= 0 for seed in content)):
-        raise StudyError(
-            f"{key} is {quoted(content)}, but must be a number of seeds from 1 to {MOST_SEEDS:,}, or a list of whole "
-            "numbers from 0 on."
-        )
-    if len(set(content)) < len(content):
-        raise StudyError(f"{key} is {quoted(content)}: a seed is given twice.")
-    return tuple(content)
-
-
-def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The keys and values under a key that may be left out."""
-    section = content.get(key) or {}
-    if not isinstance(section, Mapping):
-        raise StudyError(f"{key} must hold keys and values, not {quoted(section)}.")
-    return section
-
-
-def _plugins(folder: Path, names: Any) -> tuple[Plugin, ...]:
-    """The plug-ins of these file names, imported."""
-    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise StudyError(f"plugins is {quoted(names)}, but must be a list of files.")
-    plugins = []
-    for name in names:
-        if len(name) > MOST_TEXT or not name.isprintable():
-            raise StudyError(f"plugins names {quoted(name)}, which cannot be the name of a file.")
-        if (folder / name).exists() and not (folder / name).is_file():
-            raise StudyError(f"plugins names {quoted(name)}, which is not a file.")
-        plugins.append(Plugin.read(folder / name))
-        plugins[-1].load()
-    return tuple(plugins)
-
-
-def _changed_by(overrides: Sequence[str], recipe: Recipe) -> Recipe:
-    """The base recipe with the changes that were given beside the study file.
-
-    Raises:
-        BadOption: they cannot be made; the message names them instead of the file.
-    """
-    try:
-        return recipe.override(overrides)
-    except RecipeError as error:
-        given = " ".join(f"--set {change if len(change) <= 80 else quoted(change)}" for change in overrides[:5])
-        raise BadOption(f"The base recipe cannot be changed by {given}: {error}") from None
-
-
-def _printable(name: str) -> str:
-    """A file's name as text; bytes that are not UTF-8 come out escaped."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _check_keys(content: Mapping[str, Any], known: Sequence[str], prefix: str = "") -> None:
-    for key in content:
-        if key not in known:
-            names = [prefix + name for name in known]
-            raise StudyError(f"there is no key {quoted(prefix + str(key))}; {did_you_mean(prefix + str(key), names)}")
-
-
-def _factors(content: Any, base: Recipe) -> tuple[tuple[Heuristic, tuple[str, ...]], ...]:
-    if content == "all":
-        every = {h: tuple(v for v in h.values if _fits(h, base, v)) for h in CATALOGUE.values()}
-        return tuple((heuristic, values) for heuristic, values in every.items() if values)
-    if isinstance(content, list) and all(isinstance(name, str) for name in content):
-        content = dict.fromkeys(content)
-    if not isinstance(content, Mapping):
-        raise StudyError("heuristics must be `all`, a list of names, or names with lists of values.")
-    factors = []
-    for name, values in content.items():
-        if name not in CATALOGUE:
-            near = nearest(name, CATALOGUE)
-            raise StudyError(
-                f"there is no heuristic {quoted(name)}"
-                + (f"; did you mean {near}?" if near else "; `supernet heuristics` lists them.")
-            )
-        heuristic = CATALOGUE[name]
-        if values is not None and values != "all" and not isinstance(values, list):
-            raise StudyError(f"heuristics.{name} is {quoted(values)}, but must be `all` or a list of values.")
-        if isinstance(values, list) and len(values) > MOST_VALUES:
-            raise StudyError(f"heuristics.{name} has {len(values):,} values; at most {MOST_VALUES:,} are supported.")
-        wanted = (
-            [_text(f"heuristics.{name}", value) for value in values]
-            if isinstance(values, list)
-            else list(heuristic.values)
-        )
-        for value in wanted:
-            heuristic.apply(base, value)  # says what is wrong, if anything is
-            if wanted.count(value) > 1:
-                raise StudyError(f"heuristics.{name} has the value {quoted(value).strip(chr(39))} twice.")
-        factors.append((heuristic, tuple(wanted)))
-    return tuple(factors)
-
-
-def _fits(heuristic: Heuristic, base: Recipe, value: str) -> bool:
+def fits(heuristic: Heuristic, base: Recipe, value: str) -> bool:
+    """Whether a recipe can have this value of a heuristic."""
     try:
         heuristic.apply(base, value)
     except RecipeError:
         return False
     return True
-
-
-def _text(key: str, value: Any) -> str:
-    """A value as text, as the catalogue spells it: true, false and null are words in lower case.
-
-    Raises:
-        StudyError: it is a list, a mapping, or longer than `MOST_TEXT`.
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if value is None:
-        return "null"
-    short = isinstance(value, float | datetime.date) or (isinstance(value, int) and value.bit_length() < MOST_TEXT)
-    if not short and not (isinstance(value, str) and len(value) <= MOST_TEXT):
-        raise StudyError(
-            f"{key} has the value {quoted(value)}, but must be text or a number of at most {MOST_TEXT:,} characters."
-        )
-    return str(value)
-
-
-def _truth(content: Mapping[str, Any], base: Recipe) -> Truth:
-    _check_keys(content, ("table", "dataset", "split", "epochs", "seed"), "truth.")
-    given = {key: _text(f"truth.{key}", value) for key, value in content.items() if value is not None}
-    try:
-        measure = shelf.measure_for(
-            base.space,
-            given.get("dataset", base.task.name),
-            given.get("split", "test"),
-            given.get("epochs"),
-            given.get("seed", "mean"),
-            given.get("table"),
-        )
-        return Truth.find(base.space, measure, given.get("table"))
-    except UserError as error:
-        raise StudyError(f"its ground truth: {error}") from None

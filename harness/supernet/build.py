@@ -2,45 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from supernet.benchmarks.spaces import NB1Shot1, space
 from supernet.harness.supernet.nb1shot1 import NB1Shot1Net
 from supernet.harness.supernet.nb101 import NB101Net
 from supernet.harness.supernet.nb201.net import NB201Net
-from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.hooks import Supernet
+from supernet.heuristics.recipe import Recipe, RecipeError
 
 
-class StandAloneCell(nn.Module):
+class StandAloneCell(Supernet):
     """The benchmark's own network of one NAS-Bench-101 cell, which takes no other path."""
-
-    cell_count = 1
 
     def __init__(self, network: NB101Net) -> None:
         super().__init__()
         self.network = network
 
-    def set_progress(self, share: float) -> None:
-        """Nothing in it changes as training goes on."""
-
-    def forward(self, x: Tensor, routing: object) -> Tensor:
+    def forward(self, x: Tensor, routing: object, features: list[Tensor] | None = None) -> Tensor:
         """Logits (n, classes), whatever the routing."""
         logits: Tensor = self.network(x)
         return logits
 
+    def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
+        """None: nothing in it is chosen."""
+        return []
 
-def build_network(recipe: Recipe, classes: int) -> nn.Module:
+
+def _nb201(recipe: Recipe, classes: int) -> Supernet:
+    # The super-net's only path is the stand-alone network already.
+    return NB201Net(classes, recipe.network)
+
+
+def _nb1shot1(recipe: Recipe, classes: int) -> Supernet:
+    """The super-net; a single architecture is built as NAS-Bench-101 builds it, with the benchmark's widths."""
+    options, within = recipe.network, space(recipe.space)
+    assert isinstance(within, NB1Shot1)  # by the name under which this stands below
+    if recipe.sampling.architecture is None:
+        return NB1Shot1Net(classes, within, options)
+    cell = within.cells(within.parse(recipe.sampling.architecture))
+    return StandAloneCell(NB101Net(classes, cell, options.channels, options.cells, options.bn_affine, options.bn_track))
+
+
+NETWORKS: dict[str, Callable[[Recipe, int], Supernet]] = {
+    "nb201": _nb201,
+    "nb1shot1-1": _nb1shot1,
+    "nb1shot1-2": _nb1shot1,
+    "nb1shot1-3": _nb1shot1,
+}
+"""Name of a space -> how to make its network for a recipe and a number of classes."""
+
+
+def build_network(recipe: Recipe, classes: int) -> Supernet:
     """The network of a recipe, weights initialised from torch's global generator.
 
-    A single architecture of NAS-Bench-1Shot1 (`sampling.law=fixed`) is built as NAS-Bench-101 builds it, with the
-    benchmark's widths; in NAS-Bench-201 the super-net's only path is the stand-alone network already.
+    Raises:
+        RecipeError: no network is registered for the recipe's space.
     """
-    options = recipe.network
-    within = space(recipe.space)
-    if not isinstance(within, NB1Shot1):
-        return NB201Net(classes, options)
-    if recipe.sampling.architecture is not None:
-        cell = within.cells(within.parse(recipe.sampling.architecture))
-        network = NB101Net(classes, cell, options.channels, options.cells, options.bn_affine, options.bn_track)
-        return StandAloneCell(network)
-    return NB1Shot1Net(classes, within, options)
+    if recipe.space not in NETWORKS:
+        raise RecipeError(f"There is no super-net for the space {recipe.space}.")
+    return NETWORKS[recipe.space](recipe, classes)

@@ -19,8 +19,9 @@ from supernet.benchmarks.spaces.nb1shot1 import PARENTS, NB1Shot1
 from supernet.benchmarks.spaces.nb101 import CONV1X1, CONV3X3, MAXPOOL, SHORT_OPS
 from supernet.harness.supernet.ops import CentrePartConv, ConvBN, Part, PartConv, PartNorm, Projection, max_pool
 from supernet.harness.supernet.wiring import NodeProgram, Parents, Share, Wiring
-from supernet.heuristics.hooks import Routing
-from supernet.heuristics.recipe import NetworkSection, RecipeError
+from supernet.heuristics.hooks import Routing, Supernet
+from supernet.heuristics.recipe import RecipeError
+from supernet.heuristics.sections import NetworkSection
 
 
 def _sum(terms: Iterable[tuple[Tensor, Share]]) -> Tensor:
@@ -155,7 +156,7 @@ class Cell(nn.Module):
         return [*nodes, *([self.shortcut] if plan.shortcut else [])]
 
 
-class NB1Shot1Net(nn.Module):
+class NB1Shot1Net(Supernet):
     """Stem, three stacks of cells with max-pooling between them, and a linear classifier.
 
     A routing may hold weights over a decision's options: the operations, parent sets or concatenations are then
@@ -199,11 +200,12 @@ class NB1Shot1Net(nn.Module):
         for depth, cell in enumerate(self._cells, 1):
             cell.drop_rate = self.path_dropout * share * depth / self.cell_count
 
-    def forward(self, x: Tensor, routing: Routing | Sequence[Routing]) -> Tensor:
+    def forward(self, x: Tensor, routing: Routing | Sequence[Routing], features: list[Tensor] | None = None) -> Tensor:
         """Logits (n, classes) of images (n, 3, size, size), size at least 4.
 
         Args:
             routing: one for all cells, or one for each.
+            features: gets the output of every cell appended.
 
         Raises:
             ValueError: a relaxed decision where channel_mode is not fixed, or not one routing for each cell.
@@ -213,6 +215,8 @@ class NB1Shot1Net(nn.Module):
             if number and number % self._per_stack == 0:
                 x = F.max_pool2d(x, 2)
             x = cell(x, choices)
+            if features is not None:
+                features.append(x)
         pooled = x.mean((2, 3))
         if self.training and self.global_dropout:
             pooled = F.dropout(pooled, self.global_dropout)
@@ -221,6 +225,14 @@ class NB1Shot1Net(nn.Module):
 
     def _per_cell(self, routing: Routing | Sequence[Routing]) -> Sequence[Routing]:
         return routing if isinstance(routing[0], tuple) else [routing] * self.cell_count  # type: ignore[return-value, list-item]
+
+    def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
+        """Weights of an operation of a node, over all cells."""
+        if decision >= len(self._cells[0].nodes) or option == MAXPOOL:
+            return []
+        name = "conv3" if option == CONV3X3 else "conv1"
+        nodes = [cell.nodes[decision] for cell in self._cells]
+        return [p for node in nodes for p in getattr(node, name).parameters()]
 
     def active_parameters(self, routing: Routing | Sequence[Routing]) -> list[nn.Parameter]:
         """The parameters that the output depends on, each once and whole, where an architecture uses a part of it."""

@@ -11,14 +11,14 @@ import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from supernet.benchmarks.sealed import Unsealed, is_sealed, sealed, unsealed
-
-if TYPE_CHECKING:
-    from supernet.harness.training.loop import Run
+from supernet.harness.training.run import Run
+from supernet.heuristics.distribution.learner import Learner
+from supernet.heuristics.hooks import Method, overrides
 
 ENTRY = ("loss", "accuracy", "learning_rate", "images", "seconds", "images_per_second")
 """Numbers of a log entry, beside its epoch."""
@@ -102,24 +102,66 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
 # ---- whether a state is one of a run -----------------------------------------------------------------------------
 
 
-def check(state: Mapping[str, Any], run: Run) -> None:
-    """Compare the form of a state with what this run can take over, before any of it is taken over.
+def load(state: Mapping[str, Any], run: Run) -> None:
+    """Let a run go on from a state, after its form was compared with what this run can take over.
+
+    Methods take over theirs before the network does: they may reshape it.
 
     Raises:
-        Damage: an entry is missing, or is of another kind, shape or type of number.
+        Damage: an entry is missing, or is of another kind, shape or type of number. The run may not be used then, but
+            is as it was if no method has a state.
     """
     _check_progress(state, run.recipe.training.epochs)
+    methods, restarted, asked = _methods_of(state), state.get("restarted", 0), state.get("asked", {})
+    remembering = {name: method for name, method in run.methods.items() if overrides(method, "state_dict")}
+    if any(not isinstance(methods.get(name), Mapping) for name in remembering):
+        raise Damage("it lacks what a method of this recipe remembers")
+    if type(restarted) is not int or not isinstance(asked, Mapping):
+        raise Damage("its schedule or its ground truth is not that of a run")
+    if not any(_reshapes(method) for method in run.methods.values()):
+        _check_weights(state, run)
+    run.context.step = state["epoch"] * run.steps_per_epoch
+    for name, method in remembering.items():
+        if isinstance(method, Learner):
+            _check_distribution(methods[name], method)
+        try:
+            method.load_state_dict(methods[name], run.context)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise Damage(f"what the method {name} remembers is not its state ({type(error).__name__})") from None
+    _check_weights(state, run)
+    run.network.load_state_dict(state["network"])
+    run.optimiser.load_state_dict(state["optimiser"])
+    run.epoch, run.log, run.restarted = state["epoch"], state["log"], restarted
+    if run.oracle is not None:
+        run.oracle.asked.update(asked)
+
+
+def _methods_of(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Name -> state of every method; earlier versions had a distribution alone."""
+    methods = state.get("methods", {"distribution": state.get("distribution")})
+    if not isinstance(methods, Mapping):
+        raise Damage("it lacks what methods of this recipe remember")
+    return methods
+
+
+def _reshapes(method: Method) -> bool:
+    """Whether loading a method's state may reshape the network, so that weights can be compared only afterwards."""
+    return overrides(method, "load_state_dict") and not isinstance(method, Learner)
+
+
+def _check_weights(state: Mapping[str, Any], run: Run) -> None:
     _check_tensors(state.get("network"), run.network.state_dict(), "the network")
     _check_optimiser(state.get("optimiser"), run.optimiser)
-    if run.learner is None:
-        return
-    learned = state.get("distribution")
-    if not isinstance(learned, Mapping) or not {"model", "rule", "baseline"} <= learned.keys():
+
+
+def _check_distribution(learned: Mapping[str, Any], learner: Learner) -> None:
+    if not {"model", "rule"} <= learned.keys() or not ({"updater", "baseline"} & learned.keys()):
         raise Damage("it lacks the distribution over architectures")
-    _check_tensors(learned["model"], run.learner.model.state_dict(), "the distribution")
+    _check_tensors(learned["model"], learner.model.state_dict(), "the distribution")
     if not isinstance(learned["rule"], Mapping):
         raise Damage("the state of what trains the distribution is missing")
-    if not (learned["baseline"] is None or isinstance(learned["baseline"], float)):
+    updater = learned.get("updater", learned)
+    if not isinstance(updater, Mapping) or not isinstance(updater.get("baseline"), float | None):
         raise Damage("the baseline of the distribution is not a number")
 
 

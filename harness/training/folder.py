@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +20,7 @@ from supernet.benchmarks.files import write_bytes, write_json, write_text
 from supernet.benchmarks.regular import open_lock, read_plain
 from supernet.benchmarks.sealed import put_aside
 from supernet.harness.training import checkpoint
-
-if TYPE_CHECKING:
-    from supernet.harness.training.loop import Run
+from supernet.harness.training.run import Run
 
 RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "status.json"
 
@@ -89,9 +87,10 @@ def save(run: Run, out: Path) -> None:
         "network": run.network.state_dict(),
         "optimiser": run.optimiser.state_dict(),
         "log": run.log,
+        "methods": {name: method.state_dict() for name, method in run.methods.items()},
+        "restarted": run.restarted,
+        "asked": run.oracle.asked if run.oracle is not None else {},
     }
-    if run.learner is not None:
-        state["distribution"] = run.learner.state_dict()
     write_bytes(out / CHECKPOINT, checkpoint.encode(state))
     write_log(run, out)
 
@@ -131,12 +130,7 @@ def _take_over(run: Run, out: Path) -> None:
             f"The checkpoint in {out} belongs to another recipe ({recipe[:16]}, not {run.recipe.hash}). Resume "
             f"with {out / RECIPE}, or choose another folder."
         )
-    checkpoint.check(state, run)
-    if run.learner is not None:
-        run.learner.load_state_dict(state["distribution"])
-    run.network.load_state_dict(state["network"])
-    run.optimiser.load_state_dict(state["optimiser"])
-    run.epoch, run.log = state["epoch"], state["log"]
+    checkpoint.load(state, run)
 
 
 def resume_command(out: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +26,9 @@ from supernet.heuristics.distribution.steps import (
     Reinforce,
     Rule,
     SecondOrder,
+    Updater,
 )
-from supernet.heuristics.hooks import ArchUpdater, Context, NotFinite, Sampler
+from supernet.heuristics.hooks import Context, Method, NotFinite, Path
 from supernet.heuristics.recipe import Recipe
 
 MODELS: dict[str, type[Factorised]] = {"softmax": Softmax, "simplex": Simplex, "dirichlet": Dirichlet}
@@ -37,31 +39,44 @@ PERTURBED: dict[str, type[Mixture]] = {
 }
 
 
-@dataclass
-class Learner:
-    """A distribution over architectures in training."""
+@dataclass(eq=False)
+class Learner(Method):
+    """A distribution over architectures that is learned beside the weights."""
 
     model: Distribution
-    sampler: Sampler
-    """Paths of weight steps under the law `distribution`."""
-    updater: ArchUpdater
+    sampler: Method
+    """Plans the paths of weight steps under the law `distribution`."""
+    updater: Updater
     rule: Rule
-    start_epoch: int
+    begins: int
+    """Epoch in which it begins to learn."""
+    first: bool
+    """Whether it learns before the weights in each step."""
 
-    def step(self, ctx: Context) -> None:
+    def before_step(self, ctx: Context) -> None:
+        if self.first:
+            self._learn(ctx)
+
+    def plan(self, ctx: Context) -> list[Path]:
+        return self.sampler.plan(ctx)
+
+    def after_update(self, ctx: Context) -> None:
+        if not self.first:
+            self._learn(ctx)
+
+    def end_epoch(self, ctx: Context) -> None:
+        if ctx.epoch >= self.begins:
+            self.updater.end_epoch(ctx, lambda: ctx.stream(ctx.recipe.distribution.data, self))
+            self._check()
+
+    def _learn(self, ctx: Context) -> None:
         """Learn beside one step of the weights.
 
         Raises:
             NotFinite: the distribution is no distribution any more.
         """
-        if ctx.epoch >= self.start_epoch:
-            self.updater.step(ctx)
-            self._check()
-
-    def end_epoch(self, ctx: Context) -> None:
-        """Learn between epochs; raises as `step` does."""
-        if ctx.epoch >= self.start_epoch:
-            self.updater.end_epoch(ctx)
+        if ctx.epoch >= self.begins:
+            self.updater.step(ctx, lambda: ctx.stream(ctx.recipe.distribution.data, self))
             self._check()
 
     def _check(self) -> None:
@@ -69,15 +84,17 @@ class Learner:
             raise NotFinite("The distribution over architectures is not finite")
 
     def state_dict(self) -> dict[str, Any]:
-        """All that learning goes on from."""
-        baseline = getattr(self.updater, "baseline", None)
-        return {"model": self.model.state_dict(), "rule": self.rule.state_dict(), "baseline": baseline}
+        return {
+            "model": self.model.state_dict(),
+            "rule": self.rule.state_dict(),
+            "updater": self.updater.state_dict(),
+        }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
         self.model.load_state_dict(state["model"])
         self.rule.load_state_dict(state["rule"])
-        if isinstance(self.updater, Reinforce):
-            self.updater.baseline = state["baseline"]
+        # Earlier versions kept the baseline of REINFORCE beside the two.
+        self.updater.load_state_dict(state["updater"] if "updater" in state else {"baseline": state["baseline"]})
 
 
 def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:
@@ -97,17 +114,17 @@ def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:
         if d.step in ("importance", "reinforce")
         else (_relaxed(model, rule, space, recipe))
     )
-    return Learner(model, sampler, updater, rule, d.start_epoch)
+    return Learner(model, sampler, updater, rule, d.start_epoch, d.first == "distribution")
 
 
-def _sampled(model: Distribution, rule: Rule, recipe: Recipe) -> tuple[Sampler, ArchUpdater]:
+def _sampled(model: Distribution, rule: Rule, recipe: Recipe) -> tuple[Method, Updater]:
     d = recipe.distribution
     if d.step == "reinforce":
         return Sampled(model), Reinforce(model, rule)
     return ImportanceSampled(model, d.samples, d.likelihood), Importance(model, rule)
 
 
-def _relaxed(model: Distribution, rule: Rule, space: SearchSpace, recipe: Recipe) -> tuple[Sampler, ArchUpdater]:
+def _relaxed(model: Distribution, rule: Rule, space: SearchSpace, recipe: Recipe) -> tuple[Method, Updater]:
     d = recipe.distribution
     assert isinstance(model, Factorised)
     if d.route == "gate":

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.heuristics.distribution.models import Controller, Factorised, Simplex, Softmax
-from supernet.heuristics.hooks import ArchModel, Context, Gate, NotFinite, Path, Routing
+from supernet.heuristics.hooks import ArchModel, Context, Gate, Method, NotFinite, Path, Routing
 
 Distribution = Factorised | Controller
 
 
-class Mixture:
+class Mixture(Method):
     """All options of every decision, weighed (DARTS; a draw of the weights in DrNAS)."""
 
     def __init__(self, model: Factorised) -> None:
@@ -32,7 +32,7 @@ class Mixture:
             return [Path(self.route(ctx))]
 
 
-class Gates:
+class Gates(Method):
     """One option of every operation, drawn by Gumbel-max, with straight-through gradients to all of them (GDAS).
 
     Decisions about parents stay mixtures, as in NAS-Bench-1Shot1's own experiments. One draw serves all cells.
@@ -107,7 +107,7 @@ class AdversarialPerturbation(Mixture):
         return F.cross_entropy(ctx.logits(ctx.images, on_device(self.model.rows(table), ctx)), ctx.labels)
 
 
-class Sampled:
+class Sampled(Method):
     """One architecture drawn from the distribution (ENAS)."""
 
     def __init__(self, model: ArchModel) -> None:
@@ -117,7 +117,7 @@ class Sampled:
         return [Path(self._model.sample())]
 
 
-class ImportanceSampled:
+class ImportanceSampled(Method):
     """Several architectures drawn, each weighed by its likelihood of the batch (PARSEC, Casale et al., 2019).
 
     The likelihoods cost a forward pass each; those with next to no weight go no further.

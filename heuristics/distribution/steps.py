@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +11,11 @@ from torch import Tensor
 
 from supernet.heuristics.distribution.models import Controller, Simplex
 from supernet.heuristics.distribution.relaxations import Distribution, Gates, Mixture, importance
-from supernet.heuristics.hooks import Context, Routing
-from supernet.heuristics.recipe import DistributionSection
+from supernet.heuristics.hooks import Batch, Context, Routing
+from supernet.heuristics.sections import DistributionSection
+
+Stream = Callable[[], Batch]
+"""Gives the next batch that the distribution learns from."""
 
 
 class Rule(Protocol):
@@ -64,22 +67,36 @@ class Exponentiated:
         return {}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """It has none."""
+        """There is no state."""
 
 
-class FirstOrder:
+class Updater:
+    """How a distribution learns beside the weights. Each hook does nothing unless a subclass overrides it."""
+
+    def step(self, ctx: Context, stream: Stream) -> None:
+        """Once in every step of the weights."""
+
+    def end_epoch(self, ctx: Context, stream: Stream) -> None:
+        """After the last step of an epoch."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers from step to step."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+
+
+class FirstOrder(Updater):
     """The gradient of the loss on another batch, with the weights as they are (DARTS, Liu et al., ICLR 2019)."""
 
     def __init__(self, relaxation: Mixture | Gates, rule: Rule) -> None:
         self._relaxation, self._rule = relaxation, rule
         self._parameters = list(relaxation.model.parameters())
 
-    def step(self, ctx: Context) -> None:
-        images, labels = next(ctx.other)
+    def step(self, ctx: Context, stream: Stream) -> None:
+        images, labels = stream()[:2]
         self._rule.apply(torch.autograd.grad(self.loss(ctx, images, labels), self._parameters))
-
-    def end_epoch(self, ctx: Context) -> None:
-        """Nothing is left to do."""
 
     def loss(self, ctx: Context, images: Tensor, labels: Tensor) -> Tensor:
         """What the distribution minimises, with gradients to it and to the weights, a scalar."""
@@ -99,8 +116,8 @@ class SecondOrder(FirstOrder):
 
     DISTANCE = 0.01
 
-    def step(self, ctx: Context) -> None:
-        images, labels = next(ctx.other)
+    def step(self, ctx: Context, stream: Stream) -> None:
+        images, labels = stream()[:2]
         weights = [w for w in ctx.network.parameters() if w.requires_grad]
         kept = [w.detach().clone() for w in weights]
         buffers = [(b, b.clone()) for b in ctx.network.buffers()]
@@ -148,7 +165,7 @@ class SecondOrder(FirstOrder):
             w.copy_(start if d is None else start + by * d)
 
 
-class Importance:
+class Importance(Updater):
     """Samples weighed by their likelihoods pull the distribution towards them (PARSEC, Casale et al., 2019).
 
     Weights less their mean multiply the gradients of the log-probabilities: what is taken off has no effect in
@@ -158,19 +175,16 @@ class Importance:
     def __init__(self, model: Distribution, rule: Rule) -> None:
         self._model, self._rule = model, rule
 
-    def step(self, ctx: Context) -> None:
+    def step(self, ctx: Context, stream: Stream) -> None:
         d = ctx.recipe.distribution
-        images, labels = next(ctx.other)
+        images, labels = stream()[:2]
         archs = [self._model.sample() for _ in range(d.samples)]
         pull = importance(ctx, archs, images, labels, d.likelihood).cpu() - 1 / d.samples
         log_p = torch.stack([self._model.log_prob(arch) for arch in archs])
         self._rule.apply(torch.autograd.grad(-(pull * log_p).sum(), list(self._model.parameters())))
 
-    def end_epoch(self, ctx: Context) -> None:
-        """Nothing is left to do."""
 
-
-class Reinforce:
+class Reinforce(Updater):
     """Policy gradients on the accuracy of sampled architectures, after every epoch (ENAS, Pham et al., ICML 2018).
 
     Clipping and the baseline's decay are those of NAS-Bench-201's experiments (ENAS.py of D-X-Y/AutoDL-Projects),
@@ -183,14 +197,11 @@ class Reinforce:
         self._model, self._rule = model, rule
         self.baseline: float | None = None
 
-    def step(self, ctx: Context) -> None:
-        """It learns between epochs."""
-
-    def end_epoch(self, ctx: Context) -> None:
+    def end_epoch(self, ctx: Context, stream: Stream) -> None:
         d = ctx.recipe.distribution
         parameters = list(self._model.parameters())
         for _ in range(d.updates):
-            images, labels = next(ctx.other)
+            images, labels = stream()[:2]
             loss = torch.zeros(())
             for _ in range(d.samples):
                 arch = self._model.sample()
@@ -202,6 +213,12 @@ class Reinforce:
             gradients = torch.autograd.grad(loss, parameters)
             norm = float(torch.stack([g.norm() for g in gradients]).norm())
             self._rule.apply([g * min(1.0, self.CLIP / (norm + 1e-6)) for g in gradients])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"baseline": self.baseline}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.baseline = state["baseline"]
 
     def _likelihood(self, arch: Routing) -> tuple[Tensor, Tensor]:
         if isinstance(self._model, Controller):

@@ -1,4 +1,4 @@
-"""Loss terms: what a path is asked for."""
+"""Losses that every recipe has: from the labels, and from a teacher where the plan names one."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from supernet.heuristics.hooks import Context, LossTerm, Path
+from supernet.heuristics.hooks import Context, Method, Output
 from supernet.heuristics.recipe import Recipe
 
 
-class CrossEntropy:
+class CrossEntropy(Method):
     """Cross-entropy with the labels, for every path but students, who learn from their teacher."""
 
     def __init__(self, label_smoothing: float) -> None:
         self._smoothing = label_smoothing
 
-    def __call__(self, ctx: Context, path: Path, logits: Tensor, labels: Tensor) -> Tensor | None:
-        if path.role == "student":
+    def path_loss(self, ctx: Context, out: Output) -> Tensor | None:
+        if out.path.role == "student":
             return None
-        return F.cross_entropy(logits, labels, label_smoothing=self._smoothing)
+        return F.cross_entropy(out.logits, out.labels, label_smoothing=self._smoothing)
 
 
-class InPlaceDistillation:
+class InPlaceDistillation(Method):
     """Students match the softened outputs of the step's teacher on the same images (Yu et al., BigNAS, ECCV 2020).
 
     Paths of other roles get no term.
@@ -32,15 +32,15 @@ class InPlaceDistillation:
         self._teacher: Tensor | None = None
         self._labels: Tensor | None = None
 
-    def __call__(self, ctx: Context, path: Path, logits: Tensor, labels: Tensor) -> Tensor | None:
-        if path.role == "teacher":
-            self._teacher, self._labels = logits.detach().softmax(1), labels
+    def path_loss(self, ctx: Context, out: Output) -> Tensor | None:
+        if out.path.role == "teacher":
+            self._teacher, self._labels = out.logits.detach().softmax(1), out.labels
         # The same tensor of labels means the same images: every batch, and every part of a split one, has its own.
-        if path.role != "student" or self._teacher is None or self._labels is not labels:
+        if out.path.role != "student" or self._teacher is None or self._labels is not out.labels:
             return None
-        return torch.sum(-self._teacher * logits.log_softmax(1), dim=1).mean()
+        return torch.sum(-self._teacher * out.logits.log_softmax(1), dim=1).mean()
 
 
-def losses_for(recipe: Recipe) -> list[LossTerm]:
-    """The loss terms of a recipe; which of them applies to a path is decided by the path's role."""
+def losses_for(recipe: Recipe) -> list[Method]:
+    """The losses of a recipe; which of them applies to a path is decided by the path's role."""
     return [CrossEntropy(recipe.training.label_smoothing), InPlaceDistillation()]

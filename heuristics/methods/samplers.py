@@ -1,4 +1,4 @@
-"""Samplers: which paths a training step takes through the super-net.
+"""Methods that plan: which paths a training step takes through the super-net (`sampling.law`).
 
 Strict fairness is FairNAS (Chu et al., ICCV 2021), the uniform single path SPOS (Guo et al., ECCV 2020) and
 RandomNAS (Li and Talwalkar, UAI 2019), the sandwich rule BigNAS (Yu et al., ECCV 2020).
@@ -6,22 +6,18 @@ RandomNAS (Li and Talwalkar, UAI 2019), the sandwich rule BigNAS (Yu et al., ECC
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import NB201, SearchSpace
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, NONE
-from supernet.benchmarks.wording import quoted
-from supernet.heuristics import registry
-from supernet.heuristics import rules as combinations
-from supernet.heuristics.hooks import Context, Path, Routing, Sampler
-from supernet.heuristics.recipe import LAWS, Recipe, RecipeError
+from supernet.heuristics.hooks import Context, Method, Path, Routing
+from supernet.heuristics.recipe import Recipe, RecipeError
 
 
-class Uniform:
+class Uniform(Method):
     """`paths` paths a step, every decision drawn on its own (SPOS; Random-NAS of Yu et al., 2021)."""
 
     def __init__(self, space: SearchSpace, paths: int, cells: int, with_none: bool) -> None:
@@ -33,7 +29,7 @@ class Uniform:
         return [_path(rows) for rows in ctx.rng.integers(self._low, self._high, size=shape).tolist()]
 
 
-class UniformOver:
+class UniformOver(Method):
     """`paths` paths a step, drawn from a list of architectures (Random-A: one member per class)."""
 
     def __init__(self, space: SearchSpace, members: NDArray[np.int64], paths: int) -> None:
@@ -44,7 +40,7 @@ class UniformOver:
         return [Path(tuple(arch)) for arch in self._archs[rows].tolist()]
 
 
-class StrictFair:
+class StrictFair(Method):
     """As many paths as the largest decision has options; every option of every decision is trained equally often.
 
     Each decision goes through a permutation of its options of its own. Where a decision has fewer options than
@@ -66,7 +62,7 @@ class StrictFair:
         return [_path(table[:, :, k].tolist()) for k in range(self._paths)]
 
 
-class Sandwich:
+class Sandwich(Method):
     """The largest, the smallest and two random architectures; the largest teaches the others (BigNAS).
 
     NAS-Bench-201 has no widths: its largest cell is all 3x3 convolutions, its smallest all 1x1.
@@ -88,7 +84,7 @@ class Sandwich:
         return [largest, smallest, *(Path(p.routing, role="student") for p in self._random.plan(ctx))]
 
 
-class Fixed:
+class Fixed(Method):
     """One architecture, always: stand-alone training."""
 
     def __init__(self, space: SearchSpace, text: str) -> None:
@@ -111,7 +107,7 @@ def _path(rows: list[list[int]]) -> Path:
     return Path(cells[0] if len(cells) == 1 else cells)
 
 
-SAMPLERS: dict[str, Callable[[SearchSpace, Recipe, int], Sampler]] = {
+SAMPLERS: dict[str, Callable[[SearchSpace, Recipe, int], Method]] = {
     "uniform": lambda space, r, cells: Uniform(space, r.sampling.paths, cells, r.sampling.with_none),
     "architectures": lambda space, r, _: UniformOver(space, _distinct(space, r.sampling.with_none), r.sampling.paths),
     "classes": lambda space, r, _: UniformOver(space, _functional(space, r.sampling.with_none), r.sampling.paths),
@@ -122,34 +118,7 @@ SAMPLERS: dict[str, Callable[[SearchSpace, Recipe, int], Sampler]] = {
 """Law -> how to make its sampler for a space, a recipe, and the number of cells that draw for themselves."""
 
 
-def register(law: str, make: Callable[[SearchSpace, Recipe, int], Sampler], *, reads: Collection[str] = ()) -> None:
-    """Add a sampling law, so that recipes can name it as sampling.law.
-
-    Args:
-        make: the law's sampler for a space, a recipe, and the number of cells that draw for themselves.
-        reads: which of the keys `paths`, `per_cell` and `with_none` of `recipe.sampling` the sampler follows. A
-            recipe that sets one of the others is refused, since it would get a new name for the same results.
-
-    Raises:
-        UserError: another law has this name, or `reads` names other keys.
-    """
-    if isinstance(reads, str) or set(reads) - set(combinations.UNREAD):
-        raise UserError(
-            f"The law {quoted(law)} cannot read {quoted(reads)}: `reads` is a list of some of "
-            f"{', '.join(combinations.UNREAD)}."
-        )
-    if law in LAWS and law not in SAMPLERS:
-        raise UserError(f"There is a sampling law {quoted(law)} already: register yours under another name.")
-    built_in = law in LAWS and law not in combinations.SAMPLING_READ
-    registry.add(SAMPLERS, law, make, "sampling law")
-    if built_in:
-        return
-    combinations.SAMPLING_READ[law] = frozenset(reads)
-    if law not in LAWS:
-        LAWS.append(law)
-
-
-def sampler_for(space: SearchSpace, recipe: Recipe, cells: int) -> Sampler:
+def sampler_for(space: SearchSpace, recipe: Recipe, cells: int) -> Method:
     """The sampler of a recipe.
 
     Args:

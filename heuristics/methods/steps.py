@@ -1,80 +1,174 @@
-"""Step rules: how the paths of a step become one update of the shared weights."""
+"""Methods that turn the paths of a step into an update of the shared weights, and the hooks that they call."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import torch
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.wording import quoted
-from supernet.heuristics.hooks import UPDATE_HOOKS, Context, LossTerm, Path, StepResult, UpdateTransform
+from supernet.heuristics.hooks import Batch, Context, Method, Output, Path, Step, StepResult, overrides
+from supernet.heuristics.registry import entry, method
 
 SMALLEST_ALONE = 8
 """Pixels a side from which on a batch may be a single image: after halving twice, several pixels are left."""
 
 
-class Accumulate:
+class Hooks:
+    """Calls the hooks that methods have within a step, in the order of the methods; a `Step`."""
+
+    def __init__(self, methods: Sequence[Method]) -> None:
+        self._path_losses, self._step_losses, self._after_path, self._before, self._after = (
+            [getattr(m, hook) for m in methods if overrides(m, hook)]
+            for hook in ("path_loss", "step_loss", "after_path", "before_update", "after_update")
+        )
+        self._captures = any(m.captures for m in methods)
+        self._keeps_graph = bool(self._step_losses) and any(m.keeps_graph for m in methods)
+        self._outs: list[Output] = []
+
+    def batches(self, ctx: Context, paths: int) -> list[Batch]:
+        split = ctx.recipe.sampling.batch == "split" and paths > 1
+        if split and len(ctx.labels) < paths:
+            raise UserError(
+                f"A batch of {len(ctx.labels)} images cannot be split among {paths} paths: raise "
+                "training.batch_size, or set sampling.batch=whole."
+            )
+        whole = Batch(ctx.images, ctx.labels, ctx.rows)
+        found = [Batch(*parts) for parts in zip(*(x.tensor_split(paths) for x in whole), strict=True)] if split else []
+        found = found or [whole] * paths
+        if len(found[-1].images) == 1 and ctx.images.shape[-1] < SMALLEST_ALONE:
+            raise UserError(
+                f"A path that sees a single image of {ctx.images.shape[-1]} pixels a side leaves batch norm nothing to "
+                "normalise over: raise training.batch_size or task.size."
+            )
+        return found
+
+    def path(self, ctx: Context, path: Path, batch: Batch, factor: float) -> StepResult:
+        out = ctx.forward(path, batch, capture=self._captures)
+        terms = [term for loss in self._path_losses if (term := loss(ctx, out)) is not None]
+        if not terms and not self._step_losses:
+            raise UserError(_nothing_to_learn(ctx, path))
+        loss = torch.stack(terms).sum() if terms else torch.zeros((), device=batch.images.device)
+        if terms:
+            (loss * factor).backward(retain_graph=self._keeps_graph)
+        if self._step_losses:
+            self._outs.append(out if self._keeps_graph else _detached(out))
+        for after_path in self._after_path:
+            after_path(ctx, out)
+        correct = (out.logits.detach().argmax(1) == batch.labels).sum()
+        return StepResult(loss.detach(), correct, len(batch.labels))
+
+    def before_update(self, ctx: Context) -> None:
+        terms = [term for loss in self._step_losses if (term := loss(ctx, self._outs)) is not None]
+        self._outs = []
+        if terms:
+            torch.stack(terms).sum().backward()
+        for before_update in self._before:
+            before_update(ctx)
+
+    def after_update(self, ctx: Context) -> None:
+        for after_update in self._after:
+            after_update(ctx)
+
+
+def _detached(out: Output) -> Output:
+    features = tuple(feature.detach() for feature in out.features)
+    return dataclasses.replace(out, logits=out.logits.detach(), features=features)
+
+
+class Accumulate(Method):
     """Every path goes forward and backward in turn; one optimiser step with the mean or sum of their gradients.
 
     Each path sees the whole batch, or its own part of it. Only one path's graph is in memory at a time.
     """
 
-    def __init__(self, transforms: Sequence[UpdateTransform] = ()) -> None:
-        self._after_path, self._before_update, self._after_update = (
-            [getattr(transform, hook) for transform in transforms if hasattr(transform, hook)] for hook in UPDATE_HOOKS
-        )
-
-    def run(self, ctx: Context, plan: Sequence[Path], losses: Sequence[LossTerm]) -> StepResult:
-        training, sampling = ctx.recipe.training, ctx.recipe.sampling
-        split = sampling.batch == "split" and len(plan) > 1
-        if split and len(ctx.labels) < len(plan):
-            raise UserError(
-                f"A batch of {len(ctx.labels)} images cannot be split among {len(plan)} paths: raise "
-                "training.batch_size, or set sampling.batch=whole."
-            )
-        images = ctx.images.tensor_split(len(plan)) if split else [ctx.images] * len(plan)
-        labels = ctx.labels.tensor_split(len(plan)) if split else [ctx.labels] * len(plan)
-        if len(images[-1]) == 1 and ctx.images.shape[-1] < SMALLEST_ALONE:
-            raise UserError(
-                f"A path that sees a single image of {ctx.images.shape[-1]} pixels a side leaves batch norm nothing to "
-                "normalise over: raise training.batch_size or task.size."
-            )
-        share = 1 / len(plan) if sampling.reduce == "mean" else 1.0
+    def take_step(self, ctx: Context, plan: Sequence[Path], step: Step) -> StepResult:
+        training = ctx.recipe.training
+        share = 1 / len(plan) if ctx.recipe.sampling.reduce == "mean" else 1.0
+        batches = step.batches(ctx, len(plan))
         ctx.optimiser.zero_grad(set_to_none=training.unsampled == "keep")
         total = correct = torch.zeros((), device=ctx.images.device)
-        for path, x, y in zip(plan, images, labels, strict=True):
-            logits = ctx.logits(x, path.routing)
-            terms = [term for loss in losses if (term := loss(ctx, path, logits, y)) is not None]
-            if not terms:
-                raise UserError(_nothing_to_learn(ctx, path, split))
-            loss = torch.stack(terms).sum()
-            (loss * (path.weight * share)).backward()
-            total = total + loss.detach() / len(plan)
-            correct = correct + (logits.detach().argmax(1) == y).sum()
-            for after_path in self._after_path:
-                after_path(ctx, path)
-        for before_update in self._before_update:
-            before_update(ctx)
+        for path, batch in zip(plan, batches, strict=True):
+            one = step.path(ctx, path, batch, path.weight * share)
+            total = total + one.loss / len(plan)
+            correct = correct + one.correct
+        step.before_update(ctx)
         if training.clip is not None:
             torch.nn.utils.clip_grad_norm_(ctx.network.parameters(), training.clip)
         ctx.optimiser.step()
-        for after_update in self._after_update:
-            after_update(ctx)
-        return StepResult(total, correct, sum(map(len, labels)))
+        step.after_update(ctx)
+        return StepResult(total, correct, sum(len(batch.labels) for batch in batches))
 
 
-def _nothing_to_learn(ctx: Context, path: Path, split: bool) -> str:
-    """The message about a path that no loss term applies to."""
-    law = ctx.recipe.sampling.law
+@method("reptile")
+class Reptile(Method):
+    """Weights move towards the mean of copies that each trained on one path (SUMNAS, Ha et al., ICLR 2022).
+
+    Each path of the step starts from the weights w and trains a copy for a few SGD steps on its images, with the
+    learning rate and weight decay of the recipe and momentum of its own. Then w <- w - rate * mean_k(w - w_k). The
+    mean difference stands as the gradient while other methods look at it; it is not clipped.
+
+    The paper uses strictly fair paths (`sampling.law=fair`). Its own settings are not known to us; these defaults are
+    those of ShunLu91/PA-DA, which trains it on NAS-Bench-201.
+    """
+
+    rate: float = 1.0
+    """Share of the way to the mean of the copies."""
+    steps: int = 2
+    """SGD steps of each copy."""
+    momentum: float = 0.9
+    """Momentum within the steps of a copy."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.rate <= 1 and 1 <= self.steps <= 100 and 0 <= self.momentum < 1):
+            raise ValueError("rate lies in (0, 1], steps in 1 to 100, momentum in [0, 1)")
+
+    def take_step(self, ctx: Context, plan: Sequence[Path], step: Step) -> StepResult:
+        weights = [w for w in ctx.network.parameters() if w.requires_grad]
+        start = [w.detach().clone() for w in weights]
+        moved = [torch.zeros_like(w) for w in weights]
+        group = ctx.optimiser.param_groups[0]
+        batches = step.batches(ctx, len(plan))
+        total = correct = torch.zeros((), device=ctx.images.device)
+        for path, batch in zip(plan, batches, strict=True):
+            inner = torch.optim.SGD(
+                weights, group["lr"], momentum=self.momentum, weight_decay=group["weight_decay"], foreach=True
+            )
+            for number in range(self.steps):
+                inner.zero_grad()
+                one = step.path(ctx, path, batch, path.weight)
+                inner.step()
+                if number == 0:
+                    total, correct = total + one.loss / len(plan), correct + one.correct
+            with torch.no_grad():
+                for total_move, w, origin in zip(moved, weights, start, strict=True):
+                    total_move.add_(origin - w, alpha=1 / len(plan))
+                    w.copy_(origin)
+        for w, move in zip(weights, moved, strict=True):
+            w.grad = move
+        step.before_update(ctx)
+        with torch.no_grad():
+            for w in weights:
+                if w.grad is not None:
+                    w.sub_(w.grad, alpha=self.rate)
+        step.after_update(ctx)
+        return StepResult(total, correct, self.steps * sum(len(batch.labels) for batch in batches))
+
+
+def _nothing_to_learn(ctx: Context, path: Path) -> str:
+    """The message about a path that no loss applies to."""
+    planners = [f"method {c.name}" for c in ctx.recipe.methods if entry(c.name).has("plan")]
+    planner = planners[0] if planners else f"sampling law {ctx.recipe.sampling.law}"
     if path.role != "student":
-        return f"No loss term applies to a path with the role {quoted(path.role)} of the sampling law {law}."
-    if split:
+        return f"No loss applies to a path with the role {quoted(path.role)} of the {planner}."
+    if ctx.recipe.sampling.batch == "split":
         return (
-            f"The sampling law {law} plans students, who learn from a teacher on the same images: set "
-            "sampling.batch=whole, since sampling.batch=split gives every path images of its own."
+            f"The {planner} plans students, who learn from a teacher on the same images: set sampling.batch=whole, "
+            "since sampling.batch=split gives every path images of its own."
         )
     return (
-        f"The sampling law {law} plans a path with the role student without one with the role teacher before it in the "
-        "same step. Plan the teacher first, or register a loss term that applies to students."
+        f"The {planner} plans a path with the role student without one with the role teacher before it in the same "
+        "step. Plan the teacher first, or add a method whose path_loss applies to students."
     )

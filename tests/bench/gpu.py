@@ -17,7 +17,8 @@ from bench import noise_task
 from supernet.benchmarks.spaces import space
 from supernet.harness.scoring.supernet import rank
 from supernet.harness.training.folder import environment
-from supernet.harness.training.loop import start, train
+from supernet.harness.training.loop import train
+from supernet.harness.training.run import start
 from supernet.heuristics.recipe import Recipe
 
 FAIR = ["sampling.law=fair", "sampling.with_none=false"]

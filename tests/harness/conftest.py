@@ -11,12 +11,10 @@ from tiny import CONTENT, write_study, write_truth
 from supernet.benchmarks.spaces import NB201, space
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.table import GroundTruth, write_table
+from supernet.harness.runs.execute import execute
 from supernet.harness.runs.store import Store
-from supernet.harness.study.make import execute
-from supernet.harness.study.plan import load_study
-from supernet.heuristics import catalogue, extras, recipe
-from supernet.heuristics import rules as combinations
-from supernet.heuristics.methods import samplers
+from supernet.harness.study.reading import load_study
+from supernet.heuristics import catalogue, registry
 
 
 @pytest.fixture(scope="session")
@@ -113,12 +111,13 @@ def undisturbed(tables, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _registered():
     """Forgets what a test's plug-ins registered."""
-    registries = (catalogue.CATALOGUE, samplers.SAMPLERS, extras.EXTRAS, combinations.SAMPLING_READ)
-    before, laws = [dict(registry) for registry in registries], list(recipe.LAWS)
+    known = (catalogue.CATALOGUE, registry.METHODS)
+    for name in registry.SHIPPED:
+        registry.entry(name)
+    before = [dict(names) for names in known]
     yield
-    for registry, content in zip(registries, before, strict=True):
-        registry.clear()
-        registry.update(content)
-    recipe.LAWS[:] = laws
+    for names, content in zip(known, before, strict=True):
+        names.clear()
+        names.update(content)
     for name in [name for name in sys.modules if name.startswith("supernet_plugin_")]:
         del sys.modules[name]

@@ -11,7 +11,6 @@ from supernet.benchmarks.files import file_digests
 from supernet.benchmarks.plain_yaml import read_yaml
 from supernet.benchmarks.truth.shelf import table_for
 from supernet.benchmarks.truth.table import GroundTruth, Measure
-from supernet.harness.commands.rank import _rows
 from supernet.harness.correlation.formats import read_table
 from supernet.harness.measured import benchmark as embedded
 from supernet.harness.query.reported import reported
@@ -19,13 +18,14 @@ from supernet.harness.report import whole
 from supernet.harness.report.search.report import identity_of
 from supernet.harness.runs import integrity
 from supernet.harness.runs.store import Store
-from supernet.harness.scoring import supernet as rank
+from supernet.harness.scoring import partial
+from supernet.harness.scoring.ranked import _rows
 from supernet.harness.study import make as run
-from supernet.harness.study.plan import load_study
+from supernet.harness.study.reading import load_study
 from supernet.harness.study.shipped import shipped_recipe
-from supernet.harness.study.spec import Plugin
 from supernet.harness.training import folder as run_folder
 from supernet.heuristics import recipe
+from supernet.heuristics.plugins import Plugin
 
 
 def held(manager):
@@ -57,7 +57,7 @@ READERS = {
     "a run's status": (run_folder.STATUS, lambda path: run_folder.read_status(path.parent)),
     "a finished run's log": ("log.jsonl", integrity.read_log),
     "a finished run's JSON": ("status.json", integrity.read_json),
-    "an interrupted ranking": (".scores.partial.npz", rank._read),
+    "an interrupted ranking": (".scores.partial.npz", partial._read),
     "scores of an epoch": (".scores-1.parquet", run._read_scores),
 }
 LOCKS = {

@@ -1,10 +1,8 @@
 import pytest
 from learned import TINY
 
-from supernet.harness.training.loop import start
-from supernet.heuristics import catalogue, extras, recipe
-from supernet.heuristics import rules as combinations
-from supernet.heuristics.methods import samplers
+from supernet.harness.training.run import start
+from supernet.heuristics import catalogue, registry
 
 
 @pytest.fixture(scope="module")
@@ -15,13 +13,11 @@ def digits():
 @pytest.fixture
 def registries():
     """Forgets what a test registers."""
-    before = [
-        (registry, dict(registry))
-        for registry in (catalogue.CATALOGUE, samplers.SAMPLERS, extras.EXTRAS, combinations.SAMPLING_READ)
-    ]
-    laws = list(recipe.LAWS)
+    known = (catalogue.CATALOGUE, registry.METHODS)
+    for name in registry.SHIPPED:
+        registry.entry(name)
+    before = [dict(names) for names in known]
     yield
-    for registry, content in before:
-        registry.clear()
-        registry.update(content)
-    recipe.LAWS[:] = laws
+    for names, content in zip(known, before, strict=True):
+        names.clear()
+        names.update(content)

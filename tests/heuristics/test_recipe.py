@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from supernet.harness.study.shipped import shipped_recipe
-from supernet.heuristics import extras
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.catalogue import CATALOGUE
 from supernet.heuristics.recipe import Recipe, RecipeError
@@ -161,21 +160,6 @@ def test_the_catalogue_has_the_fourteen():
     assert fourteen <= set(CATALOGUE)
 
 
-def test_extras_are_loss_terms_or_update_transforms(monkeypatch):
-    class Watch:
-        def after_path(self, ctx, path): ...
-        def before_update(self, ctx): ...
-        def after_update(self, ctx): ...
-
-    monkeypatch.setattr(extras, "EXTRAS", {})
-    extras.register("watch", lambda recipe: Watch())
-    extras.register("term", lambda recipe: lambda ctx, path, logits, labels: None)
-    terms, transforms = extras.extras_for(Recipe().override(["training.extras='watch, term'"]))
-    assert (len(terms), [type(t) for t in transforms]) == (1, [Watch])
-    with pytest.raises(RecipeError, match=r"names 'wacht', but registered are: term, watch"):
-        extras.extras_for(Recipe().override(["training.extras=wacht"]))
-
-
 # ---- files and values that would blow up -----------------------------------------------------------------------------
 
 
@@ -231,7 +215,8 @@ def test_values_of_options_that_stand_for_much_are_refused_at_once(key, value):
 
 
 def test_what_is_not_yaml_is_text():
-    assert Recipe().override(["training.extras=*x &y"]).training.extras == "*x &y"
+    recipe = Recipe().override(["sampling.law=fixed", "sampling.architecture=*x &y"])
+    assert recipe.sampling.architecture == "*x &y"
 
 
 def test_a_study_is_not_a_recipe(tmp_path):

@@ -1,13 +1,11 @@
 """Small runs that learn a distribution over architectures."""
 
-from itertools import repeat
-
 import numpy as np
 import torch
 
-from supernet.benchmarks.spaces import space
-from supernet.harness.training.loop import start
-from supernet.heuristics.hooks import Context
+from supernet.benchmarks.tasks.loader import Batch
+from supernet.harness.training.run import start
+from supernet.heuristics.methods.steps import Hooks
 from supernet.heuristics.recipe import Recipe
 
 LEARNED = ("sampling.law=distribution", "distribution.model=softmax")
@@ -21,13 +19,27 @@ TINY = Recipe().override(
 
 def context(recipe, task, seed=0):
     run = start(recipe, task=task)
-    ctx = Context(recipe, space(recipe.space), run.network, run.optimiser, np.random.default_rng(seed), steps=4)
+    ctx = run.context
+    ctx.rng, ctx.steps = np.random.default_rng(seed), 4
     rng = torch.Generator().manual_seed(seed)
     images = torch.randn(2, 32, 3, 16, 16, generator=rng)
     labels = torch.randint(10, (2, 32), generator=rng)
     ctx.images, ctx.labels = images[0], labels[0]
-    ctx.other = repeat((images[1], labels[1]))
+    ctx.rows = torch.arange(32)
+    other = Batch(images[1], labels[1], torch.arange(32))
+    ctx.batches = lambda split, asker: other
     return run, ctx
+
+
+def learn(run, ctx):
+    """One step of the distribution alone."""
+    run.learner.before_step(ctx)
+
+
+def one_step(rule, run, ctx, plan, more=()):
+    """One step of the weights on these paths, with further methods."""
+    methods = [*run.methods.values(), *more]
+    return rule.take_step(ctx, plan, Hooks(methods))
 
 
 def weights_of(run):

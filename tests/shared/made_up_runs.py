@@ -9,7 +9,8 @@ from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.table import Measure
 from supernet.harness.runs import store as files
-from supernet.harness.study.spec import RunSpec, Truth
+from supernet.harness.runs.job import Truth
+from supernet.harness.study.spec import RunSpec
 from supernet.heuristics.recipe import Recipe
 
 TRUTH = Truth("nb201.parquet", Measure("cifar10", "test", "200", "mean"), "digest of the table")

@@ -6,7 +6,11 @@ from scipy.stats import kendalltau
 
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.spaces.nb201 import OPS
+from supernet.harness.correlation.report import Ceiling
+from supernet.harness.report.study.content import Answer, Changed, Methods, Scatter, Scores
 from supernet.harness.report.style import PALETTE, paper, save
+from supernet.harness.statistics.seeds import Difference, Mean
+from supernet.harness.study.results import Analysis, Proxy, Row
 from supernet.heuristics.recipe import Recipe
 
 mpl.use("Agg")
@@ -60,7 +64,7 @@ def row(heuristic, value, rng, *, family="", states=("done",) * 3):
 
 
 def study(folder):
-    """What `page` takes, for a study of 11 settings, 2 of them unfinished, and 300 architectures."""
+    """What `page` takes, as plain values (see `typed`): 11 settings, two of them unfinished, and 300 architectures."""
     rng = np.random.default_rng(0)
     rows = [row("base", "as given", rng)]
     for heuristic, values in VALUES.items():
@@ -130,6 +134,32 @@ def study(folder):
         "figures": figures(folder, rows),
         "methods": methods,
     }
+
+
+def typed(study):
+    """The arguments of `page`, from the plain values of `study`."""
+    a, methods, scatter = study["analysis"], study["methods"], study["scatter"]
+    optional = {"ceiling": Ceiling, "proxy": Proxy, "beside_params": Difference}
+    known = {key: make(**a[key]) if a[key] else None for key, make in optional.items()}
+    return {
+        "analysis": Analysis(**a | known | {"rows": [_row(**row) for row in a["rows"]]}),
+        "scatter": Scatter(**scatter | {"runs": [Scores(**run) for run in scatter["runs"]]}),
+        "figures": study["figures"],
+        "methods": Methods(
+            **methods
+            | {"settings": [Changed(**setting) for setting in methods["settings"]]}
+            | {"checklist": [Answer(**answer) for answer in methods["checklist"]]}
+        ),
+    }
+
+
+def _row(tau, difference, excess, **plain):
+    return Row(
+        tau=tau and Mean(**tau),
+        difference=difference and Difference(**difference),
+        excess={name: Mean(**mean) for name, mean in excess.items()},
+        **plain,
+    )
 
 
 def figures(folder, rows):

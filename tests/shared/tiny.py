@@ -101,8 +101,8 @@ def _apart(environment, target, *arguments):
 
 def make(content, root):
     """Make a run."""
+    from supernet.harness.runs.execute import execute
     from supernet.harness.runs.store import Store
-    from supernet.harness.study.make import execute
     from supernet.harness.study.spec import RunSpec
 
     execute(RunSpec.from_dict(content), Store(root))

@@ -6,7 +6,7 @@ import torch._dynamo
 from tiny import CONTENT
 
 import supernet.harness.report.study.report  # noqa: F401
-from supernet.harness.study.make import task_of
+from supernet.harness.training.run import task_of
 from supernet.heuristics.recipe import TaskSection
 
 torch.set_num_threads(1)

@@ -8,12 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -72,12 +67,15 @@ def draw(report: Report, scores: dict[str, Vector], truth: Vector, labels: Seque
     with style():
         paths = save(tau_by_fraction(report), out, "tau-by-fraction")
         for name, x in scores.items():
-            tau = next(r for r in report.ranked if r.name == name).estimates["kendall_tau"]
-            title = f"{label_of(name)}: τ = {tau.value:.3f} [{tau.low:.3f}, {tau.high:.3f}]"
-            paths += save(ranks(x, truth, title), out, f"ranks-{stems[name]}")
+            paths += save(ranks(x, truth, title_of(report, name)), out, f"ranks-{stems[name]}")
             paths += save(best_of(x, truth, labels, label_of(name), str(report.measure)), out, f"best-{stems[name]}")
-        plt.close("all")
     return paths
+
+
+def title_of(report: Report, name: str) -> str:
+    """The name of a score column with its tau."""
+    tau = next(ranking for ranking in report.ranked if ranking.name == name).estimates["kendall_tau"]
+    return f"{label_of(name)}: τ = {tau.value:.3f} [{tau.low:.3f}, {tau.high:.3f}]"
 
 
 def ranks(scores: Vector, truth: Vector, title: str) -> Figure:
@@ -87,7 +85,7 @@ def ranks(scores: Vector, truth: Vector, title: str) -> Figure:
     """
     n = len(truth)
     by_truth, by_score = rankdata(-truth), rankdata(-scores)
-    figure = plt.figure(figsize=(COLUMN, COLUMN))
+    figure = Figure(figsize=(COLUMN, COLUMN))
     grid = figure.add_gridspec(2, 2, width_ratios=(6, 1), height_ratios=(1, 6), wspace=0.04, hspace=0.04)
     main = figure.add_subplot(grid[1, 0])
     if n > DENSE:
@@ -111,7 +109,8 @@ def ranks(scores: Vector, truth: Vector, title: str) -> Figure:
 
 def tau_by_fraction(report: Report) -> Figure:
     """tau-b within the truly best fraction, for every score column and the parameter count, with intervals."""
-    figure, axis = plt.subplots(figsize=(COLUMN, 2.5))
+    figure = Figure(figsize=(COLUMN, 2.5))
+    axis = figure.subplots()
     fractions = np.array(report.fractions)
     for number, ranking in enumerate(report.ranked):
         there = [i for i, e in enumerate(ranking.curve) if e is not None]
@@ -161,7 +160,8 @@ def best_of(scores: Vector, truth: Vector, labels: Sequence[str], name: str, mea
     best = np.argsort(-truth, kind="stable")[:BEST]
     position = np.arange(len(best))
     rank = rankdata(-scores)[best]
-    figure, axis = plt.subplots(figsize=(COLUMN, 0.8 + 0.13 * len(best)))
+    figure = Figure(figsize=(COLUMN, 0.8 + 0.13 * len(best)))
+    axis = figure.subplots()
     axis.axvspan(0.7, len(best) + 0.5, color=PALETTE[2], alpha=0.12, linewidth=0)
     axis.hlines(position, 0.7, rank, color=FAINT, linewidth=0.8)
     axis.scatter(rank, position, color=PALETTE[0], s=14, zorder=3)
@@ -183,40 +183,44 @@ def best_of(scores: Vector, truth: Vector, labels: Sequence[str], name: str, mea
 
 
 def draw_groups(report: GroupedReport, out: Path) -> list[Path]:
-    """tau-b of every group with its interval, groups of the first `by` column side by side."""
+    """Write the figure of groups as PNG and SVG."""
     with style():
-        outer = list(dict.fromkeys(g.key[0] for g in report.groups))
-        inner = list(dict.fromkeys(g.key[1:] for g in report.groups))
-        figure, axis = plt.subplots(figsize=(2 * COLUMN if len(report.groups) > 12 else COLUMN, 2.6))
-        for number, rest in enumerate(inner):
-            at = [(outer.index(g.key[0]) + _offset(number, len(inner)), g) for g in report.groups if g.key[1:] == rest]
-            x = np.array([position for position, _ in at])
-            y = np.array([g.tau.value for _, g in at])
-            low = np.array([g.tau.value if g.tau.low is None else g.tau.low for _, g in at])
-            high = np.array([g.tau.value if g.tau.high is None else g.tau.high for _, g in at])
-            label = label_of(", ".join(rest)) if rest else None
-            axis.errorbar(
-                x,
-                y,
-                yerr=(np.maximum(y - low, 0), np.maximum(high - y, 0)),
-                fmt="o",
-                markersize=3,
-                elinewidth=0.9,
-                color=PALETTE[number % len(PALETTE)],
-                label=label,
-            )
-            axis.scatter(x, [g.params_tau for _, g in at], marker="_", s=14, color=BASELINE, zorder=1)
-        axis.scatter([], [], marker="_", s=14, color=BASELINE, label="parameter count")
-        axis.set_xticks(
-            range(len(outer)), [label_of(name) for name in outer], rotation=20 if len(outer) > 4 else 0, ha="right"
+        return save(by_group(report), out, "tau-by-group")
+
+
+def by_group(report: GroupedReport) -> Figure:
+    """tau-b of every group with its interval, groups of the first `by` column side by side."""
+    outer = list(dict.fromkeys(g.key[0] for g in report.groups))
+    inner = list(dict.fromkeys(g.key[1:] for g in report.groups))
+    figure = Figure(figsize=(2 * COLUMN if len(report.groups) > 12 else COLUMN, 2.6))
+    axis = figure.subplots()
+    for number, rest in enumerate(inner):
+        at = [(outer.index(g.key[0]) + _offset(number, len(inner)), g) for g in report.groups if g.key[1:] == rest]
+        x = np.array([position for position, _ in at])
+        y = np.array([g.tau.value for _, g in at])
+        low = np.array([g.tau.value if g.tau.low is None else g.tau.low for _, g in at])
+        high = np.array([g.tau.value if g.tau.high is None else g.tau.high for _, g in at])
+        label = label_of(", ".join(rest)) if rest else None
+        axis.errorbar(
+            x,
+            y,
+            yerr=(np.maximum(y - low, 0), np.maximum(high - y, 0)),
+            fmt="o",
+            markersize=3,
+            elinewidth=0.9,
+            color=PALETTE[number % len(PALETTE)],
+            label=label,
         )
-        axis.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
-        axis.set(xlabel=label_of(report.by[0]), ylabel="Kendall τ-b")
-        axis.legend(title=label_of(", ".join(report.by[1:])) or None, loc="center left", bbox_to_anchor=(1, 0.5))
-        axis.spines[["top", "right"]].set_visible(False)
-        paths = save(figure, out, "tau-by-group")
-        plt.close("all")
-    return paths
+        axis.scatter(x, [g.params_tau for _, g in at], marker="_", s=14, color=BASELINE, zorder=1)
+    axis.scatter([], [], marker="_", s=14, color=BASELINE, label="parameter count")
+    axis.set_xticks(
+        range(len(outer)), [label_of(name) for name in outer], rotation=20 if len(outer) > 4 else 0, ha="right"
+    )
+    axis.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
+    axis.set(xlabel=label_of(report.by[0]), ylabel="Kendall τ-b")
+    axis.legend(title=label_of(", ".join(report.by[1:])) or None, loc="center left", bbox_to_anchor=(1, 0.5))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
 
 
 def _offset(number: int, of: int) -> float:

@@ -207,7 +207,7 @@ def render_groups(report: GroupedReport) -> RenderableType:
             *map(_name, g.key),
             *([str(g.repeats)] if report.repeat else []),
             f"{g.architectures:,}",
-            _mean_text(g),
+            mean_text(g),
             *([f"{g.tau_sd:.3f}" if g.tau_sd is not None else ""] if report.repeat else []),
             *(("" if value is None else f"{value:.3f}") for value in (g.top10, g.spearman)),
             f"{g.regret:.2f}",
@@ -227,7 +227,7 @@ def render_groups(report: GroupedReport) -> RenderableType:
     return Group(Text("\n".join(lines)), table, *map(_note, report.notes))
 
 
-def _mean_text(group: GroupResult) -> str:
+def mean_text(group: GroupResult) -> str:
     """The mean with its interval; the two values where there are two."""
     tau = group.tau
     if tau.low is not None and tau.high is not None:

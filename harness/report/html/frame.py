@@ -13,14 +13,14 @@ _SLOT = re.compile(r"<!--=(\w+)-->")
 _SECTION = re.compile(r'<section id="([^"]+)".*?<h2[^>]*>([^<]+)</h2>', re.DOTALL)
 
 
-def document(title: Html, what: Html, template: str, parts: Mapping[str, str], scripts: str = "") -> str:
+def document(title: Html, what: Html, template: Path, parts: Mapping[str, str], scripts: str = "") -> str:
     """A whole page.
 
     Args:
         what: the line below the title.
-        template: file of this folder with the sections; `<!--=name-->` marks where a part goes.
+        template: file with the sections; `<!--=name-->` marks where a part goes.
     """
-    main = _read(template)
+    main = template.read_text(encoding="utf-8")
     links = join(el("li", el("a", heading, href=f"#{name}")) for name, heading in _SECTION.findall(main))
     outer = {
         "title": title,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
-ABSENT = "–"
-"""What stands where there is no value."""
+from supernet.harness.statistics.printed import number
 
 
 class Html(str):
@@ -37,19 +36,25 @@ def el(name: str, *children: object, **attributes: object) -> Html:
     return Html(f"<{name}{said}>{join(children)}</{name}>")
 
 
-def number(value: float | None, form: str = ".3f") -> str:
-    """A number as it is read: with a true minus, or a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return ABSENT
-    return format(value, form).replace("-", "−")
+class Interval(Protocol):
+    """A value between two ends."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
 
 
-def bounds(low: float, high: float, form: str = ".3f") -> str:
-    """[0.694, 0.706], with the space before it; nothing where they are not known."""
-    return f" [{number(low, form)}, {number(high, form)}]" if math.isfinite(low) and math.isfinite(high) else ""
-
-
-def with_interval(estimate: Mapping[str, float], form: str = ".3f") -> str:
+def with_interval(estimate: Interval, form: str = ".3f") -> str:
     """0.700 [0.694, 0.706]"""
-    low, high = (number(estimate[end], form) for end in ("low", "high"))
-    return f"{number(estimate['value'], form)} [{low}, {high}]"
+    return f"{number(estimate.value, form)} [{number(estimate.low, form)}, {number(estimate.high, form)}]"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]], caption: str, notes: Sequence[str] = ()) -> Html:
+    """A small table for notebooks, whose first column heads its rows, with notes below it."""
+    top = el("thead", el("tr", *(el("th", head, scope="col") for head in heads)))
+    body = [el("tr", el("th", row[0], scope="row"), *(el("td", cell) for cell in row[1:])) for row in rows]
+    below = [el("p", f"Note: {note}") for note in notes]
+    return el("div", el("table", el("caption", caption), top, el("tbody", *body)), *below)

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import seaborn as sns
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -27,26 +22,27 @@ RANKS = (
 _STYLES = ("-", (0, (4, 1.2)), (0, (1.2, 1)), (0, (5, 1, 1, 1)))
 
 
-def draw(outcome: Outcome, out: Path) -> dict[str, Path]:
-    """Write all figures as PNG and SVG: caption -> SVG."""
+def figures_of(outcome: Outcome) -> dict[str, tuple[str, Callable[[], Figure]]]:
+    """Name -> caption and what draws the figure, of those that the outcome has data for."""
     curves = [entry for entry in outcome.entries if entry.curve]
     ranked = [entry for entry in outcome.entries if entry.rank]
     learned = [entry for entry in outcome.entries if entry.picks and entry.sharing]
-    figures: dict[str, tuple[str, Callable[[], Figure]]] = {}
+    found: dict[str, tuple[str, Callable[[], Figure]]] = {}
     if curves:
-        figures["Test regret of the incumbent against what was spent"] = ("regret", lambda: regret(outcome, curves))
+        found["regret"] = "Test regret of the incumbent against what was spent", lambda: regret(outcome, curves)
     if outcome.critical is not None:
-        figures[RANKS] = ("ranks", lambda: ranks(outcome, ranked))
+        found["ranks"] = RANKS, lambda: ranks(outcome, ranked)
     if learned:
-        figures["Training dynamics of the super-nets"] = ("training", lambda: training(outcome, learned))
+        found["training"] = "Training dynamics of the super-nets", lambda: training(outcome, learned)
     if any(entry.picks for entry in outcome.entries):
-        figures["Picked cells"] = ("cells", lambda: cells(outcome))
-    paths = {}
+        found["cells"] = "Picked cells", lambda: cells(outcome)
+    return found
+
+
+def draw(outcome: Outcome, out: Path) -> dict[str, Path]:
+    """Write all figures as PNG and SVG: caption -> SVG."""
     with paper():
-        for caption, (name, make) in figures.items():
-            paths[caption] = save(make(), out, name)[1]
-            plt.close("all")
-    return paths
+        return {caption: save(make(), out, name)[1] for name, (caption, make) in figures_of(outcome).items()}
 
 
 def _look(outcome: Outcome) -> dict[str, dict[str, object]]:
@@ -60,7 +56,8 @@ def _look(outcome: Outcome) -> dict[str, dict[str, object]]:
 def regret(outcome: Outcome, entries: list[Entry]) -> Figure:
     """Median with quartiles, and mean with its interval, over seeds."""
     look = _look(outcome)
-    figure, axes = plt.subplots(1, 2, figsize=(2.3 * COLUMN, 0.75 * COLUMN), sharey=True, layout="constrained")
+    figure = Figure(figsize=(2.3 * COLUMN, 0.75 * COLUMN), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
     for entry in entries:
         curve, style = entry.curve, look[entry.name]
         assert curve is not None
@@ -98,7 +95,8 @@ def ranks(outcome: Outcome, entries: list[Entry]) -> Figure:
     means = [_mean_rank(entry) for entry in ordered]
     bars = _cliques(means, outcome.critical)
     half = (len(ordered) + 1) // 2
-    figure, axis = plt.subplots(figsize=(2 * COLUMN, 0.55 + 0.17 * half + 0.07 * len(bars)))
+    figure = Figure(figsize=(2 * COLUMN, 0.55 + 0.17 * half + 0.07 * len(bars)))
+    axis = figure.subplots()
     axis.set(xlim=(1, len(ordered)), ylim=(-(half + 0.6 + 0.5 * len(bars)), 1.4))
     axis.hlines(0, 1, len(ordered), color=INK, linewidth=0.8)
     for tick in range(1, len(ordered) + 1):
@@ -144,7 +142,8 @@ def training(outcome: Outcome, entries: list[Entry]) -> Figure:
         ("skips", "skip connections in the pick, share"),
         ("gap", "mixture − pick, points of accuracy"),
     )
-    figure, axes = plt.subplots(1, 3, figsize=(2.5 * COLUMN, 0.7 * COLUMN), layout="constrained")
+    figure = Figure(figsize=(2.5 * COLUMN, 0.7 * COLUMN), layout="constrained")
+    axes = figure.subplots(1, 3)
     look = _look(outcome)
     for entry in entries:
         frame = entry.trace.assign(
@@ -173,9 +172,8 @@ def cells(outcome: Outcome) -> Figure:
     shown = [entry for entry in outcome.entries if entry.picks]
     across = min(4, len(shown))
     down = -(-len(shown) // across)
-    figure, axes = plt.subplots(
-        down, across, figsize=(0.62 * COLUMN * across, 0.5 * COLUMN * down), squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(0.62 * COLUMN * across, 0.5 * COLUMN * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, entry in zip(axes.flat, shown, strict=False):

@@ -5,34 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from supernet.harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE, paper, save
-from supernet.harness.study.analysis import Analysis, Row
+from supernet.harness.study.results import Analysis, Row
 
 
 def draw(analysis: Analysis, out: Path) -> dict[str, Path]:
     """Write all figures as PNG and SVG: caption -> SVG."""
     done = [row for row in analysis.rows if row.tau]
-    figures: dict[str, tuple[str, Callable[[Analysis, list[Row]], Figure]]] = {
-        "Effect of each change on tau": ("effects", forest),
-        "Which operations each setting over-ranks": ("operations", operations),
-        "Tau of every seed": ("seeds", seeds),
-    }
-    if len(done) > 3:
-        figures["Super-net accuracy as a proxy of tau"] = ("proxy", proxy)
-    paths = {}
+    names = [name for name in FIGURES if name != "proxy" or len(done) > 3]
     with paper():
-        for caption, (name, make) in figures.items():
-            paths[caption] = save(make(analysis, done), out, name)[1]
-            plt.close("all")
-    return paths
+        return {CAPTIONS[name]: save(FIGURES[name](analysis, done), out, name)[1] for name in names}
 
 
 def _label(row: Row) -> str:
@@ -42,7 +27,8 @@ def _label(row: Row) -> str:
 def forest(analysis: Analysis, rows: list[Row]) -> Figure:
     """Difference of tau from the base with simultaneous intervals, sorted; clear ones coloured and filled."""
     tested = sorted((row for row in rows if row.difference), key=lambda row: -row.difference.value)  # type: ignore[union-attr]
-    figure, axis = plt.subplots(figsize=(1.55 * COLUMN, 0.8 + 0.17 * max(4, len(tested))))
+    figure = Figure(figsize=(1.55 * COLUMN, 0.8 + 0.17 * max(4, len(tested))))
+    axis = figure.subplots()
     if analysis.detectable is not None:
         axis.axvspan(-analysis.detectable, analysis.detectable, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
     axis.axvline(0, color=INK, linewidth=0.7, zorder=1)
@@ -71,7 +57,8 @@ def forest(analysis: Analysis, rows: list[Row]) -> Figure:
 
 def proxy(analysis: Analysis, rows: list[Row]) -> Figure:
     """Mean super-net accuracy against mean tau, a point per setting."""
-    figure, axis = plt.subplots(figsize=(COLUMN, 2.5))
+    figure = Figure(figsize=(COLUMN, 2.5))
+    axis = figure.subplots()
     accuracy = np.array([row.means["supernet_accuracy"] for row in rows], dtype=float)
     tau = np.array([row.tau.value for row in rows if row.tau])
     for family in dict.fromkeys(row.family for row in rows):
@@ -97,7 +84,8 @@ def operations(analysis: Analysis, rows: list[Row]) -> Figure:
     """Percentile points by which each operation is over-ranked beyond regression to the mean, by setting."""
     names = list(analysis.base.excess or rows[0].excess)
     values = np.array([[row.excess[name].value for name in names] for row in rows])
-    figure, axis = plt.subplots(figsize=(1.1 * COLUMN, 0.8 + 0.15 * len(rows)))
+    figure = Figure(figsize=(1.1 * COLUMN, 0.8 + 0.15 * len(rows)))
+    axis = figure.subplots()
     bound = float(np.abs(values).max()) or 1.0
     picture = axis.imshow(values, cmap="PuOr_r", vmin=-bound, vmax=bound, aspect="auto")
     for (i, j), value in np.ndenumerate(values):
@@ -124,7 +112,8 @@ def operations(analysis: Analysis, rows: list[Row]) -> Figure:
 def seeds(analysis: Analysis, rows: list[Row]) -> Figure:
     """tau of every run, a line per setting, beside parameter count and the ceiling."""
     ordered = sorted(rows, key=lambda row: -(row.tau.value if row.tau else 0))
-    figure, axis = plt.subplots(figsize=(1.4 * COLUMN, 0.7 + 0.15 * max(4, len(rows))))
+    figure = Figure(figsize=(1.4 * COLUMN, 0.7 + 0.15 * max(4, len(rows))))
+    axis = figure.subplots()
     for position, row in enumerate(ordered):
         if row.tau:
             if row.tau.low is not None and row.tau.high is not None:
@@ -145,3 +134,18 @@ def seeds(analysis: Analysis, rows: list[Row]) -> Figure:
     axis.set_xlabel("Kendall τ-b (dots: seeds; tick and bar: mean with 95 % interval, from three seeds on)")
     axis.spines[["top", "right", "left"]].set_visible(False)
     return figure
+
+
+FIGURES: dict[str, Callable[[Analysis, list[Row]], Figure]] = {
+    "effects": forest,
+    "operations": operations,
+    "seeds": seeds,
+    "proxy": proxy,
+}
+"""Name -> what draws the figure, from the analysis and the settings whose mean stands for them."""
+CAPTIONS = {
+    "effects": "Effect of each change on tau",
+    "operations": "Which operations each setting over-ranks",
+    "seeds": "Tau of every seed",
+    "proxy": "Super-net accuracy as a proxy of tau",
+}

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from supernet.harness.runs.store import Result, Store
+from supernet.harness.report.study.content import Answer, Changed, Methods
+from supernet.harness.runs.store import Result
 from supernet.harness.statistics import seeds
-from supernet.harness.study.analysis import Analysis
-from supernet.harness.study.overview import mean_tau, state_of
+from supernet.harness.study.gathered import Gathered
 from supernet.harness.study.plan import Study
+from supernet.harness.study.results import Analysis
 
 
-def methods(study: Study, store: Store, analysis: Analysis) -> dict[str, Any]:
+def methods(gathered: Gathered, analysis: Analysis) -> Methods:
     """Text, base recipe, settings, environments and the checklist of Lindauer and Hutter (JMLR 2020)."""
-    settings = study.settings(mean_tau(store))
-    done = [
-        store.read(spec.hash)
-        for setting in settings
-        for spec in study.runs(setting)
-        if state_of(spec, store)[0] in ("done", "diverged")
-    ]
+    study, done = gathered.study, gathered.ended
     base = study.base.as_dict()
     base.pop("seed")
-    return {
-        "text": _text(study, analysis, done),
-        "recipe": base,
-        "settings": [
-            {"label": setting.label, "changes": _changes(study.base.as_dict(), setting.recipe.as_dict())}
-            for setting in settings
+    return Methods(
+        text=_text(study, analysis, done),
+        recipe=base,
+        settings=[
+            Changed(setting.label, _changes(study.base.as_dict(), setting.recipe.as_dict()))
+            for setting in gathered.settings
         ],
-        "environment": _environments(done),
-        "checklist": _checklist(study, analysis, done),
-    }
+        environment=_environments(done),
+        checklist=[Answer(question, answer) for question, answer in _checklist(study, analysis, done).items()],
+    )
 
 
 def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
@@ -54,8 +49,7 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         f"from the choice of architectures, by {a.resamples:,} bootstrap resamples that all runs share, is added.",
         "A difference from the base is one of means over all seeds that are there, unpaired, since runs with "
         "equal seeds "
-        "under different settings share nothing. Its p-value is averaged over what the variances of both means can be "
-        "(Behrens and Fisher's problem; Ghosh and Kim, 2001, where nothing is squeezed). P-values and intervals "
+        "under different settings share nothing. Its degrees of freedom are Satterthwaite's. P-values and intervals "
         "are Dunnett-corrected: all intervals of differences hold together with 95 %. The smallest detectable effect "
         "is what a typical comparison finds with a probability of 80 %. Diverged runs have no tau and are "
         "counted; a setting "
@@ -93,71 +87,51 @@ def _environments(done: list[Result]) -> dict[str, str]:
     return {key: ", ".join(sorted({str(result.environment.get(key)) for result in done})) for key in keys}
 
 
-def _checklist(study: Study, a: Analysis, done: list[Result]) -> list[dict[str, str]]:
-    """Best practices for scientific research on NAS, as far as recorded facts answer them."""
+def _checklist(study: Study, a: Analysis, done: list[Result]) -> dict[str, str]:
+    """Question -> answer: best practices for scientific research on NAS, as far as recorded facts answer them."""
     seconds = sum(result.ledger["train_seconds"] + result.ledger["score_seconds"] for result in done)
     commits = sorted({str(result.environment.get("commit")) for result in done})
     base = study.base
-    return [
-        {
-            "question": "Is the code for training and evaluation available?",
-            "answer": f"Yes: this project, at commit {', '.join(commits)}.",
-        },
-        {
-            "question": "Are the space, the training pipeline and its hyper-parameters given exactly?",
-            "answer": f"Space {a.space}; the whole recipe is above, and in every run's spec.json.",
-        },
-        {
-            "question": "Do all compared methods use the same space, data and evaluation protocol?",
-            "answer": "Yes, but for what a heuristic itself changes, as the settings list says. All score the same "
-            "architectures.",
-        },
-        {
-            "question": "Are test data kept out of the search?",
-            "answer": "Scores use validation images alone. The truth compared with is "
+    return {
+        "Is the code for training and evaluation available?": f"Yes: this project, at commit {', '.join(commits)}.",
+        "Are the space, the training pipeline and its hyper-parameters given exactly?": (
+            f"Space {a.space}; the whole recipe is above, and in every run's spec.json."
+        ),
+        "Do all compared methods use the same space, data and evaluation protocol?": (
+            "Yes, but for what a heuristic itself changes, as the settings list says. All score the same architectures."
+        ),
+        "Are test data kept out of the search?": (
+            "Scores use validation images alone. The truth compared with is "
             f"{study.truth.measure.split} accuracy. "
             + (
                 "A staged plan keeps the value whose scores agree best with it, so that later stages have been chosen "
                 "by it, and their tau is too high for a new space."
                 if study.design == "staged"
                 else "No run sees that before its report."
-            ),
-        },
-        {
-            "question": "Are several runs done, and are the seeds given?",
-            "answer": f"Seeds {_span(study.base_seeds)} of the base, {_span(study.seeds)} of the other settings.",
-        },
-        {
-            "question": "Are results given with their uncertainty?",
-            "answer": "Intervals over seeds and architectures, Dunnett-corrected p-values, and the smallest "
-            "detectable effect.",
-        },
-        {
-            "question": "Is there a comparison with simple baselines?",
-            "answer": f"Parameter count as the score (tau {a.params_tau:.3f}), and random search in P(surpass random).",
-        },
-        {
-            "question": "Are ablations one factor at a time?",
-            "answer": f"The plan is {study.design}.",
-        },
-        {
-            "question": "Are time and hardware reported?",
-            "answer": f"{seconds / 3600:.2f} hours in all runs, in the environment above; per setting in the table.",
-        },
-        {
-            "question": "Are all runs reported, failed ones too?",
-            "answer": _lost(a) or "Yes: all planned runs are done.",
-        },
-        {
-            "question": "Is the ground truth a tabular benchmark, and which?",
-            "answer": f"{a.truth}: {study.truth.measure}; contents {study.truth.digest[:16]}.",
-        },
-        {
-            "question": "How were the base's hyper-parameters chosen?",
-            "answer": "Not recorded by the runs: see where the study's file comes from. "
-            f"Its learning rate is {base.training.learning_rate}, its sampling law {base.sampling.law}.",
-        },
-    ]
+            )
+        ),
+        "Are several runs done, and are the seeds given?": (
+            f"Seeds {_span(study.base_seeds)} of the base, {_span(study.seeds)} of the other settings."
+        ),
+        "Are results given with their uncertainty?": (
+            "Intervals over seeds and architectures, Dunnett-corrected p-values, and the smallest detectable effect."
+        ),
+        "Is there a comparison with simple baselines?": (
+            f"Parameter count as the score (tau {a.params_tau:.3f}), and random search in P(surpass random)."
+        ),
+        "Are ablations one factor at a time?": f"The plan is {study.design}.",
+        "Are time and hardware reported?": (
+            f"{seconds / 3600:.2f} hours in all runs, in the environment above; per setting in the table."
+        ),
+        "Are all runs reported, failed ones too?": _lost(a) or "Yes: all planned runs are done.",
+        "Is the ground truth a tabular benchmark, and which?": (
+            f"{a.truth}: {study.truth.measure}; contents {study.truth.digest[:16]}."
+        ),
+        "How were the base's hyper-parameters chosen?": (
+            "Not recorded by the runs: see where the study's file comes from. "
+            f"Its learning rate is {base.training.learning_rate}, its sampling law {base.sampling.law}."
+        ),
+    }
 
 
 def _lost(a: Analysis) -> str:

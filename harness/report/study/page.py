@@ -8,79 +8,77 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from supernet.benchmarks.truth.table import count_of
 from supernet.harness.report.html.frame import document
 from supernet.harness.report.html.inlined import figure
-from supernet.harness.report.html.markup import ABSENT, Html, el, escaped, join, number, with_interval
+from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
 from supernet.harness.report.study import page_tables
+from supernet.harness.report.study.content import Methods, Scatter
+from supernet.harness.statistics.printed import ABSENT, number
+from supernet.harness.study.results import Analysis
 
-SCRIPT = Path(__file__).with_name("page.js")
+TEMPLATE, SCRIPT = Path(__file__).with_name("page.html"), Path(__file__).with_name("page.js")
 DIGITS = 7
 """Significant digits of the scores in the page: as many as single precision has."""
 
 
-def page(analysis: dict[str, Any], scatter: dict[str, Any], figures: dict[str, str], methods: dict[str, Any]) -> str:
+def page(analysis: Analysis, scatter: Scatter, figures: Mapping[str, str], methods: Methods) -> str:
     """The whole page; equal input gives equal text.
 
     Args:
-        analysis: `Analysis.as_json()`, before or after a passage through JSON.
-        scatter: `archs`, their `cells` as graphs (`Graph.as_json`), their `true` accuracies, `runs` with label, seed,
-            tau, hash and `scores` (higher is better, in the order of `archs`), and a `note` on which architectures
-            these are.
+        scatter: the scores of the runs; those of the base are shown first.
         figures: caption -> SVG.
-        methods: `text`, `recipe`, `settings`, `environment`, `checklist`.
 
     Raises:
         ValueError: scores or accuracies that do not match the architectures, or a figure that is no SVG of its own.
     """
     columns = page_tables.columns(analysis)
     parts = {
-        "findings": join(el("li", sentence) for sentence in analysis["findings"]),
+        "findings": join(el("li", sentence) for sentence in analysis.findings),
         "numbers": _numbers(analysis),
-        "note": escaped(scatter.get("note") or ""),
+        "note": escaped(scatter.note),
         "clear": f"{page_tables.CLEAR:g}",
-        "families": page_tables.families(analysis["rows"]),
-        "count": str(len(analysis["rows"])),
+        "families": page_tables.families(analysis.rows),
+        "count": str(len(analysis.rows)),
         "effects": page_tables.effects(analysis, columns),
         "glossary": page_tables.glossary(columns),
         "figures": join(figure(caption, svg, k) for k, (caption, svg) in enumerate(figures.items(), 1)),
-        "operations": page_tables.operations(analysis["rows"]),
+        "operations": page_tables.operations(analysis.rows),
         "methods": _methods(methods),
-        "checklist": join(el("dt", item["question"]) + el("dd", item["answer"]) for item in methods["checklist"]),
+        "checklist": join(el("dt", item.question) + el("dd", item.answer) for item in methods.checklist),
     }
     scripts = el("script", _data(analysis, scatter), type="application/json", id="data")
     scripts += el("script", Html("\n" + SCRIPT.read_text(encoding="utf-8")))
-    return document(escaped(analysis["title"]), _what(analysis), "page.html", parts, scripts)
+    return document(escaped(analysis.title), _what(analysis), TEMPLATE, parts, scripts)
 
 
 # ---- data of the scatter -----------------------------------------------------------------------------------------
 
 
-def _data(analysis: Mapping[str, Any], scatter: Mapping[str, Any]) -> Html:
+def _data(analysis: Analysis, scatter: Scatter) -> Html:
     """What the scripts need, as JSON that cannot end its script element. Runs of the base come first, by seed."""
-    count = len(scatter["archs"])
-    order = {row["label"]: place for place, row in enumerate(analysis["rows"])}
-    runs = sorted(scatter["runs"], key=lambda run: (order.get(run["label"], len(order)), run["seed"]))
-    for what, values in [("cells", scatter["cells"]), ("true", scatter["true"])] + [
-        (run["label"], run["scores"]) for run in runs
-    ]:
+    count = len(scatter.archs)
+    order = {row.label: place for place, row in enumerate(analysis.rows)}
+    runs = sorted(scatter.runs, key=lambda run: (order.get(run.label, len(order)), run.seed))
+    columns: list[tuple[str, Sequence[object]]] = [("cells", scatter.cells), ("true", scatter.true)]
+    for what, values in columns + [(run.label, run.scores) for run in runs]:
         if runs and len(values) != count:
             raise ValueError(f"{what}: {len(values)} values for {count} architectures.")
     content = {
-        "archs": scatter["archs"],
-        "cells": scatter["cells"],
-        "true": [_short(value) for value in scatter["true"]],
+        "archs": scatter.archs,
+        "cells": scatter.cells,
+        "true": [_short(value) for value in scatter.true],
         "runs": [
             {
-                "label": run["label"],
-                "seed": run["seed"],
-                "tau": _short(run["tau"]),
-                "hash": run["hash"],
-                "scores": [_short(value) for value in run["scores"]],
+                "label": run.label,
+                "seed": run.seed,
+                "tau": _short(run.tau),
+                "hash": run.hash,
+                "scores": [_short(value) for value in run.scores],
             }
             for run in runs
         ],
@@ -96,37 +94,37 @@ def _short(value: float | None) -> float | None:
 # ---- what was studied --------------------------------------------------------------------------------------------
 
 
-def _what(a: Mapping[str, Any]) -> Html:
-    m = a["measure"]
+def _what(a: Analysis) -> Html:
+    m = a.measure
     truth = f"{m['dataset']} {m['split']} accuracy after {count_of(m['epochs'])}, {_seed(m['seed'])}"
-    return join([el("span", a["name"], class_="name"), f" · space {a['space']} · ground truth {a['truth']}: {truth}"])
+    return join([el("span", a.name, class_="name"), f" · space {a.space} · ground truth {a.truth}: {truth}"])
 
 
 def _seed(seed: str) -> str:
     return "mean over its repeats" if seed == "mean" else f"repeat {seed}"
 
 
-def _numbers(a: Mapping[str, Any]) -> Html:
+def _numbers(a: Analysis) -> Html:
     """The cards of key numbers."""
-    base, means, ceiling = a["rows"][0]["tau"], a["rows"][0]["means"], a["ceiling"]
-    level = f"{100 * a['level']:g} %"
-    d = a["beside_params"]
+    base, means, ceiling = a.base.tau, a.base.means, a.ceiling
+    level = f"{100 * a.level:g} %"
+    d = a.beside_params
     beside = f"; base − this: {with_interval(d, '+.3f')}" if d else ""
     top = f"; within the truly best 10 %: {number(means.get('tau_top_10'))}"
-    if base and base["low"] is not None:
-        interval = f"{level} interval {number(base['low'])} to {number(base['high'])}{top}"
+    if base and base.low is not None:
+        interval = f"{level} interval {number(base.low)} to {number(base.high)}{top}"
     else:
         interval = f"two seeds have no interval{top}" if base else "no run of it is done"
     cards = [
-        ("Base, Kendall τ", number(base["value"]) if base else ABSENT, interval),
-        ("Parameter count, τ", number(a["params_tau"]), f"how well size alone ranks the same architectures{beside}"),
+        ("Base, Kendall τ", number(base.value) if base else ABSENT, interval),
+        ("Parameter count, τ", number(a.params_tau), f"how well size alone ranks the same architectures{beside}"),
         (
             "Attainable τ",
-            number(ceiling["attainable"]) if ceiling else ABSENT,
-            f"of a perfect ranker against the mean of {ceiling['repeats']} repeats ({ceiling['source']}); single "
+            number(ceiling.attainable) if ceiling else ABSENT,
+            f"of a perfect ranker against the mean of {ceiling.repeats} repeats ({ceiling.source}); single "
             "repeats "
-            f"agree at {number(ceiling['tau'])}; within the truly best 10 %: {number(ceiling['attainable_top10'])} and "
-            f"{number(ceiling['top10'])}"
+            f"agree at {number(ceiling.tau)}; within the truly best 10 %: {number(ceiling.attainable_top10)} and "
+            f"{number(ceiling.top10)}"
             if ceiling
             else "unknown: this ground truth keeps no repeats apart",
         ),
@@ -137,15 +135,15 @@ def _numbers(a: Mapping[str, Any]) -> Html:
         ),
         (
             "Smallest detectable effect",
-            number(a["detectable"], ".2f") if a["detectable"] is not None else ABSENT,
+            number(a.detectable, ".2f") if a.detectable is not None else ABSENT,
             "difference of τ from the base that this design finds with a probability of 80 %, after Dunnett's "
             "correction",
         ),
-        ("Architectures", f"{a['architectures']:,}", f"ranked by every run, on {a['images']:,} validation images"),
-        ("Seeds", f"{len(a['base_seeds'])} + {len(a['seeds'])}", "of the base, and of every other setting"),
+        ("Architectures", f"{a.architectures:,}", f"ranked by every run, on {a.images:,} validation images"),
+        ("Seeds", f"{len(a.base_seeds)} + {len(a.seeds)}", "of the base, and of every other setting"),
         (
             "Spread between seeds",
-            number(a["seed_sd"]) if a["seed_sd"] is not None else ABSENT,
+            number(a.seed_sd) if a.seed_sd is not None else ABSENT,
             "pooled standard deviation of τ between seeds of one setting",
         ),
     ]
@@ -157,18 +155,18 @@ def _numbers(a: Mapping[str, Any]) -> Html:
 # ---- methods -----------------------------------------------------------------------------------------------------
 
 
-def _methods(methods: Mapping[str, Any]) -> Html:
+def _methods(methods: Methods) -> Html:
     settings = []
-    for setting in methods["settings"]:
-        changes: list[object] = [el("code", change.replace(" -> ", " → ")) for change in setting["changes"]]
-        settings.append(el("dt", setting["label"]) + el("dd", *(changes or ["the base recipe"])))
+    for setting in methods.settings:
+        changes: list[object] = [el("code", change.replace(" -> ", " → ")) for change in setting.changes]
+        settings.append(el("dt", setting.label) + el("dd", *(changes or ["the base recipe"])))
     parts = [
-        ("The base recipe", el("div", _tree(methods["recipe"]), class_="tree")),
+        ("The base recipe", el("div", _tree(methods.recipe), class_="tree")),
         (f"The {len(settings)} settings", el("dl", *settings, class_="pairs")),
-        ("Environment of the runs", el("div", _tree(methods["environment"]), class_="tree")),
+        ("Environment of the runs", el("div", _tree(methods.environment), class_="tree")),
     ]
     return join(
-        [el("p", paragraph) for paragraph in methods["text"]]
+        [el("p", paragraph) for paragraph in methods.text]
         + [el("details", el("summary", title), content) for title, content in parts]
     )
 

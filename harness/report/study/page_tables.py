@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from supernet.harness.correlation.report import RANDOM_DRAWS
-from supernet.harness.report.html.markup import ABSENT, Html, bounds, el, escaped, join, number, with_interval
+from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
+from supernet.harness.statistics.printed import ABSENT, bounds, number
+from supernet.harness.statistics.seeds import Difference
+from supernet.harness.study.results import Analysis, Row
 
 CLEAR = 0.05
 """Dunnett-corrected p-value under which an effect counts as clear."""
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class Column:
     kind: str = "number"
 
 
-def columns(a: Mapping[str, Any]) -> list[Column]:
+def columns(a: Analysis) -> list[Column]:
     """All columns of the table of effects, from left to right."""
-    level = f"{100 * a['level']:g} %"
+    level = f"{100 * a.level:g} %"
     tau = (
         "Kendall's τ-b between scores and true accuracies, mean over seeds: 1 for the same order, 0 for none in "
         f"common, −1 for the reverse. In brackets the {level} interval over architectures and seeds; of two seeds "
@@ -54,13 +55,13 @@ def columns(a: Mapping[str, Any]) -> list[Column]:
     text: dict[str, Any] = {"first": "ascending", "kind": "text"}
     return [
         Column("Setting", "Heuristic", "What is changed; the base is the recipe as given.", _heuristic, **text),
-        Column("Setting", "Value", "What it is changed to.", _plain("value"), **text),
-        Column("Setting", "Family", "The kind of change.", _plain("family"), **text),
+        Column("Setting", "Value", "What it is changed to.", _plain(lambda row: row.value), **text),
+        Column("Setting", "Family", "The kind of change.", _plain(lambda row: row.family), **text),
         Column("Setting", "Runs", "Finished runs of those planned, and what became of the others.", _runs, "ascending"),
         Column("Ranking", "τ", tau, _tau),
-        Column("Ranking", "Difference", difference, lambda row: _difference(row, _reach(a["rows"]))),
-        Column("Ranking", "p (Dunnett)", dunnett, _p("p_corrected"), "ascending"),
-        Column("Ranking", "q", q, _p("q"), "ascending"),
+        Column("Ranking", "Difference", difference, lambda row: _difference(row, _reach(a.rows))),
+        Column("Ranking", "p (Dunnett)", dunnett, _p(lambda d: d.p_corrected), "ascending"),
+        Column("Ranking", "q", q, _p(lambda d: d.q), "ascending"),
         Column("Ranking", "Sparse τ @0.1", bins.format("0.1"), _mean("sparse_tau@0.1")),
         Column("Ranking", "Sparse τ @1", bins.format("1"), _mean("sparse_tau@1")),
         Column("Ranking", "τ top 10 %", "τ among the truly best 10 % alone; no interval.", _mean("tau_top_10")),
@@ -97,11 +98,20 @@ def columns(a: Mapping[str, Any]) -> list[Column]:
             "Stability",
             "Seeds, τ",
             "Mean τ between the scores of two seeds: how far a ranking repeats itself.",
-            _key("seed_tau"),
+            _number(lambda row: row.seed_tau),
         ),
-        Column("Stability", "Epochs, τ", "Mean τ between the scores of two successive last epochs.", _key("epoch_tau")),
         Column(
-            "Stability", "Epochs, sd", "Standard deviation of τ over the last epochs.", _key("epoch_sd"), "ascending"
+            "Stability",
+            "Epochs, τ",
+            "Mean τ between the scores of two successive last epochs.",
+            _number(lambda row: row.epoch_tau),
+        ),
+        Column(
+            "Stability",
+            "Epochs, sd",
+            "Standard deviation of τ over the last epochs.",
+            _number(lambda row: row.epoch_sd),
+            "ascending",
         ),
         Column(
             "Cost per run", "Train, s", "Seconds of training, mean over seeds.", _cost("train_seconds"), "ascending"
@@ -112,29 +122,29 @@ def columns(a: Mapping[str, Any]) -> list[Column]:
     ]
 
 
-def _plain(key: str) -> Callable[[Row], tuple[object, str | None]]:
-    return lambda row: (row[key] or ABSENT, row[key] or None)
+def _plain(text: Callable[[Row], str]) -> Callable[[Row], tuple[object, str | None]]:
+    return lambda row: (text(row) or ABSENT, text(row) or None)
 
 
 def _heuristic(row: Row) -> tuple[Html, str]:
     """With the value a second time, for screens where the column of values scrolls away."""
-    return join([row["heuristic"], " ", el("span", row["value"], class_="also", aria_hidden="true")]), row["heuristic"]
+    return join([row.heuristic, " ", el("span", row.value, class_="also", aria_hidden="true")]), row.heuristic
 
 
 def _mean(name: str, form: str = ".3f") -> Callable[[Row], tuple[str, float | None]]:
-    return lambda row: (number(row["means"].get(name), form), row["means"].get(name))
+    return lambda row: (number(row.means.get(name), form), row.means.get(name))
 
 
-def _key(name: str) -> Callable[[Row], tuple[str, float | None]]:
-    return lambda row: (number(row[name]), row[name])
+def _number(value: Callable[[Row], float | None]) -> Callable[[Row], tuple[str, float | None]]:
+    return lambda row: (number(value(row)), value(row))
 
 
 def _cost(name: str) -> Callable[[Row], tuple[str, float | None]]:
-    return lambda row: (number(row["costs"].get(name), ",.0f"), row["costs"].get(name))
+    return lambda row: (number(row.costs.get(name), ",.0f"), row.costs.get(name))
 
 
 def _runs(row: Row) -> tuple[Html, float]:
-    states = row["states"]
+    states = row.states
     done = sum(state == "done" for state in states.values())
     others = [
         el("span", f"seed {seed}: {state}", class_="state", data_state=state)
@@ -145,41 +155,41 @@ def _runs(row: Row) -> tuple[Html, float]:
 
 
 def _tau(row: Row) -> tuple[object, float | None]:
-    tau = row["tau"]
+    tau = row.tau
     if tau is None:
-        return ", ".join(dict.fromkeys(row["states"].values())), None
-    if tau["low"] is None:
-        return f"{number(tau['value'])} ({', '.join(number(value) for value in row['taus'].values())})", tau["value"]
-    return with_interval(tau), tau["value"]
+        return ", ".join(dict.fromkeys(row.states.values())), None
+    if tau.low is None:
+        return f"{number(tau.value)} ({', '.join(number(value) for value in row.taus.values())})", tau.value
+    return with_interval(tau), tau.value
 
 
 def _difference(row: Row, reach: tuple[float, float]) -> tuple[object, float | None]:
-    d = row["difference"]
+    d = row.difference
     if d is None:
         return ABSENT, None
-    if d["p"] is None:
-        return number(d["value"], "+.3f"), d["value"]
-    clear = d["p_corrected"] < CLEAR
-    up = d["value"] > 0
-    arrow = "•" if d["value"] == 0 else ("▲" if up else "▼") if clear else ("△" if up else "▽")
-    words = f"{'up' if up else 'down'}, {'clear' if clear else 'not clear'}" if d["value"] else "none"
+    if d.p_corrected is None or d.low is None or d.high is None:
+        return number(d.value, "+.3f"), d.value
+    clear = d.p_corrected < CLEAR
+    up = d.value > 0
+    arrow = "•" if d.value == 0 else ("▲" if up else "▼") if clear else ("△" if up else "▽")
+    words = f"{'up' if up else 'down'}, {'clear' if clear else 'not clear'}" if d.value else "none"
     shown = [el("span", arrow, class_="arrow", role="img", aria_label=words), " ", with_interval(d, "+.3f")]
     effect = ("gain" if up else "loss") if clear else "unclear"
-    return el("span", el("span", *shown), _bar(d, reach), class_=f"effect {effect}"), d["value"]
+    return el("span", el("span", *shown), _bar((d.low, d.value, d.high), reach), class_=f"effect {effect}"), d.value
 
 
 def _reach(rows: Sequence[Row]) -> tuple[float, float]:
     """From the lowest to the highest end of all differences' intervals, 0 included."""
-    ends = [row["difference"][end] for row in rows if row["difference"] for end in ("low", "high")]
-    ends = [end for end in ends if end is not None]
+    differences = [row.difference for row in rows if row.difference]
+    ends = [end for d in differences for end in (d.low, d.high) if end is not None]
     return min([0.0, *ends]), max([0.0, *ends])
 
 
-def _bar(d: Mapping[str, float], reach: tuple[float, float]) -> Html:
-    """The interval of a difference and the line at zero, on the scale that all rows share."""
+def _bar(difference: tuple[float, float, float], reach: tuple[float, float]) -> Html:
+    """The interval of a difference (low, value, high) and the line at zero, on the scale that all rows share."""
     low, high = reach
     scale = 92 / (high - low) if high > low else 0.0
-    zero, left, at, right = (f"{4 + (value - low) * scale:.1f}" for value in (0.0, d["low"], d["value"], d["high"]))
+    zero, left, at, right = (f"{4 + (value - low) * scale:.1f}" for value in (0.0, *difference))
     return el(
         "svg",
         el("line", class_="zero", x1=zero, x2=zero, y1=0, y2=14),
@@ -189,9 +199,9 @@ def _bar(d: Mapping[str, float], reach: tuple[float, float]) -> Html:
     )  # fmt: skip
 
 
-def _p(key: str) -> Callable[[Row], tuple[str, float | None]]:
+def _p(value: Callable[[Difference], float | None]) -> Callable[[Row], tuple[str, float | None]]:
     def shown(row: Row) -> tuple[str, float | None]:
-        p = row["difference"][key] if row["difference"] else None
+        p = value(row.difference) if row.difference else None
         return (ABSENT, None) if p is None else (probability(p), p)
 
     return shown
@@ -204,11 +214,11 @@ def probability(p: float) -> str:
 
 def families(rows: Sequence[Row]) -> Html:
     """An option for each family that a setting has."""
-    names = dict.fromkeys(name for row in rows for name in row["family"].split(" + ") if name)
+    names = dict.fromkeys(name for row in rows for name in row.family.split(" + ") if name)
     return join(el("option", name, value=name) for name in names)
 
 
-def effects(a: Mapping[str, Any], columns: Sequence[Column]) -> Html:
+def effects(a: Analysis, columns: Sequence[Column]) -> Html:
     """Head and body of the table of effects."""
     groups = list(dict.fromkeys(column.group for column in columns))
     spans = [el("th", g, scope="colgroup", colspan=sum(c.group == g for c in columns)) for g in groups]
@@ -218,15 +228,15 @@ def effects(a: Mapping[str, Any], columns: Sequence[Column]) -> Html:
         for k, column in enumerate(columns)
     ]
     lines = []
-    for place, row in enumerate(a["rows"]):
+    for place, row in enumerate(a.rows):
         cells = [_cell(column.cell(row), column.kind, k in starts, head=k == 0) for k, column in enumerate(columns)]
         lines.append(
             el(
                 "tr",
                 *cells,
-                class_=" ".join(["base"] * (place == 0) + ["undone"] * (row["tau"] is None)) or None,
-                data_label=row["label"],
-                data_family=row["family"],
+                class_=" ".join(["base"] * (place == 0) + ["undone"] * (row.tau is None)) or None,
+                data_label=row.label,
+                data_family=row.family,
             )
         )
     return join([el("thead", el("tr", *spans, class_="groups"), el("tr", *heads)), el("tbody", *lines)])
@@ -254,9 +264,9 @@ def glossary(columns: Sequence[Column]) -> Html:
 
 def operations(rows: Sequence[Row]) -> Html:
     """Head and body of the table of over-ranked operations; empty where no run is done."""
-    known = [row for row in rows if row["excess"]]
-    names = list(dict.fromkeys(name for row in known for name in row["excess"]))
-    bound = max((abs(m["value"]) for row in known for m in row["excess"].values()), default=0.0) or 1.0
+    known = [row for row in rows if row.excess]
+    names = list(dict.fromkeys(name for row in known for name in row.excess))
+    bound = max((abs(m.value) for row in known for m in row.excess.values()), default=0.0) or 1.0
     heads = [_head("Setting", "Heuristic and value.", "ascending", "text")]
     heads += [
         _head(name, f"Percentile points by which uses of {name} are over-ranked.", "descending", "number")
@@ -265,14 +275,14 @@ def operations(rows: Sequence[Row]) -> Html:
     lines = []
     for row in known:
         # A long label may break after the = alone.
-        label = Html("<wbr>").join(map(escaped, re.split("(?<==)", row["label"])))
-        cells = [el("th", Html(label), scope="row", class_="text", data_v=row["label"])]
+        label = Html("<wbr>").join(map(escaped, re.split("(?<==)", row.label)))
+        cells = [el("th", Html(label), scope="row", class_="text", data_v=row.label)]
         for name in names:
-            mean = row["excess"].get(name)
-            value = mean["value"] if mean else None
+            mean = row.excess.get(name)
+            value = mean.value if mean else None
             side = None if not value else "over" if value > 0 else "under"
             tint = None if value is None else f"--share:{abs(value) / bound:.2f}"
-            ends = bounds(mean["low"], mean["high"], "+.1f") if mean and mean["low"] is not None else ""
+            ends = bounds(mean.low, mean.high, "+.1f") if mean else ""
             cells.append(
                 el("td", number(value, "+.1f") + ends, class_="number", data_v=value, data_side=side, style=tint)
             )

@@ -13,19 +13,21 @@ import numpy as np
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json, write_text
 from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.wording import quoted
 from supernet.harness.report.study import figures as study_figures
 from supernet.harness.report.study import tables
+from supernet.harness.report.study.content import Scatter, Scores
 from supernet.harness.report.study.methods import methods
 from supernet.harness.report.study.page import page
 from supernet.harness.report.whole import writing
+from supernet.harness.runs.compared import ComparedStore
 from supernet.harness.runs.integrity import read_json
 from supernet.harness.runs.store import Store
-from supernet.harness.study.analysis import Analysis, analyse
-from supernet.harness.study.compared import ComparedStore
-from supernet.harness.study.make import MEASURES
-from supernet.harness.study.overview import mean_tau, state_of
+from supernet.harness.study.analysis import analyse
+from supernet.harness.study.gathered import Gathered, gather
 from supernet.harness.study.plan import Study
+from supernet.harness.study.results import Analysis
 
 SHOWN = 2000
 """Architectures at most in the page's scatter."""
@@ -41,8 +43,8 @@ def write_report(study: Study, store: Store, out: Path, *, resamples: int | None
         UserError: no run of the base is done, or `out` holds the report of another study.
         OSError: the folder cannot be written to.
     """
-    store = ComparedStore(store.root)
-    analysis = analyse(study, store, resamples=resamples)
+    gathered = gather(study, ComparedStore(store.root))
+    analysis = analyse(gathered, resamples=resamples)
     content = {**analysis.as_json(), "study": identity(study)}
     with writing(out, check=lambda: _check_owner(out, study)) as folder:
         for name in ("figures", "tables"):
@@ -51,7 +53,7 @@ def write_report(study: Study, store: Store, out: Path, *, resamples: int | None
         tables.write_tables(analysis, folder / "tables")
         write_json(folder / "report.json", content)
         figures = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
-        text = page(analysis.as_json(), _scatter(study, store), figures, methods(study, store, analysis))
+        text = page(analysis, _scatter(gathered), figures, methods(gathered, analysis))
         # A title or file name may hold what UTF-8 cannot write, such as a byte that was never text.
         write_text(folder / "index.html", text.encode("utf-8", "backslashreplace").decode("utf-8"))
     return analysis
@@ -115,38 +117,24 @@ def _check_owner(out: Path, study: Study) -> None:
 # ---- the page's data -------------------------------------------------------------------------------------------------
 
 
-def _scatter(study: Study, store: Store) -> dict[str, Any]:
+def _scatter(gathered: Gathered) -> Scatter:
     """What the page needs to plot any run's scores against the truth."""
-    table = study.truth.open(study.base.space)
-    settings = study.settings(mean_tau(store))
-    specs = study.runs(settings[0])
-    indices = specs[0].architectures(table)
+    study, m = gathered.study, gathered.study.truth.measure
+    table, within = study.truth.open(study.base.space), space(study.base.space)
+    indices = study.runs(gathered.settings[0])[0].architectures(table)
     kept = np.arange(len(indices))
     note = ""
     if len(kept) > SHOWN:
         kept = np.sort(np.random.default_rng(0).choice(len(indices), SHOWN, replace=False))
         note = f"{SHOWN:,} of the {len(indices):,} architectures, drawn at random; ranks are among those shown."
-    runs = []
-    true: list[float] = []
-    for setting in settings:
-        for spec in study.runs(setting):
-            if state_of(spec, store)[0] != "done":
-                continue
-            result = store.read(spec.hash)
-            frame = result.scores()
-            last = frame[frame["epoch"] == frame["epoch"].max()].iloc[kept]
-            true = true or [round(value, 3) for value in last["true"].tolist()]
-            scores = last[MEASURES[setting.recipe.evaluation.metric]].to_numpy()
-            runs.append(
-                {
-                    "label": setting.label,
-                    "seed": spec.recipe.seed,
-                    "tau": result.metrics["kendall_tau"],
-                    "hash": result.hash,
-                    "scores": [float(f"{value:.6g}") for value in scores.tolist()],
-                }
-            )
-    within = space(study.base.space)
+    true = table.accuracy(m.dataset, m.split, m.epochs, m.seed, truth_rows(within, indices[kept], table))
+    runs = [
+        Scores(
+            setting.label, seed, run.result.metrics["kendall_tau"], run.result.hash,
+            [float(f"{value:.6g}") for value in run.scores[-1][kept].tolist()],
+        )
+        for setting, seed, run in gathered.each()
+    ]  # fmt: skip
     shown = within.archs(indices[kept])
     cells = [[graph.as_json() for graph in within.layout(arch)] for arch in shown.tolist()]
-    return {"archs": within.strings(shown), "cells": cells, "true": true, "runs": runs, "note": note}
+    return Scatter(within.strings(shown), cells, [round(value, 3) for value in true.tolist()], runs, note)

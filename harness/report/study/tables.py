@@ -8,7 +8,7 @@ import pandas as pd
 
 from supernet.benchmarks.files import write_text
 from supernet.harness.statistics.seeds import Difference, Mean
-from supernet.harness.study.analysis import COSTS, MEANS, Analysis
+from supernet.harness.study.results import COSTS, MEANS, Analysis
 
 LATEX = {character: "\\" + character for character in "%_&#${}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",

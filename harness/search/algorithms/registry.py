@@ -27,6 +27,7 @@ from supernet.harness.search.algorithms.pnas import PNAS
 from supernet.harness.search.algorithms.reinforce import Reinforce
 from supernet.harness.search.algorithms.tpe import TPE
 from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest, Picker
+from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe, RecipeError
 
 
@@ -114,7 +115,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         # The paper's number of samples and learning rate are not known to us.
         (*_DARTS, "distribution.step=importance", "distribution.samples=8", "distribution.learning_rate=0.01"),
         Likeliest(),
-        code="2",
+        code="3",
     ),
     "drnas": SharingAlgorithm(
         "DrNAS, without pruning", "Chen et al., ICLR 2021", (_LEARNED, "distribution.model=dirichlet"), Likeliest()
@@ -272,6 +273,18 @@ def use(plugins: Sequence[Importable]) -> None:
             _check_free(name, registration.file)
             _added[name] = registration
             ALGORITHMS[name] = registration.algorithm
+
+
+def load_plugins(files: Sequence[Path | str | Plugin]) -> tuple[Plugin, ...]:
+    """Plug-ins, each once; the algorithms that they register are known afterwards, and those of no others.
+
+    Raises:
+        UserError: one cannot be read or imported, or registers a name that is taken.
+    """
+    read = [file if isinstance(file, Plugin) else Plugin.read(Path(file)) for file in files]
+    loaded = tuple({plugin.sha256: plugin for plugin in read}.values())
+    use(loaded)
+    return loaded
 
 
 @contextmanager

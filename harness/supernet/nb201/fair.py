@@ -16,7 +16,7 @@ from torch import Tensor
 from supernet.benchmarks.spaces.nb201 import EDGES, NONE, OPS, SKIP
 from supernet.harness.supernet.nb201.net import POOL, Cell, NB201Net
 from supernet.harness.supernet.ops import average_pool
-from supernet.heuristics.hooks import Context, LossTerm, Path, StepResult
+from supernet.heuristics.hooks import Context, Method, Path, Step, StepResult
 from supernet.heuristics.recipe import Recipe
 
 
@@ -38,8 +38,8 @@ def fits(recipe: Recipe) -> bool:
     return fair and (alike or not recipe.sampling.with_none) and not other
 
 
-class FairStep:
-    """A step rule for strictly fair plans on NAS-Bench-201; equal to `Accumulate` up to rounding.
+class FairStep(Method):
+    """Strictly fair plans on NAS-Bench-201 as one computation; equal to `Accumulate` up to rounding.
 
     Memory holds the graphs of all paths of a step at once.
 
@@ -55,28 +55,30 @@ class FairStep:
         self._steps = 0
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def run(self, ctx: Context, plan: Sequence[Path], losses: Sequence[LossTerm]) -> StepResult:
+    def take_step(self, ctx: Context, plan: Sequence[Path], step: Step) -> StepResult:
         routes = _routes(plan, ctx.network).to(ctx.images.device, non_blocking=True)
         training = ctx.recipe.training
         if self._capture and self._steps >= self.WARM_UP:
-            loss, correct = self._replayed(ctx, routes, losses, len(plan))
+            loss, correct = self._replayed(ctx, routes, len(plan))
         else:
             ctx.optimiser.zero_grad(set_to_none=True)
-            loss, correct = self._passes(ctx, ctx.images, ctx.labels, routes, losses, len(plan))
+            loss, correct = self._passes(ctx, ctx.images, ctx.labels, routes, len(plan))
         self._steps += 1
         if training.clip is not None:
             torch.nn.utils.clip_grad_norm_(ctx.network.parameters(), training.clip)
         ctx.optimiser.step()
         seen = len(ctx.labels) * (1 if ctx.recipe.sampling.batch == "split" else len(plan))
+        ctx.meter.forward += seen
+        ctx.meter.backward += seen
         return StepResult(loss, correct, seen)
 
-    def _replayed(self, ctx: Context, routes: Tensor, losses: Sequence[LossTerm], paths: int) -> tuple[Tensor, Tensor]:
+    def _replayed(self, ctx: Context, routes: Tensor, paths: int) -> tuple[Tensor, Tensor]:
         if self._graph is None:
             self._images, self._labels, self._routes = ctx.images.clone(), ctx.labels.clone(), routes.clone()
             ctx.optimiser.zero_grad(set_to_none=True)
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph):
-                self._out = self._passes(ctx, self._images, self._labels, self._routes, losses, paths)
+                self._out = self._passes(ctx, self._images, self._labels, self._routes, paths)
         self._images.copy_(ctx.images, non_blocking=True)
         self._labels.copy_(ctx.labels, non_blocking=True)
         self._routes.copy_(routes, non_blocking=True)
@@ -85,9 +87,7 @@ class FairStep:
         return loss.clone(), correct.clone()
 
     @staticmethod
-    def _passes(
-        ctx: Context, images: Tensor, labels: Tensor, routes: Tensor, losses: Sequence[LossTerm], paths: int
-    ) -> tuple[Tensor, Tensor]:
+    def _passes(ctx: Context, images: Tensor, labels: Tensor, routes: Tensor, paths: int) -> tuple[Tensor, Tensor]:
         """Forward and backward of all paths; mean loss and correct images."""
         sampling = ctx.recipe.sampling
         split = sampling.batch == "split"
@@ -103,9 +103,8 @@ class FairStep:
         sums = total
         for output, y in zip(logits, wanted, strict=True):
             output = output.float()
-            # A fair plan has main paths alone.
-            terms = [t for loss in losses if (t := loss(ctx, Path(()), output, y)) is not None]
-            value = torch.stack(terms).sum()
+            # A fair plan has main paths alone, whose loss is the cross-entropy.
+            value = F.cross_entropy(output, y, label_smoothing=ctx.recipe.training.label_smoothing)
             sums = sums + value * share
             total = total + value.detach() / paths
             correct = correct + (output.detach().argmax(1) == y).sum()

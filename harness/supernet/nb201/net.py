@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, OPS, SKIP
 from supernet.harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool, halve
-from supernet.heuristics.hooks import Choice, Gate, Routing
-from supernet.heuristics.recipe import NetworkSection
+from supernet.heuristics.hooks import Choice, Gate, Routing, Supernet
+from supernet.heuristics.sections import NetworkSection
 
 POOL = OPS.index("avg_pool_3x3")
 BY_NODE = (0, 1, 2, 3, 4, 4)
@@ -232,7 +232,7 @@ class Reduction(nn.Module):
         return inner + skipped
 
 
-class NB201Net(nn.Module):
+class NB201Net(Supernet):
     """Stem, three stages of cells with a reduction between them, and a linear classifier.
 
     Args:
@@ -269,15 +269,18 @@ class NB201Net(nn.Module):
         for depth, cell in enumerate(self.all_cells, 1):
             cell.drop_rate = self.path_dropout * share * depth / len(self.all_cells)
 
-    def forward(self, x: Tensor, routing: Routing | Sequence[Routing]) -> Tensor:
+    def forward(self, x: Tensor, routing: Routing | Sequence[Routing], features: list[Tensor] | None = None) -> Tensor:
         """Logits (n, classes) of images (n, 3, size, size).
 
         Args:
             routing: one for all cells, or one for each.
+            features: gets the output of every cell appended.
         """
-        return self.after(self.stem(x), routing, 0)
+        return self.after(self.stem(x), routing, 0, features)
 
-    def after(self, x: Tensor, routing: Routing | Sequence[Routing], first: int) -> Tensor:
+    def after(
+        self, x: Tensor, routing: Routing | Sequence[Routing], first: int, features: list[Tensor] | None = None
+    ) -> Tensor:
         """Logits from the input of cell number `first` (before the reduction, where one stands there)."""
         per_cell = isinstance(routing[0], tuple)
         number = 0
@@ -287,6 +290,8 @@ class NB201Net(nn.Module):
             for cell in cells:
                 if number >= first:
                     x = cell(x, routing[number] if per_cell else routing)
+                    if features is not None:
+                        features.append(x)
                 number += 1
         return self.head(x)
 
@@ -297,6 +302,13 @@ class NB201Net(nn.Module):
             pooled = F.dropout(pooled, self.global_dropout)
         logits: Tensor = self.classifier(pooled)
         return logits
+
+    def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
+        """Weights of an operation of an edge, over all cells."""
+        if option not in (CONV1X1, CONV3X3):
+            return []
+        modules = [(c.conv1 if option == CONV1X1 else c.conv3)[c.slot[decision]] for c in self.all_cells]
+        return [p for module in modules for p in module.parameters()]
 
     def active_parameters(self, routing: Routing) -> list[nn.Parameter]:
         """The parameters of the benchmark's stand-alone network of one architecture, live or not."""

@@ -34,8 +34,9 @@ from nb201_records import (
 
 from supernet.benchmarks.errors import BadTable
 from supernet.benchmarks.truth import archive as bounds
-from supernet.benchmarks.truth import import_nb201 as module
-from supernet.benchmarks.truth.import_nb201 import CURVES, RestrictedUnpickler, import_nb201
+from supernet.benchmarks.truth import nb201_sources as module
+from supernet.benchmarks.truth.import_nb201 import CURVES, import_nb201
+from supernet.benchmarks.truth.nb201_sources import RestrictedUnpickler
 
 
 @pytest.fixture
@@ -379,7 +380,7 @@ WORKERS = """
 import os, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from supernet.benchmarks.truth.import_nb201 import _begin
+from supernet.benchmarks.truth.nb201_sources import _begin
 
 if __name__ == "__main__":
     begin = {"initializer": _begin, "initargs": (os.getpid(), 20)}

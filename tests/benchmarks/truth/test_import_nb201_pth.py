@@ -28,8 +28,10 @@ from nb201_records import (
 )
 
 from supernet.benchmarks.errors import BadTable
-from supernet.benchmarks.truth import import_nb201 as module
-from supernet.benchmarks.truth.import_nb201 import Record, import_nb201
+from supernet.benchmarks.truth import import_nb201 as imports
+from supernet.benchmarks.truth import nb201_sources as module
+from supernet.benchmarks.truth.import_nb201 import import_nb201
+from supernet.benchmarks.truth.nb201_records import Record
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.benchmarks.truth.verify import verify
 
@@ -310,7 +312,7 @@ def test_the_name_of_an_official_file_has_to_match_its_md5_sum(tmp_path, monkeyp
     assert_holds_the_records(table)
     assert f"ends in {digest[-6:]}" in table.about["source_check"]
     other = right.rename(tmp_path / "renamed.pth")
-    monkeypatch.setitem(module.OFFICIAL_MD5, digest, "NAS-Bench-201-v9_9-000000.pth")
+    monkeypatch.setitem(imports.OFFICIAL_MD5, digest, "NAS-Bench-201-v9_9-000000.pth")
     table = import_nb201(other, tmp_path / "nb201.parquet", allow_partial=True)
     assert "the published one of NAS-Bench-201-v9_9-000000.pth" in table.about["source_check"]
 

@@ -14,7 +14,8 @@ import pytest
 
 from supernet.benchmarks.errors import BadTable, NoSuchResult
 from supernet.benchmarks.truth import table as module
-from supernet.benchmarks.truth.table import METADATA_KEY, GroundTruth, Measure, content_digest, write_table
+from supernet.benchmarks.truth.about import METADATA_KEY, content_digest
+from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
 from supernet.benchmarks.truth.verify import verify
 
 ABOUT = {"space": "toy", "family": "toy records", "accuracy_unit": "percent", "source": "made here"}

@@ -11,8 +11,9 @@ import pytest
 from supernet.benchmarks.files import file_digests
 from supernet.benchmarks.spaces import NB201, SPACE_NAMES, nb101, space
 from supernet.benchmarks.spaces.nb101 import Cells
+from supernet.benchmarks.truth.about import METADATA_KEY
 from supernet.benchmarks.truth.shelf import EMBEDDED
-from supernet.benchmarks.truth.table import METADATA_KEY, GroundTruth, write_table
+from supernet.benchmarks.truth.table import GroundTruth, write_table
 from supernet.benchmarks.truth.verify import verify
 
 ABOUT = {"space": "nb201", "family": "NATS-Bench tss records", "accuracy_unit": "percent"}

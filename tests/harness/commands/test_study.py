@@ -18,8 +18,7 @@ from tiny import Killer, begin, kill, outcome, wait_for, write_study, write_trut
 
 from supernet.harness.commands import cli
 from supernet.harness.runs.store import Store
-from supernet.harness.study import plan
-from supernet.harness.training import loop as train
+from supernet.harness.study import reading
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +81,7 @@ def undisturbed(tables, tmp_path_factory):
 
 def test_studies_that_ship_are_listed_with_their_titles(supernet):
     lines = supernet("study", "list").splitlines()
-    assert [line.split()[0] for line in lines] == plan.studies()
+    assert [line.split()[0] for line in lines] == reading.studies()
     assert all(len(line.split()) > 4 for line in lines)
 
 
@@ -105,7 +104,7 @@ def test_a_study_is_planned_made_and_reported(supernet, folder, monkeypatch):
     assert {path.name for path in (report / "tables").glob("*.csv")} == {"effects.csv", "operations.csv", "runs.csv"}
     assert list((report / "figures").glob("*.svg"))
 
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr("supernet.harness.study.make.train", None)
     monkeypatch.setattr("supernet.harness.report.study.figures.draw", lambda analysis, out: {})
     assert "4 runs: 4 done" in supernet("study", "run", "tiny.yaml", *HERE)
     assert "4 runs, 0 missing" in supernet("study", "plan", "tiny.yaml")

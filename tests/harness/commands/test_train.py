@@ -249,7 +249,7 @@ def test_an_interrupted_training_says_how_to_go_on(called, run_dir, tmp_path, mo
 
 def test_training_without_a_terminal_says_where_it_is(called, run_dir, tmp_path, monkeypatch):
     monkeypatch.setattr("supernet.harness.commands.progress.EVERY", 0.0)
-    monkeypatch.setattr("supernet.harness.training.loop._Meter.INTERVAL", 0.0)
+    monkeypatch.setattr("supernet.harness.training.meter.EpochMeter.INTERVAL", 0.0)
     text = called("train", run_dir / "recipe.yaml", "training.batch_size=50", "--out", tmp_path / "other")
     assert "training: epoch 1/1  loss" in text
     assert " left" in text

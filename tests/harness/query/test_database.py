@@ -18,10 +18,11 @@ from supernet.harness.query import views
 from supernet.harness.query.database import Database, query
 from supernet.harness.query.questions import QUESTIONS, question
 from supernet.harness.runs import store as files
+from supernet.harness.runs.job import Truth
 from supernet.harness.runs.store import Store
-from supernet.harness.study.analysis import over_ranked
 from supernet.harness.study.make import measures
-from supernet.harness.study.spec import RunSpec, Truth
+from supernet.harness.study.operations import over_ranked
+from supernet.harness.study.spec import RunSpec
 from supernet.heuristics.recipe import Recipe
 
 

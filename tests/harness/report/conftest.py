@@ -1,5 +1,6 @@
 import made_up_study
 import pytest
+from made_up_study import typed
 
 from supernet.harness.report.study.page import page
 
@@ -11,4 +12,4 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(study):
-    return page(**study)
+    return page(**typed(study))

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import made_up_study
 import numpy as np
 import pytest
-from made_up_study import EVIL
+from made_up_study import EVIL, typed
 
 from supernet.harness.report.study.page import page
 
@@ -71,9 +71,8 @@ def test_every_number_that_matters_is_in_the_text(text):
     assert not re.search(r"</?\w", shown.partition("Findings")[2].partition('{"archs"')[0])
 
 
-def test_equal_input_gives_equal_text_also_after_a_passage_through_json(study, text):
-    assert page(**copy.deepcopy(study)) == text
-    assert page(**study | {"analysis": json.loads(json.dumps(study["analysis"]))}) == text
+def test_equal_input_gives_equal_text(study, text):
+    assert page(**typed(copy.deepcopy(study))) == text
 
 
 def test_no_text_becomes_markup(study):
@@ -84,7 +83,7 @@ def test_no_text_becomes_markup(study):
     study["methods"]["text"][0] = study["methods"]["checklist"][0]["answer"] = EVIL
     study["methods"]["recipe"]["space"] = study["methods"]["settings"][1]["label"] = EVIL
     study["figures"][EVIL] = next(iter(study["figures"].values()))
-    text = page(**study)
+    text = page(**typed(study))
     assert Reader(text).scripts == 2
     assert "<b>" not in text
     data = re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1]
@@ -94,7 +93,7 @@ def test_no_text_becomes_markup(study):
 def test_marks_of_the_template_in_a_text_stay_text(study):
     study = copy.deepcopy(study)
     study["analysis"]["findings"] = ["<!--=data-->"]
-    assert "&lt;!--=data--&gt;" in page(**study)
+    assert "&lt;!--=data--&gt;" in page(**typed(study))
 
 
 def test_what_is_not_known_is_a_dash_and_not_nan(study):
@@ -103,7 +102,7 @@ def test_what_is_not_known_is_a_dash_and_not_nan(study):
     a |= {"ceiling": None, "proxy": None, "detectable": None, "beside_params": None}
     a["rows"][1]["means"] |= {"tau_top_10": None, "regret@1": float("nan")}
     study["scatter"]["runs"][0]["scores"][3] = float("nan")
-    text = page(**study)
+    text = page(**typed(study))
     assert "NaN" not in text.partition("<script>")[0]
     assert "unknown: this ground truth keeps no repeats apart" in text
 
@@ -118,7 +117,7 @@ def test_a_study_without_finished_runs_has_a_page(study):
     }  # fmt: skip
     study["scatter"] |= {"runs": [], "true": []}
     study["figures"] = {}
-    assert "0 of 3" in page(**study)
+    assert "0 of 3" in page(**typed(study))
 
 
 def test_runs_of_the_base_come_first_by_seed(text):
@@ -133,7 +132,7 @@ def test_scores_that_do_not_match_are_refused(study):
     study = copy.deepcopy(study)
     study["scatter"]["runs"][0]["scores"].pop()
     with pytest.raises(ValueError, match=r"clip=0\.25: 299 values for 300 architectures"):
-        page(**study)
+        page(**typed(study))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +144,7 @@ def test_scores_that_do_not_match_are_refused(study):
 )
 def test_a_figure_that_cannot_be_inlined_is_refused(study, svg, problem):
     with pytest.raises(ValueError, match=problem):
-        page(**study | {"figures": {"Figure": svg}})
+        page(**typed(study | {"figures": {"Figure": svg}}))
 
 
 def test_style_rules_of_a_figure_are_its_own(text):

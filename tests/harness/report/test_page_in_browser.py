@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from made_up_study import EVIL
+from made_up_study import EVIL, typed
 from scipy.stats import rankdata
 
 from supernet.benchmarks.spaces import space
@@ -309,7 +309,7 @@ def test_unusual_studies_work_in_the_browser(browser, study, tmp_path, changed):
         study["scatter"]["archs"][0] = study["scatter"]["runs"][0]["label"] = study["analysis"]["title"] = EVIL
         study["scatter"]["cells"][0] = [[[EVIL, EVIL, EVIL], [[0, 2, EVIL], [1, 2, ""]], 2]] * 2
     path = tmp_path / "index.html"
-    path.write_text(page(**study), encoding="utf-8")
+    path.write_text(page(**typed(study)), encoding="utf-8")
     size(browser, 1000, 900)
     browser.get(path.as_uri())
     if changed == "empty":

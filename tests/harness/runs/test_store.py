@@ -16,12 +16,11 @@ from supernet.harness.query.database import Database
 from supernet.harness.report.study.report import write_report
 from supernet.harness.runs import integrity
 from supernet.harness.runs import store as files
-from supernet.harness.runs.store import Damaged, Store
-from supernet.harness.study.compared import ComparedStore
-from supernet.harness.study.make import execute
-from supernet.harness.study.overview import state_of
+from supernet.harness.runs.compared import ComparedStore
+from supernet.harness.runs.execute import execute
+from supernet.harness.runs.state import state_of
+from supernet.harness.runs.store import Damaged, Result, Store
 from supernet.harness.training import folder as run_folder
-from supernet.harness.training import loop as train
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ def test_a_finished_run_holds_everything_and_nothing_else(spec, undisturbed):
 
 
 def test_a_run_that_is_there_is_not_made_again(spec, copied, monkeypatch):
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr("supernet.harness.study.make.train", None)
     assert execute(spec, copied) == "done"
 
 
@@ -87,7 +86,7 @@ def test_what_a_kill_after_publishing_left_is_dropped(spec, copied, monkeypatch)
     folder = copied.root / spec.hash
     (folder / "checkpoint.pt").write_bytes(b"left")
     copied.fail(spec.hash, "an earlier try")
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr("supernet.harness.study.make.train", None)
     assert execute(spec, copied) == "done"
     assert not (folder / "checkpoint.pt").exists()
     assert copied.failure(spec.hash) is None
@@ -330,6 +329,17 @@ def test_files_are_hashed_once_as_long_as_they_do_not_change(spec, copied, monke
     assert path.stat().st_size == before.st_size
     with pytest.raises(Damaged, match=r"metrics\.json was altered"):
         copied.read(spec.hash)
+
+
+def test_a_report_reads_every_run_once(study, copied, monkeypatch, tmp_path):
+    monkeypatch.setattr("supernet.harness.report.study.figures.draw", lambda analysis, out: {})
+    read, frames = [], []
+    run_of, scores_of = Store.read, Result.scores
+    monkeypatch.setattr(Store, "read", lambda self, run: (read.append(run), run_of(self, run))[1])
+    monkeypatch.setattr(Result, "scores", lambda self: (frames.append(self.hash), scores_of(self))[1])
+    write_report(study(), copied, tmp_path / "report", resamples=50)
+    assert len(read) == len(set(read)) == 4
+    assert sorted(frames) == sorted(read)
 
 
 def test_a_report_hashes_every_file_once(study, copied, monkeypatch, tmp_path):

@@ -13,9 +13,11 @@ from supernet.benchmarks.sealed import sealed, unsealed
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.tasks.loader import eval_batches, train_batches
 from supernet.benchmarks.tasks.split import Split
-from supernet.harness.scoring import supernet as ranking
+from supernet.harness.scoring import partial
+from supernet.harness.scoring.norms import statistics
 from supernet.harness.scoring.supernet import chosen, rank
-from supernet.harness.training.loop import start, train
+from supernet.harness.training.loop import train
+from supernet.harness.training.run import start
 
 SPACE = space("nb201")
 
@@ -31,7 +33,7 @@ def one_by_one(run, indices):
     images = run.task.valid.take(slice(0, protocol.images))
     rows = []
     run.network.eval()
-    with torch.no_grad(), ranking._statistics(run.network, protocol.bn):
+    with torch.no_grad(), statistics(run.network, protocol.bn):
         for arch in SPACE.archs(indices).tolist():
             loss = correct = 0.0
             for x, y in eval_batches(images, run.task, protocol.batch_size):
@@ -132,7 +134,7 @@ DAMAGE = {
 def test_a_damaged_partial_ranking_is_put_aside_and_said(run, tmp_path, how):
     run.recipe = run.recipe.override(["evaluation.bn=batch"])
     interrupted(run, tmp_path, range(90), 48)
-    path = tmp_path / ranking.PARTIAL
+    path = tmp_path / partial.NAME
     damaged = DAMAGE[how](path.read_bytes())
     path.write_bytes(damaged)
     said, counted = [], []
@@ -141,7 +143,7 @@ def test_a_damaged_partial_ranking_is_put_aside_and_said(run, tmp_path, how):
     assert min(counted) <= 16, "nothing of it is used"
     assert len(said) == 1
     assert "is damaged" in said[0]
-    assert (tmp_path / f"{ranking.PARTIAL}.damaged-1").read_bytes() == damaged
+    assert (tmp_path / f"{partial.NAME}.damaged-1").read_bytes() == damaged
     assert not path.exists()
 
 
@@ -166,13 +168,13 @@ def test_an_interrupted_ranking_goes_on_where_it_stopped(run, tmp_path, stop_at)
 
     with pytest.raises(KeyboardInterrupt):
         rank(run, indices, out=tmp_path, progress=interrupt)
-    assert (tmp_path / ranking.PARTIAL).exists()
+    assert (tmp_path / partial.NAME).exists()
     counted = []
     scores = rank(run, indices, out=tmp_path, progress=lambda done, _: counted.append(done))
     assert (scores.loss == expected.loss).all()
     assert (scores.accuracy == expected.accuracy).all()
     assert min(counted) > stop_at
-    assert not (tmp_path / ranking.PARTIAL).exists()
+    assert not (tmp_path / partial.NAME).exists()
 
 
 def other_weights(run):
@@ -247,11 +249,11 @@ def test_what_the_machine_refuses_is_no_damage_of_a_partial_ranking(run, tmp_pat
         raise memory
 
     monkeypatch.setattr(
-        *(("pathlib.Path.read_bytes", refused) if isinstance(memory, OSError) else (np, "load", refused))
+        *(("supernet.benchmarks.regular.open_plain", refused) if isinstance(memory, OSError) else (np, "load", refused))
     )
     with pytest.raises(type(memory)):
         rank(run, range(30), out=tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [ranking.PARTIAL]
+    assert [path.name for path in tmp_path.iterdir()] == [partial.NAME]
 
 
 def test_the_protocol_is_a_parameter(run):
@@ -279,7 +281,7 @@ def test_recalibration_sees_as_many_batches_as_asked_for(run, asked, epochs):
     batches = [
         images
         for epoch in range(epochs)
-        for images, _ in train_batches(run.task.train, run.task, 20, seed=run.recipe.seed, epoch=epoch)
+        for images, *_ in train_batches(run.task.train, run.task, 20, seed=run.recipe.seed, epoch=epoch)
     ][:asked]
     assert len(batches) == asked
     assert all(torch.equal(a, b) for a, b in zip(seen, batches, strict=False))
@@ -335,7 +337,7 @@ def test_one_shot_spaces_are_ranked_by_pruned_graph(task, number):
     assert (scores.loss[:6] == scores.loss[6:]).all()
     x, y = next(iter(eval_batches(trained.task.valid.take(slice(0, 40)), trained.task, 40)))
     trained.network.eval()
-    with torch.no_grad(), ranking._statistics(trained.network, "batch"):
+    with torch.no_grad(), statistics(trained.network, "batch"):
         expected = [float(F.cross_entropy(trained.network(x, within.arch(m)), y)) for m in members]
     np.testing.assert_allclose(scores.loss[:6], expected, atol=1e-5)
 

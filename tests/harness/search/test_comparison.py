@@ -17,8 +17,10 @@ from supernet.benchmarks.truth.shelf import EMBEDDED
 from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
 from supernet.harness.commands.cli import supernet
 from supernet.harness.measured import benchmark as embedded
+from supernet.harness.measured.additions import Additions
 from supernet.harness.query.database import query
-from supernet.harness.report.search.report import findings, tables, write_search_report
+from supernet.harness.report.search.report import write_search_report
+from supernet.harness.report.search.tables import tables
 from supernet.harness.runs.executors import InProcess
 from supernet.harness.runs.store import Store
 from supernet.harness.search.algorithms.evolution import RandomSearch
@@ -26,9 +28,11 @@ from supernet.harness.search.algorithms.registry import ALGORITHMS, forget, regi
 from supernet.harness.search.analysis import NEAR, Entry, Outcome, _last, _mean_interval, expected_best, gather
 from supernet.harness.search.comparison import BLOCK, Comparison
 from supernet.harness.search.contrasts import contrast, omnibus, rank_sum_p, with_holm, with_q
+from supernet.harness.search.findings import findings
 from supernet.harness.search.ledger import Budget
 from supernet.harness.search.truths import Truths, _representatives
 from supernet.harness.statistics.bootstrap import holm
+from supernet.heuristics.recipe import from_dict
 
 WITHIN = space("nb201")
 MAIN = Measure("digits", "test", "1", "s0")
@@ -131,7 +135,8 @@ def test_the_embedded_scenes_are_of_the_tables_that_ship():
             chosen = Comparison(embedded.load(name).space, "digits", ("random",), Budget("wall", 60), 1)
             assert chosen.ground_truth.path == path
             assert set(chosen.scene.reported) <= set(chosen.ground_truth.measures)
-            assert embedded.load(name).recipe.as_dict()["training"] == chosen.ground_truth.about["recipe"]["training"]
+            stored = from_dict(chosen.ground_truth.about["recipe"])
+            assert embedded.load(name).recipe.training == stored.training
             assert embedded.load(name).recipe.task.name == "digits"
 
 
@@ -286,7 +291,8 @@ def test_architectures_that_an_embedded_table_lacks_are_measured_once(tmp_path, 
         return []
 
     monkeypatch.setattr(embedded, "train_all", train_all)
-    truths = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), tmp_path / "measured")
+    additions = Additions.to(GroundTruth(path), tmp_path / "measured")
+    truths = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), additions)
     known = int(sampled[3])
     other = int(np.setdiff1d(WITHIN.subset("unique-skip-none"), sampled)[0])
     twin = int(np.flatnonzero(WITHIN.classes("skip-none") == WITHIN.classes("skip-none")[other])[-1])
@@ -295,15 +301,17 @@ def test_architectures_that_an_embedded_table_lacks_are_measured_once(tmp_path, 
     assert truths.measure_missing([known, other, twin], workers=1) == []
     assert [seed for _, seed in measured] == [0]
     assert truths.of([known, other, twin]).tolist() == [columns["digits.test.e5.s0"][3], 70.0, 70.0]
-    again = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), tmp_path / "measured")
+    again = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), additions)
     assert again.measure_missing([other], workers=1) == []
     (tmp_path / "measured" / "nb201-digits" / f"{measured[0][0]}-s0.json").write_text("")
-    damaged = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), tmp_path / "measured")
+    damaged = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), additions)
     assert np.isnan(damaged.of([other])).all(), "and is measured again"
 
 
 def test_a_table_that_is_measured_by_others_is_not_added_to(table, tmp_path):
-    truths = Truths(WITHIN, GroundTruth(table), Measure("cifar10", "test", "200", "mean"), tmp_path)
+    additions = Additions.to(GroundTruth(table), tmp_path)
+    assert additions is None
+    truths = Truths(WITHIN, GroundTruth(table), Measure("cifar10", "test", "200", "mean"), additions)
     assert not truths.sampled
     assert truths.measure_missing([3], workers=1) == []
 
@@ -396,7 +404,7 @@ def test_a_search_never_sees_test_accuracies(table, tmp_path):
     cheating = replace(spec, truth=replace(spec.truth, measure=Measure("cifar10", "test", "200", "mean")))
     cheating = replace(cheating, fidelities=("200",))
     store = Store(tmp_path / "runs")
-    from supernet.harness.study.make import execute
+    from supernet.harness.runs.execute import execute
 
     assert execute(cheating, store) == "failed"
     assert "must not see test" in store.failure(cheating.hash)

@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 from supernet.benchmarks.truth.table import Measure
-from supernet.harness.report.search.report import findings, headline
 from supernet.harness.search.analysis import Entry, Outcome, _regret_interval
 from supernet.harness.search.comparison import Comparison
 from supernet.harness.search.contrasts import (
@@ -25,6 +24,7 @@ from supernet.harness.search.contrasts import (
     with_holm,
     with_q,
 )
+from supernet.harness.search.findings import findings, headline
 from supernet.harness.search.ledger import Budget
 from supernet.harness.search.published import CIFAR10, PUBLISHED
 

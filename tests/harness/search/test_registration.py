@@ -14,6 +14,8 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.table import Measure, write_table
 from supernet.harness.commands.cli import supernet
+from supernet.harness.runs.execute import job
+from supernet.harness.runs.job import Truth
 from supernet.harness.search.algorithms import registry as algorithms
 from supernet.harness.search.algorithms.code import digest
 from supernet.harness.search.algorithms.evolution import RandomSearch, RegularisedEvolution
@@ -27,9 +29,10 @@ from supernet.harness.search.algorithms.registry import (
     use,
 )
 from supernet.harness.search.ledger import Budget
+from supernet.harness.search.make import make
 from supernet.harness.search.picks import BestRandom
 from supernet.harness.search.spec import SearchSpec
-from supernet.harness.study.spec import Plugin, Truth, job
+from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe
 
 WITHIN = space("nb201")
@@ -197,7 +200,7 @@ def test_a_spec_of_other_code_is_not_made(tmp_path, table):
     assert job(json.loads(json.dumps(planned.as_dict()))) == planned
     use([plugin(tmp_path / "greedy.py", GREEDY + "# changed\n")])
     with pytest.raises(UserError, match="has changed since this run was planned"):
-        planned.make(tmp_path, "cpu", lambda share, text: None)
+        make(planned, tmp_path, "cpu", lambda share, text: None)
     sys.modules.pop(f"supernet_plugin_{planned.plugins[0].sha256[:16]}")  # as in a worker
     with pytest.raises(UserError, match="has changed since this run was planned"):
         job(planned.as_dict())

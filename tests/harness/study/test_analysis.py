@@ -13,8 +13,10 @@ from supernet.harness.runs import store as files
 from supernet.harness.statistics import bootstrap as stats
 from supernet.harness.statistics import metrics, seeds
 from supernet.harness.study import findings
-from supernet.harness.study.analysis import analyse, over_ranked
+from supernet.harness.study.analysis import analyse
+from supernet.harness.study.gathered import gather
 from supernet.harness.study.make import measures
+from supernet.harness.study.operations import over_ranked
 
 SEEDS = [0, 1, 2]
 RESAMPLES = 400
@@ -94,7 +96,7 @@ def only(rows, label):
 def test_tau_is_the_mean_over_seeds_and_lies_in_its_interval(many, put, store):
     chosen = many({"path-dropout": [0.2]})
     put(chosen, noisy(10))
-    found = analyse(chosen, store, resamples=RESAMPLES)
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
     assert found.architectures == 60
     for row, setting in zip(found.rows, chosen.settings(lambda run: None), strict=True):
         runs = [store.read(run.hash) for run in chosen.runs(setting)]
@@ -134,7 +136,7 @@ def test_a_better_setting_is_clear_and_an_equal_one_is_not(many, put, store):
         return base("base", seed, y)
 
     put(chosen, made_up)
-    found = analyse(chosen, store, resamples=RESAMPLES)
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
     same, better, worse = found.rows[1:]
     assert (same.difference.value, same.difference.p, same.difference.p_corrected) == (0, 1, 1)
     assert better.difference.value == pytest.approx(better.tau.value - found.base.tau.value)
@@ -158,7 +160,7 @@ def test_report_and_rule_agree_on_every_seed_that_is_there(many, put, store):
     chosen = many({"channels": [8], "path-dropout": [0.1, 0.2]}, seeds={"base": 6, "others": 3})
     assert [len(chosen.runs(setting)) for setting in chosen.settings(None)] == [6, 3, 3, 3]
     put(chosen, lambda label, seed, y: noisy(10)(label, seed, y) if (label, seed) != ("channels=8", 2) else None)
-    found = analyse(chosen, store, resamples=RESAMPLES)
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
     taus = [list(row.taus.values()) for row in found.rows]
     assert [len(values) for values in taus] == [6, 2, 3, 3]
     expected = seeds.compare(taus[0], taus[1:])
@@ -173,7 +175,7 @@ def test_report_and_rule_agree_on_every_seed_that_is_there(many, put, store):
 def test_one_seed_gives_intervals_over_architectures_alone(many, put, store):
     chosen = many({"channels": [8]}, seeds=[4])
     put(chosen, noisy(10))
-    found = analyse(chosen, store, resamples=RESAMPLES)
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
     assert found.seeds == found.base_seeds == (4,)
     assert found.base.tau.low < found.base.tau.value < found.base.tau.high
     assert found.base.seed_tau is None
@@ -198,7 +200,7 @@ def test_the_last_epoch_counts_and_the_ones_before_show_stability(many, put, sto
         return [y[::-1], y + 5 * rng.normal(size=len(y)), y]
 
     put(chosen, made_up)
-    base = analyse(chosen, store, resamples=RESAMPLES).base
+    base = analyse(gather(chosen, store), resamples=RESAMPLES).base
     assert base.tau.value == pytest.approx(1)
     by_epoch = [store.read(run.hash).metrics["kendall_tau_by_epoch"] for run in chosen.runs(chosen.settings(None)[0])]
     assert base.epoch_sd == pytest.approx(np.mean([np.std(taus, ddof=1) for taus in by_epoch]))
@@ -212,7 +214,7 @@ def test_the_last_epoch_counts_and_the_ones_before_show_stability(many, put, sto
 def analyse_one(chosen, store, seed):
     from dataclasses import replace
 
-    return analyse(replace(chosen, seeds=(seed,), base_seeds=(seed,)), store, resamples=20).base
+    return analyse(gather(replace(chosen, seeds=(seed,), base_seeds=(seed,)), store), resamples=20).base
 
 
 # ---- what is not there -----------------------------------------------------------------------------------------------
@@ -226,7 +228,7 @@ def test_missing_diverged_failed_and_damaged_runs_are_named_and_not_counted(many
     put.finish(specs["path-dropout=0.1", 1], {}, state="diverged", problem="the loss was nan")
     store.fail(specs["channels=8", 0].hash, "out of memory")
     (store.root / specs["channels=8", 2].hash / "scores.parquet").write_bytes(b"")
-    found = analyse(chosen, store, resamples=RESAMPLES)
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
     first, second, channels = found.rows[1:]
     assert first.states == {0: "done", 1: "diverged", 2: "done"}
     assert second.states == {0: "done", 1: "done", 2: "missing"}
@@ -243,7 +245,7 @@ def test_missing_diverged_failed_and_damaged_runs_are_named_and_not_counted(many
         "damaged)."
     )
     monkeypatch.setattr(findings, "MOST_NAMED", 2)
-    assert analyse(chosen, store, resamples=RESAMPLES).findings[-1] == (
+    assert analyse(gather(chosen, store), resamples=RESAMPLES).findings[-1] == (
         "3 of 12 runs are not among the results: 1 damaged, 1 failed, 1 missing. `supernet study status` names them."
     )
 
@@ -255,7 +257,7 @@ def test_a_setting_that_mostly_diverged_has_no_mean_and_is_counted(many, put, st
     specs = {(setting.label, spec.recipe.seed): spec for setting, spec in chosen.plan()}
     for key in lost:
         put.finish(specs[key], {}, state="diverged", problem="the loss was nan")
-    found = analyse(chosen, store, resamples=RESAMPLES)
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
     row = only(found.rows, "channels=8")
     assert (row.tau, row.difference) == (None, None)
     assert row.taus.keys() == {0}
@@ -266,7 +268,7 @@ def test_a_setting_that_mostly_diverged_has_no_mean_and_is_counted(many, put, st
 def test_a_run_far_below_its_siblings_is_named_and_counts(many, put, store):
     chosen = many({"path-dropout": [0.1, 0.2, 0.3], "channels": [8]})
     put(chosen, lambda label, seed, y: -y if (label, seed) == ("channels=8", 1) else noisy(8)(label, seed, y))
-    found = analyse(chosen, store, resamples=RESAMPLES)
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
     row = only(found.rows, "channels=8")
     assert row.collapsed == (1,)
     assert row.tau.value == pytest.approx(np.mean(list(row.taus.values())))
@@ -282,7 +284,7 @@ def test_super_nets_at_chance_are_named(many, put, store):
         return guessed if label != "base" and seed < 2 else y
 
     put(chosen, made_up)
-    found = analyse(chosen, store, resamples=20)
+    found = analyse(gather(chosen, store), resamples=20)
     assert [row.at_chance for row in found.rows] == [(), (0, 1)]
     assert "Super-nets at chance, whose rankings mean nothing: channels=8 (2 of 3 runs)." in found.findings
 
@@ -291,10 +293,10 @@ def test_fewer_than_ten_architectures_are_refused_and_fewer_than_fifty_said(many
     few = study(heuristics={"channels": [8]}, seeds=SEEDS, sample=9)
     put(few, noisy(8))
     with pytest.raises(UserError, match="ranks 9 architectures; a report needs 10"):
-        analyse(few, store, resamples=20)
+        analyse(gather(few, store), resamples=20)
     some = study(heuristics={"channels": [8]}, seeds=SEEDS, sample=30)
     put(some, noisy(8))
-    assert any("Only 30 architectures" in sentence for sentence in analyse(some, store, resamples=20).findings)
+    assert any("Only 30 architectures" in sentence for sentence in analyse(gather(some, store), resamples=20).findings)
 
 
 def test_rankings_above_what_is_attainable_are_remarked(many, put, store, monkeypatch):
@@ -306,7 +308,7 @@ def test_rankings_above_what_is_attainable_are_remarked(many, put, store, monkey
     put(chosen, lambda label, seed, y: y**2)
     real = analysis.ceiling_of
     monkeypatch.setattr(analysis, "ceiling_of", lambda *a: dataclasses.replace(real(*a), attainable=0.5))
-    words = " ".join(analyse(chosen, store, resamples=20).findings)
+    words = " ".join(analyse(gather(chosen, store), resamples=20).findings)
     assert "Above what a perfect ranker reaches (0.50)" in words
     assert "base (1.00)" in words
 
@@ -314,7 +316,7 @@ def test_rankings_above_what_is_attainable_are_remarked(many, put, store, monkey
 def test_a_setting_without_results_stays_in_the_table(many, put, store):
     chosen = many({"channels": [8, 16]})
     put(chosen, lambda label, seed, y: None if label == "channels=8" else noisy(8)(label, seed, y))
-    found = analyse(chosen, store, resamples=RESAMPLES)
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
     empty = only(found.rows, "channels=8")
     assert (empty.tau, empty.difference, empty.taus) == (None, None, {})
     other = only(found.rows, "channels=16").difference
@@ -325,7 +327,7 @@ def test_a_setting_without_results_stays_in_the_table(many, put, store):
 def test_settings_that_share_no_seed_with_the_base_are_compared(many, put, store):
     chosen = many({"channels": [8]}, seeds=[0, 1, 2, 3])
     put(chosen, lambda label, seed, y: noisy(8)(label, seed, y) if (label == "base") == (seed < 2) else None)
-    d = analyse(chosen, store, resamples=RESAMPLES).rows[1].difference
+    d = analyse(gather(chosen, store), resamples=RESAMPLES).rows[1].difference
     assert d.p is not None
 
 
@@ -334,7 +336,7 @@ def test_without_the_base_there_is_nothing_to_compare_with(many, put, store):
     for made_up in (lambda *_: None, lambda label, seed, y: None if label == "base" else noisy(8)(label, seed, y)):
         put(chosen, made_up)
         with pytest.raises(UserError, match="No run of the base is done"):
-            analyse(chosen, store, resamples=RESAMPLES)
+            analyse(gather(chosen, store), resamples=RESAMPLES)
 
 
 # ---- what is over-ranked ---------------------------------------------------------------------------------------------
@@ -386,7 +388,7 @@ def test_noise_and_constant_scores_favour_no_operation():
 def test_a_perfect_ranking_over_ranks_nothing(many, put, store):
     chosen = many({"channels": [8]})
     put(chosen, lambda label, seed, y: y**2)
-    found = analyse(chosen, store, resamples=RESAMPLES)
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
     assert found.base.over_ranked == pytest.approx(dict.fromkeys((NONE, SKIP, CONV1, CONV3, POOL), 0.0))
     assert found.base.tau.value == found.base.seed_tau == 1.0
 
@@ -395,7 +397,7 @@ def test_an_operation_that_scores_too_well_is_named(many, put, store):
     chosen = many({"channels": [8]})
     uses = (space("nb201").archs(truth_of(chosen.plan()[0][1])["index"].to_numpy()) == 4).sum(axis=1)
     put(chosen, lambda label, seed, y: y + 40 * uses)
-    found = analyse(chosen, store, resamples=RESAMPLES)
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
     assert max(found.base.excess, key=lambda name: found.base.excess[name].value) == POOL
     (sentence,) = (s for s in found.findings if s.startswith("Beyond regression to the mean"))
     assert f"use of an operation: {POOL} +" in sentence
@@ -415,7 +417,7 @@ def test_accuracy_of_super_nets_over_settings_and_over_seeds(sign, many, put, st
         return scores - scores.mean() + 50 + sign * order[label] + 0.1 * rng.normal()
 
     put(chosen, made_up)
-    found = analyse(chosen, store, resamples=20)
+    found = analyse(gather(chosen, store), resamples=20)
     taus = [row.tau.value for row in found.rows]
     accuracies = [row.means["supernet_accuracy"] for row in found.rows]
     assert found.proxy.over_settings == pytest.approx(metrics.kendall_tau(accuracies, taus))
@@ -429,13 +431,13 @@ def test_accuracy_of_super_nets_over_settings_and_over_seeds(sign, many, put, st
 def test_seven_settings_are_too_few_for_a_proxy(many, put, store):
     chosen = many({"path-dropout": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}, seeds=[0])
     put(chosen, noisy(8))
-    assert analyse(chosen, store, resamples=20).proxy is None
+    assert analyse(gather(chosen, store), resamples=20).proxy is None
 
 
 def test_a_collapsed_run_has_a_report_as_the_others_do(many, put, store):
     chosen = many({"channels": [8]})
     put(chosen, lambda label, seed, y: [np.full(len(y), 10.0)] * 2 if seed == 1 and label != "base" else [y, y + seed])
-    found = analyse(chosen, store, resamples=20)
+    found = analyse(gather(chosen, store), resamples=20)
     assert found.rows[1].taus[1] == 0
     assert found.rows[1].seed_tau == pytest.approx(1 / 3)
     assert found.rows[1].epoch_tau == pytest.approx(2 / 3)

@@ -1,6 +1,5 @@
 import json
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +9,19 @@ import pytest
 import torch
 from tiny import begin, changed, kill, make, outcome, wait_for
 
+from supernet.benchmarks import regular
 from supernet.benchmarks.spaces import space
+from supernet.harness.runs.execute import execute
+from supernet.harness.runs.state import state_of
 from supernet.harness.runs.store import Store
 from supernet.harness.scoring.supernet import rank
 from supernet.harness.statistics import metrics
-from supernet.harness.study import make as runs
-from supernet.harness.study.make import execute, task_of
-from supernet.harness.study.overview import mean_tau, state_of
+from supernet.harness.study.make import measures
+from supernet.harness.study.plan import mean_tau
 from supernet.harness.training import folder as run_folder
-from supernet.harness.training import loop as train
+from supernet.harness.training.loop import train
+from supernet.harness.training.meter import EpochMeter
+from supernet.harness.training.run import start, task_of
 
 # ---- what a run says -------------------------------------------------------------------------------------------------
 
@@ -30,7 +33,7 @@ def test_scores_are_those_of_the_trained_super_net_after_each_of_the_last_epochs
     assert frame["epoch"].tolist() == [2] * 20 + [3] * 20
     last = frame[frame["epoch"] == 3]
     np.testing.assert_array_equal(last["index"], indices)
-    scores = rank(train.train(spec.recipe, task=task_of(spec.recipe.task)), indices)
+    scores = rank(train(spec.recipe, task=task_of(spec.recipe.task)), indices)
     np.testing.assert_array_equal(last["accuracy"], scores.accuracy)
     np.testing.assert_array_equal(last["negative_loss"], -scores.loss)
     assert last["arch"].tolist() == [space("nb201").string(arch) for arch in space("nb201").archs(indices).tolist()]
@@ -85,7 +88,7 @@ def test_the_ledger_counts_what_was_spent(spec, undisturbed):
 
 
 def test_progress_grows_to_the_end(spec, store, monkeypatch):
-    monkeypatch.setattr(train._Meter, "INTERVAL", 0)
+    monkeypatch.setattr(EpochMeter, "INTERVAL", 0)
     told = []
     execute(spec, store, report=lambda share, text: told.append((share, text)))
     shares = [share for share, _ in told]
@@ -181,7 +184,7 @@ def stopped(tables, tmp_path_factory):
                 def gathered(*_):
                     raise Killed
 
-                patch.setattr(runs, "_gathered", gathered)
+                patch.setattr("supernet.harness.study.make._gathered", gathered)
                 with pytest.raises(Killed):
                     execute(spec, kept["at"])
         shutil.copytree(kept["at"].root, root, dirs_exist_ok=True)
@@ -216,7 +219,7 @@ def test_what_the_machine_refuses_is_no_damage(error, spec, store, stopped, undi
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((Path, "read_bytes") if isinstance(error, OSError) else (torch, "load")), refused)
+        patch.setattr(*((regular, "open_plain") if isinstance(error, OSError) else (torch, "load")), refused)
         assert execute(spec, store) == "failed"
     assert (work / "checkpoint.pt").read_bytes() == content
     assert execute(spec, store) == "done"
@@ -241,13 +244,13 @@ def test_no_epoch_of_the_log_is_lost_between_checkpoint_and_log(spec, store, mon
 def test_no_altered_bit_of_a_checkpoint_goes_unseen(spec, store, stopped):
     path = stopped(spec, store.root) / "checkpoint.pt"
     task, content = task_of(spec.recipe.task), path.read_bytes()
-    right = train.start(spec.recipe, task=task)
+    right = start(spec.recipe, task=task)
     run_folder.restore(right, path.parent)
     seen = 0
     for place in np.random.default_rng(0).random(25):
         path.write_bytes(content)
         spoilt(path, place)
-        run = train.start(spec.recipe, task=task)
+        run = start(spec.recipe, task=task)
         try:
             run_folder.restore(run, path.parent)
         except run_folder.DamagedCheckpoint:
@@ -283,19 +286,19 @@ def test_a_diverged_run_says_why_and_is_not_made_again(changes, reason, spec, st
     assert not (result.path / "scores.parquet").exists()
     assert store.whole(wild.hash)
     assert mean_tau(store)(wild) == -1.0
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr("supernet.harness.study.make.train", None)
     assert execute(wild, store) == "diverged"
 
 
 RAISING = """
-from supernet.heuristics.extras import register
+from supernet.heuristics.hooks import Method
+from supernet.heuristics.registry import method
 
-class Raising:
-    def __call__(self, ctx, path, logits, labels):
+@method("raising")
+class Raising(Method):
+    def path_loss(self, ctx, out):
         if ctx.epoch == 1:
             raise RuntimeError("no such luck,\\n  really")
-
-register("raising", lambda recipe: Raising())
 """
 
 
@@ -303,7 +306,7 @@ def test_a_run_that_raises_fails_with_its_reason_and_stops_nobody(study, store, 
     (tmp_path / "mine.py").write_text(RAISING)
     chosen = study(plugins=["mine.py"], seeds=[0])
     base = chosen.plan()[0][1]
-    bad = changed(base, "training.extras=raising")
+    bad = changed(base, "methods.raising=true")
     assert [execute(spec, store) for spec in (bad, base)] == ["failed", "done"]
     assert state_of(bad, store) == ("failed", "RuntimeError: no such luck, really")
     assert "test_a_run_that_raises" in json.loads((store.root / ".failed" / f"{bad.hash}.json").read_text())["trace"]
@@ -313,7 +316,6 @@ def test_a_run_that_raises_fails_with_its_reason_and_stops_nobody(study, store, 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("training.extras=nothing", "training.extras names 'nothing', but registered are: none. Is the file that"),
         ("training.batch_size=999", "A batch of 999 cannot be made of 200 training images"),
         ("evaluation.images=51", "evaluation.images is 51, but there are 50 images to score on"),
         ("task.name=cifar10", "cifar-10"),
@@ -345,38 +347,22 @@ def test_equal_scores_are_still_a_result(spec):
     table = spec.truth.open("nb201")
     indices = spec.architectures(table)
     constant = {"epoch": 1, "index": indices, "accuracy": 10.0, "negative_loss": -2.3, "true": range(20)}
-    found = runs.measures(spec, table, pd.DataFrame({**constant, "params": range(20)}))
+    found = measures(spec, table, pd.DataFrame({**constant, "params": range(20)}))
     assert found["kendall_tau"] == 0.0
     assert found["params_tau"] == 1.0
 
 
 def test_more_images_than_there_are_are_noticed_before_training(spec, store, monkeypatch):
-    monkeypatch.setattr(train, "train", None)
+    monkeypatch.setattr("supernet.harness.study.make.train", None)
     bad = changed(spec, "evaluation.images=51", "task.valid_images=50")
     assert execute(bad, store) == "failed"
     assert "evaluation.images is 51, but there are 50 images to score on" in store.failure(bad.hash)
-
-
-def test_the_commit_is_the_projects_own(tmp_path, monkeypatch):
-    runs.commit.cache_clear()
-    package = tmp_path / "project" / "site-packages" / "harness" / "study"
-    package.mkdir(parents=True)
-    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", str(tmp_path / "project")]
-    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
-        subprocess.run([*git, *command], check=True)
-    monkeypatch.setattr(runs, "__file__", str(package / "make.py"))
-    assert runs.commit() is None, "that of the repository around an installed package"
-    (tmp_path / "project" / "harness" / "study").mkdir(parents=True)
-    monkeypatch.setattr(runs, "__file__", str(tmp_path / "project" / "harness" / "study" / "make.py"))
-    runs.commit.cache_clear()
-    assert len(runs.commit()) == 12
-    runs.commit.cache_clear()
 
 
 def test_memory_that_runs_out_is_said(spec, store, monkeypatch):
     def full(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(train, "train", full)
+    monkeypatch.setattr("supernet.harness.study.make.train", full)
     assert execute(spec, store) == "failed"
     assert store.failure(spec.hash).startswith("Memory ran out while this run was made. What is done so far is kept.")

@@ -8,8 +8,10 @@ from tiny import ARCHITECTURES, changed, write_study, write_truth
 from supernet.benchmarks.errors import BadTable, UserError
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
-from supernet.harness.study.plan import load_study
-from supernet.harness.study.spec import Plugin, RunSpec, Truth
+from supernet.harness.runs.job import Truth
+from supernet.harness.study.reading import load_study
+from supernet.harness.study.spec import RunSpec
+from supernet.heuristics.plugins import Plugin
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from supernet.benchmarks.spaces import space
 from supernet.harness.training import checkpoint
 from supernet.harness.training import folder as run_folder
 from supernet.harness.training.folder import trained_partly, write_tensorboard
-from supernet.harness.training.loop import Diverged, learning_rate, open_run, start, train
+from supernet.harness.training.loop import Diverged, open_run, train
+from supernet.harness.training.run import start
+from supernet.harness.training.schedule import learning_rate
 from supernet.heuristics.recipe import TrainingSection
 
 
@@ -359,7 +361,11 @@ def test_what_the_machine_refuses_is_no_damage(error, copied, task, monkeypatch)
         raise error
 
     monkeypatch.setattr(
-        *(("pathlib.Path.read_bytes", refused) if isinstance(error, OSError) else ("torch.load", refused))
+        *(
+            ("supernet.harness.training.folder.read_plain", refused)
+            if isinstance(error, OSError)
+            else ("torch.load", refused)
+        )
     )
     with pytest.raises(type(error)):
         train(recipe(), copied, task=task, resume=True)

@@ -4,9 +4,10 @@ import json
 
 import pytest
 import torch
-from learned import LEARNED, TINY, context, ends_alike, weights_of
+from learned import LEARNED, TINY, context, ends_alike, learn, weights_of
 
-from supernet.harness.training.loop import Diverged, start, train
+from supernet.harness.training.loop import Diverged, train
+from supernet.harness.training.run import start
 from supernet.heuristics.hooks import Path
 from supernet.heuristics.recipe import Recipe, RecipeError
 
@@ -37,7 +38,7 @@ def test_a_resumed_run_ends_with_the_same_bits(name, digits, tmp_path, interrupt
 def test_gradients_of_the_distribution_never_reach_the_weights(digits):
     run, ctx = context(TINY.override(LEARNED), digits)
     before = weights_of(run).clone()
-    run.learner.step(ctx)
+    learn(run, ctx)
     assert torch.equal(weights_of(run), before)
     assert all(p.grad is None for p in run.network.parameters())
     (path,) = run.learner.sampler.plan(ctx)

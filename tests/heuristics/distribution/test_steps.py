@@ -1,13 +1,12 @@
 """Steps of a distribution over architectures: the properties that published methods promise."""
 
-from itertools import repeat
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from learned import LEARNED, TINY, context, weights_of
+from learned import LEARNED, TINY, context, learn, weights_of
 
+from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.distribution.models import Controller, Simplex, Softmax
 from supernet.heuristics.distribution.relaxations import ImportanceSampled
 
@@ -60,7 +59,7 @@ def test_second_order_leaves_the_weights_bit_identical(digits):
         run.optimiser.step()
     before, table = weights_of(run).clone(), run.learner.model.table.detach().clone()
     buffers = [buffer.clone() for buffer in run.network.buffers()]
-    run.learner.step(ctx)
+    learn(run, ctx)
     assert torch.equal(weights_of(run), before)
     assert all(torch.equal(a, b) for a, b in zip(run.network.buffers(), buffers, strict=True))
     assert not torch.equal(run.learner.model.table, table)
@@ -74,13 +73,13 @@ def test_second_order_is_the_gradient_through_one_step_of_the_weights(digits, mo
     )
     run, ctx = context(recipe, digits)
     run.network.double()
-    ctx.images, (images, labels) = ctx.images.double(), next(ctx.other)
-    ctx.other = repeat((images.double(), labels))
+    ctx.images, (images, labels, rows) = ctx.images.double(), ctx.batches("valid", 1)
+    ctx.batches = lambda split, asker: Batch(images.double(), labels, rows)
     ctx.logits = lambda x, routing: run.network(x, routing)
     model = run.learner.model.double()
     found = []
     run.learner.updater._rule.apply = found.extend
-    run.learner.step(ctx)
+    learn(run, ctx)
     # The same without finite differences: the weights' step is part of the graph.
     names, weights = zip(*run.network.named_parameters(), strict=True)
     loss = F.cross_entropy(run.network(ctx.images, tuple(model.weights())), ctx.labels)
@@ -121,7 +120,7 @@ def test_equal_likelihoods_leave_the_prior_as_it_is(digits):
     before = run.learner.model.table.detach().clone()
     ctx.logits = lambda images, routing: torch.zeros(len(images), 10)
     for _ in range(5):
-        run.learner.step(ctx)
+        learn(run, ctx)
     assert torch.equal(run.learner.model.table, before)
 
 
@@ -133,10 +132,10 @@ def test_likelier_architectures_gain_probability(digits):
     def better_with_three(images, routing):
         return F.one_hot(ctx.other_labels, 10) * float(sum(op == 3 for op in routing))
 
-    ctx.other_labels = next(ctx.other)[1]
+    ctx.other_labels = ctx.batches("valid", 1).labels
     ctx.logits = better_with_three
     for _ in range(60):
-        run.learner.step(ctx)
+        learn(run, ctx)
     assert run.learner.model.best() == (3,) * 6
 
 
@@ -157,7 +156,7 @@ def test_policy_gradients_find_the_rewarded_architecture(digits):
     )  # fmt: skip
     run, ctx = context(recipe, digits)
     torch.manual_seed(0)
-    labels = next(ctx.other)[1]
+    labels = ctx.batches("valid", 1).labels
 
     def right_with_two(images, routing):
         # So many of 32 images right as there are twos, five times over.

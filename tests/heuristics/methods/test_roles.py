@@ -1,47 +1,53 @@
-"""Teachers, students, loss terms and update transforms of a plug-in."""
+"""Teachers and students under a method of a plug-in, and the hooks of a step."""
 
 import pytest
 import torch
-from learned import TINY, context, weights_of
+import torch.nn.functional as F
+from learned import TINY, context, one_step, weights_of
 
 from supernet.benchmarks.errors import UserError
 from supernet.harness.training.loop import train
-from supernet.heuristics import extras
-from supernet.heuristics.hooks import LossTerm, Path, UpdateTransform
-from supernet.heuristics.methods import samplers
-from supernet.heuristics.methods.losses import losses_for
+from supernet.harness.training.run import start
+from supernet.heuristics.hooks import Method, Path
 from supernet.heuristics.methods.steps import Accumulate
-from supernet.heuristics.recipe import RecipeError
+from supernet.heuristics.registry import method
 
 pytestmark = pytest.mark.usefixtures("registries")
 LARGE, SMALL = (3,) * 6, (2,) * 6
 
 
-class Roles:
-    def __init__(self, *roles):
-        self.paths = [Path(LARGE if role != "student" else SMALL, role=role) for role in roles]
+def paths_of(*roles):
+    return [Path(LARGE if role != "student" else SMALL, role=role) for role in roles]
 
-    def plan(self, ctx):
-        return self.paths
+
+@pytest.fixture(autouse=True)
+def _roles(registries):
+    @method("roles")
+    class Roles(Method):
+        """Paths of given roles."""
+
+        roles: str = ""
+
+        def plan(self, ctx):
+            return paths_of(*self.roles.split())
 
 
 def law(*roles, changes=()):
-    samplers.register("roles", lambda space, recipe, cells: Roles(*roles))
-    return TINY.override(["sampling.law=roles", *changes])
+    return TINY.override([f"methods.roles.roles={' '.join(roles)}", *changes])
 
 
-def step(recipe, digits, paths, transforms=(), terms=()):
+def step(recipe, digits, paths, *more):
     run, ctx = context(recipe, digits)
-    return run, Accumulate(transforms).run(ctx, paths, [*losses_for(recipe), *terms])
+    return run, one_step(Accumulate(), run, ctx, paths, more)
 
 
 def test_students_of_any_law_learn_from_their_teacher(digits):
     """As in the sandwich rule, to the bit."""
-    paths = Roles("teacher", "student", "student").paths
+    paths = paths_of("teacher", "student", "student")
     one, _ = step(law("teacher", "student", "student"), digits, paths)
     other, _ = step(TINY.override(["sampling.law=sandwich"]), digits, paths)
     assert torch.equal(weights_of(one), weights_of(other))
-    labels_alone, _ = step(TINY, digits, Roles("teacher", "main", "main").paths)
+    labels_alone, _ = step(TINY, digits, paths_of("teacher", "main", "main"))
     assert not torch.equal(weights_of(one), weights_of(labels_alone))
     assert train(law("teacher", "student", "student", changes=["training.epochs=1"]), task=digits).epoch == 1
 
@@ -51,21 +57,20 @@ def test_a_student_without_a_teacher_is_refused_before_any_weight_changes(roles,
     recipe = law(*roles)
     run, ctx = context(recipe, digits)
     before = weights_of(run).clone()
-    with pytest.raises(UserError, match="law roles plans a path with the role student without one with the role teac"):
-        Accumulate().run(ctx, Roles(*roles).paths, losses_for(recipe))
+    with pytest.raises(UserError, match="method roles plans a path with the role student without"):
+        one_step(Accumulate(), run, ctx, paths_of(*roles))
     assert torch.equal(weights_of(run), before)
-    with pytest.raises(UserError, match="Plan the teacher first, or register a loss term"):
+    with pytest.raises(UserError, match="Plan the teacher first, or add a method"):
         train(recipe, task=digits)
 
 
 def test_the_teacher_of_an_earlier_step_teaches_nobody(digits):
     recipe = law("teacher", "student")
-    _, ctx = context(recipe, digits)
-    rule, losses = Accumulate(), losses_for(recipe)
-    rule.run(ctx, Roles("teacher", "student").paths, losses)
+    run, ctx = context(recipe, digits)
+    one_step(Accumulate(), run, ctx, paths_of("teacher", "student"))
     ctx.images, ctx.labels = ctx.images.clone(), ctx.labels.clone()
     with pytest.raises(UserError, match="without one with the role teacher"):
-        rule.run(ctx, Roles("student").paths, losses)
+        one_step(Accumulate(), run, ctx, paths_of("student"))
 
 
 def test_students_that_see_other_images_than_their_teacher_are_refused(digits):
@@ -77,89 +82,114 @@ def test_students_that_see_other_images_than_their_teacher_are_refused(digits):
 @pytest.mark.parametrize("batch", ["whole", "split"])
 def test_a_single_small_image_cannot_be_normalised(batch, digits):
     recipe = TINY.override([f"sampling.batch={batch}"])
-    _, ctx = context(recipe, digits)
-    paths = Roles("main", "main").paths
+    run, ctx = context(recipe, digits)
+    paths = paths_of("main", "main")
     count = len(paths) if batch == "split" else 1
     ctx.images, ctx.labels = ctx.images[:count, :, :4, :4], ctx.labels[:count]
     with pytest.raises(UserError, match=r"single image of 4 pixels a side .*raise training\.batch_size or task\.size"):
-        Accumulate().run(ctx, paths, losses_for(recipe))
+        one_step(Accumulate(), run, ctx, paths)
 
 
 def test_a_term_of_ones_own_can_teach_students_without_a_teacher(digits):
     recipe = law("student")
-    _, result = step(recipe, digits, Roles("student").paths, terms=[lambda ctx, path, logits, labels: logits.var()])
+
+    class Variance(Method):
+        def path_loss(self, ctx, out):
+            return out.logits.var()
+
+    _, result = step(recipe, digits, paths_of("student"), Variance())
     assert torch.isfinite(result.loss)
 
 
-# ---- extras ----------------------------------------------------------------------------------------------------------
+# ---- the hooks of a step ---------------------------------------------------------------------------------------------
 
 
-class Recorded:
+class Recorder(Method):
+    captures = True
+
     def __init__(self):
-        self.seen = []
+        self.seen, self.outs = [], []
 
+    def path_loss(self, ctx, out):
+        self.seen.append("path_loss")
+        self.outs.append(out)
 
-class AfterPath(Recorded):
-    def after_path(self, ctx, path):
+    def step_loss(self, ctx, outs):
+        self.seen.append(f"step_loss of {len(outs)}")
+        return None
+
+    def after_path(self, ctx, out):
         self.seen.append("after_path")
 
-
-class BeforeUpdate(Recorded):
     def before_update(self, ctx):
         self.seen.append("before_update")
 
-
-class AfterUpdate(Recorded):
     def after_update(self, ctx):
         self.seen.append("after_update")
 
 
-class Inheriting(UpdateTransform):
-    seen = ()
+def test_hooks_are_called_in_order_with_images_rows_and_features(digits):
+    recorder = Recorder()
+    run, _ = step(TINY, digits, [Path(LARGE), Path(SMALL)], recorder)
+    paths = ["path_loss", "after_path"] * 2
+    assert recorder.seen == [*paths, "step_loss of 2", "before_update", "after_update"]
+    first, second = recorder.outs
+    assert first.rows.tolist() == list(range(32))
+    assert torch.equal(first.images, second.images)
+    assert len(first.features) == run.network.cell_count
+    assert first.features[-1].requires_grad
+    with torch.no_grad():
+        again = run.network.head(first.features[-1])
+    assert again.shape == first.logits.shape
 
 
-class Term(Recorded, LossTerm):
-    def __call__(self, ctx, path, logits, labels):
-        self.seen.append("loss")
-        return logits.square().mean()
+def test_a_loss_over_the_step_is_added_to_those_of_the_paths(digits):
+    class OverStep(Method):
+        keeps_graph = True
+
+        def step_loss(self, ctx, outs):
+            return sum(F.cross_entropy(out.logits, out.labels) for out in outs) / len(outs)
+
+    twice, _ = step(TINY.override(["training.clip=null"]), digits, [Path(LARGE), Path(SMALL)], OverStep())
+    rate = TINY.training.learning_rate
+
+    class Double(Method):
+        def before_update(self, ctx):
+            for p in ctx.network.parameters():
+                if p.grad is not None:
+                    p.grad *= 2
+
+    doubled, _ = step(TINY.override(["training.clip=null"]), digits, [Path(LARGE), Path(SMALL)], Double())
+    assert rate > 0
+    torch.testing.assert_close(weights_of(twice), weights_of(doubled), atol=1e-6, rtol=1e-5)
 
 
-class Both(AfterUpdate, Term):
-    pass
+def test_groups_of_parameters_have_learning_rates_of_their_own(digits):
+    @method("slow-head")
+    class SlowHead(Method):
+        """The classifier learns at a part of the rate."""
+
+        scale: float = 0.0
+
+        def parameter_groups(self, ctx):
+            return [{"params": list(ctx.network.classifier.parameters()), "scale": self.scale}]
+
+    before = start(TINY.override(["methods.slow-head=true"]), task=digits)
+    run = train(TINY.override(["methods.slow-head=true"]), task=digits)
+    assert torch.equal(before.network.classifier.weight, run.network.classifier.weight)
+    assert not torch.equal(before.network.stem.weight, run.network.stem.weight)
 
 
-CASES = [
-    (AfterPath, 0, 1, ["after_path"] * 2),
-    (BeforeUpdate, 0, 1, ["before_update"]),
-    (AfterUpdate, 0, 1, ["after_update"]),
-    (Inheriting, 0, 1, []),
-    (Term, 1, 0, ["loss"] * 2),
-    (Both, 1, 1, ["loss", "loss", "after_update"]),
-]
+def test_images_can_be_drawn_by_weights(digits):
+    @method("odd-images")
+    class Odd(Method):
+        """Only images of odd numbers."""
 
+        def image_weights(self, ctx):
+            return torch.arange(192) % 2
 
-@pytest.mark.parametrize(("kind", "losses", "changes", "seen"), CASES, ids=lambda case: getattr(case, "__name__", ""))
-def test_extras_are_told_apart_by_what_they_define_and_all_of_it_is_called(kind, losses, changes, seen, digits):
-    extra = kind()
-    extras.register("mine", lambda recipe: extra)
-    recipe = TINY.override(["training.extras=mine"])
-    terms, transforms = extras.extras_for(recipe)
-    assert (terms, transforms) == ([extra] * losses, [extra] * changes)
-    step(recipe, digits, [Path(LARGE), Path(SMALL)], transforms, terms)
-    assert list(extra.seen) == seen
+        def before_step(self, ctx):
+            assert (ctx.rows % 2 == 1).all()
+            assert torch.equal(ctx.labels, digits.train.labels[ctx.rows])
 
-
-def test_an_extra_that_is_neither_is_refused_with_its_name():
-    extras.register("mine", lambda recipe: Recorded())
-    with pytest.raises(
-        RecipeError, match="'mine' is neither a loss term nor an update transform: a Recorded cannot be"
-    ):
-        extras.extras_for(TINY.override(["training.extras=mine"]))
-    with pytest.raises(UserError, match="cannot be listed in training"):
-        extras.register("a, b", lambda recipe: Recorded())
-
-
-def test_a_misspelt_extra_gets_the_nearest():
-    extras.register("entropy", lambda recipe: Term())
-    with pytest.raises(RecipeError, match=r"registered are: entropy\. Did you mean entropy\?"):
-        extras.extras_for(TINY.override(["training.extras=entrpy"]))
+    assert train(TINY.override(["methods.odd-images=true"]), task=digits).epoch == 2

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from supernet.harness.runs.integrity import LOG, METRICS, SCORES, SPEC, STATUS, once, read_log, verified
+from supernet.harness.runs.integrity import LOG, MEASURES, METRICS, SCORES, SPEC, STATUS, once, read_log, verified
+from supernet.harness.runs.job import FORMAT, SEARCH, kind_of
 from supernet.harness.runs.store import Result, Store
 from supernet.harness.statistics import metrics
-from supernet.harness.study.make import MEASURES
-from supernet.harness.study.spec import FORMAT
 
 TOLERANCE = 1e-9
 
@@ -34,7 +33,7 @@ class ComparedStore(Store):
 def _compare(path: Path) -> None:
     contents = verified(path)
     spec, found = contents[SPEC], contents[METRICS]
-    if spec.get("kind") == "search":
+    if kind_of(spec) == SEARCH:
         return
     if spec.get("format") != FORMAT:
         raise ValueError(f"it was made by another version, whose runs have the format {spec.get('format')}")

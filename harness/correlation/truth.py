@@ -1,0 +1,85 @@
+"""The ground truth that scores are compared with: one measure of one table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import OFFICIAL, SPACE_NAMES
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.benchmarks.wording import did_you_mean, quoted
+
+SPACES = (*(name for name in OFFICIAL if name not in SPACE_NAMES), *SPACE_NAMES)
+"""Spaces that there is ground truth of."""
+_SPELLED = re.compile(r"(?P<dataset>[^/@]+)(?:/(?P<split>[^/@]+))?(?:@(?P<epochs>[^/@]+))?(?:/(?P<seed>[^/@]+))?")
+
+
+@dataclass(frozen=True)
+class Known:
+    """One accuracy of each architecture of a space."""
+
+    space: str
+    table: GroundTruth
+    measure: Measure
+
+    def accuracy(self) -> NDArray[np.float64]:
+        """Percent, by row of the table, NaN where it was not measured: (n,)."""
+        m = self.measure
+        return self.table.readings(m.dataset, m.split, m.epochs, m.seed, np.arange(len(self.table)))
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each architecture of the table: its string or hash, and its accuracy in percent."""
+        rows = np.arange(len(self.table))
+        return pd.DataFrame({self.table.key_column: self.table.keys(rows), "accuracy": self.accuracy()})
+
+    def __str__(self) -> str:
+        return f"{self.measure} of {self.table.path.name}"
+
+
+def ground_truth(
+    space: str,
+    measure: str | Measure | None = None,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    epochs: str | int | None = None,
+    seed: str | int | None = None,
+    table: str | None = None,
+) -> Known:
+    """Ground truth at hand, named as `cifar10/test@200` or by its parts.
+
+    Args:
+        space: a search space, or a benchmark whose official files can be imported.
+        measure: DATASET/SPLIT@EPOCHS/SEED, all but the data set of which may be left out; or a measure of a table.
+        split: test unless `measure` or this says otherwise.
+        epochs: of stand-alone training; the largest budget that there is unless given.
+        seed: seed or repeat; `mean` unless given.
+        table: path or name of a table; by default the one with most results.
+
+    Raises:
+        UserError: there is no such space, or no such ground truth at hand.
+    """
+    if space not in SPACES:
+        raise UserError(f"There is no space {quoted(space)} with ground truth; {did_you_mean(space, SPACES)}")
+    parts: dict[str, str | None] = {}
+    if isinstance(measure, Measure):
+        parts = vars(measure)
+    elif measure is not None:
+        spelled = _SPELLED.fullmatch(str(measure))
+        if spelled is None:
+            raise UserError(f"{quoted(measure)} names no ground truth; spell it as cifar10/test@200 or .../mean.")
+        parts = spelled.groupdict()
+    dataset = dataset or parts.get("dataset")
+    if not dataset:
+        raise UserError("Name the data set of the ground truth, as in cifar10/test@200.")
+    budget = parts.get("epochs") if epochs is None else str(epochs)
+    repeat = parts.get("seed") if seed is None else str(seed)
+    asked = (str(dataset), str(split or parts.get("split") or "test"), budget, repeat or "mean")
+    found = shelf.measure_for(space, *asked, table)
+    return Known(space, shelf.table_for(space, found, table), found)

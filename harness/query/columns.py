@@ -1,0 +1,63 @@
+"""Plain values of any kind as Arrow tables, which take what differs between versions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+TEXT, WHOLE, NUMBER, FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+KINDS = {str: TEXT, int: WHOLE, float: NUMBER, bool: FLAG}
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, pa.DataType]) -> pa.Table:
+    """A table with these columns, and with whatever else the rows have."""
+    names = dict.fromkeys([*kinds, *(name for row in rows for name in row)])
+    different: dict[str, str] = {}  # SQL does not tell capitals from small letters
+    for name in names:
+        different.setdefault(name.lower(), name)
+    return pa.table(
+        {clean(name): column([row.get(name) for row in rows], kinds.get(name)) for name in different.values()}
+    )
+
+
+def column(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
+    """Values as a column of this type, as text where they do not have it; of the type they have without one."""
+    values = [clean(value) if isinstance(value, str) else value for value in values]
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # values of several types, as of two versions
+        return pa.array([None if value is None else clean(text(value)) for value in values], TEXT)
+
+
+def rows_of(rows: Sequence[Sequence[Any]], kinds: Mapping[str, pa.DataType]) -> pa.Table:
+    """A table with these columns, of rows in their order."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
+    return pa.table({name: column(list(c), kind) for (name, kind), c in zip(kinds.items(), columns, strict=True)})
+
+
+def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves under dotted names."""
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def text(value: Any) -> str:
+    """A text as it is, any other plain value as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def clean(value: str) -> str:
+    """A text without what UTF-8 cannot write, such as the bytes of a file name that is no text."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def plain(name: str) -> str:
+    """A name that SQL takes without quotes: regret@1 -> regret_1."""
+    return re.sub(r"\W+", "_", name)

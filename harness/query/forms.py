@@ -1,0 +1,106 @@
+"""Answers as text: CSV, JSON and tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from supernet.harness.query.database import Answer
+
+
+def csv_lines(answer: Answer) -> Iterator[str]:
+    """Lines in full precision; null is empty."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    for row in itertools.chain([answer.columns], answer.rows):
+        writer.writerow(row)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def json_lines(answer: Answer) -> Iterator[str]:
+    """An array with an object per line; what is not a number is null."""
+    names = _distinct(answer.columns)
+    before = "[\n"
+    for row in answer.rows:
+        content = dict(zip(names, map(_finite, row), strict=True))
+        yield before + json.dumps(content, allow_nan=False, default=str)
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
+
+
+def table_lines(answer: Answer) -> Iterator[str]:
+    """All rows, side by side whatever their width."""
+    text = io.StringIO()
+    table = grid(answer.columns, list(answer.rows))
+    Console(file=text, width=width_of(table)).print(table)
+    yield from (f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+
+
+TEXTS = {"csv": csv_lines, "json": json_lines, "table": table_lines}
+"""Form -> the parts of its text."""
+
+
+def width_of(table: Table) -> int:
+    """Characters that no line of the table exceeds."""
+    console = Console(width=1_000_000)
+    return max(1, console.measure(table).maximum)
+
+
+def grid(columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(columns):
+        numeric = any(isinstance(row[number], int | float) and not isinstance(row[number], bool) for row in rows)
+        table.add_column(Text(name), justify="right" if numeric else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(_shown(value)) for value in row))
+    return table
+
+
+def sheet(columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
+    """Each row as lines of name and value."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        for name, value in zip(columns, row, strict=True):
+            table.add_row(Text(name, style="dim"), Text(_shown(value)))
+        table.add_row()
+    return table
+
+
+def _shown(value: Any) -> str:
+    """A value as a table has it: four significant digits, null empty."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+    return str(value)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names with a number after those that were there before, as an object has each once."""
+    out: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{k}" for k in itertools.count(1))
+        out.append(next(n for n in itertools.chain([name], numbered) if n not in out))
+    return out

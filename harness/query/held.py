@@ -1,0 +1,218 @@
+"""What the database of runs holds: tables of what is small, and files that are read when a question needs them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from supernet.benchmarks.truth.table import GroundTruth
+from supernet.harness.query.columns import KINDS, NUMBER, TEXT, WHOLE, flat, plain, rows_of, table_of, text
+from supernet.harness.query.reported import EFFECTS, LABELS, Reported
+from supernet.harness.runs import store as files
+from supernet.harness.runs.store import Result, Store
+from supernet.heuristics.recipe import Recipe
+
+_SCORES = pa.schema(
+    [
+        ("hash", TEXT),
+        ("epoch", WHOLE),
+        ("index", WHOLE),
+        ("arch", TEXT),
+        ("accuracy", NUMBER),
+        ("negative_loss", NUMBER),
+        ("true", NUMBER),
+        ("params", WHOLE),
+    ]
+)
+_LOG = pa.schema(
+    [
+        ("hash", TEXT),
+        ("epoch", WHOLE),
+        *((name, NUMBER) for name in ("loss", "accuracy", "learning_rate", "seconds", "images_per_second")),
+    ]
+)
+_TRACE = pa.schema(
+    [
+        *((name, kind) for name, kind in (("hash", TEXT), ("seed", WHOLE), ("step", WHOLE), ("pick", WHOLE))),
+        *((name, NUMBER) for name in ("queries", "seconds", "passes", "wall", "entropy", "skips")),
+        *((name, NUMBER) for name in ("pick_accuracy", "mixture_accuracy")),
+        ("pick_arch", TEXT),
+    ]
+)
+_METRICS = (
+    "architectures", "kendall_tau", "spearman", "tau_top_10", "supernet_accuracy", "params_tau", "negative_loss_tau",
+    "accuracy_tau", "sparse_tau@0.1", "sparse_tau@1", "regret@1", "regret@10", "surpass_random",
+)  # fmt: skip
+"""Metrics that the view `measures` has columns for, whether or not there is a run yet."""
+
+
+def about(results: Sequence[Result]) -> dict[str, pa.Table]:
+    """Tables with what is small: runs, recipes, metrics, measures, and tau by epoch."""
+    metrics = [(r.hash, name, value) for r in results for name, value in r.metrics.items() if is_number(value)]
+    wide = [{name: value for name, value in r.metrics.items() if is_number(value)} for r in results]
+    return {
+        "runs": table_of([_run(result) for result in results], _run_columns()),
+        "recipes": _recipes(results),
+        "metrics": rows_of(metrics, {"hash": TEXT, "name": TEXT, "value": NUMBER}),
+        "measures": table_of(
+            [
+                {"hash": r.hash, **{plain(name): value for name, value in row.items()}}
+                for r, row in zip(results, wide, strict=True)
+                if row
+            ],
+            {"hash": TEXT, **{plain(name): NUMBER for name in _METRICS}},
+        ),
+        "_taus": rows_of(list(_taus(results)), {"hash": TEXT, "epoch": WHOLE, "kendall_tau": NUMBER}),
+    }
+
+
+def searches_table(results: Sequence[Result]) -> pa.Table:
+    """A row per search run."""
+    rows = [
+        (
+            r.hash, r.spec["space"], r.spec["truth"]["measure"]["dataset"], r.spec["algorithm"], r.state,
+            r.spec["budget"]["kind"], r.spec["budget"]["amount"], str(r.path),
+        )
+        for r in results
+    ]  # fmt: skip
+    kinds = {
+        **dict.fromkeys(("hash", "space", "dataset", "algorithm", "state", "budget_kind"), TEXT),
+        "budget": NUMBER, "path": TEXT,
+    }  # fmt: skip
+    return rows_of(rows, kinds)
+
+
+def _run(result: Result) -> dict[str, Any]:
+    """The row of a run."""
+    spec = dict(result.spec)
+    recipe, truth = spec.pop("recipe", {}), spec.pop("truth", {})
+    setting, cohort = _identity(result.spec)
+    return {
+        **spec,
+        "hash": result.hash,
+        "state": result.state,
+        "setting": setting,
+        "cohort": cohort,
+        **{name.replace(".", "_"): value for name, value in flat(recipe)},
+        **{f"truth_{name.removeprefix('measure.')}": value for name, value in flat(truth)},
+        "plugins": _plugins(spec),
+        **result.ledger,
+        **result.environment,
+        "path": str(result.path),
+        "problem": result.problem,
+    }
+
+
+def _run_columns() -> dict[str, pa.DataType]:
+    truth = ("table", "dataset", "split", "epochs", "seed", "digest")
+    spent = ("train_seconds", "train_images", "score_seconds", "score_images", "truth_queries")
+    return {
+        **dict.fromkeys(("hash", "state", "setting", "cohort"), TEXT),
+        **dict(_recipe_kinds(Recipe)),
+        **{f"truth_{name}": TEXT for name in truth},
+        "sample": TEXT,
+        "last_epochs": WHOLE,
+        "plugins": TEXT,
+        "format": WHOLE,
+        **{name: NUMBER if name.endswith("seconds") else WHOLE for name in spent},
+        **dict.fromkeys(("commit", "device", "torch", "python", "numpy", "machine"), TEXT),
+        "threads": WHOLE,
+        "path": TEXT,
+        "problem": TEXT,
+    }
+
+
+def _recipe_kinds(section: Any, prefix: str = "") -> Iterator[tuple[str, pa.DataType]]:
+    """Columns for the keys of a recipe, by their annotations."""
+    for name, kind in typing.get_type_hints(section).items():
+        if is_dataclass(kind):
+            yield from _recipe_kinds(kind, f"{prefix}{name}_")
+            continue
+        if isinstance(kind, types.UnionType):
+            kind = next(option for option in typing.get_args(kind) if option is not type(None))
+        yield f"{prefix}{name}", KINDS.get(kind, TEXT)
+
+
+def _identity(spec: Mapping[str, Any]) -> tuple[str, str]:
+    """What runs share that differ in the seed alone, and those whose taus can be compared: setting and cohort."""
+    recipe = {name: value for name, value in spec.get("recipe", {}).items() if name != "seed"}
+    truth = {name: value for name, value in spec.get("truth", {}).items() if name != "table"}
+    content = {**spec, "recipe": recipe, "truth": truth, "plugins": _plugins(spec)}
+    return digest(content), digest([recipe.get("space"), truth, spec.get("sample")])
+
+
+def _recipes(results: Sequence[Result]) -> pa.Table:
+    """Every key of every run but the seed, as text; a key that a run does not have is null."""
+    rows = []
+    for result in results:
+        spec = result.spec
+        others = {"last_epochs": spec.get("last_epochs"), "plugins": _plugins(spec), "format": spec.get("format")}
+        rows.append({**dict(flat(spec.get("recipe", {}))), **others})
+    keys = dict.fromkeys(key for row in rows for key in row if key != "seed")
+    long = [(r.hash, key, text(row.get(key))) for r, row in zip(results, rows, strict=True) for key in keys]
+    return rows_of(long, {"hash": TEXT, "key": TEXT, "value": TEXT})
+
+
+def _taus(results: Iterable[Result]) -> Iterator[tuple[str, int, float | None]]:
+    """Tau after each of the last epochs."""
+    for result in results:
+        taus = result.metrics.get("kendall_tau_by_epoch") or []
+        first = result.spec["recipe"]["training"]["epochs"] - len(taus) + 1 if taus else 0
+        yield from ((result.hash, first + k, tau) for k, tau in enumerate(taus))
+
+
+def reported_tables(said: Reported) -> dict[str, pa.Table]:
+    """What the reports of studies say of their settings."""
+    return {
+        "effects": table_of(said.effects, {name: KINDS[kind] for name, kind in EFFECTS.items()}),
+        "_labels": table_of(said.labels, {name: KINDS[kind] for name, kind in LABELS.items()}),
+    }
+
+
+def failures(store: Store) -> pa.Table:
+    """Runs whose last try failed."""
+    failed = sorted(path.stem for path in (store.root / ".failed").glob("*.json") if path.stem not in store)
+    return rows_of([(run, store.failure(run)) for run in failed], {"hash": TEXT, "problem": TEXT})
+
+
+def lazy_files(results: Sequence[Result], searches: Sequence[Result], root: Path) -> dict[str, ds.Dataset | pa.Table]:
+    """Scores and logs, which are read when they are asked for; the name of a file's folder is the run's hash."""
+    base = root.resolve()
+    folders = ds.partitioning(pa.schema([("hash", TEXT)]))
+    found: dict[str, ds.Dataset | pa.Table] = {}
+    for name, among, file, kind, schema in (
+        ("_scores", results, files.SCORES, "parquet", _SCORES),
+        ("_log", results, files.LOG, "json", _LOG),
+        ("_trace", searches, files.TRACE, "parquet", _TRACE),
+    ):
+        paths = [str(path) for path in (base / r.hash / file for r in among) if path.exists()]
+        found[name] = ds.dataset(paths, schema, kind, partitioning=folders, partition_base_dir=str(base))
+    return found
+
+
+def lazily(table: GroundTruth) -> ds.Dataset:
+    # Checksums of pages are verified here as they are when a table is read elsewhere.
+    return ds.dataset(str(table.path), format=ds.ParquetFileFormat(page_checksum_verification=True))
+
+
+def _plugins(spec: Mapping[str, Any]) -> str | None:
+    """Digests of plug-ins, which tell them apart wherever they lie."""
+    return ", ".join(plugin["sha256"] for plugin in spec.get("plugins", ())) or None
+
+
+def digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def is_number(value: Any) -> bool:
+    """Whether a metric has one number, or would have one where it is defined."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

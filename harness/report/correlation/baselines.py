@@ -1,0 +1,159 @@
+"""How well parameter count alone ranks, on every ground-truth table at hand.
+
+This is the bar that any score has to clear (and that many published super-nets do not).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich import box
+from rich.table import Table
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import SPACE_NAMES, space
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.join import truth_rows
+from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.harness.correlation.files import ScoreTable
+from supernet.harness.correlation.truth import Known
+from supernet.harness.report.correlation.result import Correlation, compared
+from supernet.harness.report.correlation.text import interval_text
+from supernet.harness.report.html.markup import table as html_table
+from supernet.harness.report.watch import SILENT, Done, Watch
+
+TITLES = ("table", "space", "archs", "accuracy", "tau-b", "top 10 %", "attainable", "repeats agree", "regret@1")
+LEFT = ("table", "space", "accuracy")
+CAPTION = "Kendall tau-b of parameter count"
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """A comparison of parameter count with each mean test accuracy at the largest budget."""
+
+    found: list[tuple[Known, Correlation]]
+    problems: list[str] = field(default_factory=list)
+    """Tables that were left out, and why."""
+    only_embedded: bool = False
+    """Whether there are none but the tables that ship."""
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each comparison."""
+        rows = []
+        for known, correlation in self.found:
+            metrics = correlation.frame().iloc[0]
+            names = ("kendall_tau", "kendall_tau_low", "kendall_tau_high", "tau_true_top_10%", "regret@1")
+            row: dict[str, object] = {"table": known.table.path.stem, "space": known.space}
+            row |= {"architectures": correlation.report.architectures, "accuracy": str(known.measure)}
+            row |= {name: metrics.get(name) for name in names}
+            if ceiling := correlation.report.ceiling:
+                row |= {"attainable": ceiling.attainable, "repeats_agree": ceiling.tau}
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def plot(self, what: str = "tau", number: int = 0) -> Figure:
+        """A figure of one comparison: see `Correlation.plot`.
+
+        Raises:
+            UserError: there is no such comparison or figure.
+        """
+        if not 0 <= number < len(self.found):
+            raise UserError(f"There are {len(self.found)} comparisons, numbered from 0, and none is {number}.")
+        return self.found[number][1].plot(what)
+
+    def __rich__(self) -> Table:
+        summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=CAPTION, title_justify="left")
+        for title in TITLES:
+            summary.add_column(title, justify="left" if title in LEFT else "right", no_wrap=True)
+        for known, correlation in self.found:
+            summary.add_row(*_row(known, correlation))
+        return summary
+
+    def _repr_html_(self) -> str:
+        return html_table(TITLES, [_row(*one) for one in self.found], CAPTION, self.problems)
+
+
+def _row(known: Known, correlation: Correlation) -> list[str]:
+    """The cells of a comparison, as TITLES has them."""
+    report, m = correlation.report, known.measure
+    (params,) = report.ranked
+    top = params.estimates.get("tau_true_top_10%")
+    return [
+        known.table.path.stem,
+        known.space,
+        f"{report.architectures:,}",
+        f"{m.dataset} {m.split} @{m.epochs}",
+        interval_text(params.estimates["kendall_tau"]),
+        f"{top.value:.3f}" if top else "",
+        f"{report.ceiling.attainable:.3f}" if report.ceiling else "",
+        f"{report.ceiling.tau:.3f}" if report.ceiling else "",
+        f"{params.values['regret@1']:.2f}",
+    ]
+
+
+def baselines(
+    *,
+    resamples: int | None = None,
+    out: Path | str | None = None,
+    watch: Watch = SILENT,
+    surveyed: Callable[[Baselines], None] | None = None,
+) -> Baselines:
+    """Compare parameter count with the mean test accuracies of every ground-truth table at hand.
+
+    Args:
+        resamples: of the bootstrap.
+        out: folder for the figures and every number; nothing is written without it.
+        watch: hears of the progress.
+        surveyed: given what is known of the tables before the work begins.
+    """
+    tables, problems = shelf.intact_tables()
+    result = Baselines([], problems, all(map(shelf.is_embedded, tables)))
+    if surveyed:
+        surveyed(result)
+    for known, rows in _cases(tables):
+        none = pd.DataFrame(index=range(len(rows)))
+        scored = ScoreTable(known.space, rows, {}, none)
+        label = f"{known.table.path.stem} {known.space} {known.measure}"
+        correlation = compared(scored, known, resamples=resamples, watch=_Labelled(watch, label))
+        if out is not None:
+            correlation.write(Path(out) / known.table.path.stem / f"{known.space}-{known.measure.column}")
+        result.found.append((known, correlation))
+    return result
+
+
+class _Labelled(Watch):
+    """Hears of one of several comparisons, whose progress goes under its label."""
+
+    def __init__(self, watch: Watch, label: str) -> None:
+        self._watch, self._label = watch, label
+
+    def tell(self, text: str) -> None:
+        self._watch.tell(text)
+
+    def progress(self, what: str) -> AbstractContextManager[Done]:
+        return self._watch.progress(self._label)
+
+
+def _cases(found: list[GroundTruth]) -> Iterator[tuple[Known, NDArray[np.int64]]]:
+    """Mean test accuracy at the largest budget of each data set of each table, and the rows compared.
+
+    A NAS-Bench-101 table is also read as each 1Shot1 space, one architecture per distinct cell.
+    """
+    for table in found:
+        final: dict[str, Measure] = {}
+        for m in table.measures:
+            if (m.split, m.seed) == ("test", "mean") and m.epochs.isdecimal():
+                final[m.dataset] = max(final.get(m.dataset, m), m, key=lambda each: int(each.epochs))
+        for m in final.values():
+            yield Known(table.space, table, m), np.arange(len(table))
+            for name in SPACE_NAMES:
+                if name != table.space and shelf.covers(table, name):
+                    within = space(name)
+                    yield Known(name, table, m), truth_rows(within, within.distinct(), table)

@@ -1,0 +1,224 @@
+"""Scores from a file or from memory, compared with ground truth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union, overload
+
+import numpy as np
+import pandas as pd
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import DEFAULT_SPACE, SPACE_NAMES
+from supernet.benchmarks.spaces import space as space_of
+from supernet.benchmarks.truth.join import truth_rows
+from supernet.benchmarks.truth.table import Measure
+from supernet.benchmarks.wording import listed, quoted, shown
+from supernet.harness.correlation.files import ScoreTable, join_scores, read_scores
+from supernet.harness.correlation.formats import frame_table
+from supernet.harness.correlation.grouped import correlate_groups
+from supernet.harness.correlation.truth import Known, ground_truth
+from supernet.harness.report.correlation.ranked import Ranked
+from supernet.harness.report.correlation.result import Correlation, GroupedCorrelation, check_draws, compared, names_of
+from supernet.harness.report.watch import SILENT, Watch
+
+Given = Union[Path, str, pd.DataFrame, "pd.Series[float]", Mapping[str, float], Ranked]
+"""A file of scores; a frame with a column of architectures and columns of scores; architecture -> score; a ranking."""
+GROUP_RESAMPLES = 1000
+
+
+@overload
+def correlate(
+    scores: Given, space: str | None = ..., truth: str | Measure | Known | None = ..., *, by: None = ...,
+    table: str | None = ..., arch_column: str | None = ..., score_columns: str | Sequence[str] = ...,
+    lower_is_better: bool | str | Collection[str] = ..., infinite: Literal["worst", "leave-out"] | None = ...,
+    subset: str | None = ..., only_measured: bool = ..., average_repeats: bool = ..., repeat: None = ...,
+    fractions: Sequence[float] | None = ..., resamples: int | None = ..., seed: int = ...,
+    out: Path | str | None = ..., watch: Watch = ...,
+) -> Correlation: ...  # fmt: skip
+@overload
+def correlate(
+    scores: Given, space: str | None = ..., truth: str | Measure | Known | None = ..., *, by: str | Sequence[str],
+    table: str | None = ..., arch_column: str | None = ..., score_columns: str | Sequence[str] = ...,
+    lower_is_better: bool | str | Collection[str] = ..., infinite: Literal["worst", "leave-out"] | None = ...,
+    subset: str | None = ..., only_measured: bool = ..., average_repeats: bool = ..., repeat: str | None = ...,
+    fractions: None = ..., resamples: int | None = ..., seed: int = ...,
+    out: Path | str | None = ..., watch: Watch = ...,
+) -> GroupedCorrelation: ...  # fmt: skip
+def correlate(
+    scores: Given,
+    space: str | None = None,
+    truth: str | Measure | Known | None = None,
+    *,
+    by: str | Sequence[str] | None = None,
+    table: str | None = None,
+    arch_column: str | None = None,
+    score_columns: str | Sequence[str] = (),
+    lower_is_better: bool | str | Collection[str] = (),
+    infinite: Literal["worst", "leave-out"] | None = None,
+    subset: str | None = None,
+    only_measured: bool = False,
+    average_repeats: bool = False,
+    repeat: str | None = None,
+    fractions: Sequence[float] | None = None,
+    resamples: int | None = None,
+    seed: int = 0,
+    out: Path | str | None = None,
+    watch: Watch = SILENT,
+) -> Correlation | GroupedCorrelation:
+    """Compare scores with ground truth: Kendall's tau and other metrics, with intervals, baseline and ceiling.
+
+    Nothing is written without `out`.
+
+    Args:
+        scores: a file (CSV, JSON, Parquet), a frame, a mapping of architectures to scores, or a ranking.
+        space: a search space, or a benchmark whose official files can be imported; that of the ranking.
+        truth: the measure, such as `cifar10/test@200` (see `ground_truth`); that of the ranking.
+        by: columns to group by, which makes one comparison a group.
+        table: path or name of the ground-truth table; the one with most results unless given.
+        arch_column, score_columns, lower_is_better, infinite, average_repeats: see `read_scores`.
+        subset: a named part of the space to keep to.
+        only_measured: leave out architectures without ground truth, and say how many in the notes.
+        repeat: with `by`, the column to average over within a group, such as a seed.
+        fractions: truly best fractions, in (0, 1], to report on.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+        out: folder for report.json and figures.
+        watch: hears of the progress.
+
+    Raises:
+        UserError: the scores cannot be read or joined, or there are too few to compare.
+    """
+    if repeat and not by:
+        raise UserError("`repeat` says what to average over within the groups of `by`; give `by` too.")
+    if fractions and by:
+        raise UserError("`fractions` is for score columns, and `by` for groups of one column: give one of them.")
+    if out is not None:
+        check_place(Path(out), "--out", folder=True)
+    check_draws(resamples, seed)
+    known = _known(scores, space, truth, table)
+    groups = names_of(by or ())
+    scored = _read(
+        scores,
+        known,
+        arch_column=arch_column,
+        score_columns=names_of(score_columns),
+        group_columns=[*groups, *([repeat] if repeat else [])],
+        lower_is_better=lower_is_better if isinstance(lower_is_better, bool) else names_of(lower_is_better),
+        average_repeats=average_repeats,
+        infinite=infinite,
+    )
+    notes = list(scores.notes) if isinstance(scores, Ranked) else []
+    if subset:
+        scored = _within(scored, known, subset, notes)
+    if only_measured:
+        scored = _measured(scored, known, notes)
+    found: Correlation | GroupedCorrelation
+    if groups:
+        found = _grouped(scored, known, groups, repeat, resamples, seed, notes, watch)
+    else:
+        found = compared(
+            scored, known,
+            subset=subset or "all", resamples=resamples, seed=seed, notes=notes, fractions=fractions, watch=watch,
+        )  # fmt: skip
+    if out is not None:
+        found.write(Path(out))
+    return found
+
+
+def _known(scores: Given, space: str | None, truth: str | Measure | Known | None, table: str | None) -> Known:
+    if isinstance(truth, Known):
+        return truth
+    ranked = scores if isinstance(scores, Ranked) else None
+    if ranked is not None and truth is None:
+        if ranked.truth is None:
+            raise UserError(ranked.problem)
+        return ranked.truth
+    space = space or (ranked.space if ranked else None)
+    if space is None or truth is None:
+        raise UserError(
+            "Name the space of the scores and the ground truth that they are compared with, as in "
+            f'correlate("scores.csv", "{DEFAULT_SPACE}", "cifar10/test@200").'
+        )
+    return ground_truth(space, truth, table=table)
+
+
+def _read(scores: Given, known: Known, **how: Any) -> ScoreTable:
+    """The scores, joined to ground truth; see `read_scores` for the arguments.
+
+    Raises:
+        UserError: they cannot be read or joined.
+    """
+    if isinstance(scores, Ranked):
+        return scores.joined(known)
+    if isinstance(scores, Path | str):
+        return read_scores(Path(scores), known.space, known.table, **how)
+    if isinstance(scores, pd.Series):
+        scores = pd.DataFrame({"arch": scores.index.tolist(), "score": scores.tolist()})
+    elif isinstance(scores, Mapping):
+        scores = pd.DataFrame({"arch": list(scores), "score": list(scores.values())})
+    if not isinstance(scores, pd.DataFrame):
+        raise UserError(
+            f"Scores are a file, a data frame, a mapping of architectures to scores or a ranking, not {quoted(scores)}."
+        )
+    return join_scores(frame_table(scores), "the frame", known.space, known.table, **how)
+
+
+def _within(table: ScoreTable, known: Known, subset: str, notes: list[str]) -> ScoreTable:
+    if known.space not in SPACE_NAMES:
+        raise UserError(f"{known.space} has no named subsets; --subset is for {listed(SPACE_NAMES)}.")
+    within = space_of(known.space)
+    kept = np.isin(table.rows, truth_rows(within, within.subset(subset), known.table))
+    notes.append(f"{(~kept).sum():,} of {len(kept):,} architectures lie outside the subset {subset!r}.")
+    return table.take(kept)
+
+
+def _measured(table: ScoreTable, known: Known, notes: list[str]) -> ScoreTable:
+    there = ~np.isnan(known.accuracy()[table.rows])
+    notes.append(
+        f"{(~there).sum():,} of {len(there):,} architectures have no ground truth for {known.measure}: left out."
+    )
+    return table.take(there)
+
+
+def _grouped(
+    table: ScoreTable,
+    known: Known,
+    by: list[str],
+    repeat: str | None,
+    resamples: int | None,
+    seed: int,
+    notes: list[str],
+    watch: Watch,
+) -> GroupedCorrelation:
+    if len(table.scores) != 1:
+        columns = listed(map(shown, table.scores))
+        raise UserError(f"--by compares groups of one score column; name it with --score-column: {columns}.")
+    with watch.progress("groups") as told:
+        report = correlate_groups(
+            table, known.table, known.measure,
+            by=by, repeat=repeat, resamples=resamples or GROUP_RESAMPLES, seed=seed, progress=told,
+        )  # fmt: skip
+    report.notes.extend(notes)
+    return GroupedCorrelation(report)
+
+
+def check_place(path: Path, option: str, *, folder: bool) -> None:
+    """Refuse, before any work, a place where a result cannot be written.
+
+    Args:
+        option: what the user calls it.
+        folder: it is to be a folder; else a file.
+
+    Raises:
+        UserError: it is the other, or may not be written to.
+    """
+    if path.exists() and path.is_dir() != folder:
+        raise UserError(f"{option} {path} is a {'file' if folder else 'folder'}. Give another path.")
+    above = path if folder and path.exists() else next(p for p in path.absolute().parents if p.exists())
+    if not above.is_dir():
+        raise UserError(f"Not a directory: {above}. It cannot hold {option} {path}.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise UserError(f"{option} {path}: {above} may not be written to.")

@@ -1,0 +1,1 @@
+"""The training of one super-net, and what can be done with it."""

@@ -1,0 +1,89 @@
+"""The file from which an interrupted ranking goes on: sums over the batches that are done, under a digest.
+
+Sums have three columns: cross-entropy loss, correct images, and the number of batches that are in both.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from supernet.benchmarks.files import replace, write_bytes
+from supernet.benchmarks.regular import read_plain
+from supernet.benchmarks.sealed import Unsealed, put_aside, sealed, unsealed
+
+NAME = ".scores.partial.npz"
+IDENTITY = re.compile(r"[0-9a-f]{64}")
+
+
+def nothing(count: int) -> tuple[Tensor, int]:
+    """Sums of a ranking that has scored nothing yet, (architectures, 3), and the number of pairs in them."""
+    return torch.zeros(count, 3, dtype=torch.float64), 0
+
+
+def save(path: Path, identity: str, sums: Tensor) -> None:
+    """Write the sums of a ranking, (architectures, 3), with the digest of all that they depend on."""
+    content = io.BytesIO()
+    np.savez(content, identity=identity, sums=sums.cpu().numpy())
+    write_bytes(path, sealed(content.getbuffer()))
+
+
+def _read(path: Path) -> tuple[str, NDArray[np.float64]] | None:
+    """Identity and sums in a file that `save` wrote, None where there is no file.
+
+    Raises:
+        Unsealed: it is not what was written.
+        OSError: it cannot be read.
+    """
+    try:
+        data = read_plain(path)
+    except FileNotFoundError:
+        return None
+    content = unsealed(data)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            identity, sums = str(arrays["identity"]), arrays["sums"]
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever content under a right checksum leads to
+        raise Unsealed(f"it does not hold sums: {type(error).__name__}") from None
+    if sums.dtype != np.float64 or sums.ndim != 2 or sums.shape[1] != 3 or not IDENTITY.fullmatch(identity):
+        raise Unsealed("it does not hold sums")
+    return identity, sums
+
+
+def resume(path: Path, identity: str, count: int, notice: Callable[[str], None] | None = None) -> tuple[Tensor, int]:
+    """Sums of the ranking with this identity, (architectures, 3), and the number of pairs (architecture, batch).
+
+    The sums of another ranking are kept beside `path`, and come back when that ranking goes on. A damaged file is
+    renamed, and `notice` is called with a sentence about it.
+    """
+    try:
+        found = _read(path)
+        if found is None or found[0] != identity:
+            if found is not None:
+                replace(path, _beside(path, found[0]))
+            if _beside(path, identity).exists():
+                replace(_beside(path, identity), path)
+            found = _read(path)
+        if found is not None and found[0] == identity and len(found[1]) == count:
+            return torch.from_numpy(found[1]), int(found[1][:, 2].sum())
+    except Unsealed as damage:
+        aside = put_aside(path)
+        if notice:
+            notice(
+                f"What an interrupted ranking left in {path} is damaged: {damage}. It is kept as {aside.name}, and "
+                "scoring starts from the beginning."
+            )
+    return nothing(count)
+
+
+def _beside(path: Path, identity: str) -> Path:
+    return path.with_name(f".scores-{identity[:16]}.partial.npz")

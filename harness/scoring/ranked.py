@@ -1,0 +1,123 @@
+"""The scores of a ranking as they are kept, and what is to be said of them before anything is compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import replace
+from supernet.benchmarks.regular import open_plain
+from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.wording import quoted
+from supernet.harness.scoring.supernet import Scores, write_scores
+from supernet.harness.statistics import chance
+from supernet.heuristics.recipe import EvaluationSection, Recipe
+
+
+def protocol_of(recipe: Recipe, settings: Sequence[str] = (), images: int | None = None) -> EvaluationSection:
+    """The evaluation section to score by: that of the recipe with changes such as evaluation.bn=recalibrate.
+
+    Raises:
+        UserError: a setting is not of that section, or cannot be combined with the recipe.
+    """
+    for setting in settings:
+        if not setting.startswith("evaluation."):
+            raise UserError(
+                f"--set {quoted(setting)}: a ranking can change keys of the evaluation section alone, such as "
+                "evaluation.bn=recalibrate. All other keys decide how the super-net is trained: set these with "
+                "`supernet train`."
+            )
+    return recipe.override([*settings, *([f"evaluation.images={images}"] if images is not None else [])]).evaluation
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a ranking is written; results under another protocol than the recipe's have names of their own."""
+
+    folder: Path
+    suffix: str = ""
+
+    @classmethod
+    def of(cls, folder: Path, own: EvaluationSection, protocol: EvaluationSection) -> Files:
+        """The files of a protocol; `own` is that of the recipe."""
+        if protocol == own:
+            return cls(folder)
+        content = json.dumps(dataclasses.asdict(protocol), sort_keys=True)
+        return cls(folder, "-" + hashlib.sha256(content.encode()).hexdigest()[:8])
+
+    @property
+    def scores(self) -> Path:
+        return self.folder / f"scores{self.suffix}.parquet"
+
+    @property
+    def report(self) -> Path:
+        """A folder."""
+        return self.folder / f"report{self.suffix}"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / f"metrics{self.suffix}.json"
+
+    def write_scores(self, frame: pd.DataFrame, tell: Callable[[str], None]) -> None:
+        """Write the scores; those of more architectures that are there already are kept beside them, and that is told.
+
+        Scores that cannot be read are replaced.
+        """
+        if _rows(self.scores) > len(frame):
+            number = 1
+            while (earlier := self.scores.with_name(f"{self.scores.stem}.earlier-{number}.parquet")).exists():
+                number += 1
+            replace(self.scores, earlier)
+            tell(f"The scores of more architectures that were there are kept as {earlier}.")
+        write_scores(frame, self.scores)
+
+
+def _rows(path: Path) -> int:
+    """Rows of a Parquet file, 0 where there is none that can be read."""
+    try:
+        with open_plain(path) as file:
+            return int(pq.ParquetFile(file).metadata.num_rows)
+    except (OSError, pa.ArrowException):
+        return 0
+
+
+def frame_of(within: SearchSpace, scores: Scores) -> pd.DataFrame:
+    """Columns index, arch, accuracy and negative_loss: a row for each architecture."""
+    names = [within.string(arch) for arch in within.archs(scores.indices).tolist()]
+    return pd.DataFrame(
+        {"index": scores.indices, "arch": names, "accuracy": scores.accuracy, "negative_loss": -scores.loss}
+    )
+
+
+def chance_of(scores: Scores, classes: int) -> dict[str, Any]:
+    """How many of the architectures classify better than guessing, and whether the super-net as a whole does not."""
+    values = scores.accuracy, scores.images, classes
+    return {"classes": classes, "share_above": chance.above_chance(*values), "at_chance": chance.at_chance(*values)}
+
+
+def chance_notes(scores: Scores, classes: int) -> list[str]:
+    """What to say of accuracies that are not, or not all, better than chance."""
+    found = chance_of(scores, classes)
+    share, mean = found["share_above"], scores.accuracy.mean()
+    if found["at_chance"]:
+        return [
+            f"the super-net is at chance ({mean:.1f} %, {classes} classes): its ranking means nothing. "
+            f"{100 * share:.0f} % of the architectures are better than chance by a one-sided binomial test at 5 %, "
+            "which is about what guessing gives"
+        ]
+    if share < 0.5:
+        return [
+            f"{100 * share:.0f} % of the architectures are better than chance ({100 / classes:.1f} %) by a one-sided "
+            "binomial test at 5 %; the order of the others means nothing"
+        ]
+    return []

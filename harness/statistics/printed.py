@@ -1,0 +1,21 @@
+"""Numbers and intervals as they are printed."""
+
+from __future__ import annotations
+
+import math
+
+ABSENT = "–"
+"""What stands where there is no value."""
+
+
+def number(value: float | None, form: str = ".3f") -> str:
+    """A number as it is read: with a true minus, or a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return format(value, form).replace("-", "−")
+
+
+def bounds(low: float | None, high: float | None, form: str = ".3f") -> str:
+    """[0.694, 0.706], with the space before it; nothing where they are not known."""
+    known = all(end is not None and math.isfinite(end) for end in (low, high))
+    return f" [{number(low, form)}, {number(high, form)}]" if known else ""

@@ -1,0 +1,83 @@
+"""Many architectures on one batch, without computing again what the first cell shares with the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from supernet.benchmarks.spaces import Arch
+from supernet.benchmarks.spaces.nb201 import EDGES, NONE
+from supernet.harness.supernet.nb201.net import Cell, NB201Net
+
+
+def logits_of(network: NB201Net, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
+    """Logits of each architecture, (images, classes), in the order given; sorted architectures share the most."""
+    first = _FirstCell(network.all_cells[0], network.stem(x))
+    for arch in archs:
+        yield network.after(first.output(arch), arch, 1)
+
+
+class _FirstCell:
+    """The first cell on one batch, with its nodes and edges of the architecture before.
+
+    An edge's output depends on its operation and its source, so it holds until the source changes.
+    """
+
+    def __init__(self, cell: Cell, start: Tensor) -> None:
+        self._cell = cell
+        self._nodes: list[Tensor | None] = [start, None, None]
+        self._rectified: list[Tensor | None] = [None] * 3
+        self._outputs: dict[tuple[int, int], Tensor] = {}
+        """(Edge, operation) -> output, given the present value of the edge's source."""
+        self._start = start
+        self._before: Arch = (-1,) * len(EDGES)
+
+    def output(self, arch: Arch) -> Tensor:
+        """The cell's output for an architecture."""
+        if arch[0] != self._before[0]:
+            self._forget(1)
+            self._nodes[1] = self._total((0,), arch)
+        if arch[:3] != self._before[:3]:
+            self._forget(2)
+            self._nodes[2] = self._total((1, 2), arch)
+        self._before = arch
+        end = self._total((3, 4, 5), arch)
+        return torch.zeros_like(self._start) if end is None else end
+
+    def _forget(self, node: int) -> None:
+        """Drop what depends on a node's value."""
+        self._rectified[node] = None
+        for edge, op in list(self._outputs):
+            if EDGES[edge][0] == node:
+                del self._outputs[edge, op]
+
+    def _total(self, edges: Sequence[int], arch: Arch) -> Tensor | None:
+        """Sum over edges; None where no edge carries anything."""
+        terms = [term for edge in edges if (term := self._contribution(edge, arch[edge])) is not None]
+        if len(terms) < 2:
+            return terms[0] if terms else None
+        value = terms[0] + terms[1]
+        for term in terms[2:]:
+            value += term
+        return value
+
+    def _contribution(self, edge: int, op: int) -> Tensor | None:
+        """What an operation on an edge adds to the edge's target."""
+        source = EDGES[edge][0]
+        value = self._nodes[source]
+        if op == NONE or value is None:
+            return None
+        if (edge, op) not in self._outputs:
+            self._outputs[edge, op] = self._computed(edge, op, source, value)
+        return self._outputs[edge, op]
+
+    def _computed(self, edge: int, op: int, source: int, value: Tensor) -> Tensor:
+        if not self._cell.is_convolution(op):
+            return self._cell.pass_through(op, value)
+        positive = self._rectified[source]
+        if positive is None:
+            positive = self._rectified[source] = F.relu(value)
+        return self._cell.conv(edge, op, positive)

@@ -1,0 +1,74 @@
+"""What an epoch did: sums that are read from the device only a few times a second."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from supernet.heuristics.hooks import Context, NotFinite, StepResult
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is, for a progress bar."""
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    images_per_second: float
+
+
+class EpochMeter:
+    """Loss, accuracy, speed and cost of one epoch."""
+
+    INTERVAL = 0.5
+    """Seconds between two calls of `progress`."""
+
+    def __init__(self, ctx: Context, progress: Callable[[Progress], None] | None) -> None:
+        self._ctx, self._progress = ctx, progress
+        self._loss: Any = 0.0
+        self._correct: Any = 0
+        self._count = self._seen = 0
+        self._before = ctx.meter.copy()
+        self._started = self._shown = time.perf_counter()
+
+    def add(self, result: StepResult) -> None:
+        """Take in a step."""
+        self._loss = self._loss + result.loss
+        self._correct = self._correct + result.correct
+        self._count += 1
+        self._seen += result.seen
+        now = time.perf_counter()
+        if self._progress and now - self._shown > self.INTERVAL:
+            self._shown = now
+            e = self.entry()
+            ctx = self._ctx
+            self._progress(
+                Progress(ctx.epoch, ctx.step + 1, ctx.steps, e["loss"], e["accuracy"], e["images_per_second"])
+            )
+
+    def check(self) -> None:
+        """Raise NotFinite if a loss of the epoch so far was infinite or no number."""
+        if not math.isfinite(float(self._loss)):
+            raise NotFinite(f"The loss is {float(self._loss)}")
+
+    def entry(self) -> dict[str, Any]:
+        """The epoch's entry in the log; `passes` is what it cost, in passes of one path for one batch."""
+        seconds = time.perf_counter() - self._started
+        spent, before = self._ctx.meter, self._before
+        size = self._ctx.recipe.training.batch_size
+        return {
+            "epoch": self._ctx.epoch + 1,
+            "loss": float(self._loss) / max(1, self._count),
+            "accuracy": 100 * float(self._correct) / max(1, self._seen),
+            "learning_rate": self._ctx.optimiser.param_groups[0]["lr"],
+            "images": self._seen,
+            "passes": spent.passes(size) - before.passes(size),
+            "seconds": round(seconds, 3),
+            "images_per_second": self._seen / seconds,
+        }

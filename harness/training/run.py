@@ -1,0 +1,226 @@
+"""A super-net in training: its network, optimiser, methods, and how far it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.tasks.loader import Batch, train_batches
+from supernet.benchmarks.tasks.task import Task, load_task
+from supernet.harness.supernet.build import build_network
+from supernet.harness.training.oracle import Oracle
+from supernet.heuristics import registry
+from supernet.heuristics.distribution.learner import Learner, learner_for
+from supernet.heuristics.hooks import Context, Method, Supernet, overrides
+from supernet.heuristics.methods.losses import losses_for
+from supernet.heuristics.methods.samplers import sampler_for
+from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.sections import TaskSection
+
+
+@dataclass
+class Run:
+    """A super-net in training, or trained."""
+
+    recipe: Recipe
+    task: Task
+    network: Supernet
+    optimiser: torch.optim.Optimizer
+    methods: dict[str, Method]
+    """All that takes part in training, in the order in which hooks are called, by the name of each."""
+    context: Context
+    oracle: Oracle | None = None
+    """Ground truth that methods may ask for."""
+    epoch: int = 0
+    """Epochs done."""
+    restarted: int = 0
+    """Step from which the learning-rate schedule counts."""
+    log: list[dict[str, Any]] = field(default_factory=list)
+    """One entry per epoch."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images lie."""
+        return self.task.train.images.device
+
+    @property
+    def learner(self) -> Learner | None:
+        """The distribution over architectures, where the recipe has one."""
+        return next((m for m in self.methods.values() if isinstance(m, Learner)), None)
+
+    @property
+    def planner(self) -> Method:
+        """The method that plans the paths of a step."""
+        chosen = [self.methods[c.name] for c in self.recipe.methods if registry.entry(c.name).has("plan")]
+        return chosen[0] if chosen else next(m for m in self.methods.values() if overrides(m, "plan"))
+
+    @property
+    def asked(self) -> np.ndarray:
+        """Indices of the architectures whose ground truth methods have asked for, ascending: (n,)."""
+        return np.array(sorted(self.oracle.asked) if self.oracle else [], dtype=np.int64)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one epoch."""
+        return len(self.task.train) // self.recipe.training.batch_size
+
+
+def start(
+    recipe: Recipe, *, task: Task | None = None, device: str | torch.device = "cpu", oracle: Oracle | None = None
+) -> Run:
+    """A run at its beginning: weights initialised from the recipe's seed, nothing trained yet.
+
+    Args:
+        task: the recipe's task, where it is loaded already.
+        oracle: ground truth that methods may ask for.
+
+    Raises:
+        UserError: this machine has no such device.
+    """
+    device = usable(device)
+    if task is None:
+        task = load_task(**dataclasses.asdict(recipe.task))
+    task = task.to(device)
+    with own_random_numbers(torch.device("cpu")):
+        seed_torch(torch.device("cpu"), recipe.seed)
+        network = build_network(recipe, task.classes).to(device)
+        learner = learner_for(space(recipe.space), recipe)
+    methods = _methods(recipe, network, learner)
+    context = Context(
+        recipe,
+        space(recipe.space),
+        network,
+        torch.optim.SGD([torch.zeros(0)], 1.0),  # replaced below, once the network is whole
+        numbers={id(method): number for number, method in enumerate(methods.values(), 2)},
+        source=oracle,
+    )
+    if learner is not None:
+        context.numbers = {**context.numbers, id(learner): 1}
+    for method in methods.values():
+        network = context.network = method.wrap(network, context)
+    context.optimiser = optimiser_for(network, recipe, list(methods.values()), context)
+    run = Run(recipe, task, network, context.optimiser, methods, context, oracle)
+    context.steps = recipe.training.epochs * run.steps_per_epoch
+    context.remake = lambda restart: remake(run, restart)
+    return run
+
+
+def _methods(recipe: Recipe, network: Supernet, learner: Learner | None) -> dict[str, Method]:
+    """The methods of a recipe, by name, in the order in which their hooks are called."""
+    listed = {c.name: registry.entry(c.name).make(**dict(c.parameters)) for c in recipe.methods}
+    planned = any(registry.entry(name).has("plan") for name in listed)
+    sampled = not planned and not (learner is not None and recipe.sampling.law == "distribution")
+    sampler = {"sampling": sampler_for(space(recipe.space), recipe, network.cell_count)} if sampled else {}
+    losses = {f"loss {number}": loss for number, loss in enumerate(losses_for(recipe))}
+    return {**sampler, **losses, **listed, **({"distribution": learner} if learner is not None else {})}
+
+
+def optimiser_for(
+    network: Supernet, recipe: Recipe, methods: Sequence[Method], context: Context
+) -> torch.optim.Optimizer:
+    """SGD as the recipe has it, with the groups of parameters that methods set apart."""
+    t = recipe.training
+    apart = [group for method in methods for group in method.parameter_groups(context)]
+    taken = {id(p) for group in apart for p in group["params"]}
+    rest = [p for p in network.parameters() if id(p) not in taken]
+    optimiser = torch.optim.SGD(
+        [{"params": rest}, *apart] if apart else network.parameters(),
+        t.learning_rate,
+        momentum=t.momentum,
+        nesterov=t.nesterov,
+        weight_decay=t.weight_decay,
+        fused=True,
+    )
+    if t.momentum:
+        # The fused step wants all buffers or none; a buffer of zeros gives the first step that none would.
+        for parameter in network.parameters():
+            optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    if t.unsampled == "zero":
+        for parameter in network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+    return optimiser
+
+
+def remake(run: Run, restart: bool) -> None:
+    """Take over the context's network, which a method has changed, with a new optimiser.
+
+    Args:
+        restart: the learning-rate schedule starts anew, over the steps that are left.
+    """
+    ctx = run.context
+    run.network = ctx.network
+    run.network.train()
+    run.optimiser = ctx.optimiser = optimiser_for(ctx.network, run.recipe, list(run.methods.values()), ctx)
+    if restart:
+        run.restarted = ctx.step
+
+
+def streams(run: Run, epoch: int) -> Any:
+    """Endless batches of an epoch, in orders unrelated to that of the weights' batches, for each asker and split."""
+    made: dict[tuple[str, int], Iterator[Batch]] = {}
+
+    def draw(split: str, number: int) -> Batch:
+        if (split, number) not in made:
+            made[split, number] = _endless(run, split, number, epoch)
+        return next(made[split, number])
+
+    return draw
+
+
+def _endless(run: Run, split: str, number: int, epoch: int) -> Iterator[Batch]:
+    images, again = {"valid": run.task.valid, "train": run.task.train}[split], 0
+    while True:
+        seed = int(np.random.SeedSequence([run.recipe.seed, again, number]).generate_state(1)[0])
+        yield from train_batches(images, run.task, run.recipe.training.batch_size, seed=seed, epoch=epoch)
+        again += 1
+
+
+@contextmanager
+def own_random_numbers(device: torch.device) -> Iterator[None]:
+    """Leave the caller's generators as they were: torch's of the CPU and of this device, NumPy's and Python's."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+def seed_torch(device: torch.device, seed: int) -> None:
+    """Seed torch's generators of the CPU and of this device; `torch.manual_seed` would seed those of all devices."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+
+
+def usable(device: str | torch.device) -> torch.device:
+    """The device.
+
+    Raises:
+        UserError: this machine does not have it.
+    """
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise UserError(f"There is no device {device!r}; there is cpu, and cuda with an NVIDIA GPU.") from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise UserError("The device cuda needs an NVIDIA GPU and a build of torch with CUDA; torch sees none here.")
+    return chosen
+
+
+@lru_cache(maxsize=4)
+def task_of(section: TaskSection) -> Task:
+    """The task of a recipe, kept for the runs that follow."""
+    return load_task(**dataclasses.asdict(section))

@@ -1,0 +1,102 @@
+"""What training costs, found by a few real steps of the same recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from supernet.benchmarks.tasks.task import Task
+from supernet.harness.training.loop import batches, begin_epoch, end_epoch, stepper
+from supernet.harness.training.oracle import Oracle
+from supernet.harness.training.run import start, task_of
+from supernet.heuristics.hooks import Meter
+from supernet.heuristics.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Passes of one path for one batch, metered, and seconds by the clock."""
+
+    passes: float
+    seconds: float
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.passes + other.passes, self.seconds + other.seconds)
+
+    def __mul__(self, times: float) -> Cost:
+        return Cost(self.passes * times, self.seconds * times)
+
+
+@dataclass(frozen=True)
+class EpochCost:
+    """What an epoch costs before and after the distribution begins to learn (the same without one)."""
+
+    weights_alone: Cost
+    whole: Cost
+    begins: int
+    """Epoch in which the distribution begins to learn."""
+
+    def of(self, epochs: int) -> Cost:
+        """The cost of a training of this many epochs."""
+        alone = min(epochs, self.begins)
+        return self.weights_alone * alone + self.whole * (epochs - alone)
+
+    def affordable(self, kind: str, amount: float) -> int:
+        """Epochs that an amount of passes or seconds affords.
+
+        Args:
+            kind: the attribute of `Cost` that is limited.
+        """
+        alone, whole = getattr(self.weights_alone, kind), getattr(self.whole, kind)
+        first = int(amount / alone + 1e-9)
+        if first <= self.begins:
+            return first
+        return self.begins + int((amount - alone * self.begins) / whole + 1e-9)
+
+
+def epoch_cost(
+    recipe: Recipe, *, task: Task | None = None, device: str = "cpu", steps: int = 3, oracle: Oracle | None = None
+) -> EpochCost:
+    """The cost of an epoch, from a few of its steps and what methods do at its end.
+
+    Args:
+        steps: how many are timed, after one that warms up.
+    """
+    task = task or task_of(recipe.task)
+    late = min(recipe.distribution.start_epoch, recipe.training.epochs)
+    short = recipe.shortened()
+    whole = _trial(short, task, device, steps, oracle)
+    if not late or recipe.distribution.model == "none":
+        return EpochCost(whole, whole, 0)
+    alone = replace(short, distribution=dataclasses.replace(short.distribution, start_epoch=1))
+    return EpochCost(_trial(alone, task, device, steps, oracle), whole, late)
+
+
+def _trial(recipe: Recipe, task: Task, device: str, steps: int, oracle: Oracle | None) -> Cost:
+    run = start(recipe, task=task, device=device, oracle=oracle)
+    step, size = stepper(run), recipe.training.batch_size
+    begin_epoch(run, 0)
+    run.network.train()
+    timed: list[Cost] = []
+    for number, _ in enumerate(batches(run)):
+        if number > steps:
+            break
+        timed.append(_measured(run.context.meter, size, run.device, step))
+        run.context.step += 1
+    kept = timed[1:] or timed
+    between = _measured(run.context.meter, size, run.device, lambda: end_epoch(run))
+    per_step = Cost(statistics.mean(c.passes for c in kept), statistics.median(c.seconds for c in kept))
+    return per_step * run.steps_per_epoch + between
+
+
+def _measured(meter: Meter, size: int, device: torch.device, call: Callable[[], object]) -> Cost:
+    before, began = meter.passes(size), time.perf_counter()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return Cost(meter.passes(size) - before, time.perf_counter() - began)

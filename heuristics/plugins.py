@@ -1,0 +1,66 @@
+"""Plug-ins: files of the user's that register methods, heuristics or search algorithms when they are imported."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from supernet.benchmarks.errors import UserError
+
+_importing: list[Plugin] = []
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A Python file, named by its content."""
+
+    path: str
+    sha256: str
+
+    @classmethod
+    def read(cls, path: Path) -> Plugin:
+        """The plug-in in a file.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"The plug-in {path} cannot be read: {error.strerror}.") from None
+        return cls(str(path.resolve()), hashlib.sha256(content).hexdigest())
+
+    def load(self) -> None:
+        """Import the file, once in a process.
+
+        Raises:
+            UserError: it cannot be imported, or has changed since it was read.
+        """
+        name = f"supernet_plugin_{self.sha256[:16]}"
+        if name in sys.modules:
+            return
+        if Plugin.read(Path(self.path)).sha256 != self.sha256:
+            raise UserError(f"The plug-in {self.path} has changed since this run was planned. Plan it anew.")
+        definition = importlib.util.spec_from_file_location(name, self.path)
+        if definition is None or definition.loader is None:
+            raise UserError(f"The plug-in {self.path} is not a Python file: its name does not end in .py.")
+        module = importlib.util.module_from_spec(definition)
+        sys.modules[name] = module
+        _importing.append(self)
+        try:
+            definition.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[name]
+            if isinstance(error, UserError):
+                raise UserError(f"The plug-in {self.path} cannot be imported: {error}") from error
+            raise UserError(f"The plug-in {self.path} cannot be imported: {type(error).__name__}: {error}.") from error
+        finally:
+            _importing.pop()
+
+
+def importing() -> Plugin | None:
+    """The plug-in that is being imported now, to which belongs what is registered now."""
+    return _importing[-1] if _importing else None

@@ -1,0 +1,57 @@
+"""Whether a value is of the type of the key that it is given for, and what to say if it is not."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from typing import Any, Literal
+
+from supernet.benchmarks.wording import listed, nearest, quoted
+
+MOST_TEXT = 1_000
+"""Characters of a text in a recipe."""
+
+
+def typed(kind: Any, value: Any, name: str) -> Any:
+    """The value as this type: numbers may be written as whole numbers or text (YAML reads 1e-3 as text).
+
+    Raises:
+        ValueError: it is of another type.
+    """
+    if float in (kind, *typing.get_args(kind)) and isinstance(value, int | str) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            pass
+    elif is_of(kind, value):
+        return value
+    raise ValueError(wrong_kind(name, kind, value))
+
+
+def is_of(kind: Any, value: Any) -> bool:
+    """Whether the value is of a field's type; a whole number is a number, too."""
+    if isinstance(kind, types.UnionType):
+        return any(is_of(option, value) for option in typing.get_args(kind))
+    if typing.get_origin(kind) is Literal:
+        return isinstance(value, str) and value in typing.get_args(kind)
+    if kind in (int, float):
+        return isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and not (kind is str and len(value) > MOST_TEXT)
+
+
+def wrong_kind(name: str, kind: Any, value: Any) -> str:
+    """The message about a value of another type than its key's."""
+    options = typing.get_args(kind)
+    if typing.get_origin(kind) is Literal:
+        near = nearest(value, options)
+        hint = f" (did you mean {near}?)" if near else ""
+        return f"{name} is {quoted(value)}, but must be one of {listed(options)}{hint}."
+    if dataclasses.is_dataclass(kind):
+        return f"{name} is {quoted(value)}, but must be a {getattr(kind, '__name__', kind)}."
+    if isinstance(value, str) and len(value) > MOST_TEXT:
+        return f"{name} is a text of {len(value):,} characters; at most {MOST_TEXT:,} are supported."
+    kinds = [getattr(option, "__name__", str(option)) for option in options or [kind] if option is not type(None)]
+    return (
+        f"{name} is {quoted(value)}, but must be {' or '.join(kinds)}{' or null' if len(options) > len(kinds) else ''}."
+    )

@@ -1,0 +1,46 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from supernet.harness.runs import execute
+from supernet.harness.runs.store import Store
+
+
+def test_a_spec_comes_back_from_its_plain_values(spec):
+    assert execute.job(json.loads(json.dumps(spec.as_dict()))) == spec
+
+
+@pytest.mark.parametrize("module", ["supernet.harness.study", "supernet.harness.search", "torch"])
+def test_makers_are_imported_when_a_job_of_their_kind_is_made(module):
+    code = f"""
+import sys
+import supernet.harness.runs.execute, supernet.harness.runs.executors, supernet.harness.runs.state
+sys.exit(any(name == {module!r} or name.startswith({module!r} + ".") for name in sys.modules))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=100).returncode == 0
+
+
+def test_a_kind_without_a_maker_is_a_failure_of_its_run(tmp_path):
+    class Odd:
+        kind, hash = "odd", "0123456789abcdef"
+
+    assert execute.execute(Odd(), Store(tmp_path)) == "failed"
+    assert "odd" in Store(tmp_path).failure(Odd.hash)
+
+
+def test_the_commit_is_the_projects_own(tmp_path, monkeypatch):
+    execute.commit.cache_clear()
+    package = tmp_path / "project" / "site-packages" / "harness" / "runs"
+    package.mkdir(parents=True)
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", str(tmp_path / "project")]
+    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(execute, "__file__", str(package / "execute.py"))
+    assert execute.commit() is None, "that of the repository around an installed package"
+    (tmp_path / "project" / "harness" / "runs").mkdir(parents=True)
+    monkeypatch.setattr(execute, "__file__", str(tmp_path / "project" / "harness" / "runs" / "execute.py"))
+    execute.commit.cache_clear()
+    assert len(execute.commit()) == 12
+    execute.commit.cache_clear()

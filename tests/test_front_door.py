@@ -1,0 +1,394 @@
+"""`import supernet as sn`: what Python users call, and the objects that they get."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from tiny import write_study, write_truth
+
+import supernet as sn
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.truth import shelf
+
+ROOT = Path(__file__).parents[1]
+EVIL = "<script>alert(1)</script>"
+LEFT_OUT = {"method", "heuristic", "Method"}
+"""Names that have tests of their own."""
+FIGURE = {"images": 60, "resamples": 20}
+
+
+@pytest.fixture(autouse=True)
+def _embedded_alone(tmp_path_factory, monkeypatch):
+    """The tables that ship are all the ground truth that there is; the working folder is empty."""
+    monkeypatch.setenv(shelf.ENVIRONMENT, str(tmp_path_factory.mktemp("no-tables")))
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+
+
+@pytest.fixture(scope="module")
+def run():
+    return sn.train(
+        task={"name": "digits", "train_images": 200, "valid_images": 60},
+        channels=4, cells=1, training={"epochs": 1, "batch_size": 50}, evaluation={"images": 60},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ranked(run):
+    return run.rank(30, resamples=20)
+
+
+def scores_file(path, count=40):
+    truth = sn.ground_truth("nb201", "digits").frame().head(count)
+    truth.assign(mine=np.arange(count) % 7, **{EVIL: np.arange(count)}).to_csv(path, index=False)
+    return path
+
+
+# ---- the names -----------------------------------------------------------------------------------------------------
+
+
+def test_the_import_takes_no_time_and_no_library():
+    code = (
+        "import sys, time; began = time.process_time(); import supernet; took = time.process_time() - began; "
+        "heavy = {'torch', 'pandas', 'numpy', 'matplotlib', 'click', 'typing'} & set(sys.modules); print(took, heavy)"
+    )
+    took, heavy = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.split(maxsplit=1)
+    assert float(took) < 0.05
+    assert heavy.strip() == "set()"
+
+
+def test_every_name_is_there_and_listed():
+    assert set(sn.__all__) == {*sn._PLACES, "__version__"}
+    assert set(sn.__all__) <= set(dir(sn))
+    for name in set(sn.__all__) - LEFT_OUT:
+        assert getattr(sn, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = sn.trian
+
+
+def test_type_checkers_see_the_places_that_names_are_loaded_from():
+    tree = ast.parse(Path(sn.__file__).read_text(encoding="utf-8"))
+    seen = {alias.name: node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+            for alias in node.names if node.module and node.module.startswith("supernet.")}  # fmt: skip
+    assert seen == {name: f"supernet.{sn._PLACES[name]}" for name in seen}
+    assert set(sn._PLACES) - set(seen) <= LEFT_OUT
+
+
+def test_the_version_is_that_of_the_project_whether_or_not_it_is_installed(monkeypatch):
+    from importlib import metadata
+
+    said = (ROOT / "pyproject.toml").read_text()
+    assert f'version = "{sn._version()}"' in said
+
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    assert f'version = "{sn._version()}"' in said
+
+
+def test_errors_are_of_one_kind():
+    assert sn.UserError is UserError
+    assert sn.space("nb201").name == "nb201"
+    with pytest.raises(sn.UserError, match="did you mean nb201"):
+        sn.space("nb210")
+
+
+# ---- train, rank, correlate, plot ----------------------------------------------------------------------------------
+
+
+def test_five_lines_from_a_recipe_to_a_figure(tmp_path):
+    run = sn.train("task.valid_images=60", task="digits", channels=4, cells=1, epochs=1, train_images=200)
+    ranking = run.rank(30, **FIGURE)
+    report = sn.correlate(ranking, resamples=20)
+    figure = report.plot()
+    assert isinstance(figure, Figure)
+    assert -1 <= report.tau == ranking.tau <= 1
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_run_shows_its_log(run):
+    assert list(run.frame().index) == [1]
+    assert isinstance(run.plot(), Figure)
+    assert run.recipe.hash in run._repr_html_()
+    assert run.out is None
+
+
+def test_a_ranking_is_a_frame_with_the_truth(ranked):
+    frame = ranked.frame()
+    assert list(frame) == ["index", "arch", "accuracy", "negative_loss", "true"]
+    assert len(frame) == 30
+    assert frame["true"].notna().all()
+    table = sn.ground_truth("nb201", "digits").frame().set_index("arch")["accuracy"]
+    assert frame["true"].tolist() == table[frame["arch"]].tolist()
+    assert ranked.correlation.frame().loc["negative_loss", "kendall_tau"] == ranked.tau
+    for what in ("tau", "ranks", "best"):
+        assert isinstance(ranked.plot(what), Figure)
+    with pytest.raises(UserError, match="no figure 'rank'; did you mean ranks"):
+        ranked.plot("rank")
+
+
+def test_architectures_can_be_given_by_index_or_string(run):
+    within = sn.space("nb201")
+    by_index = run.rank([6111, 81])
+    by_name = run.rank([within.string(arch) for arch in within.archs([6111, 81]).tolist()])
+    assert by_index.scores.indices.tolist() == by_name.scores.indices.tolist() == [6111, 81]
+    assert by_index.scores.loss.tolist() == by_name.scores.loss.tolist()
+    assert "a report needs" in by_index.problem
+    assert by_index._repr_html_().count("<tr>") == 3
+    with pytest.raises(UserError, match="a report needs"):
+        by_index.plot()
+    for wrong, said in ([[-1], "outside"], [["|x|"], "cannot be used"], [[], "no architectures"], [0, "from 1 on"]):
+        with pytest.raises(UserError, match=said):
+            run.rank(wrong)
+
+
+def test_a_ranking_without_ground_truth_says_why(run):
+    ranking = run.rank(12, dataset="nothing")
+    assert ranking.truth is None
+    assert "nothing" in ranking.problem
+    assert "true" not in ranking.frame()
+    for act in (ranking.plot, lambda: ranking.tau, lambda: sn.correlate(ranking)):
+        with pytest.raises(UserError, match="nothing"):
+            act()
+
+
+def test_files_are_written_where_they_are_asked_for_alone(tmp_path):
+    keys = {
+        "task": {"name": "digits", "train_images": 100, "valid_images": 60},
+        "channels": 4,
+        "cells": 1,
+        "epochs": 1,
+        "training": {"batch_size": 50},
+    }
+    run = sn.train(out=tmp_path / "run", **keys)
+    before = sorted(path.name for path in (tmp_path / "run").iterdir())
+    sn.rank(tmp_path / "run", 25, **FIGURE)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+    kept = sn.rank(tmp_path / "run", 25, out=tmp_path / "kept", **FIGURE)
+    suffix = kept.files.suffix
+    assert {path.name for path in (tmp_path / "kept").glob("[!.]*")} == {
+        f"scores{suffix}.parquet", f"report{suffix}", f"metrics{suffix}.json",
+    }  # fmt: skip
+    assert json.loads(kept.files.metrics.read_text())["report"] == json.loads(json.dumps(kept.correlation.as_json()))
+    assert pd.read_parquet(kept.files.scores)["index"].tolist() == kept.frame()["index"].tolist()
+    assert run.rank(25, **FIGURE).scores.loss.tolist() == kept.scores.loss.tolist()
+    with pytest.raises(UserError, match="holds a run already"):
+        sn.train(out=tmp_path / "run", **keys)
+
+
+@pytest.mark.parametrize(
+    ("parts", "keys", "said"),
+    [
+        ((), {"epochz": 3}, "epoch"),
+        ((), {"learning_rate": 0.1}, "training.learning_rate or distribution.learning_rate"),
+        ((), {"training": 3}, "section"),
+        ((), {"epochs": object()}, "cannot hold"),
+        ((), {"epochs": "many"}, "training.epochs"),
+        (("a.yaml", "b.yaml"), {}, "one recipe, not 2"),
+        (("nowhere.yaml",), {}, "no recipe"),
+        ((), {"resume": True}, "say in which folder"),
+    ],
+)
+def test_a_recipe_that_cannot_be_used_is_one_sentence(parts, keys, said):
+    with pytest.raises(UserError, match=said):
+        sn.train(*parts, **keys)
+
+
+def test_recipes_come_from_objects_files_names_and_changes(tmp_path):
+    from supernet.harness.report.training.wanted import wanted
+
+    recipe = sn.Recipe().override(["training.epochs=3"])
+    recipe.save(tmp_path / "mine.yaml")
+    assert wanted(recipe) == wanted(tmp_path / "mine.yaml") == wanted(str(tmp_path / "mine.yaml")) == recipe
+    assert wanted("cifar10-16", "training.epochs=2", seed=4).training.epochs == 2
+    assert wanted(recipe, seed=np.int64(4), training={"nesterov": True}).seed == 4
+    assert wanted(recipe, size=None, amp=False) == recipe
+
+
+# ---- scores from elsewhere -----------------------------------------------------------------------------------------
+
+
+def test_scores_come_from_files_frames_and_mappings_alike(tmp_path):
+    path = scores_file(tmp_path / "scores.csv")
+    frame = pd.read_csv(path)[["arch", "mine"]]
+    found = [
+        sn.correlate(given, "nb201", "digits/test@1", score_columns=columns, resamples=20).frame().iloc[0]
+        for given, columns in (
+            (path, ["mine"]),
+            (str(path), ["mine"]),
+            (frame, []),
+            (frame.set_index("arch"), []),
+            (frame.set_index("arch")["mine"], []),
+            (path, "mine"),
+            (dict(zip(frame["arch"], frame["mine"].tolist(), strict=True)), []),
+        )
+    ]
+    assert all(one.tolist() == found[0].tolist() for one in found)
+
+
+def test_names_from_a_file_are_no_markup(tmp_path):
+    report = sn.correlate(scores_file(tmp_path / "scores.csv"), "nb201", "digits", resamples=20)
+    assert EVIL in report.frame().index
+    assert "<script>" not in report._repr_html_()
+    assert "&lt;script&gt;" in report._repr_html_()
+    report.plot("ranks", EVIL).savefig(tmp_path / "ranks.png")
+
+
+def test_groups_are_compared_one_by_one(tmp_path):
+    frame = pd.concat([pd.read_csv(scores_file(tmp_path / "scores.csv"))[["arch", "mine"]].assign(method=name)
+                       for name in ("a", EVIL)])  # fmt: skip
+    found = sn.correlate(frame, "nb201", "digits", by=["method"], resamples=20, out=tmp_path / "report")
+    assert sorted(found.frame()["method"]) == sorted(["a", EVIL])
+    assert isinstance(found.plot(), Figure)
+    assert "<script>" not in found._repr_html_()
+    assert json.loads((tmp_path / "report" / "report.json").read_text()) == json.loads(json.dumps(found.as_json()))
+    with pytest.raises(UserError, match="`repeat`"):
+        sn.correlate(frame, "nb201", "digits", repeat="method")
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (pd.DataFrame({"score": [1.0, 2.0]}), "no architecture column"),
+        (pd.DataFrame({"arch": [0, 1], "score": [1.0, np.nan]}), "row 1: score is nan"),
+        (pd.DataFrame({"arch": [16, 16, 44], "score": [1.0, 2.0, 3.0]}), "repeat an architecture"),
+        (pd.DataFrame({"arch": [0, 1], "score": [1.0, 2.0]}), "architecture 0 is not in nb201-digits"),
+        (pd.DataFrame([[1, 2, 3]], columns=["arch", "s", "s"]), "more than one column"),
+        (pd.DataFrame(), "no architecture column"),
+        ({}, "no numeric score column|cannot be used|needs"),
+    ],
+)
+def test_frames_that_cannot_be_used_are_one_sentence(frame, said):
+    with pytest.raises(UserError, match=said):
+        sn.correlate(frame, "nb201", "digits")
+
+
+@pytest.mark.parametrize(
+    ("space", "measure", "said"),
+    [("nb200", "digits", "did you mean nb201"), ("nb201", "a/b/c/d", "names no ground truth"), ("nb201", "", "names"),
+     ("nb201", "digits@7", "digits"), ("nb201", None, "Name the data set")],
+)  # fmt: skip
+def test_ground_truth_that_is_not_there(space, measure, said):
+    with pytest.raises(UserError, match=said):
+        sn.ground_truth(space, measure)
+
+
+def test_ground_truth_is_spelled_in_one_text_or_in_parts():
+    known = sn.ground_truth("nb201", "digits/test@1/mean")
+    assert known.measure == sn.ground_truth("nb201", dataset="digits", epochs=1).measure
+    assert known.measure == sn.ground_truth("nb201", "digits").measure
+    assert known.accuracy().shape == (len(known.table),)
+    with pytest.raises(UserError, match="Name the space"):
+        sn.correlate({0: 1.0}, "nb201")
+
+
+def test_a_ranking_of_a_run_and_of_its_super_net_are_one(run):
+    asked = {"settings": "evaluation.bn=recalibrate", "resamples": 20}
+    assert sn.rank(run, [16, 44], **asked).scores.loss.tolist() == run.rank([16, 44], **asked).scores.loss.tolist()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda run: sn.rank(3), "takes a trained super-net"),
+        (lambda run: run.rank(5, resamples=1), "20 resamples or more"),
+        (lambda run: run.rank(5, images=0), "evaluation.images"),
+        (lambda run: run.rank(5, settings="training.epochs=3"), "evaluation section alone"),
+        (lambda run: run.rank(5, sample_seed=-1), "at least 0"),
+        (lambda run: sn.correlate([1.0, 2.0], "nb201", "digits"), "Scores are a file"),
+        (lambda run: sn.correlate({16: 1.0}, "nb201", "digits", seed=-1), "at least 0"),
+        (lambda run: sn.correlate({16: 1.0}, "nb201", "digits", resamples=0), "20 resamples or more"),
+        (lambda run: sn.study("quik"), "Did you mean quick"),
+        (lambda run: sn.search("random", "12q", dataset="digits", workers=0), "at least 1 worker"),
+        (lambda run: sn.search("random", 12, dataset="digits"), "Invalid budget"),
+        (lambda run: sn.search([], "12q", dataset="digits"), "algorithm"),
+        (lambda run: sn.train(3), "A recipe is"),
+        (lambda run: sn.train({"epochs": 3}), "epochs"),
+    ],
+)
+def test_calls_that_cannot_be_answered_are_one_sentence(run, call, said):
+    with pytest.raises(UserError, match=said) as raised:
+        call(run)
+    assert len(str(raised.value)) < 1500
+
+
+# ---- studies, searches, queries, baselines -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    write_truth(folder)
+    path = write_study(folder / "tiny.yaml", seeds=[0], last_epochs=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(shelf.ENVIRONMENT, str(folder))
+        patch.setattr(shelf, "EMBEDDED", folder / "none")
+        kept = sn.study(path, "training.epochs=1", out=folder / "results")
+        loose = sn.study(path, "training.epochs=1")
+    return folder, kept, loose
+
+
+def test_a_study_is_one_call(studied):
+    folder, kept, loose = studied
+    assert kept.frame("runs")["state"].tolist() == ["done", "done"]
+    assert kept.page.is_file()
+    assert kept.page.is_relative_to(folder / "results" / "reports")
+    assert loose.page is None
+    assert sorted(path.name for path in folder.iterdir()) == ["results", "tiny.parquet", "tiny.yaml"]
+    same = [result.frame().drop(columns=["train_seconds", "score_seconds"]) for result in (kept, loose)]
+    pd.testing.assert_frame_equal(*same)
+    for what in ("effects", "operations", "seeds", "proxy"):
+        assert isinstance(kept.plot(what), Figure)
+    assert "path-dropout=0.2" in kept._repr_html_()
+    assert kept.findings[0] in kept._repr_html_()
+    for act in (kept.frame, kept.plot):
+        with pytest.raises(UserError, match="did you mean effects"):
+            act("efects")
+
+
+def test_a_finished_study_is_queried_in_sql(studied):
+    folder, kept, _ = studied
+    taus = sn.query("SELECT hash, kendall_tau FROM measures ORDER BY hash", folder / "results")
+    hashes = {row.hashes[seed]: tau for row in kept.analysis.rows for seed, tau in row.taus.items()}
+    assert dict(zip(taus["hash"], taus["kendall_tau"], strict=True)) == pytest.approx(hashes)
+    with pytest.raises(UserError, match="no results folder"):
+        sn.query("SELECT 1", folder / "nowhere")
+
+
+def test_a_search_is_one_call(tmp_path):
+    found = sn.search("random", "12q", dataset="digits", seeds=3)
+    assert set(found.frame()["algorithm"]) == {"random"}
+    assert list(Path.cwd().iterdir()) == []
+    assert isinstance(found.plot(), Figure)
+    assert found.findings[0] == found.headline
+    assert found.headline in found._repr_html_()
+    kept = sn.search(["random"], "12q", dataset="digits", seeds=3, out=tmp_path)
+    assert kept.page.is_file()
+    assert not kept.lacking
+    pd.testing.assert_frame_equal(kept.frame("picks"), found.frame("picks"))
+    with pytest.raises(UserError, match="did you mean final"):
+        found.frame("finl")
+    for wrong, said in ((("raе", "12q"), "no search algorithm"), (("rea", "12x"), "Invalid budget")):
+        with pytest.raises(UserError, match=said):
+            sn.search(*wrong, dataset="digits")
+    with pytest.raises(UserError, match="no executor 'locl'; did you mean local"):
+        sn.search("random", "12q", dataset="digits", executor="locl")
+
+
+def test_baselines_of_the_tables_that_ship(tmp_path):
+    found = sn.baselines(resamples=20, out=tmp_path)
+    frame = found.frame()
+    assert {"nb201-digits", "nb1shot1-digits"} & {name.replace("1shot1-1", "1shot1") for name in frame["table"]}
+    assert frame["kendall_tau"].between(-1, 1).all()
+    assert isinstance(found.plot(), Figure)
+    assert len(list(tmp_path.glob("*/*/report.json"))) == len(frame)
+    with pytest.raises(UserError, match="numbered from 0"):
+        found.plot(number=99)
