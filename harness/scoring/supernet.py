@@ -34,8 +34,6 @@ from supernet.benchmarks.tasks.loader import eval_batches
 from supernet.benchmarks.tasks.split import Split
 from supernet.harness.scoring import partial as partial_scores
 from supernet.harness.scoring.norms import calibration_images, recalibrated, statistics
-from supernet.harness.supernet.nb201 import prefix
-from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.training.run import Run
 from supernet.heuristics.hooks import Routing
 from supernet.heuristics.recipe import EvaluationSection, NetworkSection
@@ -286,17 +284,7 @@ def _summed(work: _Work, batch: Batch, archs: Sequence[Arch]) -> Iterator[Tensor
         if work.calibration:
             logits = recalibrated(run.network, x.split(work.protocol.batch_size), archs, work.calibration)
         else:
-            logits = logits_of(run.network, x, archs)
+            logits = run.network.logits_of(x, archs)
         for output in logits:
             loss = F.cross_entropy(output.float(), y, reduction="sum")
             yield torch.stack([loss, (output.argmax(1) == y).sum(), torch.ones_like(loss)])
-
-
-def logits_of(network: torch.nn.Module, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
-    """Logits of each architecture on one batch, in the order given (fastest when sorted)."""
-    # What the first cell shares is the business of this one super-net, whose module has the fast way.
-    if isinstance(network, NB201Net) and not network.all_cells[0].partial:
-        yield from prefix.logits_of(network, x, archs)
-    else:
-        for arch in archs:
-            yield network(x, arch)

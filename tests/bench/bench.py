@@ -18,7 +18,7 @@ from supernet.benchmarks.spaces import space
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3
 from supernet.benchmarks.tasks.task import Split, Task
 from supernet.harness.scoring.supernet import rank
-from supernet.harness.supernet.nb201.net import program
+from supernet.harness.supernet.nb201.cell import program
 from supernet.harness.training.run import start
 from supernet.heuristics.hooks import Context
 from supernet.heuristics.methods.losses import losses_for

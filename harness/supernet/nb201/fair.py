@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.benchmarks.spaces.nb201 import EDGES, NONE, OPS, SKIP
-from supernet.harness.supernet.nb201.net import POOL, Cell, NB201Net
+from supernet.harness.supernet.nb201.cell import POOL, Cell
+from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.ops import average_pool
 from supernet.heuristics.hooks import Context, Method, Path, Step, StepResult
 from supernet.heuristics.recipe import Recipe

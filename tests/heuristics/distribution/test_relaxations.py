@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from learned import LEARNED, TINY, context, ends_alike
 
 from supernet.benchmarks.spaces import space
-from supernet.harness.supernet.nb201.net import EDGES, NB201Net
+from supernet.benchmarks.spaces.nb201 import EDGES
+from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.training.loop import train
 from supernet.heuristics.distribution.learner import learner_for
 from supernet.heuristics.distribution.models import Dirichlet

@@ -8,7 +8,8 @@ from torch import nn
 
 from supernet.benchmarks.spaces import NB201
 from supernet.benchmarks.spaces.nb201 import EDGES
-from supernet.harness.supernet.nb201.net import NB201Net, program
+from supernet.harness.supernet.nb201.cell import program
+from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.ops import average_pool, halve
 from supernet.heuristics.recipe import NetworkSection
 

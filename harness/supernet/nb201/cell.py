@@ -1,0 +1,211 @@
+"""A cell of the super-net of NAS-Bench-201: every operation on every edge, for one architecture or a mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, OPS, SKIP
+from supernet.harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool
+from supernet.heuristics.hooks import Choice, Gate, Routing
+from supernet.heuristics.sections import NetworkSection
+
+POOL = OPS.index("avg_pool_3x3")
+BY_NODE = (0, 1, 2, 3, 4, 4)
+"""Weights of each edge when operations sit on nodes: edges into a node share theirs, but for those from node 0."""
+
+
+@dataclass(frozen=True)
+class NodeProgram:
+    """How a node is computed: what is summed over which earlier nodes."""
+
+    skips: tuple[int, ...]
+    pools: tuple[int, ...]
+    convs: tuple[tuple[int, int, int], ...]
+    """(source, edge, operation)"""
+
+
+@cache
+def program(arch: tuple[int, ...]) -> tuple[NodeProgram | None, ...]:
+    """What a cell has to compute for nodes 1, 2 and 3; None where a node reaches nothing or nothing reaches it."""
+    kept = [(edge, source, target) for edge, (source, target) in enumerate(EDGES) if arch[edge] != NONE]
+    used = {3}
+    for _, source, target in reversed(kept):
+        if target in used:
+            used.add(source)
+    reached = {0}
+    nodes: list[NodeProgram | None] = []
+    for node in (1, 2, 3):
+        into = [(edge, s) for edge, s, target in kept if target == node and s in reached]
+        if not into or node not in used:
+            nodes.append(None)
+            continue
+        reached.add(node)
+        nodes.append(
+            NodeProgram(
+                skips=tuple(s for edge, s in into if arch[edge] == SKIP),
+                pools=tuple(s for edge, s in into if arch[edge] == POOL),
+                convs=tuple((s, edge, arch[edge]) for edge, s in into if arch[edge] in (CONV1X1, CONV3X3)),
+            )
+        )
+    return tuple(nodes)
+
+
+class Cell(nn.Module):
+    """All operations on all edges of one cell."""
+
+    def __init__(self, channels: int, options: NetworkSection) -> None:
+        super().__init__()
+        affine, track = options.bn_affine, options.bn_track
+        slots = BY_NODE if options.op_on == "node" else tuple(range(len(EDGES)))
+        self.slot = slots
+        self.width = channels // options.partial_channels
+        """Channels that operations see; the others pass by."""
+        self.partial = options.partial_channels > 1
+        self._stateless = not affine and options.ofa_kernel == "own"
+        large = [ConvBN(self.width, self.width, 3, affine, track) for _ in range(max(slots) + 1)]
+        small: list[nn.Module] = [ConvBN(self.width, self.width, 1, affine, track) for _ in large]
+        if options.ofa_kernel != "own":
+            small = [CentreConvBN(parent, options.ofa_kernel == "transform", affine, track) for parent in large]
+        self.conv3, self.conv1 = nn.ModuleList(large), nn.ModuleList(small)
+        self.drop_rate = 0.0
+        """Path dropout at the present step."""
+
+    def conv(self, edge: int, op: int, rectified: Tensor) -> Tensor:
+        """The convolution `op` of an edge, given its source after ReLU."""
+        ops = self.conv1 if op == CONV1X1 else self.conv3
+        out: Tensor = ops[self.slot[edge]](rectified)
+        return out
+
+    def forward(self, x: Tensor, routing: Routing) -> Tensor:
+        """The cell's output for one routing; a relaxed decision weighs the outputs of its options."""
+        if self.partial or not all(isinstance(choice, int) for choice in routing):
+            merged = self._mixture if self._merges(routing) else self._relaxed
+            return merged(x, routing)
+        nodes: list[Tensor | None] = [x, None, None, None]
+        rectified: list[Tensor | None] = [None] * 4
+        for node, plan in enumerate(program(routing), 1):
+            if plan is None:
+                continue
+            new = []
+            for source, edge, op in plan.convs:
+                if rectified[source] is None:
+                    rectified[source] = F.relu(nodes[source])  # type: ignore[arg-type]
+                new.append(self._dropped(self.conv(edge, op, rectified[source])))  # type: ignore[arg-type]
+            if plan.pools:
+                # Pooling is linear: pool the sum once.
+                new.append(average_pool(_sum([], [self._dropped(nodes[s]) for s in plan.pools])))  # type: ignore[arg-type]
+            nodes[node] = _sum(new, [self._dropped(nodes[s]) for s in plan.skips])  # type: ignore[arg-type]
+        return torch.zeros_like(x) if nodes[3] is None else nodes[3]
+
+    def _relaxed(self, x: Tensor, routing: Routing) -> Tensor:
+        nodes = [x]
+        for node in (1, 2, 3):
+            total: Tensor = torch.zeros_like(x)
+            for edge, (source, target) in enumerate(EDGES):
+                if target == node:
+                    total = total + self._edge(edge, nodes[source], routing[edge])
+            nodes.append(total)
+        return nodes[3]
+
+    def _edge(self, edge: int, x: Tensor, choice: Choice) -> Tensor:
+        """What an edge adds to its node; channels that pass by are weighed with the edge."""
+        if not self.partial:
+            return self._mixed(edge, x, choice)
+        seen = self._mixed(edge, x[:, : self.width], choice)
+        passing = x[:, self.width :]
+        return self._shuffled(seen, passing * choice.sum() if isinstance(choice, Tensor) else passing)
+
+    def _mixed(self, edge: int, x: Tensor, choice: Choice) -> Tensor:
+        if isinstance(choice, Gate):
+            return choice.weights[choice.option] * self._mixed(edge, x, choice.option) + choice.rest
+        if isinstance(choice, int):
+            return torch.zeros_like(x) if choice == NONE else self._dropped(self._operate(edge, choice, x))
+        terms = [choice[op] * self._dropped(self._operate(edge, op, x)) for op in range(len(OPS)) if op != NONE]
+        return torch.stack(terms).sum(0)
+
+    def _shuffled(self, seen: Tensor, passing: Tensor) -> Tensor:
+        """Both together, with channels taken in turn from all parts of the width, so that all get seen."""
+        whole = torch.cat([seen, passing], 1)
+        n, channels, height, width = whole.shape
+        grouped = whole.view(n, channels // self.width, self.width, height, width)
+        return grouped.transpose(1, 2).reshape(n, channels, height, width).contiguous(memory_format=torch.channels_last)
+
+    def _merges(self, routing: Routing) -> bool:
+        """Whether all edges out of a node can be computed at once: mixtures, and nothing kept or dropped on the way."""
+        bn = self.conv3[0].bn
+        assert isinstance(bn, BatchNorm)
+        kept = bn.track or bn.use_running or (self.training and self.drop_rate > 0)
+        return self._stateless and not kept and all(isinstance(choice, Tensor) for choice in routing)
+
+    def _mixture(self, x: Tensor, routing: Routing) -> Tensor:
+        """`_relaxed` for mixtures on all edges: one convolution per size for all edges out of a node.
+
+        Weights of convolutions are scales of their batch norms; pooling is linear, so that sums are pooled.
+        """
+        weights = [choice for choice in routing if isinstance(choice, Tensor)]
+        nodes = [x]
+        convolved: list[list[Tensor]] = [[], [], [], []]
+        for node in (0, 1, 2):
+            out = [edge for edge, (source, _) in enumerate(EDGES) if source == node]
+            rectified = F.relu(nodes[node][:, : self.width])
+            large = self._convolved(rectified, out, weights, self.conv3, CONV3X3)
+            both = large + self._convolved(rectified, out, weights, self.conv1, CONV1X1)
+            for edge, term in zip(out, both.split(self.width, 1), strict=True):
+                convolved[EDGES[edge][1]].append(term)
+            nodes.append(self._joined(nodes, node + 1, convolved[node + 1], weights))
+        return nodes[3]
+
+    def _convolved(
+        self, rectified: Tensor, edges: list[int], routing: Sequence[Tensor], convs: nn.ModuleList, op: int
+    ) -> Tensor:
+        """Weighed convolutions of several edges from one node: (n, edges x width, size, size)."""
+        weight = torch.cat([convs[self.slot[edge]].weight for edge in edges])  # type: ignore[misc]
+        scale = torch.stack([routing[edge][op] for edge in edges]).repeat_interleave(self.width)
+        convolved = F.conv2d(rectified, weight, padding=weight.shape[-1] // 2)
+        return F.batch_norm(convolved, None, None, scale, torch.zeros_like(scale), training=True)
+
+    def _joined(self, nodes: list[Tensor], node: int, terms: list[Tensor], routing: Sequence[Tensor]) -> Tensor:
+        """The value of a node, given its convolved terms."""
+        into = [(edge, nodes[source]) for edge, (source, target) in enumerate(EDGES) if target == node]
+        skipped = sum(routing[edge][SKIP] * x[:, : self.width] for edge, x in into)
+        pooled = average_pool(sum(routing[edge][POOL] * x[:, : self.width] for edge, x in into))  # type: ignore[arg-type]
+        total: Tensor = sum(terms, skipped + pooled)
+        if not self.partial:
+            return total
+        return self._shuffled(total, sum(routing[edge].sum() * x[:, self.width :] for edge, x in into))  # type: ignore[arg-type]
+
+    def _operate(self, edge: int, op: int, x: Tensor) -> Tensor:
+        return self.conv(edge, op, F.relu(x)) if self.is_convolution(op) else self.pass_through(op, x)
+
+    @staticmethod
+    def is_convolution(op: int) -> bool:
+        """Whether the operation has weights (and a ReLU before it)."""
+        return op in (CONV1X1, CONV3X3)
+
+    @staticmethod
+    def pass_through(op: int, x: Tensor) -> Tensor:
+        """The operations without weights: skip connection and pooling."""
+        return x if op == SKIP else average_pool(x)
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        """Drop the path for a random part of the images, scaling up the rest."""
+        if not (self.training and self.drop_rate > 0):
+            return x
+        keep = 1 - self.drop_rate
+        return x * (torch.rand(len(x), 1, 1, 1, device=x.device) < keep) / keep
+
+
+def _sum(new: list[Tensor], others: list[Tensor]) -> Tensor:
+    """The sum of tensors, formed in the first of the new ones, which nothing else needs."""
+    first, *rest = new + others
+    if not new and rest:
+        first = first + rest.pop()
+    for term in rest:
+        first.add_(term)
+    return first
