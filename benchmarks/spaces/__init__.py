@@ -10,7 +10,8 @@ from functools import cache
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import nb1shot1, nb101, nb201
-from supernet.benchmarks.spaces.decisions import Arch, Archs, Decision, SearchSpace
+from supernet.benchmarks.spaces.choices import Arch, Archs, Decision
+from supernet.benchmarks.spaces.decisions import SearchSpace
 from supernet.benchmarks.spaces.graph import Edge, Graph
 from supernet.benchmarks.spaces.nb1shot1 import NB1Shot1
 from supernet.benchmarks.spaces.nb201 import NB201

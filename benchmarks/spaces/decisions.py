@@ -9,43 +9,23 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadArchitecture, UserError
+from supernet.benchmarks.spaces.choices import Arch, Archs, Choices
 from supernet.benchmarks.spaces.graph import Graph
 from supernet.benchmarks.spaces.official import Official
 
-Arch = tuple[int, ...]
-"""One option number per decision."""
-Archs = NDArray[np.int8]
-"""Many architectures, shape (n, decisions)."""
 MOST_LISTED = 10_000_000
 """Architectures of a space whose members can all be listed. The indices of more would take gigabytes, and their
 classes hours."""
 
 
-@dataclass(frozen=True)
-class Decision:
-    """One categorical choice: the operation of an edge or node, or the set of nodes that it reads."""
-
-    name: str
-    options: tuple[Any, ...]
-
-    def __post_init__(self) -> None:
-        if len(set(self.options)) != len(self.options) or len(self.options) < 2:
-            raise ValueError(f"decision {self.name!r} needs two or more distinct options, got {self.options}")
-
-    def __len__(self) -> int:
-        return len(self.options)
-
-
-class SearchSpace(ABC):
+class SearchSpace(Choices, ABC):
     """A finite set of architectures, numbered 0 … len - 1 in the benchmark's official order.
 
     Unless a space overrides `_rank` and `_unrank`, that order counts the decisions' options with the last
@@ -56,13 +36,16 @@ class SearchSpace(ABC):
 
     name: str
     title: str
-    decisions: tuple[Decision, ...]
     official: Official | None = None
     """The benchmark whose official tables hold results of this space, if there is one."""
     own_network: tuple[int, int]
     """Channels and cells per stage of the stand-alone networks of the benchmark."""
+    operations_on: Literal["edges", "nodes"] = "edges"
+    """Where the operations of a cell are. The width of a node with an operation may depend on its parents."""
     idle_option: int | None = None
-    """The option of an operation decision that computes nothing, if the space has one."""
+    """The option of an operation decision that computes nothing, if the space has one; it is the first."""
+    skip_option: int | None = None
+    """The option of an operation decision whose share of a cell is a known sign that a search has failed, if any."""
     shortest_paths: int | None = None
     """Paths of `path_code` that the published settings of BANANAS keep, the shortest first; None for all."""
     distinct_class: str | None = None
@@ -74,15 +57,10 @@ class SearchSpace(ABC):
 
     # ---- numbering -------------------------------------------------------------------------------------------
 
-    @cached_property
-    def cardinalities(self) -> NDArray[np.int64]:
-        """Number of options of each decision, shape (decisions,)."""
-        return np.array([len(d) for d in self.decisions], dtype=np.int64)
-
     @property
-    def operations(self) -> list[int]:
-        """Numbers of the decisions about operations; the others are about parents."""
-        return [number for number, d in enumerate(self.decisions) if isinstance(d.options[0], str)]
+    def first_working(self) -> int:
+        """The first option of an operation decision that computes something."""
+        return 0 if self.idle_option is None else self.idle_option + 1
 
     @cached_property
     def _places(self) -> NDArray[np.int64]:
@@ -275,7 +253,7 @@ class SearchSpace(ABC):
     def _no_such(self, what: str, name: str, known: dict[str, str]) -> BadArchitecture:
         return BadArchitecture(f"{self.name} has no {what} {name!r}; it has: {', '.join(known) or 'none'}")
 
-    # ---- sampling and moves ----------------------------------------------------------------------------------
+    # ---- sampling --------------------------------------------------------------------------------------------
 
     def sample(self, rng: np.random.Generator, n: int, *, among: ArrayLike | None = None) -> NDArray[np.int64]:
         """Indices of n distinct architectures, uniform over the space or over the indices `among`.
@@ -284,63 +262,6 @@ class SearchSpace(ABC):
         """
         pool: Any = len(self) if among is None else np.unique(self.checked_indices(among))
         return rng.choice(pool, size=n, replace=False).astype(np.int64)
-
-    def sample_decisions(self, rng: np.random.Generator, n: int) -> Archs:
-        """n architectures (repeats possible), each decision drawn on its own (Random-NAS): (n, decisions)."""
-        return rng.integers(self.cardinalities, size=(n, len(self.decisions))).astype(np.int8)
-
-    @cached_property
-    def options(self) -> list[int]:
-        """Number of options of each decision, as `cardinalities`, for code that moves one architecture at a time."""
-        return [len(d) for d in self.decisions]
-
-    def draw(self, rng: Random) -> Arch:
-        """An architecture with every decision drawn on its own."""
-        return tuple([int(rng.random() * k) for k in self.options])
-
-    def mutate(self, arch: Arch, rng: Random) -> Arch:
-        """A copy with one decision, chosen uniformly, moved to another option, chosen uniformly."""
-        place = int(rng.random() * len(arch))
-        return (*arch[:place], self._other(arch, place, rng), *arch[place + 1 :])
-
-    def mutate_each(self, arch: Arch, probability: float, rng: Random) -> Arch:
-        """A copy with each decision, at this probability, moved to another option, chosen uniformly."""
-        return tuple(
-            [
-                self._other(arch, place, rng) if rng.random() < probability else option
-                for place, option in enumerate(arch)
-            ]
-        )
-
-    def _other(self, arch: Arch, place: int, rng: Random) -> int:
-        """Another option of a decision than the architecture's, chosen uniformly."""
-        option = int(rng.random() * (self.options[place] - 1))
-        return option + (option >= arch[place])
-
-    def neighbours(self, arch: Arch) -> list[Arch]:
-        """All architectures that differ in exactly one decision: sum of (options - 1) of them."""
-        return [
-            (*arch[:place], option, *arch[place + 1 :])
-            for place, k in enumerate(self.options)
-            for option in range(k)
-            if option != arch[place]
-        ]
-
-    @staticmethod
-    def crossover(a: ArrayLike, b: ArrayLike, rng: np.random.Generator) -> Archs:
-        """Children that take each decision from either parent with probability one half: (n, decisions), as parents."""
-        first = np.asarray(a, dtype=np.int8)
-        return np.where(rng.random(first.shape) < 0.5, first, np.asarray(b, dtype=np.int8))
-
-    def redraw(self, archs: Archs, probability: float, rng: np.random.Generator) -> Archs:
-        """Copies with each decision, at this probability, drawn anew from all of its options: (n, decisions)."""
-        redrawn = self.sample_decisions(rng, len(archs))
-        return np.where(rng.random(archs.shape) < probability, redrawn, archs)
-
-    @staticmethod
-    def distance(a: ArrayLike, b: ArrayLike) -> Any:
-        """Hamming distance over decisions; broadcasts over leading axes."""
-        return (np.asarray(a) != np.asarray(b)).sum(axis=-1)
 
     # ---- what a network costs --------------------------------------------------------------------------------
 

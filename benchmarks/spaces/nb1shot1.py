@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadArchitecture
-from supernet.benchmarks.spaces.decisions import Arch, Archs, Decision, SearchSpace
+from supernet.benchmarks.spaces.choices import Arch, Archs, Decision
+from supernet.benchmarks.spaces.decisions import SearchSpace
 from supernet.benchmarks.spaces.graph import Edge, Graph
 from supernet.benchmarks.spaces.nb101 import OFFICIAL, OUTPUT, OWN_NETWORK, SHORT_OPS, SLOTS, Cells
 
@@ -34,6 +35,7 @@ class NB1Shot1(SearchSpace):
 
     official = OFFICIAL
     own_network = OWN_NETWORK
+    operations_on = "nodes"
     shortest_paths = 40  # up to three operations
     distinct_class = "cell"
     computation_class = function_class = "pruned"

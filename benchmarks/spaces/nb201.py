@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadArchitecture
-from supernet.benchmarks.spaces.decisions import Arch, Decision, SearchSpace
+from supernet.benchmarks.spaces.choices import Arch, Decision
+from supernet.benchmarks.spaces.decisions import SearchSpace
 from supernet.benchmarks.spaces.graph import Edge, Graph
 from supernet.benchmarks.spaces.official import Official, Read
 
@@ -42,6 +43,7 @@ class NB201(SearchSpace):
     decisions = tuple(Decision(f"e{target}<-{source}", OPS) for source, target in EDGES)
     own_network = (16, 5)
     idle_option = NONE
+    skip_option = SKIP
     shortest_paths = 30  # up to two operations
     computation_class = "computation"
     function_class = "skip-none"

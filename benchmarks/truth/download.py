@@ -65,7 +65,7 @@ REMOTES: dict[str, Remote] = {
     remote.name: remote
     for remote in (
         Remote(
-            name="nb101",
+            name="nb101",  # what a user types: the file has no other name
             url="https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord",
             size_bytes=522_767_376,
             checksum="sha256:4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1",

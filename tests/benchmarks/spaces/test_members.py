@@ -68,6 +68,8 @@ def test_idle_options_are_named_none():
             found.decisions[d].options.index("none") for d in found.operations if "none" in found.decisions[d].options
         }
         assert named == (set() if found.idle_option is None else {found.idle_option})
+        assert found.idle_option in (None, 0), "the first, as those who leave it out rely on"
+        assert found.first_working == len(named)
 
 
 def test_a_space_without_an_idle_option_has_no_idle_edges():
