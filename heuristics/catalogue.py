@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.spaces import SPACE_NAMES
+from supernet.benchmarks.spaces import SPACE_NAMES, space
 from supernet.benchmarks.wording import listed, quoted
 from supernet.heuristics import registry
 from supernet.heuristics.recipe import Recipe, RecipeError
@@ -22,7 +22,11 @@ Family = Literal["protocol", "mapping", "low fidelity", "unsaid", "method"]
 _Edit = TypeVar("_Edit", bound=Callable[[Any], Sequence[str]])
 
 YU = "Yu et al., TPAMI 2021"
-ONE_SHOT = tuple(name for name in SPACE_NAMES if name != "nb201")
+ON_EDGES, ON_NODES = (
+    tuple(name for name in SPACE_NAMES if space(name).operations_on == where) for where in ("edges", "nodes")
+)
+WITH_EXTREMES = tuple(name for name in SPACE_NAMES if space(name).extremes() is not None)
+WITH_NONE = tuple(name for name in SPACE_NAMES if space(name).idle_option is not None)
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ _HEURISTICS = (
         "largest, smallest and two random paths, the largest teaching",
         {"on": ("sampling.law=sandwich",)},
         "Yu et al., BigNAS, ECCV 2020",
-        ("nb201",),
+        WITH_EXTREMES,
     ),
     # ---- mapping: how an architecture uses the shared weights
     Heuristic(
@@ -127,7 +131,7 @@ _HEURISTICS = (
         "width of a node that depends on the architecture, as a part of shared weights",
         _key("network.channel_mode", "fixed", "fixed_chunk", "random_chunk", "shuffle", "interpolate"),
         YU,
-        ONE_SHOT,
+        ON_NODES,
     ),
     Heuristic(
         "ofa-kernel",
@@ -137,14 +141,14 @@ _HEURISTICS = (
         f"{YU}; Cai et al., ICLR 2020",
     ),
     Heuristic(
-        "ws-bn", "mapping", "one batch norm per set of parents", _key("network.ws_bn", "false", "true"), YU, ONE_SHOT
+        "ws-bn", "mapping", "one batch norm per set of parents", _key("network.ws_bn", "false", "true"), YU, ON_NODES
     ),
     Heuristic("path-dropout", "mapping", "drop the outputs of paths", _key("network.path_dropout", 0.0, 0.1, 0.2), YU),
     Heuristic(
         "global-dropout", "mapping", "dropout of the pooled features", _key("network.global_dropout", 0.0, 0.1, 0.2), YU
     ),
     Heuristic(
-        "op-on", "mapping", "operations on edges or on nodes", _key("network.op_on", "edge", "node"), YU, ("nb201",)
+        "op-on", "mapping", "operations on edges or on nodes", _key("network.op_on", "edge", "node"), YU, ON_EDGES
     ),
     # ---- low fidelity: a cheaper super-net
     Heuristic("layers", "low fidelity", "cells per stage", _key("network.cells", 1, 2, 3, 5), YU),
@@ -192,7 +196,7 @@ _HEURISTICS = (
         "whether training samples the operation none",
         _key("sampling.with_none", "true", "false"),
         "Li et al., GAEA, ICLR 2021",
-        ("nb201",),
+        WITH_NONE,
     ),
     Heuristic(
         "clip",

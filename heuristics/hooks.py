@@ -8,7 +8,7 @@ loop (`harness.training.loop`) calls their hooks and knows none of them by name.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -85,6 +85,11 @@ class Supernet(nn.Module):
     @abstractmethod
     def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
         """Weights of the modules that compute an option of a decision, over all cells; none of what has no weights."""
+
+    def logits_of(self, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
+        """Logits of each architecture on one batch, in the order given: (n, classes) each."""
+        for arch in archs:
+            yield self(x, arch)
 
 
 # ---- what a step passes around ---------------------------------------------------------------------------------------
@@ -195,8 +200,8 @@ class Context:
 
     def __post_init__(self) -> None:
         self._generators: dict[int, np.random.Generator] = {}
-        first = self.space.idle_option if not self.recipe.sampling.with_none else None
-        options = max(len(self.space.decisions[number]) for number in self.space.operations) - (first is not None)
+        first = 0 if self.recipe.sampling.with_none else self.space.first_working
+        options = max(len(self.space.decisions[number]) for number in self.space.operations) - first
         self._mixture = options / self.recipe.network.partial_channels
 
     def forward(self, path: Path, batch: Batch | None = None, *, capture: bool = False) -> Output:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from supernet.benchmarks.spaces import space as space_named
 from supernet.benchmarks.wording import quoted
 
 MOST_EPOCHS = 1_000_000
@@ -102,11 +103,13 @@ def network_parameters(space: str, channels: int, cells: int, wide_nodes: bool) 
     """About the number of weights of a super-net, from the square of its width.
 
     Args:
+        space: a space with a super-net.
         channels: of the first of three stages, each twice as wide as the one before.
         cells: per stage.
-        wide_nodes: nodes of 1Shot1 that are as wide as the widest architecture needs (a `channel_mode` other than
+        wide_nodes: nodes with operations are as wide as the widest architecture needs (a `channel_mode` other than
             `fixed`).
     """
-    if space == "nb201":
-        return channels**2 * (1260 * cells + 280)
+    within = space_named(space)
+    if within.operations_on == "edges":
+        return channels**2 * (210 * len(within.operations) * cells + 280)
     return channels**2 * cells * (900 if wide_nodes else 250)

@@ -22,6 +22,7 @@ import yaml
 from supernet.benchmarks import files
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.plain_yaml import BadYaml, parse_yaml, read_yaml
+from supernet.benchmarks.spaces import DEFAULT_SPACE
 from supernet.benchmarks.wording import nearest, quoted
 from supernet.heuristics import registry, rules
 from supernet.heuristics.plugins import Plugin
@@ -51,7 +52,7 @@ class RecipeError(UserError):
 class Recipe:
     """A super-net and what is done with it."""
 
-    space: str = "nb201"
+    space: str = DEFAULT_SPACE
     seed: int = 0
     task: TaskSection = field(default_factory=TaskSection)
     network: NetworkSection = field(default_factory=NetworkSection)

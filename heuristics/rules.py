@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from supernet.benchmarks.spaces import SPACE_NAMES
+from supernet.benchmarks.spaces import SPACE_NAMES, space
 from supernet.benchmarks.wording import did_you_mean, listed, quoted
 from supernet.heuristics import registry
 from supernet.heuristics.ranges import MOST_PARAMETERS, RANGES, network_parameters
@@ -16,12 +16,13 @@ UNREAD: Mapping[str, object] = {"paths": 1, "per_cell": False, "with_none": True
 
 def problems(r: Sections) -> Iterable[str]:
     """What cannot be used, or not together, in words."""
-    if r.space not in SPACE_NAMES:
+    unknown = r.space not in SPACE_NAMES
+    if unknown:
         yield f"there is no space {quoted(r.space)}; {did_you_mean(r.space, SPACE_NAMES).removesuffix('.')}"
     wrong = list(_out_of_range(r))
     yield from wrong
-    if wrong:
-        return  # what follows calculates with these numbers
+    if unknown or wrong:
+        return  # what follows asks the space, and calculates with these numbers
     yield from _network_problems(r)
     yield from _sampling_problems(r)
     yield from _distribution_problems(r)
@@ -39,28 +40,34 @@ def _out_of_range(r: Sections) -> Iterable[str]:
 
 
 def _network_problems(r: Sections) -> Iterable[str]:
-    n = r.network
+    n, within = r.network, space(r.space)
     weights = network_parameters(r.space, n.channels, n.cells, n.channel_mode != "fixed")
     if weights > MOST_PARAMETERS:
         yield (
             f"network.channels={n.channels:,} and network.cells={n.cells:,} make a network of about {weights:,} "
             f"weights; at most {MOST_PARAMETERS:,} are supported"
         )
-    if r.space == "nb201":
-        if r.network.channel_mode != "fixed":
-            yield "network.channel_mode is for the 1Shot1 spaces: no width of nb201 depends on the architecture"
-        if r.network.channels % r.network.partial_channels:
-            yield f"network.channels is {r.network.channels}, not a multiple of partial_channels"
-        if r.network.ws_bn:
-            yield "network.ws_bn is for the 1Shot1 spaces: an edge of nb201 has one input"
-    elif r.network.op_on == "node":
-        yield "network.op_on=node is for nb201: the 1Shot1 spaces have their operations on nodes already"
-    if n.partial_channels > 1 and r.space != "nb201":
-        yield "network.partial_channels is for nb201: widths of the 1Shot1 spaces follow from their parents"
+    if within.operations_on == "edges":
+        if n.channel_mode != "fixed":
+            names = _with_operations_on("nodes")
+            yield f"network.channel_mode is for {names}: no width of {r.space} depends on the architecture"
+        if n.channels % n.partial_channels:
+            yield f"network.channels is {n.channels}, not a multiple of partial_channels"
+        if n.ws_bn:
+            yield f"network.ws_bn is for {_with_operations_on('nodes')}: an edge of {r.space} has one input"
+    elif n.op_on == "node":
+        yield f"network.op_on=node is for {_with_operations_on('edges')}: {r.space} has its operations on nodes already"
+    if n.partial_channels > 1 and within.operations_on != "edges":
+        yield f"network.partial_channels is for {_with_operations_on('edges')}: widths of {r.space} follow from parents"
     if n.partial_channels > 1 and n.path_dropout:
         yield "network.partial_channels and path_dropout do not go together: what passes by would be dropped, too"
     if r.evaluation.bn == "running" and not r.network.bn_track:
         yield "evaluation.bn=running needs network.bn_track=true: without it there are no running statistics"
+
+
+def _with_operations_on(where: str) -> str:
+    """The names of the spaces whose cells have their operations there."""
+    return listed(name for name in SPACE_NAMES if space(name).operations_on == where)
 
 
 def _sampling_problems(r: Sections) -> Iterable[str]:
@@ -74,8 +81,9 @@ def _sampling_problems(r: Sections) -> Iterable[str]:
         yield f"sampling.paths is for laws that leave the number open; {r.sampling.law} sets it"
     if r.sampling.law in ("architectures", "classes", "fixed") and r.sampling.per_cell:
         yield f"sampling.per_cell draws decisions cell by cell, which the law {r.sampling.law} does not"
-    if not r.sampling.with_none and r.space != "nb201":
-        yield f"sampling.with_none=false is for nb201: {r.space} has no operation none"
+    if not r.sampling.with_none and space(r.space).idle_option is None:
+        names = listed(name for name in SPACE_NAMES if space(name).idle_option is not None)
+        yield f"sampling.with_none=false is for {names}: {r.space} has no operation none"
 
 
 def _method_problems(r: Sections) -> Iterable[str]:
@@ -143,8 +151,9 @@ def _distribution_problems(r: Sections) -> Iterable[str]:
         yield "distribution.perturbation is of a softmax or a simplex, not a dirichlet"
     if d.step == "second-order" and (d.model == "dirichlet" or d.route == "gate"):
         yield "distribution.step=second-order compares losses of one mixture; this distribution draws another each time"
-    if d.edge_weights and (r.space != "nb201" or sampled or d.model not in ("softmax", "simplex")):
-        yield "distribution.edge_weights is for mixtures of a softmax or a simplex on nb201"
+    on_edges = space(r.space).operations_on == "edges"
+    if d.edge_weights and (not on_edges or sampled or d.model not in ("softmax", "simplex")):
+        yield f"distribution.edge_weights is for mixtures of a softmax or a simplex on {_with_operations_on('edges')}"
     if d.edge_weights and (d.route == "gate" or d.perturbation != "none"):
         yield "distribution.edge_weights goes with route=mixture and without perturbation"
     if r.network.channel_mode != "fixed" and not sampled:

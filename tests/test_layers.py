@@ -6,6 +6,7 @@ Imports inside functions and those for type checkers alone count as any other.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -28,8 +29,6 @@ LONGEST = 400
 """Lines of a file."""
 LONGER = frozenset(
     {
-        "harness/correlation/files.py",
-        "harness/statistics/seeds.py",
         "tests/benchmarks/truth/test_download.py",
         "tests/benchmarks/truth/test_import_nb201_nats.py",
         "tests/benchmarks/truth/test_table.py",
@@ -185,3 +184,49 @@ def test_the_checks_see_what_they_are_for(tmp_path, files, up, circle):
     found = graph(tmp_path)
     assert upward(found) == up
     assert circles(found) == circle
+
+
+# ---- what is particular to one space ---------------------------------------------------------------------------------
+
+ONE_SPACE = re.compile(r"""isinstance\(.*\b(NB201|NB1Shot1)|["']nb[12]01["']|nb1shot1-""")
+"""A line that asks for one space, or names one."""
+ROOMS = ("benchmarks/spaces/", "harness/supernet/")
+"""Where such lines belong."""
+MOST_ELSEWHERE = 9
+
+
+def lines_of_one_space(path: Path) -> list[tuple[int, bool]]:
+    """Numbers of the lines for one space, and whether a comment on the line or in the nine above gives the reason."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    numbers = [number for number, line in enumerate(lines) if ONE_SPACE.search(line)]
+    return [(number + 1, any("# " in line for line in lines[max(0, number - 9) : number + 1])) for number in numbers]
+
+
+def test_what_is_particular_to_one_space_belongs_to_the_space_or_its_super_net():
+    found = {
+        f"{path.relative_to(ROOT)}:{number}": reason
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if not str(path.relative_to(ROOT)).startswith(ROOMS)
+        for number, reason in lines_of_one_space(path)
+    }
+    assert len(found) <= MOST_ELSEWHERE, sorted(found)
+    assert all(found.values()), [place for place, reason in found.items() if not reason]
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("if isinstance(within, NB201):", True),
+        ("if isinstance(space(name), (NB1Shot1, Other)):", True),
+        ("if r.space != 'nb201':", True),
+        ('if known.space == "nb101":', True),
+        ('number = name.removeprefix("nb1shot1-")', True),
+        ("from supernet.benchmarks.spaces.nb201 import EDGES", False),
+    ],
+)
+def test_the_count_sees_every_way_to_ask_for_one_space(tmp_path, line, counts):
+    (tmp_path / "m.py").write_text(f"{line}\n")
+    assert [number for number, _ in lines_of_one_space(tmp_path / "m.py")] == [1] * counts
+    (tmp_path / "m.py").write_text(f"# The reason.\n{line}\n")
+    assert lines_of_one_space(tmp_path / "m.py") == [(2, True)] * counts

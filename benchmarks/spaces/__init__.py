@@ -1,25 +1,41 @@
-"""Search spaces by name."""
+"""Search spaces and official benchmarks by name.
+
+A space is one module here, which gives its `SPACES`, and one super-net in `harness/supernet`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.spaces.decisions import Arch, Archs, Decision, SearchSpace
-from supernet.benchmarks.spaces.nb1shot1 import PARENTS, NB1Shot1
+from supernet.benchmarks.spaces import nb1shot1, nb101, nb201
+from supernet.benchmarks.spaces.choices import Arch, Archs, Decision
+from supernet.benchmarks.spaces.decisions import SearchSpace
+from supernet.benchmarks.spaces.graph import Edge, Graph
+from supernet.benchmarks.spaces.nb1shot1 import NB1Shot1
 from supernet.benchmarks.spaces.nb201 import NB201
+from supernet.benchmarks.spaces.official import Official
 from supernet.benchmarks.wording import did_you_mean, quoted
 
-SPACE_NAMES = ("nb201", *(f"nb1shot1-{number}" for number in PARENTS))
+REGISTRY: Mapping[str, Callable[[], SearchSpace]] = {**nb201.SPACES, **nb1shot1.SPACES}
+"""Name -> how the space is made."""
+SPACE_NAMES = tuple(REGISTRY)
+DEFAULT_SPACE = NB201.name
+"""The space that is meant where none is named."""
+OFFICIAL: Mapping[str, Official] = {official.name: official for official in (nb201.OFFICIAL, nb101.OFFICIAL)}
+"""Name -> benchmark whose official files can be imported. The cells of NAS-Bench-101 are no product of decisions, so
+that there is ground truth of it but no search space."""
 
-__all__ = ["NB201", "SPACE_NAMES", "Arch", "Archs", "Decision", "NB1Shot1", "SearchSpace", "space"]
+__all__ = [
+    "DEFAULT_SPACE", "NB201", "OFFICIAL", "REGISTRY", "SPACE_NAMES", "Arch", "Archs", "Decision", "Edge", "Graph",
+    "NB1Shot1", "Official", "SearchSpace", "space",
+]  # fmt: skip
 
 
 @cache
 def space(name: str) -> SearchSpace:
     """The search space of this name; one instance per process, since enumerations are kept on it."""
-    if name == "nb201":
-        return NB201()
-    if name in SPACE_NAMES:
-        return NB1Shot1(int(name[-1]))
-    raise UserError(f"There is no search space {quoted(name)}; {did_you_mean(name, SPACE_NAMES)}")
+    if name not in REGISTRY:
+        raise UserError(f"There is no search space {quoted(name)}; {did_you_mean(name, SPACE_NAMES)}")
+    return REGISTRY[name]()

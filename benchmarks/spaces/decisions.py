@@ -6,70 +6,92 @@ follows from its decisions; a space adds how its architectures are spelled and w
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from supernet.benchmarks.errors import BadArchitecture
+from supernet.benchmarks.errors import BadArchitecture, UserError
+from supernet.benchmarks.spaces.choices import Arch, Archs, Choices
+from supernet.benchmarks.spaces.graph import Graph
+from supernet.benchmarks.spaces.official import Official
 
-Arch = tuple[int, ...]
-"""One option number per decision."""
-Archs = NDArray[np.int8]
-"""Many architectures, shape (n, decisions)."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One categorical choice: the operation of an edge or node, or the set of nodes that it reads."""
-
-    name: str
-    options: tuple[Any, ...]
-
-    def __post_init__(self) -> None:
-        if len(set(self.options)) != len(self.options) or len(self.options) < 2:
-            raise ValueError(f"decision {self.name!r} needs two or more distinct options, got {self.options}")
-
-    def __len__(self) -> int:
-        return len(self.options)
+MOST_LISTED = 10_000_000
+"""Architectures of a space whose members can all be listed. The indices of more would take gigabytes, and their
+classes hours."""
 
 
-class SearchSpace(ABC):
+class SearchSpace(Choices, ABC):
     """A finite set of architectures, numbered 0 … len - 1 in the benchmark's official order.
 
     Unless a space overrides `_rank` and `_unrank`, that order counts the decisions' options with the last
     decision running fastest. Array arguments may be anything that NumPy turns into an array.
+
+    All that is particular to a space is a member here, so that no other module has to know which spaces there are.
     """
 
     name: str
     title: str
-    decisions: tuple[Decision, ...]
+    official: Official | None = None
+    """The benchmark whose official tables hold results of this space, if there is one."""
+    own_network: tuple[int, int]
+    """Channels and cells per stage of the stand-alone networks of the benchmark."""
+    operations_on: Literal["edges", "nodes"] = "edges"
+    """Where the operations of a cell are. The width of a node with an operation may depend on its parents."""
     idle_option: int | None = None
-    """Option of an operation that computes nothing, where there is one."""
+    """The option of an operation decision that computes nothing, if the space has one; it is the first."""
+    skip_option: int | None = None
+    """The option of an operation decision whose share of a cell is a known sign that a search has failed, if any."""
+    shortest_paths: int | None = None
+    """Paths of `path_code` that the published settings of BANANAS keep, the shortest first; None for all."""
+    distinct_class: str | None = None
+    """The class of which `distinct` takes one member each; None where every architecture counts as distinct."""
+    computation_class: str | None = None
+    """The class whose members a weight-sharing super-net cannot tell apart; None where it tells all apart."""
+    function_class: str | None = None
+    """The class whose members train to the same network when they train alone; None where none coincide."""
 
     # ---- numbering -------------------------------------------------------------------------------------------
 
-    @cached_property
-    def cardinalities(self) -> NDArray[np.int64]:
-        """Number of options of each decision, shape (decisions,)."""
-        return np.array([len(d) for d in self.decisions], dtype=np.int64)
-
     @property
-    def operations(self) -> list[int]:
-        """Numbers of the decisions about operations; the others are about parents."""
-        return [number for number, d in enumerate(self.decisions) if isinstance(d.options[0], str)]
+    def first_working(self) -> int:
+        """The first option of an operation decision that computes something."""
+        return 0 if self.idle_option is None else self.idle_option + 1
 
     @cached_property
     def _places(self) -> NDArray[np.int64]:
         """Place value of each decision in the mixed-radix number, shape (decisions,)."""
+        if len(self) >= 1 << 63:
+            raise ValueError(f"{self.name} has more architectures than 64-bit indices can number")
         return np.append(np.cumprod(self.cardinalities[:0:-1])[::-1], 1)
 
     def __len__(self) -> int:
-        return int(np.prod(self.cardinalities))
+        return math.prod(map(len, self.decisions))
+
+    @property
+    def enumerable(self) -> bool:
+        """Whether all architectures can be listed."""
+        return len(self) <= MOST_LISTED
+
+    def every_index(self, purpose: str) -> NDArray[np.int64]:
+        """0 … len - 1, for work that needs each architecture; all such work begins here: (len,).
+
+        Args:
+            purpose: the work, for the message, such as "a search on a table".
+
+        Raises:
+            UserError: the space is too large to be listed.
+        """
+        if not self.enumerable:
+            raise UserError(
+                f"{self.title} has about {float(len(self)):.1g} architectures, too many to list, but {purpose} needs "
+                "every one of them. Name the architectures, or say how many are to be drawn."
+            )
+        return np.arange(len(self))
 
     def _rank(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Official index of each mixed-radix number."""
@@ -81,7 +103,7 @@ class SearchSpace(ABC):
 
     def archs(self, indices: ArrayLike | None = None) -> Archs:
         """Architectures with these indices, or all of them in order: int8 array (n, decisions)."""
-        rows = np.arange(len(self)) if indices is None else self.checked_indices(indices)
+        rows = self.every_index("a list of the space") if indices is None else self.checked_indices(indices)
         return (self._unrank(rows)[:, None] // self._places % self.cardinalities).astype(np.int8)
 
     def indices(self, archs: ArrayLike) -> NDArray[np.int64]:
@@ -111,6 +133,21 @@ class SearchSpace(ABC):
         """The index of this architecture."""
         return int(self.indices([arch])[0])
 
+    def known_index(self, arch: Arch) -> int:
+        """The index of an architecture of this space, fifty times as fast as `index`, which checks that it is one."""
+        number = 0
+        for option, place in zip(arch, self._place_list, strict=True):
+            number += option * place
+        return self._rank_one(number)
+
+    @cached_property
+    def _place_list(self) -> list[int]:
+        return [int(place) for place in self._places]
+
+    def _rank_one(self, number: int) -> int:
+        """Official index of one mixed-radix number."""
+        return int(self._rank(np.array([number]))[0])
+
     def checked_indices(self, indices: ArrayLike) -> NDArray[np.int64]:
         """The indices as an int64 array (n,); BadArchitecture if one is outside 0 … len - 1."""
         rows = np.atleast_1d(_whole(indices, self.name))
@@ -131,6 +168,30 @@ class SearchSpace(ABC):
     @abstractmethod
     def parse(self, text: str) -> Arch:
         """The architecture of an official string; BadArchitecture quotes what is wrong with it."""
+
+    def strings(self, archs: ArrayLike) -> list[str]:
+        """The official string of each architecture of an array (n, decisions): n texts."""
+        return [self.string(arch) for arch in np.atleast_2d(np.asarray(archs)).tolist()]
+
+    def table_columns(self, archs: ArrayLike) -> dict[str, list[str]]:
+        """The columns by which a ground-truth table names these architectures, the key column first: n texts each."""
+        return {"arch": self.strings(archs)}
+
+    def table_keys(self, archs: ArrayLike, column: str = "arch") -> list[str]:
+        """What names these architectures in the key column of a ground-truth table: n texts.
+
+        Args:
+            column: the key column of the table, `arch` or `hash`. Where the space has no hashes, a table of hashes
+                has none of its architectures.
+        """
+        return self.strings(archs)
+
+    names_cells = False
+    """Whether an architecture can be named by a NAS-Bench-101 cell (see `indices_of_hashes`)."""
+
+    def indices_of_hashes(self, hashes: Sequence[str]) -> NDArray[np.int64]:
+        """Index of the first architecture with each NAS-Bench-101 graph hash, -1 where there is none: (n,)."""
+        return np.full(len(hashes), -1, dtype=np.int64)
 
     # ---- classes and subsets ---------------------------------------------------------------------------------
 
@@ -154,10 +215,45 @@ class SearchSpace(ABC):
             return np.unique(self.classes(name[7:]))
         raise self._no_such("subset", name, self.subset_names)
 
+    def distinct(self) -> NDArray[np.int64]:
+        """Ascending indices of one of each distinct architecture, as the benchmark counts them: (distinct,).
+
+        Raises:
+            UserError: the space is too large to be listed.
+        """
+        if self.distinct_class is None:
+            return self.every_index("a list of the distinct architectures")
+        return self.subset(f"unique-{self.distinct_class}")
+
+    def same_computation(self, indices: ArrayLike) -> NDArray[np.int64]:
+        """For each of these architectures the first of those that a super-net computes alike: (n,)."""
+        return self._first_of(self.computation_class, indices)
+
+    def same_function(self, indices: ArrayLike) -> NDArray[np.int64]:
+        """For each of these architectures the first of those that train to the same network alone: (n,)."""
+        return self._first_of(self.function_class, indices)
+
+    def _first_of(self, kind: str | None, indices: ArrayLike) -> NDArray[np.int64]:
+        rows = self.checked_indices(indices)
+        return rows if kind is None else self.classes(kind)[rows]
+
+    @property
+    def live_edges(self) -> NDArray[np.bool_]:
+        """Whether each operation lies on a path from input to output, for spaces with an idle option: (len, decisions).
+
+        Raises:
+            UserError: no option of the space is idle.
+        """
+        raise UserError(f"{self.name} has no operation that stands for none, so that all of its operations are live.")
+
+    def extremes(self) -> tuple[Arch, Arch] | None:
+        """The largest and the smallest architecture; None where the space has no such order."""
+        return None
+
     def _no_such(self, what: str, name: str, known: dict[str, str]) -> BadArchitecture:
         return BadArchitecture(f"{self.name} has no {what} {name!r}; it has: {', '.join(known) or 'none'}")
 
-    # ---- sampling and moves ----------------------------------------------------------------------------------
+    # ---- sampling --------------------------------------------------------------------------------------------
 
     def sample(self, rng: np.random.Generator, n: int, *, among: ArrayLike | None = None) -> NDArray[np.int64]:
         """Indices of n distinct architectures, uniform over the space or over the indices `among`.
@@ -167,52 +263,49 @@ class SearchSpace(ABC):
         pool: Any = len(self) if among is None else np.unique(self.checked_indices(among))
         return rng.choice(pool, size=n, replace=False).astype(np.int64)
 
-    def sample_decisions(self, rng: np.random.Generator, n: int) -> Archs:
-        """n architectures (repeats possible), each decision drawn on its own (Random-NAS): (n, decisions)."""
-        return rng.integers(self.cardinalities, size=(n, len(self.decisions))).astype(np.int8)
-
-    def mutate(self, arch: Sequence[int], rng: np.random.Generator, changes: int = 1) -> Arch:
-        """A copy with exactly `changes` decisions, chosen uniformly, moved to another option, chosen uniformly."""
-        child = list(arch)
-        for d in rng.choice(len(child), size=changes, replace=False):
-            other = int(rng.integers(self.cardinalities[d] - 1))
-            child[d] = other + (other >= child[d])
-        return tuple(child)
-
-    def neighbours(self, arch: Sequence[int]) -> Archs:
-        """All architectures that differ in exactly one decision: (sum of (options - 1), decisions)."""
-        centre = np.asarray(arch, dtype=np.int8)
-        moves = [(d, o) for d, k in enumerate(self.cardinalities) for o in range(k) if o != centre[d]]
-        table = np.tile(centre, (len(moves), 1))
-        table[np.arange(len(moves)), [d for d, _ in moves]] = [o for _, o in moves]
-        return table
-
-    def crossover(self, a: Sequence[int], b: Sequence[int], rng: np.random.Generator) -> Arch:
-        """A child that takes each decision from either parent with probability one half."""
-        return tuple(np.where(rng.random(len(a)) < 0.5, a, b).tolist())
-
-    @staticmethod
-    def distance(a: ArrayLike, b: ArrayLike) -> Any:
-        """Hamming distance over decisions; broadcasts over leading axes."""
-        return (np.asarray(a) != np.asarray(b)).sum(axis=-1)
-
-    # ---- encodings -------------------------------------------------------------------------------------------
-
-    def one_hot(self, archs: ArrayLike) -> NDArray[np.float32]:
-        """One indicator per option of every decision: (n, sum of options)."""
-        table = self._checked_archs(archs)
-        code = np.zeros((len(table), int(self.cardinalities.sum())), dtype=np.float32)
-        starts = np.append(0, np.cumsum(self.cardinalities)[:-1])
-        code[np.arange(len(table))[:, None], table + starts] = 1
-        return code
+    # ---- what a network costs --------------------------------------------------------------------------------
 
     @abstractmethod
-    def adjacency(self, archs: ArrayLike) -> NDArray[np.float32]:
-        """The graph's adjacency matrix and operations as one flat vector per architecture."""
+    def params(
+        self, archs: ArrayLike, channels: int | None = None, cells: int | None = None, size: int = 32, classes: int = 10
+    ) -> NDArray[np.int64]:
+        """Trainable parameters of the stand-alone network of each architecture: (n,).
+
+        Args:
+            channels: of the first stage; the benchmark's own number without (see `own_network`).
+            cells: per stage; the benchmark's own number without.
+            size: of the images in pixels a side, on which parameters do not depend.
+            classes: outputs of the classifier.
+        """
 
     @abstractmethod
-    def paths(self, archs: ArrayLike) -> NDArray[np.float32]:
-        """One indicator per operation sequence from input to output (White et al., BANANAS, 2021)."""
+    def flops(
+        self, archs: ArrayLike, channels: int | None = None, cells: int | None = None, size: int = 32, classes: int = 10
+    ) -> NDArray[np.int64]:
+        """Multiply-accumulates of the stand-alone network for one image, as the benchmark counts them: (n,).
+
+        Args: see `params`.
+        """
+
+    def costs(
+        self, archs: ArrayLike, channels: int | None = None, cells: int | None = None, size: int = 32, classes: int = 10
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """`params` and `flops`: (n,) each."""
+        network = (channels, cells, size, classes)
+        return self.params(archs, *network), self.flops(archs, *network)
+
+    # ---- encodings and drawings ------------------------------------------------------------------------------
+
+    @abstractmethod
+    def path_code(self, archs: ArrayLike) -> NDArray[np.float32]:
+        """One indicator per operation sequence from input to output, the shortest first (White et al., BANANAS, 2021).
+
+        Shape (n, paths).
+        """
+
+    @abstractmethod
+    def layout(self, arch: Sequence[int]) -> tuple[Graph, ...]:
+        """The cells of an architecture as graphs, for drawings: one for each kind of cell."""
 
 
 def _whole(numbers: ArrayLike, name: str) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadArchitecture
+from supernet.benchmarks.spaces.official import Official, Read
 
 OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 CONV3X3, CONV1X1, MAXPOOL = range(3)
@@ -24,6 +25,8 @@ SHORT_OPS = ("conv3x3", "conv1x1", "maxpool3x3")
 UNIQUE_CELLS = 423_624
 MAX_EDGES = 9
 SLOTS, OUTPUT = 7, 6
+OWN_NETWORK = (128, 3)
+"""Channels of the stem, and cells per stack, of the benchmark's own network."""
 
 _HASH = re.compile(r"[0-9a-f]{32}")
 
@@ -175,12 +178,6 @@ class Cells:
 
     # ---- encodings -------------------------------------------------------------------------------------------
 
-    def adjacency(self) -> NDArray[np.float32]:
-        """The upper triangle of the pruned matrix (21), then one-hot operations of used vertices (15): (n, 36)."""
-        upper = self.pruned().edges[(slice(None), *np.triu_indices(SLOTS, 1))]
-        ops = (self.ops[:, :, None] == np.arange(len(OPS))) & self.used[:, 1:OUTPUT, None]
-        return np.hstack([upper, ops.reshape(len(self), -1)]).astype(np.float32)
-
     def paths(self) -> NDArray[np.float32]:
         """Indicators of the 1 + 3 + … + 3^5 operation sequences from input to output: (n, 364)."""
         code = np.zeros((len(self), sum(3**k for k in range(SLOTS - 1))), dtype=np.float32)
@@ -243,6 +240,42 @@ def _module_widths(stem: int, modules: int) -> list[tuple[int, int]]:
     """Input and output channels of the cells of the three stacks, in order."""
     outputs = [stem * factor for factor in (1, 2, 4) for _ in range(modules)]
     return list(itertools.pairwise([stem, *outputs]))
+
+
+class OfficialNB101(Official):
+    """The official records of NAS-Bench-101."""
+
+    name = "nb101"
+    title = "distinct cells (graph hash)"
+    fetched_as = "nb101"
+    order = f"{UNIQUE_CELLS:,} ascending hashes"
+    best = {"cifar10.test.e108.mean": 94.32}  # noqa: RUF012  Ying et al., 2019
+    data_sets = {"cifar10": (10, 32)}  # noqa: RUF012
+    train_images = {"cifar10": 40_000}  # noqa: RUF012
+
+    @property
+    def rows(self) -> int:
+        return UNIQUE_CELLS
+
+    def in_order(self, keys: Sequence[str]) -> bool:
+        return len(keys) == UNIQUE_CELLS and sorted(set(keys)) == list(keys)
+
+    def counted_columns(self, columns: Collection[str]) -> list[str]:
+        return ["cifar10.params"]
+
+    def count(self, column: str, read: Read) -> NDArray[np.int64]:
+        return _stored_cells(read).params()
+
+    def keys(self, read: Read, rows: NDArray[np.int64]) -> list[str]:
+        return _stored_cells(read)[rows].hashes()
+
+
+def _stored_cells(read: Read) -> Cells:
+    """The cells of all rows of a table."""
+    return Cells.from_bits(read("vertices").to_numpy(), read("adjacency_bits").to_numpy(), read("ops").to_pylist())
+
+
+OFFICIAL = OfficialNB101()
 
 
 def is_hash(text: str) -> bool:

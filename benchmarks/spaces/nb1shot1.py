@@ -9,14 +9,16 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadArchitecture
-from supernet.benchmarks.spaces.decisions import Arch, Archs, Decision, SearchSpace
-from supernet.benchmarks.spaces.nb101 import OUTPUT, SHORT_OPS, SLOTS, Cells
+from supernet.benchmarks.spaces.choices import Arch, Archs, Decision
+from supernet.benchmarks.spaces.decisions import SearchSpace
+from supernet.benchmarks.spaces.graph import Edge, Graph
+from supernet.benchmarks.spaces.nb101 import OFFICIAL, OUTPUT, OWN_NETWORK, SHORT_OPS, SLOTS, Cells
 
 PARENTS = {1: (1, 2, 2, 2, 2), 2: (1, 1, 2, 2, 3), 3: (1, 1, 1, 2, 2, 2)}
 """Space -> number of parents of node 1, 2, … and of the output (nasbench_analysis/search_spaces upstream)."""
@@ -30,6 +32,14 @@ class NB1Shot1(SearchSpace):
     Nodes that can read only one set of parents (the first node, and in space 1 the second) have no parent
     decision.
     """
+
+    official = OFFICIAL
+    own_network = OWN_NETWORK
+    operations_on = "nodes"
+    shortest_paths = 40  # up to three operations
+    distinct_class = "cell"
+    computation_class = function_class = "pruned"
+    names_cells = True
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -70,21 +80,30 @@ class NB1Shot1(SearchSpace):
         ops[:, : self.nodes] = table[:, : self.nodes]
         return Cells(edges, ops)
 
-    def params(self, archs: ArrayLike) -> NDArray[np.int64]:
-        """Trainable parameters of the NAS-Bench-101 network of each architecture: (n,)."""
-        return self.cells(archs).params()
+    def params(
+        self, archs: ArrayLike, channels: int | None = None, cells: int | None = None, size: int = 32, classes: int = 10
+    ) -> NDArray[np.int64]:
+        """See `SearchSpace.params`. The networks are those of NAS-Bench-101."""
+        return self.cells(archs).params(channels or OWN_NETWORK[0], cells or OWN_NETWORK[1], classes)
+
+    def flops(
+        self, archs: ArrayLike, channels: int | None = None, cells: int | None = None, size: int = 32, classes: int = 10
+    ) -> NDArray[np.int64]:
+        """See `SearchSpace.flops`."""
+        return self.cells(archs).flops(channels or OWN_NETWORK[0], cells or OWN_NETWORK[1], classes, size)
 
     # ---- spelling --------------------------------------------------------------------------------------------
 
     def string(self, arch: Sequence[int]) -> str:
         """Operation and parents of every node, then the output's parents: |conv3x3~0|conv1x1~0,1|…|out~2,4|."""
         ops = [SHORT_OPS[option] for option in arch[: self.nodes]] + ["out"]
-        parts = []
-        for op, slot in zip(ops, self._slots, strict=True):
-            decision = self._parent_decision[slot]
-            parents = self.parent_options[slot][0 if decision is None else arch[decision]]
-            parts.append(f"{op}~{','.join(map(str, parents))}")
+        parts = [f"{op}~{','.join(map(str, parents))}" for op, parents in zip(ops, self._parents(arch), strict=True)]
         return f"|{'|'.join(parts)}|"
+
+    def _parents(self, arch: Sequence[int]) -> list[tuple[int, ...]]:
+        """The parents of every node, and last those of the output."""
+        chosen = ((self.parent_options[slot], self._parent_decision[slot]) for slot in self._slots)
+        return [options[0 if decision is None else arch[decision]] for options, decision in chosen]
 
     def parse(self, text: str) -> Arch:
         parts = text.strip().removeprefix("|").removesuffix("|").split("|")
@@ -165,15 +184,32 @@ class NB1Shot1(SearchSpace):
         members, position = np.unique(self.classes("cell")[self.checked_indices(indices)], return_inverse=True)
         return np.array(self.cells(self.archs(members)).hashes(), dtype="U32")[position]
 
-    # ---- encodings -------------------------------------------------------------------------------------------
+    def table_columns(self, archs: ArrayLike) -> dict[str, list[str]]:
+        """The graph hash, by which the tables of NAS-Bench-101 know a cell, and the official string: n texts each."""
+        return {"hash": self.table_keys(archs, "hash"), "spelling": self.strings(archs)}
 
-    def adjacency(self, archs: ArrayLike) -> NDArray[np.float32]:
-        """See `Cells.adjacency`: (n, 36)."""
-        return self.cells(archs).adjacency()
+    def table_keys(self, archs: ArrayLike, column: str = "arch") -> list[str]:
+        return self.hashes(self.indices(archs)).tolist() if column == "hash" else self.strings(archs)
 
-    def paths(self, archs: ArrayLike) -> NDArray[np.float32]:
+    def indices_of_hashes(self, hashes: Sequence[str]) -> NDArray[np.int64]:
+        known = self._index_of_hash
+        return np.array([known.get(graph_hash, -1) for graph_hash in hashes], dtype=np.int64)
+
+    @cached_property
+    def _index_of_hash(self) -> dict[str, int]:
+        members = self.distinct()
+        return dict(zip(self.hashes(members).tolist(), members.tolist(), strict=True))
+
+    # ---- encodings and drawings ------------------------------------------------------------------------------
+
+    def path_code(self, archs: ArrayLike) -> NDArray[np.float32]:
         """See `Cells.paths`: (n, 364)."""
         return self.cells(archs).paths()
+
+    def layout(self, arch: Sequence[int]) -> tuple[Graph, ...]:
+        nodes = ("in", *(SHORT_OPS[option] for option in arch[: self.nodes]), "out")
+        edges = (Edge(source, target) for target, parents in enumerate(self._parents(arch), 1) for source in parents)
+        return (Graph(nodes, tuple(edges)),)
 
 
 def _published(cells: Cells) -> NDArray[np.bool_]:
@@ -189,3 +225,7 @@ def _published(cells: Cells) -> NDArray[np.bool_]:
         before = slot - 1 - np.argmax(used[:, :slot][:, ::-1], axis=1)
         reached &= ~used[:, slot] | (last_parent == before)
     return reached
+
+
+SPACES = {f"nb1shot1-{number}": partial(NB1Shot1, number) for number in PARENTS}
+"""Name -> how the space is made."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadArchitecture
-from supernet.benchmarks.spaces.decisions import Arch, Decision, SearchSpace
+from supernet.benchmarks.spaces.choices import Arch, Decision
+from supernet.benchmarks.spaces.decisions import SearchSpace
+from supernet.benchmarks.spaces.graph import Edge, Graph
+from supernet.benchmarks.spaces.official import Official, Read
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -26,6 +29,8 @@ DATASETS = {
     "imagenet16-120": (120, 16),
 }
 """Data set -> (classes, image size) as the benchmark trained it."""
+ROUTES = ((3,), (0, 4), (1, 5), (0, 2, 5))
+"""Decisions along each way from input to output."""
 
 _FORM = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
 
@@ -36,7 +41,12 @@ class NB201(SearchSpace):
     name = "nb201"
     title = "NAS-Bench-201"
     decisions = tuple(Decision(f"e{target}<-{source}", OPS) for source, target in EDGES)
+    own_network = (16, 5)
     idle_option = NONE
+    skip_option = SKIP
+    shortest_paths = 30  # up to two operations
+    computation_class = "computation"
+    function_class = "skip-none"
 
     # The benchmark lists the product of all operations and shuffles it with Python's generator seeded with 88
     # (D-X-Y/AutoDL-Projects, exps/NAS-Bench-201/main.py, generate_meta_info).
@@ -55,6 +65,13 @@ class NB201(SearchSpace):
 
     def _unrank(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         return self._number_of_index[indices]
+
+    @cached_property
+    def _index_list(self) -> list[int]:
+        return [int(index) for index in self._index_of_number]
+
+    def _rank_one(self, number: int) -> int:
+        return self._index_list[number]
 
     def string(self, arch: Sequence[int]) -> str:
         a, b, c, d, e, f = (OPS[option] for option in arch)
@@ -107,14 +124,21 @@ class NB201(SearchSpace):
             used[node] = np.any([kept[:, e] & used[t] for e, (s, t) in enumerate(EDGES) if s == node], axis=0)
         return np.stack([kept[:, e] & reached[s] & used[t] for e, (s, t) in enumerate(EDGES)], axis=1)
 
-    # ---- costs of the benchmark's own network ----------------------------------------------------------------
+    def extremes(self) -> tuple[Arch, Arch]:
+        """The cell with a 3x3 convolution on every edge, and that with a 1x1 convolution: the space has no widths."""
+        return (CONV3X3,) * len(EDGES), (CONV1X1,) * len(EDGES)
 
-    def params(self, archs: ArrayLike, dataset: str, channels: int = 16, cells: int = 5) -> NDArray[np.int64]:
-        """Trainable parameters of the stand-alone network: (n,).
+    # ---- costs -----------------------------------------------------------------------------------------------
 
-        Stem, three stages of `cells` cells with 1, 2 and 4 times `channels`, two residual blocks between them.
+    def params(
+        self, archs: ArrayLike, channels: int | None = None, cells: int | None = None, size: int = 32, classes: int = 10
+    ) -> NDArray[np.int64]:
+        """See `SearchSpace.params`.
+
+        The network has a stem, three stages of `cells` cells with 1, 2 and 4 times `channels`, and two residual blocks
+        between the stages.
         """
-        classes, _ = DATASETS[dataset]
+        channels, cells = channels or self.own_network[0], cells or self.own_network[1]
         widths = channels * np.array([1, 2, 4])
         per_op = np.zeros(len(OPS), dtype=np.int64)
         per_op[CONV1X1] = cells * np.sum(widths**2 + 2 * widths)
@@ -125,14 +149,10 @@ class NB201(SearchSpace):
         return per_op[np.atleast_2d(np.asarray(archs))].sum(axis=1) + stem + blocks + head
 
     def flops(
-        self, archs: ArrayLike, dataset: str, channels: int = 16, cells: int = 5, size: int | None = None
+        self, archs: ArrayLike, channels: int | None = None, cells: int | None = None, size: int = 32, classes: int = 10
     ) -> NDArray[np.int64]:
-        """Multiply-accumulates of convolutions and the classifier (with its biases), as the benchmark counts: (n,).
-
-        For one image, of `size` pixels a side where that is not the data set's own size.
-        """
-        classes, own = DATASETS[dataset]
-        size = size or own
+        """See `SearchSpace.flops`. The convolutions and the classifier count, the latter with its biases."""
+        channels, cells = channels or self.own_network[0], cells or self.own_network[1]
         widths, areas = channels * np.array([1, 2, 4]), (size // np.array([1, 2, 4])) ** 2
         per_op = np.zeros(len(OPS), dtype=np.int64)
         per_op[CONV1X1] = cells * np.sum(widths**2 * areas)
@@ -144,24 +164,74 @@ class NB201(SearchSpace):
         )
         return per_op[np.atleast_2d(np.asarray(archs))].sum(axis=1) + stem + blocks + widths[2] * classes + classes
 
-    # ---- encodings -------------------------------------------------------------------------------------------
+    # ---- encodings and drawings ------------------------------------------------------------------------------
 
-    def adjacency(self, archs: ArrayLike) -> NDArray[np.float32]:
-        """Which edges carry something (6), then the one-hot operation of every edge (30): (n, 36)."""
-        table = np.atleast_2d(np.asarray(archs))
-        return np.hstack([(table != NONE).astype(np.float32), self.one_hot(table)])
+    def path_code(self, archs: ArrayLike) -> NDArray[np.float32]:
+        """Indicators of the 5 + 25 + 125 operation sequences from input to output: (n, 155).
 
-    def paths(self, archs: ArrayLike) -> NDArray[np.float32]:
-        """Indicators of the 4 + 16 + 64 operation sequences without none from input to output: (n, 84)."""
+        None counts as an operation, as in `cell_201.py` of naszilla/naszilla.
+        """
         table = np.atleast_2d(np.asarray(archs, dtype=np.int64))
-        code = np.zeros((len(table), 4 + 16 + 64), dtype=np.float32)
-        rows = np.arange(len(table))
-        for start, route in ((0, (3,)), (4, (0, 4)), (4, (1, 5)), (20, (0, 2, 5))):
-            ops = table[:, route]
-            there = (ops != NONE).all(axis=1)
-            number = (ops - 1) @ (4 ** np.arange(len(route))[::-1])
-            code[rows[there], start + number[there]] = 1
+        code = np.zeros((len(table), sum(len(OPS) ** length for length in (1, 2, 3))), dtype=np.float32)
+        for route in ROUTES:
+            start = sum(len(OPS) ** length for length in range(1, len(route)))
+            number = table[:, route] @ (len(OPS) ** np.arange(len(route))[::-1])
+            code[np.arange(len(table)), start + number] = 1
         return code
+
+    def layout(self, arch: Sequence[int]) -> tuple[Graph, ...]:
+        edges = (Edge(source, target, OPS[op]) for (source, target), op in zip(EDGES, arch, strict=True))
+        return (Graph(("in", "1", "2", "out"), tuple(edges)),)
+
+
+class OfficialNB201(Official):
+    """The official records of NAS-Bench-201 and NATS-Bench (topology)."""
+
+    name = NB201.name
+    title = "cells in the benchmark's order"
+    fetched_as = "nats"
+    order = "arch column equals the benchmark's list of 15,625"
+    # Dong and Yang, 2020, table 5.
+    best = {  # noqa: RUF012
+        "cifar10.test.e200.mean": 94.37,
+        "cifar100.test.e200.mean": 73.51,
+        "imagenet16-120.test.e200.mean": 47.31,
+        "cifar10-valid.valid.e200.mean": 91.61,
+    }
+    data_sets = DATASETS
+    train_images = {  # noqa: RUF012
+        "cifar10-valid": 25_000,
+        "cifar10": 50_000,
+        "cifar100": 50_000,
+        "imagenet16-120": 151_700,
+    }
+
+    @cached_property
+    def _space(self) -> NB201:
+        return NB201()
+
+    @property
+    def rows(self) -> int:
+        return len(self._space)
+
+    def in_order(self, keys: Sequence[str]) -> bool:
+        return list(keys) == self._space.strings(self._space.archs())
+
+    def counted_columns(self, columns: Collection[str]) -> list[str]:
+        parts = ((name, *name.rpartition(".")[::2]) for name in columns)
+        return [name for name, dataset, what in parts if dataset in DATASETS and what in ("params", "flops")]
+
+    def count(self, column: str, read: Read) -> NDArray[np.int64]:
+        dataset, _, what = column.rpartition(".")
+        classes, size = DATASETS[dataset]
+        params, flops = self._space.costs(self._space.archs(), size=size, classes=classes)
+        return params if what == "params" else flops
+
+
+OFFICIAL = OfficialNB201()
+NB201.official = OFFICIAL
+SPACES = {NB201.name: NB201}
+"""Name -> how the space is made."""
 
 
 def _first_of_each(labels: NDArray[np.int64]) -> NDArray[np.int64]:

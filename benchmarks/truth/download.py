@@ -65,7 +65,7 @@ REMOTES: dict[str, Remote] = {
     remote.name: remote
     for remote in (
         Remote(
-            name="nb101",
+            name="nb101",  # what a user types: the file has no other name
             url="https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord",
             size_bytes=522_767_376,
             checksum="sha256:4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1",
@@ -93,7 +93,7 @@ REMOTES: dict[str, Remote] = {
             unpacks_to="cifar-10-batches-py",
         ),
         Remote(
-            name="nb201",
+            name="nb201",  # what a user types: the file has no other name
             url=None,
             size_bytes=4_700_000_000,
             checksum="md5:55e847143ce1f7c2d89b676f6b096897",

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import BadTable
-from supernet.benchmarks.spaces.nb101 import OPS, SLOTS, UNIQUE_CELLS, Cells, is_hash
+from supernet.benchmarks.spaces.nb101 import OFFICIAL, OPS, SLOTS, UNIQUE_CELLS, Cells, is_hash
 from supernet.benchmarks.truth.download import REMOTES
 from supernet.benchmarks.truth.table import GroundTruth, write_table
 from supernet.benchmarks.truth.tfrecord import records
@@ -115,7 +115,7 @@ def import_nb101(
         runs = epochs_of_run == epochs
         columns |= _result_columns(source, epochs, hashes, row_of_run[runs], readings_of_run[runs])
     about = {
-        "space": "nb101",
+        "space": OFFICIAL.name,
         "family": "NAS-Bench-101",
         "accuracy_unit": "percent",
         "source": source.name,

@@ -76,7 +76,7 @@ def import_nb201(
                 if progress:
                     progress(len(table.seen), len(_SPACE))
         table.check(allow_partial)
-        about = {"space": "nb201", "family": family, "accuracy_unit": "percent", "source": source.name, **vouched}
+        about = {"space": NB201.name, "family": family, "accuracy_unit": "percent", "source": source.name, **vouched}
         store_table(unfinished_table, table.columns(), about)
     return GroundTruth(target)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supernet.benchmarks.errors import BadTable, NoSuchResult, UserError
+from supernet.benchmarks.spaces import DEFAULT_SPACE, OFFICIAL, REGISTRY, Official
+from supernet.benchmarks.spaces import space as space_named
 from supernet.benchmarks.truth.about import NotATable
 from supernet.benchmarks.truth.asked import Asked
 from supernet.benchmarks.truth.places import ENVIRONMENT, data_dir, reading_dir
@@ -108,8 +110,14 @@ def opened(path: Path) -> GroundTruth:
 
 
 def covers(table: GroundTruth, space: str) -> bool:
-    """Whether the table holds results for this space (NAS-Bench-101 does for its 1Shot1 sub-spaces)."""
-    return table.space == space or (table.space == "nb101" and space.startswith("nb1shot1-"))
+    """Whether the table holds results for this space: its own, or those of the benchmark that it is a part of."""
+    official = _official(space)
+    return table.space == space or (official is not None and table.space == official.name)
+
+
+def _official(space: str) -> Official | None:
+    """The benchmark whose official tables hold results of a space."""
+    return space_named(space).official if space in REGISTRY else OFFICIAL.get(space)
 
 
 def table_for(space: str, measure: Measure, named: str | None = None) -> GroundTruth:
@@ -193,17 +201,16 @@ def _nothing(space: str, asked: Asked, at_hand: Sequence[GroundTruth], named: st
     return NoSuchResult(f"No table at hand has {asked} for {space} ({names}): {instead} {how}")
 
 
-def how_to_get(space: str, dataset: str | None = None) -> str:
+def how_to_get(space: str = DEFAULT_SPACE, dataset: str | None = None) -> str:
     """What to do when there is no ground truth for a space: on this data set, where it is said."""
-    if dataset == "digits":
+    official = _official(space)
+    if dataset == "digits" or official is None:
         return (
             "Tables of the embedded task are measured by this project: `supernet benchmark list` names them, and "
             f"`supernet benchmark build FILE.yaml` makes one for {space}."
         )
-    source = "nats" if space == "nb201" else "nb101"
-    command = "nb201" if space == "nb201" else "nb101"
     return (
         f"There is no ground truth for {space} in {data_dir()}. Get the official file with `supernet data fetch "
-        f"{source}` and import it with `supernet data import {command} FILE`; or set {ENVIRONMENT} to a folder that "
-        "has a table."
+        f"{official.fetched_as}` and import it with `supernet data import {official.name} FILE`; or set {ENVIRONMENT} "
+        "to a folder that has a table."
     )

@@ -38,4 +38,4 @@ def _say_surveyed(found: Baselines) -> None:
     for problem in found.problems:
         click.echo(f"Left out: {problem}", err=True)
     if found.only_embedded:
-        click.echo(shelf.how_to_get("nb201"))
+        click.echo(shelf.how_to_get())

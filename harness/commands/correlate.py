@@ -21,7 +21,9 @@ ALL = ""
 
 
 @click.command()
-@click.option("--space", "space_name", required=True, help="nb201, nb101, nb1shot1-1, nb1shot1-2 or nb1shot1-3.")
+@click.option(
+    "--space", "space_name", required=True, help="Search space or benchmark, as `supernet spaces` lists them."
+)
 @click.option("--scores", required=True, type=click.Path(path_type=Path), help="CSV, JSON or Parquet.")
 @click.option("--dataset", required=True, help="cifar10, cifar10-valid, cifar100 or imagenet16-120.")
 @click.option("--split", required=True, help="test, valid, …")

@@ -17,13 +17,33 @@ if TYPE_CHECKING:
     from supernet.benchmarks.truth.table import GroundTruth
 
 
+def _import_nb201(source: Path, target: Path, allow_partial: bool) -> GroundTruth:
+    from supernet.benchmarks.truth.import_nb201 import import_nb201
+
+    with bar("architectures") as report:
+        return import_nb201(source, target, allow_partial=allow_partial, progress=report)
+
+
+def _import_nb101(source: Path, target: Path, allow_partial: bool) -> GroundTruth:
+    from supernet.benchmarks.truth.import_nb101 import import_nb101
+
+    size = source.stat().st_size
+    with bar("reading", bytes_=True) as report:
+        return import_nb101(source, target, allow_partial=allow_partial, progress=lambda done: report(done, size))
+
+
+# The names are spelled out here because the module that knows the benchmarks takes long to load.
+IMPORTERS = {"nb201": _import_nb201, "nb101": _import_nb101}
+"""Benchmark -> how its official files are imported."""
+
+
 @click.group(cls=Suggesting)
 def data() -> None:
     """Fetch, import, list and verify ground truth and data sets."""
 
 
 @data.command("import")
-@click.argument("benchmark", type=click.Choice(["nb201", "nb101"]))
+@click.argument("benchmark", type=click.Choice(list(IMPORTERS)))
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
 @click.option("--out", type=click.Path(path_type=Path), help="The table to write (default: in the data folder).")
 @click.option("--allow-partial", is_flag=True, help="Accept a source that lacks architectures.")
@@ -36,17 +56,7 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
     from supernet.benchmarks.truth import shelf
 
     target = out or shelf.data_dir() / f"{benchmark}-{source.name.removesuffix(source.suffix) or source.name}.parquet"
-    if benchmark == "nb201":
-        from supernet.benchmarks.truth.import_nb201 import import_nb201
-
-        with bar("architectures") as report:
-            table = import_nb201(source, target, allow_partial=allow_partial, progress=report)
-    else:
-        from supernet.benchmarks.truth.import_nb101 import import_nb101
-
-        size = source.stat().st_size
-        with bar("reading", bytes_=True) as report:
-            table = import_nb101(source, target, allow_partial=allow_partial, progress=lambda done: report(done, size))
+    table = IMPORTERS[benchmark](source, target, allow_partial)
     _say(f"Wrote {target}: {len(table):,} architectures of {table.space} ({table.family}).\n{table.describe()}")
     _say(f"Source: {table.about['source_check']}.")
 
@@ -69,7 +79,7 @@ def list_() -> None:
     for problem in there.others:
         _say(f"Not a ground-truth table: {problem}")
     if not own:
-        _say(shelf.how_to_get("nb201"))
+        _say(shelf.how_to_get())
 
 
 def _describe(table: GroundTruth) -> None:

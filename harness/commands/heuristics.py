@@ -72,7 +72,7 @@ def _catalogue(entries: list[Heuristic], wide: bool) -> Table:
         if family and entry.family != family:
             table.add_section()
         family = entry.family
-        spaces = "all" if len(entry.spaces) > 3 else ", ".join(entry.spaces).replace("nb1shot1-", "1shot1-")
+        spaces = "all" if len(entry.spaces) > 3 else ", ".join(entry.spaces)
         row = (entry.name, entry.family, entry.what, ", ".join(entry.values), spaces, entry.source)
         table.add_row(*map(Text, row[: 6 if wide else 4]))
     return table

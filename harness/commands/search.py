@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
+# The default is spelled out because the module that knows the spaces takes long to load.
 @click.option("--space", default="nb201", show_default=True, help="Search space.")
 @click.option("--dataset", default="cifar10", show_default=True, help="Data set, or digits for the embedded task.")
 @click.option("--algorithms", metavar="NAME,NAME,…", help="What to compare; --list shows all.")

@@ -14,8 +14,7 @@ def spaces() -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from supernet.benchmarks.spaces import SPACE_NAMES, space
-    from supernet.benchmarks.spaces.nb101 import UNIQUE_CELLS
+    from supernet.benchmarks.spaces import OFFICIAL, SPACE_NAMES, space
     from supernet.benchmarks.truth import shelf
     from supernet.benchmarks.wording import listed
 
@@ -31,14 +30,15 @@ def spaces() -> None:
         ("ground truth", "left"),
     ):
         table.add_column(title, justify="right" if justify == "right" else "left")
-    for name in ("nb101", *SPACE_NAMES):
+    without_decisions = [name for name in OFFICIAL if name not in SPACE_NAMES]
+    for name in (*without_decisions, *SPACE_NAMES):
         files = escape(listed((t.path.stem for t in at_hand if shelf.covers(t, name)), 6)) or "none"
-        if name == "nb101":
-            table.add_row(name, f"{UNIQUE_CELLS:,}", "distinct cells (graph hash)", files)
+        if name in without_decisions:
+            table.add_row(name, f"{OFFICIAL[name].rows:,}", OFFICIAL[name].title, files)
             table.add_section()
             continue
         within = space(name)
-        table.add_row(name, f"{len(within):,}", within.title, files)
+        table.add_row(name, f"{len(within):,}" if within.enumerable else f"{len(within):.1e}", within.title, files)
         for kind, meaning in within.class_names.items():
             table.add_row("", f"{len(np.unique(within.classes(kind))):,}", f"classes '{kind}': {meaning}", "")
         for subset, meaning in within.subset_names.items():
@@ -47,4 +47,4 @@ def spaces() -> None:
         table.add_section()
     console.print(table)
     if not at_hand:
-        console.print(shelf.how_to_get("nb201"))
+        console.print(shelf.how_to_get())

@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.spaces import SPACE_NAMES
+from supernet.benchmarks.spaces import OFFICIAL, SPACE_NAMES
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.wording import did_you_mean, quoted
 
-SPACES = ("nb101", *SPACE_NAMES)
+SPACES = (*(name for name in OFFICIAL if name not in SPACE_NAMES), *SPACE_NAMES)
 """Spaces that there is ground truth of."""
 _SPELLED = re.compile(r"(?P<dataset>[^/@]+)(?:/(?P<split>[^/@]+))?(?:@(?P<epochs>[^/@]+))?(?:/(?P<seed>[^/@]+))?")
 
@@ -55,7 +55,7 @@ def ground_truth(
     """Ground truth at hand, named as `cifar10/test@200` or by its parts.
 
     Args:
-        space: nb201, nb101 or nb1shot1-1, -2, -3.
+        space: a search space, or a benchmark whose official files can be imported.
         measure: DATASET/SPLIT@EPOCHS/SEED, all but the data set of which may be left out; or a measure of a table.
         split: test unless `measure` or this says otherwise.
         epochs: of stand-alone training; the largest budget that there is unless given.

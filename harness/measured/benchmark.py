@@ -26,10 +26,11 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import replace, write_json
 from supernet.benchmarks.plain_yaml import read_yaml
 from supernet.benchmarks.regular import open_plain
-from supernet.benchmarks.spaces import NB201, NB1Shot1, SearchSpace, space
+from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.tasks.digits import DigitsRecipe
 from supernet.benchmarks.truth.shelf import EMBEDDED
 from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
+from supernet.benchmarks.truth.training import Training
 from supernet.benchmarks.versions import DIGITS_VERSION
 from supernet.benchmarks.wording import listed, nearest, quoted
 from supernet.harness.runs.workers import begin
@@ -220,7 +221,8 @@ def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
     for name, images in (("valid", run.task.valid), ("test", run.task.test)):
         protocol = dataclasses.replace(run.recipe.evaluation, images=len(images))
         scores[name] = float(rank(run, [index], images=images, evaluation=protocol).accuracy[0])
-    result = {**_identity(benchmark, index, seed), "train_seconds": round(seconds, 3), **scores}
+    arch = benchmark.within.string(benchmark.within.arch(index))
+    result = {**_identity(benchmark, index, seed), "arch": arch, "train_seconds": round(seconds, 3), **scores}
     write_json(_path(done, index, seed), {**result, CHECKSUM: _checksum(result)})
 
 
@@ -243,9 +245,7 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
             found[index, seed] = result
     within, recipe = benchmark.within, benchmark.recipe
     archs = within.archs(indices)
-    columns: dict[str, Any] = {"arch": [within.string(arch) for arch in archs.tolist()]}
-    if isinstance(within, NB1Shot1):
-        columns = {"hash": within.hashes(indices).tolist(), "spelling": columns["arch"]}
+    columns: dict[str, Any] = dict(within.table_columns(archs))
     dataset, epochs = recipe.task.name, str(recipe.training.epochs)
     for split in ("valid", "test"):
         by_seed = {s: np.array([found[i, s][split] for i in indices.tolist()]) for s in benchmark.seeds}
@@ -263,6 +263,7 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
         "accuracy_unit": "percent",
         "source": "measured by this project with `supernet benchmark build`",
         "digits_version": DIGITS_VERSION,
+        **Training(recipe.network.channels, recipe.network.cells, _train_images(recipe)).about(),
         "recipe": recipe.as_dict(),
         "sample": f"{benchmark.architectures} of the subset {benchmark.among}, uniformly",
         "environment": environment(),
@@ -272,19 +273,19 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
     return path
 
 
+def _train_images(recipe: Recipe) -> int:
+    """Images that each architecture is trained on."""
+    if recipe.task.train_images is not None:
+        return recipe.task.train_images
+    from supernet.harness.training.run import task_of
+
+    return len(task_of(recipe.task).train)
+
+
 def costs(recipe: Recipe, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Parameters and multiply-accumulates of the stand-alone networks of a recipe with ten classes: (n,) each."""
     within, n = space(recipe.space), recipe.network
-    size = recipe.task.size or DigitsRecipe.size
-    archs = within.archs(indices)
-    if isinstance(within, NB201):
-        return (
-            within.params(archs, "cifar10", n.channels, n.cells),
-            within.flops(archs, "cifar10", n.channels, n.cells, size),
-        )
-    assert isinstance(within, NB1Shot1)
-    cells = within.cells(archs)
-    return cells.params(n.channels, n.cells), cells.flops(n.channels, n.cells, size=size)
+    return within.costs(within.archs(indices), n.channels, n.cells, recipe.task.size or DigitsRecipe.size)
 
 
 def agreement(table: GroundTruth, dataset: str, split: str, epochs: str) -> dict[str, float]:

@@ -46,6 +46,7 @@ _TRACE = pa.schema(
         *((name, kind) for name, kind in (("hash", TEXT), ("seed", WHOLE), ("step", WHOLE), ("pick", WHOLE))),
         *((name, NUMBER) for name in ("queries", "seconds", "passes", "wall", "entropy", "skips")),
         *((name, NUMBER) for name in ("pick_accuracy", "mixture_accuracy")),
+        ("pick_arch", TEXT),
     ]
 )
 _METRICS = (

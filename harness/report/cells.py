@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
-from supernet.benchmarks.spaces import NB1Shot1, SearchSpace
-from supernet.benchmarks.spaces.nb201 import EDGES, NONE, OPS
+from supernet.benchmarks.spaces import Edge, Graph, SearchSpace
+from supernet.benchmarks.spaces.graph import IDLE
 from supernet.harness.report.style import BASELINE, INK, PALETTE
 
 LOOKS: dict[str, dict[str, Any]] = {
@@ -20,55 +20,60 @@ LOOKS: dict[str, dict[str, Any]] = {
     "avg_pool_3x3": {"color": PALETTE[3], "linewidth": 1.3, "linestyle": (0, (1.2, 1.2))},
 }
 SHORT = {"none": "", "skip_connect": "skip", "nor_conv_1x1": "1×1", "nor_conv_3x3": "3×3", "avg_pool_3x3": "pool"}
-PLACES = np.array([[0.0, 0.5], [0.9, 1.05], [2.1, -0.05], [3.0, 0.5]])
-"""Of NAS-Bench-201's nodes."""
-BENDS = (0.0, 0.12, 0.0, 0.0, -0.12, 0.0)
-"""How far its edges curve, so that none runs over another."""
+OTHER = {"color": PALETTE[4], "linewidth": 1.4}
+"""The look of an operation that LOOKS does not name."""
+PLACES = {4: np.array([[0.0, 0.5], [0.9, 1.05], [2.1, -0.05], [3.0, 0.5]])}
+"""Number of nodes -> their places, where operations sit on edges; nodes of other cells stand on a line."""
+BENDS = {(0, 2): 0.12, (1, 3): -0.12}
+"""Edge -> how far it curves among nodes at PLACES, so that none runs over another; the others are straight."""
 
 
 def draw_cell(axis: Axes, within: SearchSpace, index: int) -> None:
-    """Draw an architecture into axes of its own."""
+    """Draw the cells of an architecture into axes of their own, one below the other."""
     arch = within.archs(np.array([index]))[0].tolist()
+    graphs = within.layout(arch)
     axis.axis("off")
     axis.set_aspect("equal")
-    if isinstance(within, NB1Shot1):
-        _draw_nodes(axis, within, arch)
-    else:
-        _draw_edges(axis, arch)
+    depth, limits = 0.0, []
+    for graph in graphs:
+        draw = _draw_edges if graph.on_edges else _draw_nodes
+        limits.append(draw(axis, graph, depth))
+        depth -= np.ptp(limits[-1][2:])
+    left, right, low, high = np.array(limits).T
+    axis.set(xlim=(left.min(), right.max()), ylim=(low.min(), high.max()))
 
 
-def _draw_edges(axis: Axes, arch: list[int]) -> None:
-    """Operations on edges."""
-    for edge, (source, target) in enumerate(EDGES):
-        op = OPS[arch[edge]]
-        start, end = PLACES[source], PLACES[target]
-        _arrow(axis, start, end, BENDS[edge], **LOOKS[op])
-        if arch[edge] != NONE:
-            _label(axis, start, end, BENDS[edge], SHORT[op], LOOKS[op]["color"])
-    for node, place in enumerate(PLACES):
-        _node(axis, place, ("in", "1", "2", "out")[node])
-    axis.set(xlim=(-0.35, 3.35), ylim=(-0.45, 1.45))
+def _draw_edges(axis: Axes, graph: Graph, depth: float) -> tuple[float, float, float, float]:
+    """Operations on edges; the limits of the drawing: left, right, low, high."""
+    count = len(graph.nodes)
+    placed = count in PLACES
+    places = (PLACES[count] if placed else np.array([[0.9 * k, 0.5] for k in range(count)])) + np.array([0.0, depth])
+    for edge in graph.edges:
+        start, end = places[edge.source], places[edge.target]
+        bend = BENDS.get((edge.source, edge.target), 0.0) if placed else _arc(edge)
+        look = LOOKS.get(edge.op, OTHER)
+        _arrow(axis, start, end, bend, **look)
+        if edge.op != IDLE:
+            _label(axis, start, end, bend, SHORT.get(edge.op, edge.op), look["color"])
+    for name, place in zip(graph.nodes, places, strict=True):
+        _node(axis, place, name)
+    return -0.35, places[-1][0] + 0.35, depth - 0.45, depth + 1.45
 
 
-def _draw_nodes(axis: Axes, within: NB1Shot1, arch: list[int]) -> None:
-    """Operations on nodes, parents as edges."""
-    from supernet.benchmarks.spaces.nb101 import SHORT_OPS
-    from supernet.harness.supernet.wiring import Wiring
+def _draw_nodes(axis: Axes, graph: Graph, depth: float) -> tuple[float, float, float, float]:
+    """Operations on nodes; the limits of the drawing: left, right, low, high."""
+    last = len(graph.nodes) - 1
+    places = np.array([[0.75 * k, depth + 0.5 + 0.3 * (-1) ** k * (0 < k < last)] for k in range(last + 1)])
+    for edge in graph.edges:
+        _arrow(axis, places[edge.source], places[edge.target], _arc(edge), color=BASELINE, linewidth=1.0)
+    for name, place in zip(graph.nodes, places, strict=True):
+        _node(axis, place, name)
+    return -0.4, places[-1][0] + 0.4, depth - 0.9, depth + 1.9
 
-    wiring = Wiring.of(within)
-    chosen = [
-        options[0 if decision is None else arch[decision]]
-        for options, decision in zip(wiring.options, wiring.decisions, strict=True)
-    ]
-    places = np.array([[0.75 * k, 0.5 + 0.3 * (-1) ** k * (0 < k <= within.nodes)] for k in range(within.nodes + 2)])
-    for target, parents in enumerate(chosen, 1):
-        for source in parents:
-            bend = 0.0 if target - source == 1 else 0.35 * (-1) ** source
-            _arrow(axis, places[source], places[target], bend, color=BASELINE, linewidth=1.0)
-    for node, place in enumerate(places):
-        inner = 0 < node <= within.nodes
-        _node(axis, place, SHORT_OPS[arch[node - 1]] if inner else ("in" if node == 0 else "out"))
-    axis.set(xlim=(-0.4, places[-1][0] + 0.4), ylim=(-0.9, 1.9))
+
+def _arc(edge: Edge) -> float:
+    """How far an edge between nodes on a line curves: by turns to one side and the other, if it passes over a node."""
+    return 0.0 if edge.target - edge.source == 1 else 0.35 * (-1) ** edge.source
 
 
 def _node(axis: Axes, place: np.ndarray, text: str) -> None:

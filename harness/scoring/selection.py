@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import BadArchitecture, UserError
 from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.truth.join import measured_in, truth_rows
 from supernet.benchmarks.wording import quoted
-from supernet.harness.correlation.files import truth_rows, written_architectures
+from supernet.harness.correlation.architectures import written_architectures
 from supernet.harness.correlation.truth import Known
-from supernet.harness.scoring.supernet import chosen, distinct
+from supernet.harness.scoring.supernet import chosen
 
 Wanted = str | int | Path | Sequence[int] | Sequence[str] | NDArray[np.int64]
 """`all`, a number to sample, a file that lists architectures, or the architectures by index or official string."""
@@ -31,7 +32,7 @@ def selected(within: SearchSpace, archs: Wanted, sample_seed: int = 0, truth: Kn
     """
     if isinstance(archs, str | Path):
         if str(archs) == "all":
-            return distinct(within)
+            return within.distinct()
         count = _whole_number(str(archs)) if isinstance(archs, str) else None
         if count is None:
             return _listed_in(Path(archs), within)
@@ -44,7 +45,7 @@ def selected(within: SearchSpace, archs: Wanted, sample_seed: int = 0, truth: Kn
         raise UserError(f"--archs is {quoted(archs)}: give all, a number from 1 on, or a file with architectures.")
     if truth is None:
         return chosen(within, int(archs), sample_seed)
-    among = distinct(within)
+    among, _ = measured_in(within, truth.table)
     return chosen(within, int(archs), sample_seed, among[known(within, among, truth)])
 
 

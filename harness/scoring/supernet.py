@@ -29,13 +29,11 @@ from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import whole
-from supernet.benchmarks.spaces import NB201, Arch, SearchSpace, space
+from supernet.benchmarks.spaces import Arch, SearchSpace, space
 from supernet.benchmarks.tasks.loader import eval_batches
 from supernet.benchmarks.tasks.split import Split
 from supernet.harness.scoring import partial as partial_scores
 from supernet.harness.scoring.norms import calibration_images, recalibrated, statistics
-from supernet.harness.supernet.nb201 import prefix
-from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.training.run import Run
 from supernet.heuristics.hooks import Routing
 from supernet.heuristics.recipe import EvaluationSection, NetworkSection
@@ -96,10 +94,10 @@ def rank(
     if protocol.images > len(images):
         raise UserError(f"evaluation.images is {protocol.images:,}, but there are {len(images):,} images to score on.")
     started = time.perf_counter()
-    rows = np.arange(len(within)) if indices is None else within.checked_indices(indices)
+    rows = within.every_index("a ranking of the space") if indices is None else within.checked_indices(indices)
     if not len(rows):
         raise UserError("There are no architectures to score.")
-    members, position = np.unique(_identical(within, run.recipe.network)[rows], return_inverse=True)
+    members, position = np.unique(_first_alike(within, run.recipe.network, rows), return_inverse=True)
     archs = within.archs(members)
     order = np.lexsort(archs.T[::-1])
     ordered: list[Arch] = [tuple(arch) for arch in archs[order].tolist()]
@@ -170,20 +168,17 @@ def accuracy_of(run: Run, routing: Routing) -> float:
     return 100 * correct / len(images)
 
 
-def distinct(within: SearchSpace) -> NDArray[np.int64]:
-    """Indices of all architectures; of a 1Shot1 space of its distinct cells, in ascending order: (n,)."""
-    return np.arange(len(within)) if isinstance(within, NB201) else within.subset("unique-cell")
-
-
 def chosen(within: SearchSpace, count: int, seed: int, among: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """Architectures sampled uniformly among these (without: among all distinct ones), in ascending order: (count,).
 
     Raises:
         UserError: the count is below 1, or there are not as many.
     """
-    pool = distinct(within) if among is None else among
     if count < 1:
         raise UserError(f"A sample has at least 1 architecture, not {count:,}.")
+    if among is None and not within.enumerable:  # hardly any of so many are drawn twice
+        return np.sort(within.sample(np.random.default_rng(seed), count))
+    pool = within.distinct() if among is None else among
     if count > len(pool):
         kind = "distinct architectures" if among is None else "architectures with ground truth to sample among"
         raise UserError(f"{within.name} has {len(pool):,} {kind}, not {count:,}.")
@@ -196,11 +191,11 @@ def write_scores(frame: pd.DataFrame, path: Path) -> None:
         frame.to_parquet(partial, write_page_checksum=True)
 
 
-def _identical(within: SearchSpace, network: NetworkSection) -> NDArray[np.int64]:
-    """For each architecture the first of those that a super-net cannot tell apart: (n,)."""
+def _first_alike(within: SearchSpace, network: NetworkSection, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each architecture the first of those that this super-net cannot tell apart: (n,)."""
     if network.partial_channels > 1:  # channels pass by edges that lead nowhere, too
-        return np.arange(len(within))
-    return within.classes("computation" if isinstance(within, NB201) else "pruned")
+        return rows
+    return within.same_computation(rows)
 
 
 def _scored(
@@ -289,16 +284,7 @@ def _summed(work: _Work, batch: Batch, archs: Sequence[Arch]) -> Iterator[Tensor
         if work.calibration:
             logits = recalibrated(run.network, x.split(work.protocol.batch_size), archs, work.calibration)
         else:
-            logits = logits_of(run.network, x, archs)
+            logits = run.network.logits_of(x, archs)
         for output in logits:
             loss = F.cross_entropy(output.float(), y, reduction="sum")
             yield torch.stack([loss, (output.argmax(1) == y).sum(), torch.ones_like(loss)])
-
-
-def logits_of(network: torch.nn.Module, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
-    """Logits of each architecture on one batch, in the order given (fastest when sorted)."""
-    if isinstance(network, NB201Net) and not network.all_cells[0].partial:
-        yield from prefix.logits_of(network, x, archs)
-    else:
-        for arch in archs:
-            yield network(x, arch)

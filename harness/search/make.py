@@ -12,7 +12,7 @@ import pandas as pd
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import whole, write_json, write_text
-from supernet.benchmarks.spaces import space
+from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.runs import store as files
 from supernet.harness.runs.execute import Report, commit, throttled
@@ -57,7 +57,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
             write_text(work / files.LOG, "")
     if problem is None:
         with whole(work / files.TRACE) as unfinished:
-            rows.to_parquet(unfinished)
+            _spelled(space(spec.space), rows).to_parquet(unfinished)
     last = rows.groupby("seed").last() if len(rows) else rows
     spent = {kind: float(last[kind].sum()) for kind in KINDS if kind in last}
     write_json(work / files.METRICS, {"seeds": len(spec.seeds), "steps": len(rows)})
@@ -110,6 +110,15 @@ def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame
         )
         tell((done + 1) / len(spec.seeds), f"seed {seed}")
     return pd.concat(parts, ignore_index=True)
+
+
+def _spelled(within: SearchSpace, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a trace with the official string beside each index: of picks, and of what was looked up."""
+    for indices, strings in (("pick", "pick_arch"), ("index", "arch")):
+        if indices in rows:
+            distinct, place = np.unique(rows[indices], return_inverse=True)
+            rows = rows.assign(**{strings: np.array(within.strings(within.archs(distinct)), dtype=object)[place]})
+    return rows
 
 
 def maker_of(name: str, algorithm: QueryAlgorithm, seen: Objective, truth: GroundTruth) -> Maker:

@@ -8,8 +8,8 @@ import numpy as np
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import GroundTruth, Measure
-from supernet.harness.correlation.files import truth_rows
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def objective(
         seed: whose accuracies are observed.
 
     Raises:
-        UserError: the table lacks one of them.
+        UserError: the table lacks one of them, or the space is too large to be listed.
     """
-    rows = truth_rows(within, np.arange(len(within)), truth)
+    rows = truth_rows(within, within.every_index("a search on a table"), truth)
     known = rows >= 0
     if not known.any():
         raise UserError(f"{truth.path.name} has no architecture of {within.name}.")
@@ -82,8 +82,12 @@ def _seconds(truth: GroundTruth, dataset: str, epochs: str, rows: np.ndarray) ->
 
 
 def reported(within: SearchSpace, truth: GroundTruth, measure: Measure) -> np.ndarray:
-    """Test accuracy of every architecture by index, NaN where there is none, for reports alone: (n,)."""
-    rows = truth_rows(within, np.arange(len(within)), truth)
+    """Test accuracy of every architecture by index, NaN where there is none, for reports alone: (n,).
+
+    Raises:
+        UserError: the space is too large to be listed.
+    """
+    rows = truth_rows(within, within.every_index("a report of searches"), truth)
     values = np.full(len(within), np.nan)
     known = rows >= 0
     values[known] = truth.accuracy(measure.dataset, measure.split, measure.epochs, measure.seed, rows[known])

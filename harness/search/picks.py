@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from supernet.benchmarks.spaces import Arch, SearchSpace, space
+from supernet.benchmarks.spaces import Arch, Archs, SearchSpace, space
 from supernet.harness.search.algorithms.moves import moves
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class BestDrawn:
 
 @dataclass(frozen=True)
 class BestRandom:
-    """Of random architectures the best few by one batch, of these the best by all images (RandomNAS)."""
+    """The best by all images among the random architectures that are the best by one batch (RandomNAS)."""
 
     samples: int = 100
     kept: int = 10
@@ -104,22 +104,19 @@ class Evolved:
         """As many architectures as the population has, none of them scored before."""
         found: dict[int, None] = {}
         for _ in range(self.TRIES):
-            children = within.indices(self._children(within.archs(parents), within.cardinalities, rng))
+            children = within.indices(self._children(within, within.archs(parents), rng))
             found |= {index: None for index in children.tolist() if index not in known}
             if len(found) >= self.population:
                 break
         return np.array(list(found)[: self.population], dtype=np.int64)
 
-    def _children(
-        self, parents: NDArray[np.integer], cardinalities: NDArray[np.integer], rng: np.random.Generator
-    ) -> NDArray[np.integer]:
+    def _children(self, within: SearchSpace, parents: Archs, rng: np.random.Generator) -> Archs:
+        """Children of these parents, (population, decisions): half crossovers, half mutations."""
         half = self.population // 2
         first, second = (parents[rng.integers(len(parents), size=half)] for _ in range(2))
-        crossed = np.where(rng.random(first.shape) < 0.5, first, second)
+        crossed = within.crossover(first, second, rng)
         chosen = parents[rng.integers(len(parents), size=self.population - half)]
-        redrawn = rng.integers(cardinalities, size=chosen.shape)
-        mutated = np.where(rng.random(chosen.shape) < self.mutation, redrawn, chosen)
-        return np.concatenate([crossed, mutated])
+        return np.concatenate([crossed, within.redraw(chosen, self.mutation, rng)])
 
 
 def _best_of(run: Run, indices: NDArray[np.int64]) -> Pick:

@@ -13,11 +13,10 @@ import numpy as np
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json
-from supernet.benchmarks.spaces import NB201, Arch, space
-from supernet.benchmarks.spaces.nb201 import SKIP
+from supernet.benchmarks.spaces import Arch, space
 from supernet.benchmarks.tasks.task import Task
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import GroundTruth
-from supernet.harness.correlation.files import truth_rows
 from supernet.harness.runs.store import read_json
 from supernet.harness.scoring.supernet import accuracy_of
 from supernet.harness.search.algorithms.registry import ALGORITHMS, SharingAlgorithm
@@ -175,11 +174,12 @@ def _pick_epochs(epochs: int, scores: bool) -> set[int]:
 def _state(run: Run, arch: Arch) -> dict[str, Any]:
     """How decided the distribution is, and what its pick is like; for reports, and not charged."""
     model = run.learner.model if run.learner is not None else None
+    skip = space(run.recipe.space).skip_option
     entry: dict[str, Any] = {
         "loss": run.log[-1]["loss"],
         "train_accuracy": run.log[-1]["accuracy"],
         "entropy": None if model is None else model.entropy(),
-        "skips": sum(op == SKIP for op in arch) / len(arch) if isinstance(space(run.recipe.space), NB201) else None,
+        "skips": None if skip is None else sum(op == skip for op in arch) / len(arch),
         "pick_accuracy": accuracy_of(run, arch),
         "mixture_accuracy": None,
     }

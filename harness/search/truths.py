@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from supernet.benchmarks.spaces import NB201, SearchSpace
+from supernet.benchmarks.spaces import SearchSpace
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.harness.search.objective import reported
 
@@ -43,7 +43,7 @@ class Truths:
     ) -> None:
         self.measure = measure
         self._values = reported(within, table, measure)
-        self._representative = np.arange(len(within))
+        self._representative = within.every_index("a report of searches")
         self._additions = additions if np.isnan(self._values).any() else None
         if self._additions is not None:
             self._representative = _representatives(within, self._additions.sampled())
@@ -89,9 +89,10 @@ class Truths:
 
 def _representatives(within: SearchSpace, sampled: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each architecture the one that stands for its functional class, a sampled one where there is one."""
-    classes = within.classes("skip-none" if isinstance(within, NB201) else "pruned")
+    every = within.every_index("a report of searches")
+    classes = within.same_function(every)
     first = np.full(classes.max() + 1, -1)
-    order = np.arange(len(within))[::-1]
+    order = every[::-1]
     first[classes[order]] = order  # the last to be written is the first member
     first[classes[sampled]] = sampled
     return first[classes]

@@ -18,11 +18,12 @@ import numpy as np
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.tasks.task import TASKS
-from supernet.harness.correlation.files import truth_rows
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.harness.correlation.report import PARAMS, ceiling_of, params_of
 from supernet.harness.statistics import bootstrap as stats
-from supernet.harness.statistics import chance, metrics, seeds
-from supernet.harness.statistics.seeds import Comparisons, Difference, Mean, Spread
+from supernet.harness.statistics import chance, metrics, seeds, spreads
+from supernet.harness.statistics.seeds import Comparisons, Difference, Mean
+from supernet.harness.statistics.spreads import Spread
 from supernet.harness.study.findings import findings_of
 from supernet.harness.study.gathered import Done, Floats, Gathered
 from supernet.harness.study.operations import with_excess
@@ -156,7 +157,7 @@ class _Ranked:
 
     def fallen(self) -> dict[str, list[int]]:
         """Label -> seeds whose run collapsed."""
-        places = seeds.collapsed([self.values(label) for label in self.usable])
+        places = spreads.collapsed([self.values(label) for label in self.usable])
         return {
             label: [list(self.taus[label])[k] for k in found] for label, found in zip(self.usable, places, strict=True)
         }

@@ -13,8 +13,8 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import whole, write_json
 from supernet.benchmarks.regular import open_plain
 from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import GroundTruth
-from supernet.harness.correlation.files import truth_rows
 from supernet.harness.correlation.report import RANDOM_DRAWS, THRESHOLDS, params_of
 from supernet.harness.runs import store as files
 from supernet.harness.runs.execute import Report, commit, throttled

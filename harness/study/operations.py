@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from supernet.benchmarks.spaces import SearchSpace
 from supernet.harness.statistics import metrics, seeds
+from supernet.harness.statistics.spreads import squeezed
 from supernet.harness.study.results import Row
 
 Floats = NDArray[np.float64]
@@ -35,7 +36,7 @@ def with_excess(
         found = [over_ranked(within, indices, y, _ranks(x)) for x in scores[label].values()]
         raw[label] = {name: float(np.mean([one[name][0] for one in found])) for name in found[0]}
         excess[label] = {name: np.array([one[name][1] for one in found]) for name in found[0]}
-    spreads = {name: seeds.squeezed([excess[label][name] for label in done]) for name in excess[done[0]]}
+    spreads = {name: squeezed([excess[label][name] for label in done]) for name in excess[done[0]]}
     out = []
     for row in rows:
         if row.label in done:

@@ -11,6 +11,7 @@ from typing import Any
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.plain_yaml import BadYaml, read_yaml
+from supernet.benchmarks.spaces import DEFAULT_SPACE
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.wording import did_you_mean, nearest, quoted
 from supernet.harness.runs.job import Truth
@@ -86,7 +87,7 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
     section = _mapping(content, "recipe")
     if "space" in content and "space" in section:
         raise StudyError("space is given twice: beside the recipe and in it.")
-    base = _changed_by(overrides, recipes.from_dict({"space": content.get("space", "nb201"), **section}))
+    base = _changed_by(overrides, recipes.from_dict({"space": content.get("space", DEFAULT_SPACE), **section}))
     design = content.get("plan", "one-factor")
     if not (isinstance(design, str) and design in DESIGNS):
         raise StudyError(f"plan is {quoted(design)}, but must be one of {', '.join(DESIGNS)}.")

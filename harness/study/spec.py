@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.spaces import NB201, space
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.join import measured_in
 from supernet.benchmarks.truth.table import GroundTruth
-from supernet.harness.correlation.files import truth_rows
 from supernet.harness.runs.job import FORMAT, STUDY, Truth, hash_of
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.plugins import Plugin
@@ -63,9 +63,7 @@ class RunSpec:
             UserError: more are asked for than the table has.
         """
         within = space(self.recipe.space)
-        known = np.arange(len(within)) if isinstance(within, NB201) else within.subset("unique-cell")
-        rows = truth_rows(within, known, table)
-        known, rows = known[rows >= 0], rows[rows >= 0]
+        known, rows = measured_in(within, table)
         m = self.truth.measure
         known = known[~np.isnan(table.readings(m.dataset, m.split, m.epochs, m.seed, rows))]
         if self.sample == "all":

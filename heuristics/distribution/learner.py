@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from supernet.benchmarks.spaces import SearchSpace
-from supernet.benchmarks.spaces.nb201 import EDGES, NONE
 from supernet.heuristics.distribution.models import Controller, Dirichlet, Factorised, Simplex, Softmax
 from supernet.heuristics.distribution.relaxations import (
     AdversarialPerturbation,
@@ -102,12 +101,12 @@ def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:
     d = recipe.distribution
     if d.model == "none":
         return None
-    first = 0 if recipe.sampling.with_none else NONE + 1
+    first = 0 if recipe.sampling.with_none else space.first_working
     model: Distribution
     if d.model == "controller":
         model = Controller(space.cardinalities.tolist(), first)
     else:
-        model = MODELS[d.model](space.cardinalities.tolist(), first, _edges_by_node() if d.edge_weights else ())
+        model = MODELS[d.model](space.cardinalities.tolist(), first, _edges_by_node(space) if d.edge_weights else ())
     rule: Rule = Exponentiated(model, d) if isinstance(model, Simplex) else Adam(model, d)
     sampler, updater = (
         _sampled(model, rule, recipe)
@@ -135,7 +134,9 @@ def _relaxed(model: Distribution, rule: Rule, space: SearchSpace, recipe: Recipe
     return sampler, (SecondOrder if d.step == "second-order" else FirstOrder)(relaxation, rule)
 
 
-def _edges_by_node() -> list[list[int]]:
-    """Of NAS-Bench-201: the edges into each node that has several."""
-    into = {node: [edge for edge, (_, target) in enumerate(EDGES) if target == node] for _, node in EDGES}
+def _edges_by_node(space: SearchSpace) -> list[list[int]]:
+    """For a space with operations on edges: the decisions of the edges into each node that has several."""
+    (cell,) = space.layout([0] * len(space.decisions))
+    targets = [edge.target for edge in cell.edges]
+    into = {node: [edge for edge, target in enumerate(targets) if target == node] for node in targets}
     return [edges for edges in into.values() if len(edges) > 1]

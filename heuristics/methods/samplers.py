@@ -11,8 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from supernet.benchmarks.spaces import NB201, SearchSpace
-from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, NONE
+from supernet.benchmarks.spaces import SearchSpace
 from supernet.heuristics.hooks import Context, Method, Path, Routing
 from supernet.heuristics.recipe import Recipe, RecipeError
 
@@ -65,22 +64,22 @@ class StrictFair(Method):
 class Sandwich(Method):
     """The largest, the smallest and two random architectures; the largest teaches the others (BigNAS).
 
-    NAS-Bench-201 has no widths: its largest cell is all 3x3 convolutions, its smallest all 1x1.
+    What is the largest and the smallest is said by `SearchSpace.extremes`.
     """
 
     RANDOM = 2
 
     def __init__(self, space: SearchSpace, cells: int, with_none: bool) -> None:
-        if not isinstance(space, NB201):
+        extremes = space.extremes()
+        if extremes is None:
             raise RecipeError(
                 f"sampling.law=sandwich needs a largest and a smallest architecture; {space.name} has none."
             )
-        self._edges = len(space.decisions)
+        self._largest, self._smallest = extremes
         self._random = Uniform(space, self.RANDOM, cells, with_none)
 
     def plan(self, ctx: Context) -> list[Path]:
-        largest = Path((CONV3X3,) * self._edges, role="teacher")
-        smallest = Path((CONV1X1,) * self._edges, role="student")
+        largest, smallest = Path(self._largest, role="teacher"), Path(self._smallest, role="student")
         return [largest, smallest, *(Path(p.routing, role="student") for p in self._random.plan(ctx))]
 
 
@@ -98,7 +97,7 @@ def _option_range(space: SearchSpace, with_none: bool) -> tuple[NDArray[np.int64
     """First and one past the last option of each decision: (decisions,) twice."""
     low = np.zeros_like(space.cardinalities)
     if not with_none:
-        low += NONE + 1
+        low[space.operations] = space.first_working
     return low, space.cardinalities
 
 
@@ -127,17 +126,19 @@ def sampler_for(space: SearchSpace, recipe: Recipe, cells: int) -> Method:
     return SAMPLERS[recipe.sampling.law](space, recipe, cells if recipe.sampling.per_cell else 1)
 
 
+def _taken(space: SearchSpace, members: NDArray[np.int64], with_none: bool) -> NDArray[np.int64]:
+    """Those of the architectures that training may take: with all of their operations, or with working ones alone."""
+    if with_none:
+        return members
+    return members[(space.archs(members)[:, space.operations] >= space.first_working).all(axis=1)]
+
+
 def _distinct(space: SearchSpace, with_none: bool) -> NDArray[np.int64]:
-    """One of each distinct architecture; those of NAS-Bench-201 all count as distinct, as upstream has it."""
-    if not isinstance(space, NB201):
-        return space.subset("unique-cell")
-    archs = space.archs()
-    return np.flatnonzero(with_none | (archs != NONE).all(axis=1))
+    """One of each distinct architecture that training may take: (distinct,), ascending."""
+    return _taken(space, space.distinct(), with_none)
 
 
 def _functional(space: SearchSpace, with_none: bool) -> NDArray[np.int64]:
-    """One architecture of each functional class that has one."""
-    members = _distinct(space, with_none)
-    if not isinstance(space, NB201):
-        return space.subset("unique-pruned")
-    return members[np.unique(space.classes("skip-none")[members], return_index=True)[1]]
+    """The first architecture of each functional class that training may take: (classes,), ordered by class."""
+    members = _taken(space, space.every_index("sampling.law=classes"), with_none)
+    return members[np.unique(space.same_function(members), return_index=True)[1]]

@@ -24,7 +24,7 @@ def made_up(tmp_path_factory) -> Path:
     rng = np.random.default_rng(0)
     about = {"family": "made up", "accuracy_unit": "percent"}
     nb201 = NB201()
-    params = nb201.params(nb201.archs(), "cifar10")
+    params = nb201.params(nb201.archs())
     base = 60 + 30 * params / params.max()
     columns = {
         "index": np.arange(len(nb201)),

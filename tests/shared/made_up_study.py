@@ -112,7 +112,8 @@ def study(folder):
         ],
     }  # fmt: skip
     scatter = {
-        "archs": [nb201.string(arch) for arch in nb201.archs(chosen).tolist()],
+        "archs": nb201.strings(nb201.archs(chosen)),
+        "cells": [[graph.as_json() for graph in nb201.layout(arch)] for arch in nb201.archs(chosen).tolist()],
         "true": true.round(3).tolist(),
         "runs": runs,
         "note": "300 of the 15,625 architectures, drawn at random; ranks are among those shown.",

@@ -20,8 +20,9 @@ from rich.table import Table
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SPACE_NAMES, space
 from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import GroundTruth, Measure
-from supernet.harness.correlation.files import ScoreTable, truth_rows
+from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.truth import Known
 from supernet.harness.report.correlation.result import Correlation, compared
 from supernet.harness.report.correlation.text import interval_text
@@ -155,4 +156,4 @@ def _cases(found: list[GroundTruth]) -> Iterator[tuple[Known, NDArray[np.int64]]
             for name in SPACE_NAMES:
                 if name != table.space and shelf.covers(table, name):
                     within = space(name)
-                    yield Known(name, table, m), truth_rows(within, within.subset("unique-cell"), table)
+                    yield Known(name, table, m), truth_rows(within, within.distinct(), table)

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import DEFAULT_SPACE, SPACE_NAMES
 from supernet.benchmarks.spaces import space as space_of
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import Measure
 from supernet.benchmarks.wording import listed, quoted, shown
-from supernet.harness.correlation.files import ScoreTable, join_scores, read_scores, truth_rows
+from supernet.harness.correlation.files import ScoreTable, join_scores, read_scores
 from supernet.harness.correlation.formats import frame_table
 from supernet.harness.correlation.grouped import correlate_groups
 from supernet.harness.correlation.truth import Known, ground_truth
@@ -72,7 +74,7 @@ def correlate(
 
     Args:
         scores: a file (CSV, JSON, Parquet), a frame, a mapping of architectures to scores, or a ranking.
-        space: nb201, nb101 or nb1shot1-1, -2, -3; that of the ranking.
+        space: a search space, or a benchmark whose official files can be imported; that of the ranking.
         truth: the measure, such as `cifar10/test@200` (see `ground_truth`); that of the ranking.
         by: columns to group by, which makes one comparison a group.
         table: path or name of the ground-truth table; the one with most results unless given.
@@ -138,7 +140,7 @@ def _known(scores: Given, space: str | None, truth: str | Measure | Known | None
     if space is None or truth is None:
         raise UserError(
             "Name the space of the scores and the ground truth that they are compared with, as in "
-            'correlate("scores.csv", "nb201", "cifar10/test@200").'
+            f'correlate("scores.csv", "{DEFAULT_SPACE}", "cifar10/test@200").'
         )
     return ground_truth(space, truth, table=table)
 
@@ -165,8 +167,8 @@ def _read(scores: Given, known: Known, **how: Any) -> ScoreTable:
 
 
 def _within(table: ScoreTable, known: Known, subset: str, notes: list[str]) -> ScoreTable:
-    if known.space == "nb101":
-        raise UserError("nb101 has no named subsets; --subset is for nb201 and nb1shot1-1, -2, -3.")
+    if known.space not in SPACE_NAMES:
+        raise UserError(f"{known.space} has no named subsets; --subset is for {listed(SPACE_NAMES)}.")
     within = space_of(known.space)
     kept = np.isin(table.rows, truth_rows(within, within.subset(subset), known.table))
     notes.append(f"{(~kept).sum():,} of {len(kept):,} architectures lie outside the subset {subset!r}.")

@@ -19,8 +19,9 @@ from rich.text import Text
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import SearchSpace, space
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.wording import quoted
-from supernet.harness.correlation.files import ScoreTable, truth_rows
+from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.truth import Known, ground_truth
 from supernet.harness.report.correlation.result import Correlation, check_draws, compared, names_of
 from supernet.harness.report.html.markup import table

@@ -15,7 +15,7 @@ from supernet.harness.search.analysis import NEAR, Entry, Outcome
 from supernet.harness.search.contrasts import LEAST, Contrast
 from supernet.harness.search.findings import difference, findings, short, too_few
 from supernet.harness.search.ledger import NAMES
-from supernet.harness.search.published import PUBLISHED
+from supernet.harness.search.published import FOUND_ON, PUBLISHED
 from supernet.harness.statistics.printed import ABSENT, bounds, number
 
 TEMPLATE = Path(__file__).with_name("search.html")
@@ -31,7 +31,7 @@ def page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
     drawn = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
     figures = [figure(caption, svg, k) for k, (caption, svg) in enumerate(drawn.items(), 1)]
     main = outcome.measures[0]
-    published = (c.space, c.dataset) == ("nb201", "cifar10")
+    published = (c.space, c.dataset) == FOUND_ON
     what = (
         f"{len(c.algorithms)} algorithms · budget {c.budget} · {c.seeds} seeds · searches see {c.truth.measure} of "
         f"{c.truth.table} · regret is of {main}"

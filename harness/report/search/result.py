@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import DEFAULT_SPACE
 from supernet.benchmarks.wording import did_you_mean, listed, quoted
 from supernet.harness.report.html.markup import table
 from supernet.harness.report.search.figures import figures_of
@@ -109,7 +110,7 @@ def search(
     algorithms: str | Sequence[str],
     budget: str | Budget,
     *,
-    space: str = "nb201",
+    space: str = DEFAULT_SPACE,
     dataset: str = "cifar10",
     seeds: int = 10,
     table: str | None = None,

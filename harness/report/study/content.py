@@ -25,6 +25,8 @@ class Scatter:
 
     archs: list[str]
     """Official strings: n of them."""
+    cells: list[list[list[Any]]]
+    """The cells of each architecture as graphs (`Graph.as_json`), in the order of `archs`."""
     true: list[float]
     """Accuracies in percent: (n,); empty where no run is done."""
     runs: list[Scores]

@@ -6,7 +6,7 @@ from typing import Any
 
 from supernet.harness.report.study.content import Answer, Changed, Methods
 from supernet.harness.runs.store import Result
-from supernet.harness.statistics import seeds
+from supernet.harness.statistics import spreads
 from supernet.harness.study.gathered import Gathered
 from supernet.harness.study.plan import Study
 from supernet.harness.study.results import Analysis
@@ -44,7 +44,7 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         "Kendall tau is tau-b. Sparse tau floors the true accuracies to bins of 0.1 or 1 percentage points before "
         "tau-b is taken, after the text of Yu et al. (2021); their released code bins positions too.",
         "A mean over three or more seeds has a t interval on the scale of atanh. Variances between seeds are squeezed "
-        f"towards that of all settings (Smyth, 2004); a base of {seeds.OWN_VARIANCE} or more seeds keeps its own. "
+        f"towards that of all settings (Smyth, 2004); a base of {spreads.OWN_VARIANCE} or more seeds keeps its own. "
         "The variance "
         f"from the choice of architectures, by {a.resamples:,} bootstrap resamples that all runs share, is added.",
         "A difference from the base is one of means over all seeds that are there, unpaired, since runs with "

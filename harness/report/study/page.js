@@ -57,30 +57,10 @@ for (const table of document.querySelectorAll("table")) {
 
 // ---- cells ------------------------------------------------------------------------------------------------------
 
-/** Nodes and edges of an architecture's string; null where it is in no known form. */
-function graphOf(text) {
-  const nodes = ["in"], edges = [];
-  const parts = (group) => group.split("|").filter(Boolean).map((part) => part.split("~"));
-  if (text.includes("+")) { // operations on edges: |op~0|+|op~0|op~1|+…
-    text.split("+").forEach((group, i) => {
-      nodes.push(String(i + 1));
-      for (const [op, source] of parts(group)) edges.push({ from: Number(source), to: i + 1, op });
-    });
-    nodes[nodes.length - 1] = "out";
-  } else { // operations on nodes: |op~0|op~0,1|…|out~2,4|
-    parts(text).forEach(([op, sources], i) => {
-      nodes.push(op);
-      for (const source of (sources || "").split(",")) edges.push({ from: Number(source), to: i + 1, op: "" });
-    });
-  }
-  const sound = edges.length && edges.every(({ from, to }) => Number.isInteger(from) && from >= 0 && from < to);
-  return sound && nodes[nodes.length - 1] === "out" ? { nodes, edges } : null;
-}
-
-/** Edges on a path of operations other than none from input to output. */
-function alive({ nodes, edges }) {
+/** Edges on a path of operations other than none from an input to the output. */
+function alive({ nodes, edges, inputs }) {
   const kept = edges.filter(({ op }) => op !== "none");
-  const reached = new Set([0]), used = new Set([nodes.length - 1]);
+  const reached = new Set([...nodes.keys()].slice(0, inputs)), used = new Set([nodes.length - 1]);
   for (const { from, to } of [...kept].sort((a, b) => a.to - b.to)) if (reached.has(from)) reached.add(to);
   for (const { from, to } of [...kept].sort((a, b) => b.from - a.from)) if (used.has(to)) used.add(from);
   return new Set(kept.filter(({ from, to }) => reached.has(from) && used.has(to)));
@@ -92,11 +72,9 @@ const LABELS = { conv3: "conv 3×3", conv1: "conv 1×1", skip: "skip", none: "no
 const labelOf = (op) => (kind(op) === "pool" ? (op.includes("avg") ? "avg pool" : "max pool") : LABELS[kind(op)] ?? op);
 
 /** The cell as a drawing: nodes on a line, edges that jump over nodes as arcs. */
-function drawCell(text) {
-  const graph = graphOf(text);
-  if (!graph) return null;
-  const { nodes, edges } = graph, last = nodes.length - 1;
-  const onNodes = edges[0].op === "", live = alive(graph);
+function drawCell(text, [nodes, triples, inputs]) {
+  const edges = triples.map(([from, to, op]) => ({ from, to, op })), last = nodes.length - 1;
+  const onNodes = !edges.some(({ op }) => op), live = alive({ nodes, edges, inputs });
   const width = 320, half = onNodes ? 18 : 12, edge = half + 4, step = (width - 2 * edge) / last;
   const x = (node) => edge + node * step;
   // Edges from even nodes arch above the line and those from odd ones below, the longer the higher.
@@ -122,7 +100,7 @@ function drawCell(text) {
     if (e.op) labels.push(make("text", { class: `label ${kind(e.op)}${dead}`, x: c.x.toFixed(1), y: (up ? (start.y + 2 * c.y + end.y) / 4 : y - 11).toFixed(1) }, labelOf(e.op)));
   }
   nodes.forEach((name, i) => {
-    const dead = i && i < last && !edges.some((e) => live.has(e) && (e.from === i || e.to === i)) ? " dead" : "";
+    const dead = i >= inputs && i < last && !edges.some((e) => live.has(e) && (e.from === i || e.to === i)) ? " dead" : "";
     const box = onNodes
       ? make("rect", { class: `node ${kind(name)}${dead}`, x: x(i) - half, y: y - 11, width: 2 * half, height: 22, rx: 5 })
       : make("circle", { class: `node${dead}`, cx: x(i), cy: y, r: half });
@@ -160,7 +138,7 @@ function ticks(low, high, count = 5) {
 // Cividis, from little to much on a light ground.
 const RAMP = ["#f0dc4f", "#c4b56c", "#958f78", "#6c6e72", "#434e6c", "#123570", "#00204d"];
 
-const { archs, true: truth, runs } = JSON.parse(byId("data").textContent);
+const { archs, cells, true: truth, runs } = JSON.parse(byId("data").textContent);
 byId("no-runs").hidden = runs.length > 0;
 byId("scatter").hidden = runs.length === 0;
 
@@ -168,14 +146,17 @@ if (runs.length) {
   const plot = byId("plot"), canvas = plot.querySelector("canvas"), ring = plot.querySelector(".ring"), tip = byId("tip");
   const trueRanks = ranksOf(truth), count = archs.length;
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const opsOf = archs.map((arch) => arch.split(/[|+]/).filter(Boolean).map((part) => part.split("~")[0]));
+  const opsOf = cells.map((graphs) => graphs.flatMap(([nodes, edges, inputs]) => {
+    const onEdges = edges.map(([, , op]) => op).filter(Boolean);
+    return onEdges.length ? onEdges : nodes.slice(inputs, -1);
+  }));
   let run, ranks, shown, byTrue, byScore, pick, best, at, active = -1;
   let pinned = ""; // what keeps the tooltip: nothing, "key" or "click"
 
   runs.forEach((one, i) => {
     byId("run").append(make("option", { value: i }, `${one.label}, seed ${one.seed}: τ ${one.tau === null ? "–" : number(one.tau, 3)}`));
   });
-  for (const op of [...new Set(opsOf.flat())].filter((op) => op !== "out").sort()) {
+  for (const op of [...new Set(opsOf.flat())].sort()) {
     byId("colour").append(make("option", { value: op }, `uses of ${op}`));
   }
 
@@ -348,8 +329,7 @@ if (runs.length) {
     ];
     const dl = make("dl");
     for (const [name, value] of list) dl.append(make("dt", {}, name), make("dd", {}, value));
-    const cell = drawCell(archs[i]);
-    tip.replaceChildren(spelled(archs[i]), ...(cell ? [cell] : []), dl);
+    tip.replaceChildren(spelled(archs[i]), ...cells[i].map((graph) => drawCell(archs[i], graph)), dl);
     const { x, y } = at.get(i);
     Object.assign(ring.style, { left: `${x}px`, top: `${y}px` });
     tip.hidden = ring.hidden = false;

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,13 @@ def _data(analysis: Analysis, scatter: Scatter) -> Html:
     count = len(scatter.archs)
     order = {row.label: place for place, row in enumerate(analysis.rows)}
     runs = sorted(scatter.runs, key=lambda run: (order.get(run.label, len(order)), run.seed))
-    for what, values in [("true", scatter.true)] + [(run.label, run.scores) for run in runs]:
+    columns: list[tuple[str, Sequence[object]]] = [("cells", scatter.cells), ("true", scatter.true)]
+    for what, values in columns + [(run.label, run.scores) for run in runs]:
         if runs and len(values) != count:
             raise ValueError(f"{what}: {len(values)} values for {count} architectures.")
     content = {
         "archs": scatter.archs,
+        "cells": scatter.cells,
         "true": [_short(value) for value in scatter.true],
         "runs": [
             {

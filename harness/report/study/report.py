@@ -13,8 +13,8 @@ import numpy as np
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json, write_text
 from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.wording import quoted
-from supernet.harness.correlation.files import truth_rows
 from supernet.harness.report.study import figures as study_figures
 from supernet.harness.report.study import tables
 from supernet.harness.report.study.content import Scatter, Scores
@@ -135,5 +135,6 @@ def _scatter(gathered: Gathered) -> Scatter:
         )
         for setting, seed, run in gathered.each()
     ]  # fmt: skip
-    archs = [within.string(arch) for arch in within.archs(indices[kept]).tolist()]
-    return Scatter(archs, [round(value, 3) for value in true.tolist()], runs, note)
+    shown = within.archs(indices[kept])
+    cells = [[graph.as_json() for graph in within.layout(arch)] for arch in shown.tolist()]
+    return Scatter(within.strings(shown), cells, [round(value, 3) for value in true.tolist()], runs, note)

@@ -7,10 +7,7 @@ from random import Random
 from supernet.benchmarks.spaces import Arch
 from supernet.harness.search.algorithms.ask import Query
 from supernet.harness.search.algorithms.moves import Moves
-from supernet.harness.search.algorithms.predictor import Ensemble, path_code
-
-TRUNCATION = {"nb201": 30, "nb1shot1": 40}
-"""Family of spaces -> how many paths are kept where nobody says: up to two operations, and up to three."""
+from supernet.harness.search.algorithms.predictor import Ensemble
 
 
 class BANANAS:
@@ -22,7 +19,7 @@ class BANANAS:
     decisions / (decisions - 2) in each; 30 paths on NAS-Bench-201, 40 of those of NAS-Bench-101.
 
     Args:
-        paths: how many paths the networks are shown, the shortest first; the default of the space without.
+        paths: how many paths the networks are shown, the shortest first; `shortest_paths` of the space without.
     """
 
     def __init__(
@@ -40,7 +37,7 @@ class BANANAS:
 
         self._moves, self._top, self._rng = moves, top, rng
         self._initial, self._batch, self._candidates = initial, batch, candidates
-        self._paths = paths or TRUNCATION[moves.space.name.partition("-")[0]]
+        self._paths = paths or moves.space.shortest_paths
         self._ensemble = ensemble
         self._generator = torch.Generator().manual_seed(rng.getrandbits(63))
         self._seen: dict[Arch, float] = {}
@@ -63,8 +60,8 @@ class BANANAS:
     def _round(self) -> list[Arch]:
         """What the networks, each candidate judged by a draw of its own, hold for the best."""
         candidates = self._mutations() or self._left_over()
-        known = path_code(self._moves.space, list(self._seen), self._paths)
-        others = path_code(self._moves.space, candidates, self._paths)
+        known = self._moves.space.path_code(list(self._seen))[:, : self._paths]
+        others = self._moves.space.path_code(candidates)[:, : self._paths]
         says = self._ensemble.predict(known, list(self._seen.values()), others, self._generator)
         draws = [
             self._rng.gauss(mean, spread)
@@ -78,22 +75,12 @@ class BANANAS:
         found: dict[Arch, None] = {}
         for parent in sorted(self._seen, key=self._seen.__getitem__, reverse=True):
             for _ in range(self._candidates):
-                child = self._mutated(parent)
+                child = self._moves.mutated_each(parent, 1 / (len(parent) - 2), self._rng)  # the published probability
                 if child not in self._seen:
                     found[child] = None
                 if len(found) == self._candidates:
                     return list(found)
         return list(found)
-
-    def _mutated(self, arch: Arch) -> Arch:
-        """The architecture with each decision, at the published probability, moved to another option."""
-        probability = 1 / (len(arch) - 2)
-        child = list(arch)
-        for place, k in enumerate(self._moves.options):
-            if self._rng.random() < probability:
-                option = int(self._rng.random() * (k - 1))
-                child[place] = option + (option >= arch[place])
-        return tuple(child)
 
     def _left_over(self) -> list[Arch]:
         """What mutation no longer finds near the end of a space; the best again after it."""

@@ -9,17 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.spaces import NB201
-from supernet.benchmarks.spaces.nb201 import EDGES, NONE
+from supernet.benchmarks.spaces import SearchSpace
 from supernet.harness.search.algorithms.ask import Query
 from supernet.harness.search.algorithms.moves import Moves
-from supernet.harness.search.algorithms.predictor import Ensemble, path_code
-
-LEVELS = len(EDGES)
+from supernet.harness.search.algorithms.predictor import Ensemble
 
 
 class Growth:
-    """How cells of NAS-Bench-201 without idle operations grow out of one another.
+    """How cells without idle operations grow out of one another, in a space with operations on edges, one of them idle.
 
     An idle operation, to which nothing comes or from which nothing leads on, does nothing, so a cell has one
     operation more than another only where all of its operations lie on ways from input to output. What a cell grew
@@ -27,24 +24,26 @@ class Growth:
     one operation less, or as many as a way of its own takes.
     """
 
-    def __init__(self, within: NB201) -> None:
-        archs, live = within.archs(), within.live_edges
-        without_idle = within.indices(np.where(live, archs, NONE))
-        nothing = within.index((NONE,) * LEVELS)
+    def __init__(self, within: SearchSpace) -> None:
+        archs, live, none = within.archs(), within.live_edges, within.idle_option
+        assert none is not None
+        most = len(within.decisions)
+        without_idle = within.indices(np.where(live, archs, none))
+        nothing = within.index((none,) * most)
         self.sizes: NDArray[np.int64] = live.sum(axis=1)
-        """Operations that are not idle: (15625,)."""
-        cells = np.flatnonzero((without_idle == np.arange(len(within))) & (self.sizes > 0))
-        self.levels = [cells[self.sizes[cells] == size] for size in range(1, LEVELS + 1)]
+        """Operations that are not idle: (architectures,)."""
+        cells = np.flatnonzero((without_idle == np.arange(len(archs))) & (self.sizes > 0))
+        self.levels = [cells[self.sizes[cells] == size] for size in range(1, most + 1)]
         """Indices of the cells of one operation, of two, and so on."""
-        taken = np.repeat(archs[:, None], LEVELS, axis=1)
-        taken[:, range(LEVELS), range(LEVELS)] = NONE
-        rests = without_idle[within.indices(taken.reshape(-1, LEVELS))].reshape(-1, LEVELS)
-        rests = np.where(archs == NONE, nothing, rests)
+        taken = np.repeat(archs[:, None], most, axis=1)
+        taken[:, range(most), range(most)] = none
+        rests = without_idle[within.indices(taken.reshape(-1, most))].reshape(-1, most)
+        rests = np.where(archs == none, nothing, rests)
         largest = self.sizes[rests].max(axis=1, keepdims=True)
         self.parents: NDArray[np.int64] = np.where(self.sizes[rests] == largest, rests, nothing)
-        """Indices of what each cell grew out of, one per operation: (15625, 6); the empty cell where that is not."""
+        """Indices of what each cell grew out of, one per operation, or the empty cell: (architectures, decisions)."""
         self.first: NDArray[np.bool_] = largest[:, 0] == 0
-        """Whether nothing connected remains without any one of the operations: (15625,)."""
+        """Whether nothing connected remains without any one of the operations: (architectures,)."""
 
     def children(self, level: int, of: NDArray[np.int64]) -> NDArray[np.int64]:
         """Indices of the cells of a level (from 0) that grow out of these, and of those that grow out of none."""
@@ -53,7 +52,7 @@ class Growth:
 
 
 @lru_cache(maxsize=1)
-def _growth(within: NB201) -> Growth:
+def _growth(within: SearchSpace) -> Growth:
     return Growth(within)
 
 
@@ -79,10 +78,10 @@ class PNAS:
         beam: int = 20,
         ensemble: Ensemble = Ensemble(),  # noqa: B008  frozen
     ) -> None:
-        if not isinstance(moves.space, NB201):
+        if moves.space.idle_option is None:
             raise UserError(
-                f"PNAS is for nb201 here: it grows cells from one operation to six, and {moves.space.name} has no "
-                "operation that stands for none."
+                "PNAS grows cells from one operation to as many as there are edges, the other edges idle, and "
+                f"{moves.space.name} has no operation that stands for none."
             )
         self._space, self._growth = moves.space, _growth(moves.space)
         self._moves, self._top, self._beam, self._ensemble = moves, top, beam, ensemble
@@ -105,13 +104,13 @@ class PNAS:
     def _pool(self) -> NDArray[np.int64]:
         """Indices of what may be asked next."""
         seen = np.array(list(self._seen))
-        if self._level < LEVELS - 1:
+        if self._level < len(self._growth.levels) - 1:
             self._level += 1
             by_value = seen[np.argsort([-value for value in self._seen.values()], kind="stable")]
             sizes = self._growth.sizes[by_value]
-            beams = [by_value[sizes == size][: self._beam] for size in range(1, LEVELS + 1)]
+            beams = [by_value[sizes == size][: self._beam] for size in range(1, len(self._growth.levels) + 1)]
             return self._growth.children(self._level, np.concatenate(beams))
-        for pool in (self._growth.levels[-1], np.arange(len(self._space))):
+        for pool in (self._growth.levels[-1], self._space.every_index("PNAS")):
             left = np.setdiff1d(pool, seen)
             if len(left):
                 return left
@@ -120,8 +119,8 @@ class PNAS:
 
     def _best(self, pool: NDArray[np.int64]) -> list[int]:
         """The beam: what the networks together hold for the best of the pool."""
-        known = path_code(self._space, self._space.archs(list(self._seen)))
-        others = path_code(self._space, self._space.archs(pool))
+        known = self._space.path_code(self._space.archs(list(self._seen)))
+        others = self._space.path_code(self._space.archs(pool))
         says = self._ensemble.predict(known, list(self._seen.values()), others, self._generator).mean(axis=0)
         best: list[int] = pool[np.argsort(-says, kind="stable")[: self._beam]].tolist()
         return best

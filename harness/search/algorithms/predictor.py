@@ -1,4 +1,4 @@
-"""An ensemble of small networks that predict accuracies, and the encoding of architectures that it is shown."""
+"""An ensemble of small networks that predict accuracies from encodings of architectures."""
 
 from __future__ import annotations
 
@@ -8,35 +8,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from supernet.benchmarks.spaces import NB201, SearchSpace
-from supernet.benchmarks.spaces.nb201 import OPS
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-ROUTES = ((3,), (0, 4), (1, 5), (0, 2, 5))
-"""Decisions of NAS-Bench-201 along each way from input to output."""
-
-
-def path_code(within: SearchSpace, archs: ArrayLike, kept: int | None = None) -> NDArray[np.float32]:
-    """Indicators of all possible paths from input to output, or the first of them, the shortest: (n, paths).
-
-    A path is the sequence of its operations. On NAS-Bench-201 there are 5 + 25 + 125, as none counts as an operation
-    there (`cell_201.py` of naszilla/naszilla; `NB201.paths` leaves such paths out). On the spaces of
-    NAS-Bench-1Shot1 there are the 1 + 3 + … + 3^5 of NAS-Bench-101.
-    """
-    if not isinstance(within, NB201):
-        return within.paths(archs)[:, :kept]
-    table = np.atleast_2d(np.asarray(archs, dtype=np.int64))
-    code = np.zeros((len(table), sum(len(OPS) ** length for length in (1, 2, 3))), dtype=np.float32)
-    for route in ROUTES:
-        start = sum(len(OPS) ** length for length in range(1, len(route)))
-        number = table[:, route] @ (len(OPS) ** np.arange(len(route))[::-1])
-        code[np.arange(len(table)), start + number] = 1
-    return code[:, :kept]
 
 
 @dataclass(frozen=True)

@@ -349,7 +349,7 @@ def recipe_for(algorithm: str, base: Recipe, within: SearchSpace) -> Recipe:
     """
     sharing = ALGORITHMS[algorithm]
     assert isinstance(sharing, SharingAlgorithm)
-    changes = [change for change in sharing.changes if within.name == "nb201" or change not in _WITHOUT_NONE]
+    changes = [change for change in sharing.changes if within.idle_option is not None or change not in _WITHOUT_NONE]
     try:
         return base.override(changes)
     except RecipeError as problem:

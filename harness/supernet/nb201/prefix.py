@@ -1,8 +1,6 @@
-"""Many architectures on one batch, without computing again what the first cell shares with the one before."""
+"""The first cell for many architectures on one batch, without computing again what it shares with the one before."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,18 +9,10 @@ from torch import Tensor
 from supernet.benchmarks.spaces import Arch
 from supernet.benchmarks.spaces.nb201 import EDGES, NONE
 from supernet.harness.supernet.nb201.cell import Cell
-from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.nb201.plan import INTO, OUT_OF
 
 
-def logits_of(network: NB201Net, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
-    """Logits of each architecture, (images, classes), in the order given; sorted architectures share the most."""
-    first = _FirstCell(network.all_cells[0], network.stem(x))
-    for arch in archs:
-        yield network.after(first.output(arch), arch, 1)
-
-
-class _FirstCell:
+class FirstCell:
     """The first cell on one batch, with its nodes and edges of the architecture before.
 
     An edge's output depends on its operation and its source, so it holds until the source changes.

@@ -343,21 +343,6 @@ def test_path_encodings_list_the_operation_sequences_of_all_paths():
         assert {SEQUENCES[i] for i in np.flatnonzero(row)} == expected
 
 
-@settings(deadline=None, max_examples=100)
-@given(graph=graphs())
-def test_adjacency_encodings_mark_the_edges_and_operations_that_pruning_keeps(graph):
-    matrix, ops = graph
-    kept, pruned, kept_ops = prune(matrix, ops)
-    places = [slots(len(matrix))[v] for v in kept]
-    edges = {(places[x], places[y]) for x in range(len(kept)) for y in range(len(kept)) if pruned[x][y]}
-    operations = set(zip(places[1:-1], kept_ops, strict=True))
-    meaning = [*itertools.combinations(range(SLOTS), 2), *itertools.product(range(1, SLOTS - 1), OPS)]
-    row = cell(matrix, ops).adjacency()[0]
-    assert row.shape == (36,)
-    assert {meaning[i] for i in np.flatnonzero(row)} == edges | operations
-    assert row.sum() == len(edges | operations)
-
-
 # ---- real results ----------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from nb101_reference import official_hash, prune
 
 from supernet.benchmarks.errors import BadArchitecture
 from supernet.benchmarks.spaces import NB1Shot1, space
-from supernet.benchmarks.spaces.nb101 import OPS, Cells
+from supernet.benchmarks.spaces.nb101 import OPS, SHORT_OPS, Cells
 
 SPACES = {number: space(f"nb1shot1-{number}") for number in (1, 2, 3)}
 REQUIRED = {1: (0, 1, 2, 2, 2, 2), 2: (0, 1, 1, 2, 2, 3), 3: (0, 1, 1, 1, 2, 2, 2)}
@@ -97,8 +97,14 @@ def test_an_architecture_its_string_and_its_cell_say_the_same(place):
     np.testing.assert_array_equal(Cells.from_string(text).ops, expected.ops)
     assert found.parse(f" {text}\n") == arch
     np.testing.assert_array_equal(found.params(arch), expected.params())
-    np.testing.assert_array_equal(found.adjacency(arch), expected.adjacency())
-    np.testing.assert_array_equal(found.paths(arch), expected.paths())
+    np.testing.assert_array_equal(found.flops(arch), expected.flops())
+    np.testing.assert_array_equal(found.params(arch, 12, 2, 16, 4), expected.params(12, 2, 4))
+    np.testing.assert_array_equal(found.flops(arch, 12, 2, 16, 4), expected.flops(12, 2, 4, 16))
+    np.testing.assert_array_equal(found.path_code(arch), expected.paths())
+    (layout,) = found.layout(arch)
+    assert {(edge.source, edge.target) for edge in layout.edges} == set(zip(*np.nonzero(matrix), strict=True))
+    assert [SHORT_OPS[OPS.index(op)] for op in ops if op in OPS] == list(layout.nodes[1:-1])
+    assert not layout.on_edges
 
 
 @pytest.mark.parametrize(

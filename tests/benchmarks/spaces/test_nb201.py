@@ -250,39 +250,44 @@ def slow_flops(*network):
 )
 def test_costs_are_those_of_the_network_counted_layer_by_layer(table, dataset, channels, cells):
     networks = [(arch, dataset, channels, cells) for arch in table]
-    assert SPACE.params(table, dataset, channels, cells).tolist() == [slow_params(*network) for network in networks]
-    assert SPACE.flops(table, dataset, channels, cells).tolist() == [slow_flops(*network) for network in networks]
+    classes, size = DATASETS[dataset]
+    params, flops = SPACE.costs(table, channels, cells, size, classes)
+    assert params.tolist() == [slow_params(*network) for network in networks]
+    assert flops.tolist() == [slow_flops(*network) for network in networks]
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_the_benchmark_has_16_channels_and_5_cells_per_stage(dataset):
     arch = (3, 2, 1, 0, 4, 3)
-    assert SPACE.params(arch, dataset).tolist() == [slow_params(arch, dataset, 16, 5)]
-    assert SPACE.flops(arch, dataset).tolist() == [slow_flops(arch, dataset, 16, 5)]
+    classes, size = DATASETS[dataset]
+    assert SPACE.params(arch, classes=classes).tolist() == [slow_params(arch, dataset, 16, 5)]
+    assert SPACE.flops(arch, size=size, classes=classes).tolist() == [slow_flops(arch, dataset, 16, 5)]
 
 
-# ---- encodings -------------------------------------------------------------------------------------------
+# ---- encodings and drawings ------------------------------------------------------------------------------
 
-SEQUENCES = [sequence for length in (1, 2, 3) for sequence in itertools.product(OPS[1:], repeat=length)]
-"""What each indicator of the path encoding stands for."""
+SEQUENCES = [sequence for length in (1, 2, 3) for sequence in itertools.product(OPS, repeat=length)]
+"""What each indicator of the path encoding stands for; none counts as an operation."""
 
 
-def test_path_encodings_list_the_operation_sequences_of_all_routes():
-    code = SPACE.paths(ARCHS)
-    assert code.shape == (15_625, 84)
+def test_path_codes_list_the_operation_sequences_of_all_routes():
+    code = SPACE.path_code(ARCHS)
+    assert code.shape == (15_625, 155)
     for arch, row in zip(ARCHS, code, strict=True):
         ops = named(arch)
-        expected = {tuple(ops[slot] for slot in route) for route in carrying(arch)}
+        expected = {tuple(ops[slot] for slot in route) for route in ROUTES}
         assert {SEQUENCES[i] for i in np.flatnonzero(row)} == expected
     assert set(np.unique(code)) == {0, 1}
 
 
-@settings(deadline=None, max_examples=50)
-@given(arch=archs)
-def test_adjacency_encodings_mark_edges_that_carry_something_then_every_operation(arch):
-    row = SPACE.adjacency(arch)[0].tolist()
-    assert row[:6] == [float(OPS[option] != "none") for option in arch]
-    assert row[6:] == [float(option == choice) for choice in arch for option in range(5)]
+def test_the_layout_of_a_cell_has_its_operations_on_its_edges():
+    (graph,) = SPACE.layout((0, 1, 2, 3, 4, 0))
+    assert graph.nodes == ("in", "1", "2", "out")
+    assert [(edge.source, edge.target, edge.op) for edge in graph.edges] == [
+        (0, 1, "none"), (0, 2, "skip_connect"), (1, 2, "nor_conv_1x1"), (0, 3, "nor_conv_3x3"), (1, 3, "avg_pool_3x3"),
+        (2, 3, "none"),
+    ]  # fmt: skip
+    assert graph.on_edges
 
 
 # ---- real results ----------------------------------------------------------------------------------------
@@ -294,5 +299,6 @@ def test_the_order_is_that_of_the_real_table(nb201_truth):
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "imagenet16-120"])
 def test_costs_are_those_of_the_real_table(nb201_truth, dataset):
-    np.testing.assert_array_equal(SPACE.params(ARCHS, dataset), nb201_truth.params(dataset))
-    np.testing.assert_array_equal(SPACE.flops(ARCHS, dataset), nb201_truth.flops(dataset))
+    classes, size = DATASETS[dataset]
+    np.testing.assert_array_equal(SPACE.params(ARCHS, classes=classes), nb201_truth.params(dataset))
+    np.testing.assert_array_equal(SPACE.flops(ARCHS, size=size, classes=classes), nb201_truth.flops(dataset))

@@ -48,7 +48,7 @@ def test_each_image_is_a_crop_of_its_source(padding, flip):
     crops = [all_crops(image, padding) for image in task.train.images]
     seen = Counter()
     for epoch in range(2):
-        for images, labels in run(task, epoch=epoch):
+        for images, labels, _ in run(task, epoch=epoch):
             seen.update(
                 crops[label][bytes(image.flatten().tolist())]
                 for image, label in zip(pixels_of(images), labels.tolist(), strict=True)
@@ -60,14 +60,14 @@ def test_each_image_is_a_crop_of_its_source(padding, flip):
 
 def test_every_image_is_used_once_per_epoch():
     for epoch in range(3):
-        labels = torch.cat([labels for _, labels in run(numbered(60), epoch=epoch)])
+        labels = torch.cat([labels for _, labels, _ in run(numbered(60), epoch=epoch)])
         assert torch.equal(labels.sort().values, torch.arange(60))
 
 
 def test_the_incomplete_last_batch_is_dropped():
     batches = run(numbered(69))
-    assert [len(labels) for _, labels in batches] == 6 * [10]
-    assert len(torch.cat([labels for _, labels in batches]).unique()) == 60
+    assert [len(labels) for _, labels, _ in batches] == 6 * [10]
+    assert len(torch.cat([labels for _, labels, _ in batches]).unique()) == 60
 
 
 def test_only_seed_and_epoch_decide():
@@ -91,7 +91,7 @@ def test_batches_leave_the_global_random_state_alone():
 
 
 def test_the_order_does_not_depend_on_the_batch_size():
-    one, two = (torch.cat([labels for _, labels in run(numbered(40), size)]) for size in (10, 20))
+    one, two = (torch.cat([labels for _, labels, _ in run(numbered(40), size)]) for size in (10, 20))
     assert torch.equal(one, two)
 
 
@@ -119,9 +119,36 @@ def test_an_empty_split_has_no_batches():
 
 def test_images_are_float32_and_channels_last():
     task = numbered(23)
-    for images, labels in [*run(task), *eval_batches(task.test, task, 10)]:
+    for images, labels, *_ in [*run(task), *eval_batches(task.test, task, 10)]:
         assert images.shape[1:] == (3, 6, 6)
         assert images.dtype == torch.float32
         assert images.is_contiguous(memory_format=torch.channels_last)
         assert labels.dtype == torch.int64
         assert images.device == labels.device == task.train.labels.device
+
+
+def test_rows_are_the_numbers_of_the_images():
+    task = numbered(60)
+    for _, labels, rows in run(task):
+        assert torch.equal(task.train.labels[rows], labels)
+
+
+def test_weights_draw_images_in_proportion_and_anew_for_every_epoch():
+    task, weights = numbered(40), torch.tensor([0.0, 1.0, 3.0, *([0.0] * 37)])
+
+    def drawn(epoch):
+        batches = train_batches(task.train, task, 10, seed=0, epoch=epoch, weights=weights)
+        return torch.cat([rows for _, _, rows in batches])
+
+    rows = torch.cat([drawn(epoch) for epoch in range(50)])
+    assert set(rows.tolist()) == {1, 2}
+    assert float((rows == 2).float().mean()) == pytest.approx(0.75, abs=4 * (0.75 * 0.25 / len(rows)) ** 0.5)
+    assert torch.equal(drawn(3), drawn(3))
+    assert not torch.equal(drawn(3), drawn(4))
+
+
+@pytest.mark.parametrize("weights", [[1.0] * 39, [-1.0] * 40, [0.0] * 40, [float("nan")] * 40], ids=str)
+def test_weights_that_cannot_be_drawn_by_are_refused(weights):
+    task = numbered(40)
+    with pytest.raises(UserError, match="Weights of images must be 40 finite numbers from 0 on"):
+        train_batches(task.train, task, 10, seed=0, epoch=0, weights=torch.tensor(weights))

@@ -116,7 +116,7 @@ def test_what_a_record_did_not_measure_is_left_out(tmp_path):
 def everything(lacking=()):
     return [
         Record(i, {"cifar10.params": float(p), "cifar10.test.e200.mean": i / 200}, [])
-        for i, p in enumerate(SPACE.params(SPACE.archs(), "cifar10"))
+        for i, p in enumerate(SPACE.params(SPACE.archs()))
         if i not in lacking
     ]
 
@@ -128,7 +128,7 @@ def test_a_complete_source_makes_a_complete_table(tmp_path, monkeypatch):
     seen = []
     table = import_nb201(source, tmp_path / "nb201.parquet", progress=lambda *at: seen.append(at))
     assert table.read("cifar10.params").type == "int64"
-    assert table.params("cifar10").tolist() == SPACE.params(SPACE.archs(), "cifar10").tolist()
+    assert table.params("cifar10").tolist() == SPACE.params(SPACE.archs()).tolist()
     assert table.accuracy("cifar10", "test", 200, "mean").tolist() == [i / 200 for i in range(15625)]
     assert seen == sorted(seen)
     assert seen[-1] == (15625, 15625)

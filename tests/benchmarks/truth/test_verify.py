@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from supernet.benchmarks.files import file_digests
-from supernet.benchmarks.spaces import NB201
+from supernet.benchmarks.spaces import NB201, SPACE_NAMES, nb101, space
 from supernet.benchmarks.spaces.nb101 import Cells
-from supernet.benchmarks.truth import verify as module
 from supernet.benchmarks.truth.about import METADATA_KEY
+from supernet.benchmarks.truth.shelf import EMBEDDED
 from supernet.benchmarks.truth.table import GroundTruth, write_table
 from supernet.benchmarks.truth.verify import verify
 
@@ -30,8 +30,8 @@ def right():
     return {
         "index": np.arange(len(SPACE), dtype=np.int32),
         "arch": [SPACE.string(arch) for arch in SPACE.archs().tolist()],
-        "cifar10.params": SPACE.params(SPACE.archs(), "cifar10"),
-        "imagenet16-120.flops": SPACE.flops(SPACE.archs(), "imagenet16-120"),
+        "cifar10.params": SPACE.params(SPACE.archs()),
+        "imagenet16-120.flops": SPACE.flops(SPACE.archs(), size=16, classes=120),
         "cifar10.test.e200.mean": accuracy,
         "cifar10.test.e200.s777": partly,
         "cifar10.train_seconds.e200": accuracy * 100,
@@ -138,13 +138,52 @@ def test_a_table_of_another_space_is_checked_for_what_is_known_of_it(tmp_path):
     assert verdict(tmp_path / "t.parquet", columns, about) == (["readable", "contents", "accuracies"], [])
 
 
+# ---- tables that the project measured ------------------------------------------------------------------------------
+
+
+def sampled(name):
+    """Columns and metadata of a table of twenty architectures, measured with 4 channels and 1 cell."""
+    within = space(name)
+    archs = within.archs(within.sample(np.random.default_rng(0), 20, among=within.distinct()))
+    params, flops = within.costs(archs, 4, 1, 16)
+    columns = {**within.table_columns(archs), "digits.test.e1.mean": np.linspace(10, 90, 20)}
+    about = {**ABOUT, "space": name, "sample": "20 of them", "channels": 4, "cells": 1, "train_images": 100}
+    return {**columns, "digits.params": params, "digits.flops": flops}, about
+
+
+@pytest.mark.parametrize("name", SPACE_NAMES)
+def test_a_sample_of_any_space_is_checked_against_the_networks_own_count(name, tmp_path):
+    columns, about = sampled(name)
+    key = next(iter(columns))
+    names = ["readable", "contents", "distinct", f"{key} names the architecture", "digits.params", "accuracies"]
+    assert verdict(tmp_path / "t.parquet", columns, about) == (names, [])
+    wrong = {**columns, "digits.params": altered(columns["digits.params"], 3, 1)}
+    assert verdict(tmp_path / "t.parquet", wrong, about) == (names, ["digits.params"])
+    assert verdict(tmp_path / "t.parquet", columns, {**about, "cells": 2})[1] == ["digits.params"]
+    twice = {**columns, key: [*columns[key][:-1], columns[key][0]]}
+    assert "distinct" in verdict(tmp_path / "t.parquet", twice, about)[1]
+
+
+def test_a_hash_that_is_not_that_of_its_spelling_is_found(tmp_path):
+    columns, about = sampled("nb1shot1-1")
+    wrong = {**columns, "hash": swapped(columns["hash"])}
+    assert verdict(tmp_path / "t.parquet", wrong, about)[1] == ["hash names the architecture"]
+
+
+@pytest.mark.parametrize("path", sorted(EMBEDDED.glob("*.parquet")), ids=lambda path: path.stem)
+def test_the_tables_that_ship_pass_every_check(path):
+    checks = list(verify(GroundTruth(path)))
+    assert [what for what, right, _ in checks if not right] == []
+    assert "digits.params" in [what for what, _, _ in checks]
+
+
 # ---- NAS-Bench-101 -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def cells(monkeypatch):
     """Columns of a table of the three cells with one operation, as if there were no others."""
-    monkeypatch.setattr(module, "UNIQUE_CELLS", 3)
+    monkeypatch.setattr(nb101, "UNIQUE_CELLS", 3)
     path, ops = 0b101, ["0", "1", "2"]
     built = Cells.from_bits([3] * 3, [path] * 3, ops)
     hashes, params = built.hashes(), built.params()

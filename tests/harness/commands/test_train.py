@@ -91,7 +91,7 @@ def test_a_killed_training_resumes_to_the_same_ranking(supernet, made_up, tmp_pa
     [
         ("training.epoch=3", "did you mean training.epochs?"),
         ("task.name=mnist", "mnist"),
-        ("network.ws_bn=true", "is for the 1Shot1 spaces"),
+        ("network.ws_bn=true", "is for nb1shot1-1, nb1shot1-2, nb1shot1-3"),
     ],
 )
 def test_recipes_that_cannot_be_used_end_in_a_clear_message(supernet, tmp_path, override, message):

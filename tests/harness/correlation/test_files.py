@@ -153,16 +153,16 @@ def test_graphs_as_python_prints_them(write, truth101):
 
 @pytest.mark.parametrize(("edge", "known"), [(0, True), (1, False)], ids=["unused", "used"])
 def test_an_unused_vertex_may_have_no_operation(tmp_path, edge, known):
-    from supernet.harness.correlation.files import _cell_hash
+    from supernet.harness.correlation.naming import cell_hash
 
     matrix = [[0, 1, edge, 0], [0, 0, 0, 1], [0, 0, 0, edge], [0, 0, 0, 0]]
     graph = (matrix, ["input", "conv3x3-bn-relu", "none", "output"])
     if known:
-        assert _cell_hash(graph) == _cell_hash(([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "conv3x3", "output"]))
-        assert _cell_hash((matrix, graph[1][1:-1])) == _cell_hash(graph)
+        assert cell_hash(graph) == cell_hash(([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "conv3x3", "output"]))
+        assert cell_hash((matrix, graph[1][1:-1])) == cell_hash(graph)
     else:
         with pytest.raises(UserError, match="unknown operation 'none'"):
-            _cell_hash(graph)
+            cell_hash(graph)
 
 
 # ---- nothing dropped in silence ----

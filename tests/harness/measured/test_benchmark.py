@@ -20,6 +20,8 @@ from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.table import GroundTruth, write_table
+from supernet.benchmarks.truth.training import Training, training_of
+from supernet.benchmarks.truth.verify import verify
 from supernet.harness.commands.benchmark import benchmark
 from supernet.harness.measured import benchmark as embedded
 from supernet.harness.statistics.metrics import kendall_tau
@@ -55,6 +57,27 @@ def test_a_table_has_every_seed_and_their_mean(built):
         assert ((seeds >= 0) & (seeds <= 100)).all()
     assert (table.train_seconds("digits", 1) > 0).all()
     assert (table.about["digits_version"], table.space) == (versions.DIGITS_VERSION, "nb201")
+
+
+def test_a_table_says_how_its_networks_were_built_and_passes_its_checks(built):
+    _, table = built
+    assert training_of(table) == Training(channels=4, cells=1, train_images=120)
+    assert {key: table.about[key] for key in ("channels", "cells", "train_images")} == training_of(table).about()
+    checks = list(verify(table))
+    assert [what for what, right, _ in checks if not right] == []
+    assert {"distinct", "arch names the architecture", "digits.params"} <= {what for what, _, _ in checks}
+
+
+def test_a_training_keeps_the_official_string_beside_the_index(built, tmp_path):
+    folder, _ = built
+    within = space("nb201")
+    for path in (folder / "nb201-tiny").glob("*.json"):
+        result = json.loads(path.read_text())
+        assert within.index(within.parse(result["arch"])) == result["index"]
+    # Trainings of earlier versions lack the string, and are as good as before.
+    del result["arch"], result[embedded.CHECKSUM]
+    (tmp_path / path.name).write_text(json.dumps({**result, embedded.CHECKSUM: embedded._checksum(result)}))
+    assert embedded.result_of(tmp_path, tiny(), result["index"], result["seed"])["test"] == result["test"]
 
 
 def test_a_build_goes_on_where_it_stopped_with_the_same_numbers(built, tmp_path):

@@ -302,9 +302,12 @@ def test_unusual_studies_work_in_the_browser(browser, study, tmp_path, changed):
         study["scatter"] |= {"runs": [], "true": []}
     elif changed == "1shot1":
         within = space("nb1shot1-3")
-        study["scatter"]["archs"] = [within.string(arch) for arch in within.archs(range(0, 300000, 1000)).tolist()]
+        archs = within.archs(range(0, 300000, 1000)).tolist()
+        study["scatter"]["archs"] = within.strings(archs)
+        study["scatter"]["cells"] = [[graph.as_json() for graph in within.layout(arch)] for arch in archs]
     else:
         study["scatter"]["archs"][0] = study["scatter"]["runs"][0]["label"] = study["analysis"]["title"] = EVIL
+        study["scatter"]["cells"][0] = [[[EVIL, EVIL, EVIL], [[0, 2, EVIL], [1, 2, ""]], 2]] * 2
     path = tmp_path / "index.html"
     path.write_text(page(**typed(study)), encoding="utf-8")
     size(browser, 1000, 900)
@@ -325,4 +328,5 @@ def test_unusual_studies_work_in_the_browser(browser, study, tmp_path, changed):
         assert browser.title == EVIL
         hover(browser, study, 0)
         assert shown(browser)["arch"] == EVIL
+        assert len(browser.find_elements("css selector", "#tip svg")) == 2  # one for each kind of cell
     assert browser.get_log("browser") == []

@@ -15,7 +15,7 @@ from supernet.benchmarks.tasks.loader import eval_batches, train_batches
 from supernet.benchmarks.tasks.split import Split
 from supernet.harness.scoring import partial
 from supernet.harness.scoring.norms import statistics
-from supernet.harness.scoring.supernet import chosen, distinct, rank
+from supernet.harness.scoring.supernet import chosen, rank
 from supernet.harness.training.loop import train
 from supernet.harness.training.run import start
 
@@ -315,7 +315,7 @@ def test_samples_are_distinct_and_reproducible():
     assert not (sample == chosen(SPACE, 500, 1)).all()
     assert (chosen(SPACE, 20, 0, np.arange(100, 120)) == np.arange(100, 120)).all()
     shot = space("nb1shot1-1")
-    assert len(distinct(shot)) == 2685
+    assert len(shot.distinct()) == 2685
     with pytest.raises(UserError, match="2,685 distinct architectures, not 9,999"):
         chosen(shot, 9999, 0)
     with pytest.raises(UserError, match="20 architectures with ground truth to sample among, not 21"):

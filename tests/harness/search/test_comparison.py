@@ -53,7 +53,7 @@ def table(tmp_path_factory):
     """NAS-Bench-201 as it could be: accuracy by operations, with noise that differs between fidelities and splits."""
     rng, archs = np.random.default_rng(0), WITHIN.archs()
     base = 80 + 2.0 * (archs == 3).sum(1) + 1.2 * (archs == 2).sum(1) - 1.0 * (archs == 0).sum(1)
-    flops = WITHIN.flops(archs, "cifar10", 16, 5)
+    flops = WITHIN.flops(archs, 16, 5)
     columns = {"arch": [WITHIN.string(arch) for arch in archs.tolist()]}
     for name, noise in (
         ("cifar10-valid.valid.e12.mean", 1.5),
@@ -80,6 +80,16 @@ def made(chosen, folder):
     ended = []
     InProcess().make(missing, store.root, lambda run, state: ended.append(state), lambda: None)
     return store, ended
+
+
+def test_a_trace_names_architectures_by_index_and_by_official_string(table, tmp_path):
+    chosen = comparison(table, algorithms=("bohb",), seeds=2)
+    store, _ = made(chosen, tmp_path)
+    (spec,) = chosen.specs()
+    trace = store.read(spec.hash).trace()
+    assert trace["arch"].tolist() == WITHIN.strings(WITHIN.archs(trace["index"].to_numpy()))
+    assert trace["pick_arch"].tolist() == WITHIN.strings(WITHIN.archs(trace["pick"].to_numpy()))
+    assert (trace["arch"] != trace["pick_arch"]).any()
 
 
 # ---- runs --------------------------------------------------------------------------------------------------------

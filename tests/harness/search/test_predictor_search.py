@@ -16,7 +16,7 @@ from supernet.harness.search.algorithms.bananas import BANANAS
 from supernet.harness.search.algorithms.evolution import RandomSearch
 from supernet.harness.search.algorithms.moves import Moves, moves
 from supernet.harness.search.algorithms.pnas import PNAS, Growth
-from supernet.harness.search.algorithms.predictor import Ensemble, Networks, path_code
+from supernet.harness.search.algorithms.predictor import Ensemble, Networks
 from supernet.harness.search.algorithms.tpe import TPE
 from supernet.harness.search.ledger import Budget, Ledger
 from supernet.harness.search.objective import Fidelity, Objective, objective
@@ -131,7 +131,7 @@ def test_the_ensemble_predicts_accuracies_from_a_few():
     rng = np.random.default_rng(0)
     archs = WITHIN.archs(WITHIN.sample(rng, 300))
     values = 90 - 3.0 * (archs == NONE).sum(1) - 2.0 * (archs == OPS.index("avg_pool_3x3")).sum(1)
-    codes = WITHIN.one_hot(archs)
+    codes = np.eye(len(OPS), dtype=np.float32)[archs].reshape(len(archs), -1)
     says = Ensemble().predict(codes[:150], values[:150].tolist(), codes[150:], torch.Generator().manual_seed(0))
     assert says.shape == (5, 150)
     assert np.corrcoef(says.mean(axis=0), values[150:])[0, 1] > 0.9
@@ -156,15 +156,15 @@ def test_path_codes_are_those_of_all_ways_through_the_cell():
         for path in walk(arch, 0, ()):
             expected[row, paths.index(path)] = 1
     assert len(paths) == 155
-    np.testing.assert_array_equal(path_code(WITHIN, archs), expected)
-    np.testing.assert_array_equal(path_code(WITHIN, archs, 30), expected[:, :30])
+    np.testing.assert_array_equal(WITHIN.path_code(archs), expected)
+    np.testing.assert_array_equal(WITHIN.path_code(archs)[:, :30], expected[:, :30])
 
 
 def test_truncation_keeps_the_paths_of_up_to_three_operations_on_the_spaces_of_nb101():
     within = space("nb1shot1-1")
     archs = within.archs(np.arange(0, len(within), 97))
-    assert path_code(within, archs, 40).shape == (len(archs), 1 + 3 + 9 + 27)
-    np.testing.assert_array_equal(path_code(within, archs, 40), within.paths(archs)[:, :40])
+    assert within.path_code(archs)[:, : within.shortest_paths].shape == (len(archs), 1 + 3 + 9 + 27)
+    np.testing.assert_array_equal(within.path_code(archs), within.cells(archs).paths())
 
 
 def test_bananas_begins_at_random_and_goes_on_near_the_best(hill):
@@ -176,7 +176,7 @@ def test_bananas_begins_at_random_and_goes_on_near_the_best(hill):
         if number % 10 == 0:
             best = sorted(seen, key=seen.__getitem__, reverse=True)[:10]
         if number >= 10:
-            assert min(WITHIN.distance(query.arch, other) for other in best) <= 4
+            assert min(sum(a != b for a, b in zip(query.arch, other, strict=True)) for other in best) <= 4
         seen[query.arch] = values[WITHIN.index(query.arch)]
         algorithm.tell(query, seen[query.arch])
     late = list(seen.values())[-10:]
@@ -186,8 +186,10 @@ def test_bananas_begins_at_random_and_goes_on_near_the_best(hill):
 class Tiny(SearchSpace):
     name = title = "tiny"
     decisions = tuple(Decision(str(number), (0, 1)) for number in range(4))
-    string = parse = adjacency = None
-    paths = SearchSpace.one_hot
+    string = parse = params = flops = layout = None
+
+    def path_code(self, archs):
+        return np.eye(2, dtype=np.float32)[np.asarray(archs)].reshape(len(archs), -1)
 
 
 def test_bananas_asks_for_all_of_a_space_and_then_for_the_best_again():

@@ -43,12 +43,12 @@ def truth(tmp_path_factory):
     """A table whose accuracy is the number of 3x3 convolutions, and whose seconds are its operations."""
     archs = WITHIN.archs()
     accuracy = (archs == 3).sum(1) + 0.5 * (archs == 2).sum(1)
-    flops = WITHIN.flops(archs, "cifar10", 16, 1, 16)
+    flops = WITHIN.flops(archs, 16, 1, 16)
     columns = {
         "arch": [WITHIN.string(arch) for arch in archs.tolist()],
         "digits.valid.e5.s0": accuracy.astype(float),
         "digits.test.e5.s0": accuracy.astype(float),
-        "digits.params": WITHIN.params(archs, "cifar10", 16, 1),
+        "digits.params": WITHIN.params(archs, 16, 1),
         "digits.flops": flops,
         "digits.train_seconds.e5": flops / 1e6,
     }
@@ -107,11 +107,11 @@ def test_a_pass_takes_the_tables_mean_time_per_image_and_operation(truth):
     table = truth.open("nb201")
     # Seconds are millions of operations: 500 images for 5 epochs; ours has a quarter of the channels.
     recipe = BASE.override(["network.channels=16"])
-    flops = WITHIN.flops(WITHIN.archs(), "cifar10", 16, 1, 16).mean()
+    flops = WITHIN.flops(WITHIN.archs(), 16, 1, 16).mean()
     found = seconds_per_pass(recipe, WITHIN, table, MEASURE, task_of(recipe.task))
     assert found == pytest.approx(flops / 1e6 / 2500 * 32)
     small = seconds_per_pass(BASE, WITHIN, table, MEASURE, task_of(BASE.task))
-    assert small == pytest.approx(found * WITHIN.flops(WITHIN.archs(), "cifar10", 4, 1, 16).mean() / flops)
+    assert small == pytest.approx(found * WITHIN.flops(WITHIN.archs(), 4, 1, 16).mean() / flops)
 
 
 # ---- runs --------------------------------------------------------------------------------------------------------

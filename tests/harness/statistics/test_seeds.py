@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as distributions
 
-from supernet.harness.statistics import seeds
-from supernet.harness.statistics.seeds import Spread
+from supernet.harness.statistics import dunnett, seeds, spreads
+from supernet.harness.statistics.spreads import Spread
+from supernet.harness.statistics.two_means import TwoMeans
 
 STUDIES = 150
 SETTINGS = 16
@@ -107,19 +108,19 @@ def test_corrected_p_values_are_those_of_dunnett():
         p = 2 * distributions.t.sf(np.abs(others.mean(1) - base.mean()) / error, df)
         load = np.full(6, np.sqrt(pooled / base_seeds) / error)
         expected = distributions.dunnett(*others, control=base, rng=np.random.default_rng(0)).pvalue
-        assert [seeds.any_as_small(x, load) for x in p] == pytest.approx(expected, abs=0.02)
+        assert [dunnett.any_as_small(x, load) for x in p] == pytest.approx(expected, abs=0.02)
 
 
 def test_the_correction_lies_between_none_and_bonferroni_and_knows_its_limits():
     for p in (1e-12, 1e-4, 0.003, 0.04, 0.5, 1.0):
         for count in (1, 2, 16):
             for load in (0.0, 0.3, 0.7, 0.99):
-                corrected = seeds.any_as_small(p, np.full(count, load))
+                corrected = dunnett.any_as_small(p, np.full(count, load))
                 assert p <= corrected <= min(1, count * p) + 1e-9
-        assert seeds.any_as_small(p, [0.6]) == pytest.approx(p, rel=1e-6)
-    assert seeds.any_as_small(0.01, np.zeros(5)) == pytest.approx(1 - 0.99**5)
-    level = seeds.individual_level(0.05, np.full(16, 0.4))
-    assert seeds.any_as_small(level, np.full(16, 0.4)) == pytest.approx(0.05)
+        assert dunnett.any_as_small(p, [0.6]) == pytest.approx(p, rel=1e-6)
+    assert dunnett.any_as_small(0.01, np.zeros(5)) == pytest.approx(1 - 0.99**5)
+    level = dunnett.individual_level(0.05, np.full(16, 0.4))
+    assert dunnett.any_as_small(level, np.full(16, 0.4)) == pytest.approx(0.05)
 
 
 def simulated_tail(difference, base, own, base_df, own_df):
@@ -133,7 +134,7 @@ def simulated_tail(difference, base, own, base_df, own_df):
 @pytest.mark.parametrize(("base_df", "own_df"), [(11, 2), (11, 18), (2, 2), (4, 60)])
 def test_p_values_average_over_what_the_variances_can_be(base_df, own_df, squeezed):
     base, own = 0.5, 1.3
-    means = seeds._TwoMeans(
+    means = TwoMeans(
         np.array([base]), np.array([float(base_df)]), np.array([own]), np.array([float(own_df)]), np.zeros(1), squeezed
     )
     for difference in (0.5, 2.0, 4.0):
@@ -160,7 +161,7 @@ def test_tests_of_one_change_keep_their_level():
     """Three seeds against twelve; Welch's test rejects in 0.07 of cases here."""
     rng, count = np.random.default_rng(13), 3000
     base, own = rng.normal(size=(count, 12)), rng.normal(size=(count, 3))
-    means = seeds._TwoMeans(
+    means = TwoMeans(
         base.var(1, ddof=1) / 12,
         np.full(count, 11.0),
         own.var(1, ddof=1) / 3,
@@ -246,7 +247,7 @@ def test_intervals_of_a_mean_cover_it(count, mean):
     covered = []
     for _ in range(250):
         values = [np.clip(mean + 0.077 * rng.normal(size=n), -1, 1) for n in [count, *[3] * SETTINGS]]
-        found = seeds.mean_of(values[0], seeds.squeezed(values)[0])
+        found = seeds.mean_of(values[0], spreads.squeezed(values)[0])
         covered.append(found.low <= mean <= found.high)
     assert 0.92 < np.mean(covered) < 0.995
 
@@ -255,26 +256,26 @@ def test_the_common_variance_and_its_worth_are_those_of_the_largest_likelihood()
     rng = np.random.default_rng(11)
     df = np.tile([2.0, 3.0], 400)
     law = distributions.f(df, 6.0)
-    found = seeds._common(0.5 * law.rvs(random_state=rng), df)
+    found = spreads._common(0.5 * law.rvs(random_state=rng), df)
     assert found.variance == pytest.approx(0.5, rel=0.1)
     assert found.df == pytest.approx(6, rel=0.2)
     alike = 0.5 * rng.chisquare(2, size=16) / 2
-    worth = [seeds._common(0.5 * rng.chisquare(2, size=16) / 2, [2.0] * 16).df for _ in range(40)]
+    worth = [spreads._common(0.5 * rng.chisquare(2, size=16) / 2, [2.0] * 16).df for _ in range(40)]
     assert np.median(worth) == pytest.approx(16)
-    assert seeds._common(alike, [2.0] * 16).variance == pytest.approx(alike.mean())
-    assert seeds._common([0.1, 0.2], [2.0, 2.0]) == Spread(0.0, 0.0)
+    assert spreads._common(alike, [2.0] * 16).variance == pytest.approx(alike.mean())
+    assert spreads._common([0.1, 0.2], [2.0, 2.0]) == Spread(0.0, 0.0)
 
 
 def test_collapsed_runs_are_found_and_ordinary_ones_are_not():
     rng = np.random.default_rng(9)
     groups = [0.4 + 0.03 * rng.normal(size=3) for _ in range(10)]
-    assert seeds.collapsed(groups) == [[]] * 10
+    assert spreads.collapsed(groups) == [[]] * 10
     groups[4][1] -= 0.4
-    assert seeds.collapsed(groups) == [[1] if k == 4 else [] for k in range(10)]
-    assert seeds.collapsed([[0.5, -0.9, 0.5]]) == [[]]
-    falsely = [sum(map(len, seeds.collapsed(list(rng.normal(size=(17, 3)))))) for _ in range(100)]
+    assert spreads.collapsed(groups) == [[1] if k == 4 else [] for k in range(10)]
+    assert spreads.collapsed([[0.5, -0.9, 0.5]]) == [[]]
+    falsely = [sum(map(len, spreads.collapsed(list(rng.normal(size=(17, 3)))))) for _ in range(100)]
     assert np.mean(falsely) < 0.05
-    few = [sum(map(len, seeds.collapsed(list(rng.normal(size=(4, 3)))))) for _ in range(300)]
+    few = [sum(map(len, spreads.collapsed(list(rng.normal(size=(4, 3)))))) for _ in range(300)]
     assert np.mean(few) < 0.05
 
 

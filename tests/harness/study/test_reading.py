@@ -181,7 +181,7 @@ def test_a_study_that_is_not_there_is_named_with_the_nearest(tmp_path):
     [
         ("training.epoch=3", "did you mean training.epochs?"),
         ("training.epochs", "is not of the form key=value"),
-        ("network.ws_bn=true", "is for the 1Shot1 spaces"),
+        ("network.ws_bn=true", "is for nb1shot1-1, nb1shot1-2, nb1shot1-3"),
     ],
 )
 def test_overrides_that_cannot_be_used(study, change, message):

@@ -8,7 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from supernet.benchmarks.spaces import PARENTS, space
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.spaces.nb1shot1 import PARENTS
 from supernet.benchmarks.spaces.nb101 import SHORT_OPS
 from supernet.harness.supernet.nb1shot1 import NB1Shot1Net
 from supernet.harness.supernet.nb101 import NB101Net

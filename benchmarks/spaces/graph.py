@@ -1,0 +1,44 @@
+"""A cell as nodes and edges: what drawings are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+IDLE = "none"
+"""The operation of an edge that carries nothing."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One edge of a cell."""
+
+    source: int
+    target: int
+    op: str = ""
+    """Its operation; empty where operations sit on nodes."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A cell whose nodes are numbered so that edges lead upwards; the last node is the output."""
+
+    nodes: tuple[str, ...]
+    """What is written into each node: its operation where operations sit on nodes, else its name."""
+    edges: tuple[Edge, ...]
+    inputs: int = 1
+    """How many of the first nodes are inputs of the cell."""
+
+    def __post_init__(self) -> None:
+        last = len(self.nodes) - 1
+        if not all(0 <= edge.source < edge.target <= last and edge.target >= self.inputs for edge in self.edges):
+            raise ValueError(f"edges must lead to later nodes that are not inputs: {self.edges}")
+
+    @property
+    def on_edges(self) -> bool:
+        """Whether operations sit on edges; otherwise they sit on nodes."""
+        return any(edge.op for edge in self.edges)
+
+    def as_json(self) -> list[Any]:
+        """Plain values for pages: what is written into the nodes, [source, target, operation] of each edge, inputs."""
+        return [list(self.nodes), [[edge.source, edge.target, edge.op] for edge in self.edges], self.inputs]

@@ -1,0 +1,36 @@
+"""Architectures of a space and the rows of a ground-truth table."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supernet.benchmarks.errors import BadArchitecture, BadTable
+from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.truth.table import GroundTruth
+
+
+def truth_rows(within: SearchSpace, indices: NDArray[np.int64], truth: GroundTruth) -> NDArray[np.int64]:
+    """Ground-truth row of each architecture of a space, -1 where the table has none: (n,)."""
+    return truth.rows(within.table_keys(within.archs(indices), truth.key_column))
+
+
+def measured_in(within: SearchSpace, truth: GroundTruth) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct architectures of a space that a table has, ascending, and their rows: indices and rows, (n,) each.
+
+    Spaces that can be listed are looked up in the table; for one that is too large, the table is read instead.
+
+    Raises:
+        BadTable: the space is too large, and the table names something that is no architecture of it.
+    """
+    if within.enumerable:
+        indices = within.distinct()
+        rows = truth_rows(within, indices, truth)
+        return indices[rows >= 0], rows[rows >= 0]
+    keys = truth.keys()
+    try:
+        indices = np.array([within.index(within.parse(key)) for key in keys], dtype=np.int64)
+    except BadArchitecture as error:
+        raise BadTable(f"{truth.path} is not a table of {within.name}: {error}") from None
+    indices, rows = np.unique(indices, return_index=True)
+    return indices, rows.astype(np.int64)

@@ -1,0 +1,186 @@
+"""The architecture columns of a file of scores: which they are, and the ground-truth rows that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from supernet.benchmarks.errors import BadArchitecture, UserError
+from supernet.benchmarks.spaces import OFFICIAL, REGISTRY, SearchSpace, space
+from supernet.benchmarks.truth.join import truth_rows
+from supernet.benchmarks.truth.table import GroundTruth
+from supernet.benchmarks.wording import listed, quoted, shown
+from supernet.harness.correlation.formats import RawTable, read_table
+from supernet.harness.correlation.naming import as_index, cell_hash, checked, is_hash, spelling_of
+from supernet.harness.correlation.problems import Problems
+
+ARCH_COLUMNS = (
+    "arch", "architecture", "arch_str", "genotype", "hash", "module_hash", "arch_hash", "index", "arch_index",
+)  # fmt: skip
+"""Columns taken for the architecture when none is named, in this order; upper and lower case do not matter."""
+GRAPH_COLUMNS = ("matrix", "ops")
+LONG = 300
+"""Characters of a message about one line."""
+
+
+def written_architectures(path: Path, within: SearchSpace) -> NDArray[np.int64]:
+    """Indices of the architectures that a file lists, by string or index: (n,).
+
+    Raises:
+        UserError: some lines name no architecture of the space; lists them.
+    """
+    raw = read_table(path, (*ARCH_COLUMNS, *GRAPH_COLUMNS))
+    problems = Problems(path, raw)
+    written = written_in(raw, architecture_columns(path, raw, None))
+    indices = _space_indices(written, problems, within)
+    problems.report()
+    return np.unique(indices)
+
+
+# ---- columns ---------------------------------------------------------------------------------------------------
+
+
+def required(path: Path | str, raw: RawTable, name: str) -> str:
+    """The name of a column that the file has to have.
+
+    Raises:
+        UserError: it has no such column.
+    """
+    if name not in raw.columns:
+        raise UserError(f"{path} has no column {quoted(name)}; it has {listed(map(quoted, raw.columns))}.")
+    return name
+
+
+def architecture_columns(path: Path | str, raw: RawTable, named: str | None) -> list[str]:
+    """The column that spells each line's architecture, or the two columns that do together."""
+    if named:
+        return [required(path, raw, named)]
+    lower = {name.strip().lower(): name for name in reversed(list(raw.columns))}
+    for known in ARCH_COLUMNS:
+        if known in lower:
+            return [lower[known]]
+    if all(known in lower for known in GRAPH_COLUMNS):
+        return [lower[known] for known in GRAPH_COLUMNS]
+    raise UserError(
+        f"{path} has no architecture column: name one with --arch-column, or call it {', '.join(ARCH_COLUMNS)}, or "
+        f"give the columns matrix and ops. It has {listed(map(quoted, raw.columns))}."
+    )
+
+
+def other_architecture_columns(raw: RawTable, taken: set[str]) -> list[list[str]]:
+    """Further columns that name architectures, the two of a graph together."""
+    left = {name.strip().lower(): name for name in raw.columns if name not in taken}
+    found = [[name] for known, name in left.items() if known in ARCH_COLUMNS]
+    graph = [left[known] for known in GRAPH_COLUMNS if known in left]
+    return [*found, graph] if len(graph) == len(GRAPH_COLUMNS) else found
+
+
+def written_in(raw: RawTable, names: list[str]) -> list[Any]:
+    """What each line says in the column, or in the columns together as a tuple."""
+    if len(names) == 1:
+        return raw.columns[names[0]]
+    return list(zip(*(raw.columns[name] for name in names), strict=True))
+
+
+def compare(
+    raw: RawTable,
+    rows: NDArray[np.int64],
+    spelled: list[str],
+    others: list[list[str]],
+    resolve: Resolver,
+    problems: Problems,
+) -> None:
+    """Collect the lines on which another column names another architecture."""
+    for names in others:
+        written = written_in(raw, names)
+        said = resolve(written, Problems(problems.path, raw))
+        for position in np.flatnonzero((said != rows) & (rows >= 0)).tolist():
+            if written[position] is not None and str(written[position]).strip():
+                problems.add(
+                    position,
+                    f"{shown(' + '.join(names))} names another architecture than {shown(' + '.join(spelled))}, or "
+                    "none; if it is something else, rename it, or name the right column with --arch-column",
+                )
+
+
+# ---- architectures -> ground-truth rows ------------------------------------------------------------------------
+
+Resolver = Callable[[list[Any], Problems], NDArray[np.int64]]
+"""From what the lines say to ground-truth rows, -1 where there is a problem, which is added to the problems."""
+
+
+def resolver(name: str, truth: GroundTruth) -> Resolver:
+    """How architectures of a space, or of a benchmark that is none, are found in a table.
+
+    Raises:
+        UserError: there is no space and no benchmark of this name.
+    """
+    if name in OFFICIAL and name not in REGISTRY:
+        return lambda written, problems: _cell_rows(written, problems, truth)
+    return lambda written, problems: _space_rows(written, problems, space(name), truth)
+
+
+def _cell_rows(written: list[Any], problems: Problems, truth: GroundTruth) -> NDArray[np.int64]:
+    """Rows of NAS-Bench-101 cells given as hash, row index, spelling, or matrix and operations."""
+    rows = np.full(len(written), -1, dtype=np.int64)
+    hashes = {}
+    for position, value in enumerate(written):
+        try:
+            index = as_index(checked(value))
+            if index is None:
+                hashes[position] = value.strip() if is_hash(value) else cell_hash(value)
+            elif 0 <= index < len(truth):
+                rows[position] = index
+            else:
+                problems.add(position, f"index {index} is outside 0 … {len(truth) - 1}")
+        except BadArchitecture as error:
+            problems.add(position, shown(error, LONG))
+    found = truth.rows(list(hashes.values()))
+    for position, row in zip(hashes, found.tolist(), strict=True):
+        rows[position] = row
+        if row < 0:
+            problems.add(position, f"{hashes[position]} is not in {truth.path.name}")
+    return rows
+
+
+def _space_rows(written: list[Any], problems: Problems, within: SearchSpace, truth: GroundTruth) -> NDArray[np.int64]:
+    """Rows of architectures of a search space given as string, index or, where it names them, cell of NAS-Bench-101."""
+    indices = _space_indices(written, problems, within)
+    rows = np.full(len(written), -1, dtype=np.int64)
+    known = indices >= 0
+    if known.any():
+        rows[known] = truth_rows(within, indices[known], truth)
+    for position in np.flatnonzero(known & (rows < 0)).tolist():
+        problems.add(position, f"architecture {indices[position]} is not in {truth.path.name}")
+    return rows
+
+
+def _space_indices(written: list[Any], problems: Problems, within: SearchSpace) -> NDArray[np.int64]:
+    """Index of each architecture, -1 where there is a problem."""
+    indices = np.full(len(written), -1, dtype=np.int64)
+    cells = {}
+    spelled: dict[str, int] = {}
+    for position, value in enumerate(written):
+        try:
+            index = as_index(checked(value))
+            if index is not None:
+                indices[position] = within.checked_indices(index)[0]
+            elif within.names_cells and (isinstance(value, tuple) or is_hash(value)):
+                cells[position] = value.strip() if isinstance(value, str) else cell_hash(value)
+            else:
+                spelling = spelling_of(value)
+                if spelling not in spelled:
+                    spelled[spelling] = within.index(within.parse(spelling))
+                indices[position] = spelled[spelling]
+        except BadArchitecture as error:
+            problems.add(position, shown(error, LONG))
+    found = within.indices_of_hashes(list(cells.values())).tolist() if cells else []
+    for (position, cell), index in zip(cells.items(), found, strict=True):
+        indices[position] = index
+        if index < 0:
+            problems.add(position, f"the cell {cell} is not in {within.name}")
+    return indices

@@ -1,0 +1,110 @@
+"""What one value of a file names: an index, an official string, a graph hash, or a cell as matrix and operations."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+from supernet.benchmarks.errors import BadArchitecture
+from supernet.benchmarks.spaces import nb101
+from supernet.benchmarks.wording import quoted
+
+LONGEST = 4000
+"""Characters of a cell that may spell an architecture."""
+
+_WRAPPED = re.compile(r"\w+\([^|]*(\|.*\|)\s*\)", re.DOTALL)
+"""The `repr` of an architecture object, such as Structure(4 nodes with |…|)."""
+
+
+def checked(value: Any) -> Any:
+    """The value, if it may name an architecture."""
+    if value is None or (isinstance(value, float) and math.isnan(value)) or value == "":
+        raise BadArchitecture("the architecture is missing")
+    if isinstance(value, str) and len(value) > LONGEST:
+        raise BadArchitecture(f"{quoted(value)} is too long to name an architecture")
+    if not isinstance(value, str | int | float | tuple) or isinstance(value, bool):
+        raise BadArchitecture(f"{quoted(value)} names no architecture")
+    return value
+
+
+def as_index(value: Any) -> int | None:
+    """The whole number that the value is or spells, None if it is something else."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int):
+        if abs(value) >= 1 << 62:
+            raise BadArchitecture(f"index {quoted(value)} is too large")
+        return value
+    if not isinstance(value, str) or not (found := re.fullmatch(r"\s*([0-9]{1,9})(?:\.0*)?\s*", value)):
+        return None
+    if len(found[1]) > 1 and found[1][0] == "0":
+        raise BadArchitecture(
+            f"{value.strip()!r} begins with a zero, as no index does; operation numbers are not read, official "
+            "strings are"
+        )
+    return int(found[1])
+
+
+def spelling_of(value: Any) -> str:
+    """The official string that a value holds, without the name of the class that printed it."""
+    text = str(value).strip()
+    wrapped = _WRAPPED.fullmatch(text)
+    return wrapped[1] if wrapped else text
+
+
+def is_hash(value: Any) -> bool:
+    """Whether the value is a NAS-Bench-101 graph hash."""
+    return isinstance(value, str) and nb101.is_hash(value.strip())
+
+
+def cell_hash(value: Any) -> str:
+    """Hash of a cell given by its spelling or as (matrix, operations), either of which may be text."""
+    if isinstance(value, tuple):
+        cell = _cell_of_graph(*(_decoded(part) for part in value))
+    elif isinstance(value, str):
+        cell = nb101.Cells.from_string(spelling_of(value))
+    else:
+        raise BadArchitecture(f"{quoted(value)} names no architecture")
+    if not cell.valid[0]:
+        raise BadArchitecture("the cell has no path from input to output, or more than nine edges")
+    return cell.hashes()[0]
+
+
+def _cell_of_graph(matrix: Any, ops: Any) -> nb101.Cells:
+    """The cell of a matrix and operations; a vertex off every path from input to output may have `none`."""
+    try:
+        rows, names = [list(row) for row in matrix], [str(op) for op in ops]
+        if any(isinstance(cell, bool | list) or int(cell) != cell for row in rows for cell in row):
+            raise BadArchitecture("the matrix is not upper triangular with entries 0 and 1")
+    except (TypeError, ValueError, OverflowError):
+        raise BadArchitecture(f"{quoted(matrix)} and {quoted(ops)} are not a matrix and operations") from None
+    absent = [vertex for vertex, name in enumerate(names) if name == "none"]
+    if not absent or len({len(rows), *map(len, rows)}) > 1:
+        return _from_matrix(rows, names)
+    filled = _from_matrix(rows, [nb101.OPS[0] if name == "none" else name for name in names])
+    # Operations may be given with those of input and output, or without.
+    first = 0 if len(names) == len(rows) else 1
+    used = any(filled.used[0, vertex + first] for vertex in absent)
+    return _from_matrix(rows, names) if used else filled
+
+
+def _from_matrix(rows: list[list[Any]], names: list[str]) -> nb101.Cells:
+    try:
+        return nb101.Cells.from_matrix(rows, names)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        raise BadArchitecture(f"{quoted(rows)} and {quoted(names)} are not a matrix and operations") from None
+
+
+def _decoded(part: Any) -> Any:
+    """A list, or the list that a text holds as JSON or as Python prints it."""
+    if not isinstance(part, str):
+        return part
+    if len(part) > LONGEST:
+        raise BadArchitecture(f"{quoted(part)} is too long for a matrix or operations")
+    as_json = re.sub(r",\s*\]", "]", part.translate(str.maketrans("'()", '"[]')))
+    try:
+        return json.loads(as_json)
+    except (ValueError, RecursionError):
+        raise BadArchitecture(f"{quoted(part)} is neither JSON nor a Python list") from None

@@ -1,0 +1,61 @@
+"""What is wrong with the lines of a file of scores, gathered so that all of it is reported at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.wording import listed
+from supernet.harness.correlation.formats import RawTable
+
+KINDS = 12
+"""Problems that a message describes one by one."""
+
+
+class Problems:
+    """What is wrong, by kind, with the lines it concerns."""
+
+    def __init__(self, path: Path | str, table: RawTable) -> None:
+        self.path, self.unit, self.lines = path, table.unit, table.lines
+        self._lines: dict[str, list[int]] = defaultdict(list)
+        self._repeats: list[str] = []
+        for line, what in table.problems:
+            self._lines[what].append(line)
+
+    def add(self, position: int, what: str) -> None:
+        """Add a problem of one line."""
+        self._lines[what].append(self.lines[position])
+
+    def repeat(self, position: int, original: int) -> None:
+        """Add a line that repeats the architecture of an earlier one."""
+        self._repeats.append(f"{self.lines[position]} (as {self.lines[original]})")
+
+    def report(self) -> None:
+        """Raise a UserError that names all problems, if there are any."""
+        if not self._lines and not self._repeats:
+            return
+        count = len({line for lines in self._lines.values() for line in lines}) + len(self._repeats)
+        kinds = list(self._lines.items())
+        details = [f"  {self.unit} {ranges(lines)}: {what}" for what, lines in kinds[:KINDS]]
+        if len(kinds) > KINDS:
+            rest = {line for _, lines in kinds[KINDS:] for line in lines}
+            details.append(f"  {self.unit} {ranges(rest)}: {len(kinds) - KINDS:,} more problems")
+        if self._repeats:
+            details.append(
+                f"  {len(self._repeats):,} repeat an architecture of an earlier {self.unit}, which --average-repeats "
+                f"would average: {listed(self._repeats)}"
+            )
+        raise UserError(f"{self.path}: {count:,} {self.unit}(s) cannot be used as they stand.\n" + "\n".join(details))
+
+
+def ranges(lines: Iterable[int]) -> str:
+    """1, 2, 3, 7 as 1-3, 7; the first few, and how many more."""
+    spans: list[list[int]] = []
+    for line in sorted(set(lines)):
+        if spans and line == spans[-1][1] + 1:
+            spans[-1][1] = line
+        else:
+            spans.append([line, line])
+    return listed(str(a) if a == b else f"{a}-{b}" for a, b in spans)
