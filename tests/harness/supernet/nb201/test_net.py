@@ -96,7 +96,7 @@ def test_parameter_count_is_that_of_the_benchmark_for_every_architecture():
             sizes[key] = sum(p.numel() for p in net.active_parameters(ops))
     archs = SPACE.archs()
     counted = [sizes[(a == 2).sum(), (a == 3).sum()] for a in archs]
-    np.testing.assert_array_equal(counted, SPACE.params(archs, "cifar10"))
+    np.testing.assert_array_equal(counted, SPACE.params(archs))
 
 
 def test_pooling_is_average_pooling_with_its_gradient():
