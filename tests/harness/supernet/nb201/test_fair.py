@@ -10,7 +10,7 @@ from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.heuristics.hooks import Context
 from supernet.heuristics.methods.losses import losses_for
 from supernet.heuristics.methods.samplers import sampler_for
-from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.methods.steps import Accumulate, Hooks
 from supernet.heuristics.recipe import Recipe
 
 COMMON = ["network.channels=4", "network.cells=2", "sampling.law=fair", "training.learning_rate=0.1"]
@@ -48,7 +48,10 @@ def test_static_steps_train_the_weights_that_paths_one_by_one_do(changes):
     before = copy.deepcopy(one.network.state_dict())
     for _ in range(3):
         plan = law.plan(one)
-        results = [rule.run(ctx, plan, losses_for(recipe)) for rule, ctx in zip(rules, (one, all_at_once), strict=True)]
+        results = [
+            rule.take_step(ctx, plan, Hooks(losses_for(recipe)))
+            for rule, ctx in zip(rules, (one, all_at_once), strict=True)
+        ]
         torch.testing.assert_close(results[0].loss.double(), results[1].loss.double(), atol=1e-6, rtol=1e-6)
         assert (int(results[0].correct), results[0].seen) == (int(results[1].correct), results[1].seen)
     for name, value in one.network.state_dict().items():
