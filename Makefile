@@ -4,18 +4,28 @@
 #   make study STUDY=nb201-small            another study: see `supernet study list`
 #   make study STUDY=nb201-paper DEVICE=cuda
 #   make compare                            search algorithms by the clock, on the embedded task
+#   make study TORCH_INDEX=https://download.pytorch.org/whl/cpu     a CPU build of torch
 PYTHON ?= python3
 VENV ?= .venv
 STUDY ?= quick
 DEVICE ?= cpu
+TORCH_INDEX ?=
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet
 
 .PHONY: study compare test lint bench bench-gpu lock clean
 
-$(VENV)/ready: requirements.lock pyproject.toml
+# What studies need. torch alone has no hashes in the lock, so that a CPU build can take its place.
+$(VENV)/ready: requirements.lock constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(PIP) --require-hashes --no-deps --requirement requirements.lock
+	$(PIP) --requirement constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(PIP) --no-deps --editable .
+	touch $@
+
+# What tests and checks of the code need beside that.
+$(VENV)/dev: $(VENV)/ready requirements-dev.lock
+	$(PIP) --require-hashes --no-deps --requirement requirements-dev.lock
 	touch $@
 
 study: $(VENV)/ready
@@ -25,25 +35,29 @@ compare: $(VENV)/ready
 	$(BIN)/supernet search --dataset digits --algorithms random,spos,darts,gaea-darts-erm,gdas --budget 40w \
 	    --seeds 3 --rate 50 --name compare-quick --device $(DEVICE)
 
-test: $(VENV)/ready
+test: $(VENV)/dev
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/ready
+bench: $(VENV)/dev
 	$(BIN)/python tests/bench/bench.py
 
-bench-gpu: $(VENV)/ready
+bench-gpu: $(VENV)/dev
 	$(BIN)/python tests/bench/gpu.py --out results/gpu
 
-lint: $(VENV)/ready
+lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# One lock for Python 3.10 to 3.13. The CUDA libraries are left to the torch wheel that pip picks, which
-# pins its own, so that the same lock installs a CPU build where one is offered.
+# Locks for Python 3.10 to 3.13: what studies need, and what development needs. The CUDA libraries are left to the
+# torch wheel that pip picks, which pins its own.
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.10 --no-header --no-annotate --quiet \
+    --upgrade --generate-hashes --constraint constraints.txt
+WITHOUT_TORCH := awk '/^[a-z]/ { keep = !/^(torch|nvidia-|cuda-|triton)/ } keep'
+
 lock:
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 --no-header --no-annotate \
-	    --quiet --upgrade --constraint constraints.txt | grep -v -E '^(nvidia-|cuda-|triton)' > requirements.lock
+	$(COMPILE) --all-extras | $(WITHOUT_TORCH) > requirements-dev.lock
+	$(COMPILE) --constraint requirements-dev.lock | $(WITHOUT_TORCH) > requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,18 @@ class Plugin:
             raise UserError(f"The plug-in {self.path} cannot be imported: {type(error).__name__}: {error}.") from error
         finally:
             _importing.pop()
+
+
+def load_all(files: Sequence[Path | str]) -> tuple[Plugin, ...]:
+    """Import these files, each once.
+
+    Raises:
+        UserError: one of them cannot be read or imported.
+    """
+    plugins = tuple(Plugin.read(Path(file)) for file in files)
+    for plugin in plugins:
+        plugin.load()
+    return plugins
 
 
 def importing() -> Plugin | None:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from supernet.harness.report.search.result import search
     from supernet.harness.report.study.result import study
     from supernet.harness.report.training.trained import train
-    from supernet.heuristics.hooks import Context, Path
+    from supernet.heuristics.catalogue import heuristic
+    from supernet.heuristics.hooks import Context, Method, Output, Path
     from supernet.heuristics.recipe import Recipe
+    from supernet.heuristics.registry import method
 
     __version__: str
 
@@ -44,6 +46,7 @@ _PLACES = {
     "method": "heuristics.registry",
     "heuristic": "heuristics.catalogue",
     "Method": "heuristics.hooks",
+    "Output": "heuristics.hooks",
     "Path": "heuristics.hooks",
     "Context": "heuristics.hooks",
     "UserError": "benchmarks.errors",
@@ -51,8 +54,8 @@ _PLACES = {
 """Name -> the module that has it."""
 
 __all__ = [
-    "Context", "Method", "Path", "Recipe", "UserError", "__version__", "baselines", "correlate", "ground_truth",
-    "heuristic", "method", "query", "rank", "search", "space", "study", "train",
+    "Context", "Method", "Output", "Path", "Recipe", "UserError", "__version__", "baselines", "correlate",
+    "ground_truth", "heuristic", "method", "query", "rank", "search", "space", "study", "train",
 ]  # fmt: skip
 
 

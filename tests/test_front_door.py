@@ -18,8 +18,6 @@ from supernet.benchmarks.truth import shelf
 
 ROOT = Path(__file__).parents[1]
 EVIL = "<script>alert(1)</script>"
-LEFT_OUT = {"method", "heuristic", "Method"}
-"""Names that have tests of their own."""
 FIGURE = {"images": 60, "resamples": 20}
 
 
@@ -67,7 +65,7 @@ def test_the_import_takes_no_time_and_no_library():
 def test_every_name_is_there_and_listed():
     assert set(sn.__all__) == {*sn._PLACES, "__version__"}
     assert set(sn.__all__) <= set(dir(sn))
-    for name in set(sn.__all__) - LEFT_OUT:
+    for name in sn.__all__:
         assert getattr(sn, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = sn.trian
@@ -78,7 +76,7 @@ def test_type_checkers_see_the_places_that_names_are_loaded_from():
     seen = {alias.name: node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
             for alias in node.names if node.module and node.module.startswith("supernet.")}  # fmt: skip
     assert seen == {name: f"supernet.{sn._PLACES[name]}" for name in seen}
-    assert set(sn._PLACES) - set(seen) <= LEFT_OUT
+    assert set(sn._PLACES) == set(seen)
 
 
 def test_the_version_is_that_of_the_project_whether_or_not_it_is_installed(monkeypatch):
@@ -242,6 +240,19 @@ def test_names_from_a_file_are_no_markup(tmp_path):
     report.plot("ranks", EVIL).savefig(tmp_path / "ranks.png")
 
 
+def test_names_that_are_no_text_come_escaped(tmp_path):
+    keys = sn.ground_truth("nb201", "digits").frame()["arch"].tolist()
+    records = [{"arch": key, "\udcff": k, "of": "a\ud800"} for k, key in enumerate(keys[:20])]
+    (tmp_path / "scores.json").write_text(json.dumps(records))
+    asked = {"score_columns": "\udcff", "resamples": 20}
+    assert "\\udcff" in sn.correlate(tmp_path / "scores.json", "nb201", "digits", **asked).frame().index
+    groups = sn.correlate(tmp_path / "scores.json", "nb201", "digits", by="of", **asked)
+    assert groups.frame()["of"].tolist() == ["a\\ud800"]
+    for found in (groups, sn.correlate(tmp_path / "scores.json", "nb201", "digits", **asked)):
+        found._repr_html_().encode("utf-8")
+        found.plot().savefig(tmp_path / "figure.png")
+
+
 def test_groups_are_compared_one_by_one(tmp_path):
     frame = pd.concat([pd.read_csv(scores_file(tmp_path / "scores.csv"))[["arch", "mine"]].assign(method=name)
                        for name in ("a", EVIL)])  # fmt: skip
@@ -354,11 +365,20 @@ def test_a_study_is_one_call(studied):
             act("efects")
 
 
+def test_a_study_of_failed_runs_says_why(tmp_path, monkeypatch):
+    write_truth(tmp_path)
+    monkeypatch.setenv(shelf.ENVIRONMENT, str(tmp_path))
+    path = write_study(tmp_path / "tiny.yaml", seeds=[0], last_epochs=1)
+    with pytest.raises(UserError, match=r"No run of the base is done.*\nbase: .*validation|images"):
+        sn.study(path, "training.epochs=1", "evaluation.images=60")
+
+
 def test_a_finished_study_is_queried_in_sql(studied):
     folder, kept, _ = studied
     taus = sn.query("SELECT hash, kendall_tau FROM measures ORDER BY hash", folder / "results")
     hashes = {row.hashes[seed]: tau for row in kept.analysis.rows for seed, tau in row.taus.items()}
     assert dict(zip(taus["hash"], taus["kendall_tau"], strict=True)) == pytest.approx(hashes)
+    assert taus.attrs["left_out"] == []
     with pytest.raises(UserError, match="no results folder"):
         sn.query("SELECT 1", folder / "nowhere")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from supernet.harness.commands.plugins import PLUGIN
 from supernet.harness.commands.progress import Terminal
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--resamples", type=click.IntRange(20), help="Bootstrap resamples.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads (default: all).")
+@PLUGIN
 def rank(
     run_dir: Path,
     archs: str,
@@ -52,6 +54,7 @@ def rank(
     resamples: int | None,
     device: str,
     threads: int | None,
+    plugins: tuple[Path, ...],
 ) -> None:
     """Score architectures with the shared weights of RUN_DIR; write scores.parquet and the report.
 

@@ -69,7 +69,7 @@ def search(
     Makes the searches that are missing, then the report. Can be interrupted or killed at any moment; the same command
     goes on where it stopped.
     """
-    from supernet.harness.search.algorithms.registry import load_plugins
+    from supernet.harness.search.plugins import load_plugins
 
     loaded = load_plugins(plugins)
     if listing:  # which need not wait for torch
@@ -83,6 +83,7 @@ def search(
             "Say what to compare and what it may spend, such as --algorithms random,rea,bohb --budget 12000s; --list "
             "shows the algorithms."
         )
+
     found = compared(
         algorithms, budget,
         space=space, dataset=dataset, seeds=seeds, table=table, epochs=epochs,

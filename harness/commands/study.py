@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from supernet.harness.commands.groups import Suggesting
+from supernet.harness.commands.plugins import PLUGIN
 from supernet.harness.commands.progress import Terminal, bar
 
 if TYPE_CHECKING:
@@ -40,9 +41,10 @@ def list_() -> None:
 
 @study.command("plan")
 @click.argument("name")
+@PLUGIN
 @SET
 @RESULTS
-def plan_(name: str, overrides: tuple[str, ...], results: Path) -> None:
+def plan_(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path) -> None:
     """The runs of the study NAME (a shipped one or a file), with an estimate of their time."""
     from supernet.harness.commands.progress import duration
     from supernet.harness.study.estimate import busy
@@ -66,6 +68,7 @@ def plan_(name: str, overrides: tuple[str, ...], results: Path) -> None:
 
 @study.command()
 @click.argument("name")
+@PLUGIN
 @SET
 @RESULTS
 @click.option(
@@ -86,8 +89,8 @@ def plan_(name: str, overrides: tuple[str, ...], results: Path) -> None:
     help="GPUs, or a part of one, that a run asks Ray for (default: 1 with --device cuda).",
 )
 def run(
-    name: str, overrides: tuple[str, ...], results: Path, executor: str, workers: int | None, device: str,
-    address: str | None, cpus: float, gpus: float,
+    name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path, executor: str,
+    workers: int | None, device: str, address: str | None, cpus: float, gpus: float,
 ) -> None:  # fmt: skip
     """Make the runs that are missing, then the report.
 
@@ -111,9 +114,10 @@ def run(
 
 @study.command()
 @click.argument("name")
+@PLUGIN
 @SET
 @RESULTS
-def status(name: str, overrides: tuple[str, ...], results: Path) -> None:
+def status(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path) -> None:
     """Which runs are done, missing, diverged, failed or damaged, and why."""
     from supernet.harness.study.running import states_of
 
@@ -125,9 +129,10 @@ def status(name: str, overrides: tuple[str, ...], results: Path) -> None:
 
 @study.command()
 @click.argument("name")
+@PLUGIN
 @SET
 @RESULTS
-def report(name: str, overrides: tuple[str, ...], results: Path) -> None:
+def report(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path) -> None:
     """Write the report of what is done."""
     from supernet.harness.report.study.result import report_folder, reported
 

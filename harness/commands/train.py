@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from supernet.harness.commands.plugins import PLUGIN
 from supernet.harness.commands.progress import Lines, Terminal
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, …")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads (default: all).")
 @click.option("--tensorboard", is_flag=True, help="Also write TensorBoard events (needs the tensorboard package).")
+@PLUGIN
 def train(
     recipe: Path,
     overrides: tuple[str, ...],
@@ -33,6 +35,7 @@ def train(
     device: str,
     threads: int | None,
     tensorboard: bool,
+    plugins: tuple[Path, ...],
 ) -> None:
     """Train a super-net by RECIPE (YAML, or the name of a shipped one), with keys overridden as section.key=value."""
     import torch
@@ -46,6 +49,7 @@ def train(
         torch.set_num_threads(threads)
     resolved = wanted(recipe).override(overrides)
     options = ["--device", device, *(["--threads", str(threads)] if threads else [])]
+    options += [part for file in plugins for part in ("--plugin", str(file))]
     again = ["supernet", "train", str(recipe), *overrides, "--out", str(out), *options, "--resume"]
     with _display(resolved) as show:
         try:

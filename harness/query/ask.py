@@ -17,6 +17,8 @@ from supernet.harness.runs.store import Store
 def query(question: str, results: Path | str = "results") -> pd.DataFrame:
     """The answer to a question about the finished runs of a results folder.
 
+    What is damaged is left out; `attrs["left_out"]` of the frame names it.
+
     Args:
         question: the name of a ready question, or one SELECT statement in DuckDB's SQL.
         results: a results folder.
@@ -24,8 +26,11 @@ def query(question: str, results: Path | str = "results") -> pd.DataFrame:
     Raises:
         UserError: there is no such folder, or the question cannot be answered.
     """
+    sql = QUESTIONS[question].sql if question in QUESTIONS else question
     with opened(Path(results)) as database:
-        return database.query(QUESTIONS[question].sql if question in QUESTIONS else question)
+        answer = database.query(sql)
+        answer.attrs["left_out"] = problems_of(database, sql)
+    return answer
 
 
 @contextmanager

@@ -59,6 +59,7 @@ def width_of(table: Table) -> int:
 
 
 def grid(columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
+    """Rows side by side."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(columns):
         numeric = any(isinstance(row[number], int | float) and not isinstance(row[number], bool) for row in rows)

@@ -19,6 +19,7 @@ from supernet.harness.query.columns import KINDS, NUMBER, TEXT, WHOLE, flat, pla
 from supernet.harness.query.reported import EFFECTS, LABELS, Reported
 from supernet.harness.runs import store as files
 from supernet.harness.runs.store import Result, Store
+from supernet.heuristics import recipe as recipes
 from supernet.heuristics.recipe import Recipe
 
 _SCORES = pa.schema(
@@ -103,8 +104,9 @@ def _run(result: Result) -> dict[str, Any]:
         "setting": setting,
         "cohort": cohort,
         **{name.replace(".", "_"): value for name, value in flat(recipe)},
+        "methods": ", ".join(map(_spelled, recipe.get("methods", ()))) or None,
         **{f"truth_{name.removeprefix('measure.')}": value for name, value in flat(truth)},
-        "plugins": _plugins(spec),
+        "plugins": _plugins(result.spec),
         **result.ledger,
         **result.environment,
         "path": str(result.path),
@@ -144,10 +146,10 @@ def _recipe_kinds(section: Any, prefix: str = "") -> Iterator[tuple[str, pa.Data
 
 def _identity(spec: Mapping[str, Any]) -> tuple[str, str]:
     """What runs share that differ in the seed alone, and those whose taus can be compared: setting and cohort."""
-    recipe = {name: value for name, value in spec.get("recipe", {}).items() if name != "seed"}
+    recipe = {name: value for name, value in _chosen(spec.get("recipe", {})).items() if name != "seed"}
     truth = {name: value for name, value in spec.get("truth", {}).items() if name != "table"}
     content = {**spec, "recipe": recipe, "truth": truth, "plugins": _plugins(spec)}
-    return digest(content), digest([recipe.get("space"), truth, spec.get("sample")])
+    return digest(content), digest([spec.get("recipe", {}).get("space"), truth, spec.get("sample")])
 
 
 def _recipes(results: Sequence[Result]) -> pa.Table:
@@ -156,10 +158,33 @@ def _recipes(results: Sequence[Result]) -> pa.Table:
     for result in results:
         spec = result.spec
         others = {"last_epochs": spec.get("last_epochs"), "plugins": _plugins(spec), "format": spec.get("format")}
-        rows.append({**dict(flat(spec.get("recipe", {}))), **others})
+        rows.append({**dict(_keys(spec.get("recipe", {}))), **others})
     keys = dict.fromkeys(key for row in rows for key in row if key != "seed")
     long = [(r.hash, key, text(row.get(key))) for r, row in zip(results, rows, strict=True) for key in keys]
     return rows_of(long, {"hash": TEXT, "key": TEXT, "value": TEXT})
+
+
+def _chosen(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a recipe sets, so that keys added later leave equal settings equal; all of it in one of another version."""
+    try:
+        return recipes.chosen_keys(recipe)
+    except (KeyError, TypeError, AttributeError):
+        return recipe
+
+
+def _keys(recipe: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every key of a recipe; a method stands under methods.NAME, its parameters under methods.NAME.PARAMETER."""
+    yield from flat({name: value for name, value in recipe.items() if name not in ("methods", "plugins")})
+    for method in recipe.get("methods", ()):
+        name = method["name"]
+        yield f"methods.{name}", True
+        yield from ((f"methods.{name}.{key}", value) for key, value in method.items() if key != "name")
+
+
+def _spelled(method: Mapping[str, Any]) -> str:
+    """A method and its parameters, such as magic-t(changes=2)."""
+    parameters = ", ".join(f"{key}={text(value)}" for key, value in method.items() if key != "name")
+    return f"{method['name']}({parameters})" if parameters else str(method["name"])
 
 
 def _taus(results: Iterable[Result]) -> Iterator[tuple[str, int, float | None]]:
@@ -206,7 +231,8 @@ def lazily(table: GroundTruth) -> ds.Dataset:
 
 def _plugins(spec: Mapping[str, Any]) -> str | None:
     """Digests of plug-ins, which tell them apart wherever they lie."""
-    return ", ".join(plugin["sha256"] for plugin in spec.get("plugins", ())) or None
+    listed = [*spec.get("plugins", ()), *spec.get("recipe", {}).get("plugins", ())]
+    return ", ".join(plugin["sha256"] for plugin in listed) or None
 
 
 def digest(content: Any) -> str:

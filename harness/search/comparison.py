@@ -26,6 +26,7 @@ from supernet.harness.search.ledger import NAMES, Budget
 from supernet.harness.search.make import maker_of
 from supernet.harness.search.objective import Objective, objective
 from supernet.harness.search.spec import SearchSpec
+from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import task_of
 from supernet.harness.training.trial import epoch_cost
 from supernet.heuristics.plugins import Plugin
@@ -243,7 +244,8 @@ class Comparison:
             )
         if kind == "wall":
             return
-        cost = epoch_cost(recipe, task=task, steps=1).of(1).passes
+        oracle = Oracle.of_table(self.within, self.ground_truth, self.truth.measure) if recipe.methods else None
+        cost = epoch_cost(recipe, task=task, steps=1, oracle=oracle).of(1).passes
         if kind == "seconds":
             cost *= seconds_per_pass(recipe, self.within, self.ground_truth, self.truth.measure, task)
         if amount < cost:

@@ -16,6 +16,7 @@ from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import Arch, space
 from supernet.benchmarks.tasks.task import Task
 from supernet.benchmarks.truth.table import GroundTruth
+from supernet.harness.correlation.files import truth_rows
 from supernet.harness.runs.store import read_json
 from supernet.harness.scoring.supernet import accuracy_of
 from supernet.harness.search.algorithms.registry import ALGORITHMS, SharingAlgorithm
@@ -26,6 +27,7 @@ from supernet.harness.search.spec import SearchSpec
 from supernet.harness.training import folder as run_folder
 from supernet.harness.training.loop import train
 from supernet.harness.training.meter import Progress
+from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import Run, start, task_of
 from supernet.harness.training.trial import epoch_cost
 from supernet.heuristics import recipe as recipes
@@ -89,16 +91,19 @@ def share_weights(
         pick = picker.pick(run, np.random.default_rng([seed, run.epoch]))
         picking = prices.pick(pick, time.perf_counter() - began)
         ledger = Ledger(spec.budget)
+        queried = _queried(run, truth, spec)
         trained = prices.of_passes(sum(entry["passes"] for entry in run.log))
         trained["wall"] = sum(entry["seconds"] for entry in run.log)
         spent = {kind: trained.get(kind, 0.0) + picking.get(kind, 0.0) for kind in trained}
+        if "seconds" in spent:
+            spent["seconds"] += queried
         if not ledger.affords(**spent):
             raise _Exceeded
         rows[run.epoch] = {
             "seed": seed,
             "step": run.epoch,
             "pick": space(spec.space).index(pick.arch),
-            "queries": 0.0,
+            "queries": float(len(run.asked)),
             **spent,
             **_state(run, pick.arch),
         }
@@ -109,7 +114,16 @@ def share_weights(
 
     try:
         rows |= _read_picks(path)
-        train(recipe, work, task=task, device=device, resume=True, progress=progress, after_epoch=after_epoch)
+        train(
+            recipe,
+            work,
+            task=task,
+            device=device,
+            resume=True,
+            oracle=_oracle(spec, truth),
+            progress=progress,
+            after_epoch=after_epoch,
+        )
     except _Exceeded:
         if not rows:
             raise UserError(
@@ -120,6 +134,21 @@ def share_weights(
             damaged.unlink(missing_ok=True)
         return share_weights(spec, seed, truth, work, device, report)
     return [rows[step] for step in sorted(rows)]
+
+
+def _oracle(spec: SearchSpec, truth: GroundTruth) -> Oracle | None:
+    """What methods of the recipe may ask for: the accuracies that the search observes."""
+    assert spec.recipe is not None
+    return Oracle.of_table(space(spec.space), truth, spec.truth.measure) if spec.recipe.methods else None
+
+
+def _queried(run: Run, truth: GroundTruth, spec: SearchSpec) -> float:
+    """Simulated seconds of the stand-alone trainings whose accuracies methods asked for."""
+    m = spec.truth.measure
+    if not len(run.asked) or m.epochs not in truth.timed_epochs(m.dataset):
+        return 0.0
+    rows = truth_rows(space(spec.space), run.asked, truth)
+    return float(np.nansum(truth.mean_train_seconds(m.dataset, m.epochs, rows)))
 
 
 def _read_picks(path: Path) -> dict[int, dict[str, Any]]:
@@ -180,7 +209,7 @@ def _planned(
         if _with_epochs(planned, recipe.training.epochs, recipe.distribution.start_epoch) == recipe:
             return planned, prices  # what was planned before is gone on with
     picking = _picking(recipe, task, sharing, device, prices)[kind]
-    cost = epoch_cost(recipe, task=task, device=device)
+    cost = epoch_cost(recipe, task=task, device=device, oracle=_oracle(spec, truth))
     unit, per = ("seconds", 1.0) if kind == "wall" else ("passes", prices.of_passes(1.0)[kind])
     epochs = cost.affordable(unit, ((SPARE if kind == "wall" else 1.0) * amount - picking) / per)
     if epochs < 1:

@@ -9,8 +9,10 @@ import time
 import numpy as np
 import torch
 
+from supernet.benchmarks.spaces import space
 from supernet.benchmarks.tasks.loader import train_batches
 from supernet.harness.study.spec import RunSpec
+from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import start, task_of
 from supernet.harness.training.trial import EpochCost, epoch_cost
 from supernet.heuristics.recipe import Recipe
@@ -42,13 +44,14 @@ class Stopwatch:
         """Seconds of a run on this machine: training, and scoring without what architectures share."""
         recipe = spec.recipe
         archs = len(spec.architectures(spec.truth.open(recipe.space)))
-        epoch, per_image = self._rates(recipe)
+        epoch, per_image = self._rates(spec)
         training = dataclasses.replace(epoch, begins=min(recipe.distribution.start_epoch, recipe.training.epochs))
         passes = archs * recipe.evaluation.images * spec.last_epochs
         return training.of(recipe.training.epochs).seconds + passes * per_image
 
-    def _rates(self, recipe: Recipe) -> tuple[EpochCost, float]:
+    def _rates(self, spec: RunSpec) -> tuple[EpochCost, float]:
         """The cost of an epoch, and the seconds of a forward pass per image."""
+        recipe = spec.recipe
         # What changes neither the work of a step nor of a pass must not be timed again.
         kind = dataclasses.replace(recipe.shortened(), seed=0)
         if kind not in self._known:
@@ -57,7 +60,10 @@ class Stopwatch:
             try:
                 late = min(recipe.distribution.start_epoch, 1)
                 begun = dataclasses.replace(kind, distribution=dataclasses.replace(kind.distribution, start_epoch=late))
-                self._known[kind] = epoch_cost(begun), _seconds_per_image(kind)
+                oracle = None
+                if recipe.methods:
+                    oracle = Oracle.of_table(space(recipe.space), spec.truth.open(recipe.space), spec.truth.measure)
+                self._known[kind] = epoch_cost(begun, oracle=oracle), _seconds_per_image(kind)
             finally:
                 torch.set_num_threads(threads)
         return self._known[kind]

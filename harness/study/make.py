@@ -25,6 +25,7 @@ from supernet.harness.study.spec import RunSpec
 from supernet.harness.training import folder as run_folder
 from supernet.harness.training.loop import Diverged, train
 from supernet.harness.training.meter import Progress
+from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import Run, task_of
 from supernet.heuristics.recipe import Recipe
 
@@ -62,22 +63,23 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         if before >= 0 and not path.exists():
             _score(run, indices, path, lambda k, n: tracked(share(run.epoch, before + k / n), "scoring"))
 
-    problem = None
+    problem, asked = None, np.zeros(0, dtype=np.int64)
     try:
-        run = _train(recipe, work, device, training, scored)
-        log = run.log
+        oracle = Oracle.of_table(space(recipe.space), table, spec.truth.measure) if recipe.methods else None
+        run = _train(recipe, work, device, training, scored, oracle)
+        log, asked = run.log, run.asked
     except Diverged:
         problem = str(run_folder.read_status(work)["problem"])
         log = run_folder.read_log(work)
     epochs_done = run_folder.read_status(work)["epochs_done"]
-    frame = _gathered(spec, table, indices, work) if problem is None else None
+    frame = _gathered(spec, table, np.setdiff1d(indices, asked), work) if problem is None else None
     if frame is not None and not np.isfinite(frame[list(MEASURES.values())].to_numpy()).all():
         problem, frame = "Scores are not finite: the run diverged at the end. Lower training.learning_rate.", None
     if frame is not None:
         with whole(work / files.SCORES) as partial:
             frame.to_parquet(partial)
     write_json(work / files.METRICS, {} if frame is None else measures(spec, table, frame))
-    write_json(work / files.LEDGER, _ledger(log, frame))
+    write_json(work / files.LEDGER, _ledger(log, frame, len(asked)))
     write_json(work / files.ENVIRONMENT, {**run_folder.environment(device), "commit": commit()})
     state = "done" if problem is None else "diverged"
     run_folder.write_status(work, state, recipe.hash, epochs_done, device, problem=problem, run=spec.hash)
@@ -97,14 +99,14 @@ def _check_images(recipe: Recipe) -> None:
         )
 
 
-def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any) -> Run:
+def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any, oracle: Oracle | None) -> Run:
     """Train from the checkpoint there is; a damaged one, or damaged scores, cost the run's own work alone."""
     task = task_of(recipe.task)
     if recipe.evaluation.images > len(task.valid):  # said before training, not after it
         raise UserError(
             f"evaluation.images is {recipe.evaluation.images:,}, but there are {len(task.valid):,} images to score on."
         )
-    keep = {"task": task, "device": device, "progress": progress, "after_epoch": after_epoch}
+    keep = {"task": task, "device": device, "progress": progress, "after_epoch": after_epoch, "oracle": oracle}
     try:
         for path in work.glob(".scores-*.parquet"):
             _read_scores(path)
@@ -146,6 +148,7 @@ def _gathered(spec: RunSpec, table: GroundTruth, indices: Any, work: Path) -> pd
     within, m = space(spec.recipe.space), spec.truth.measure
     parts = [_read_scores(path) for path in work.glob(".scores-*.parquet")]
     frame = pd.concat(parts).sort_values(["epoch", "index"], ignore_index=True)
+    frame = frame[frame["index"].isin(indices)]
     rows = truth_rows(within, indices, table)
     known = pd.DataFrame(
         {
@@ -183,8 +186,12 @@ def measures(spec: RunSpec, table: GroundTruth, frame: pd.DataFrame) -> dict[str
     return {name: None if isinstance(v, float) and not np.isfinite(v) else v for name, v in values.items()}
 
 
-def _ledger(log: list[dict[str, Any]], frame: pd.DataFrame | None) -> dict[str, float]:
-    """What the run spent."""
+def _ledger(log: list[dict[str, Any]], frame: pd.DataFrame | None, asked: int) -> dict[str, float]:
+    """What the run spent.
+
+    Args:
+        asked: architectures whose ground truth methods asked for while they trained.
+    """
     scoring = [] if frame is None else [part.iloc[0] for _, part in frame.groupby("epoch")]
     return {
         "train_seconds": sum(entry["seconds"] for entry in log),
@@ -192,4 +199,5 @@ def _ledger(log: list[dict[str, Any]], frame: pd.DataFrame | None) -> dict[str, 
         "score_seconds": float(sum(row["seconds"] for row in scoring)),
         "score_images": float(sum(row["images"] for row in scoring)),
         "truth_queries": 0.0 if frame is None else float(frame["index"].nunique()),
+        **({"method_queries": float(asked)} if asked else {}),
     }

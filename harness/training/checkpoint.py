@@ -13,9 +13,11 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from supernet.benchmarks.sealed import Unsealed, is_sealed, sealed, unsealed
+from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import Run
 from supernet.heuristics.distribution.learner import Learner
 from supernet.heuristics.hooks import Method, overrides
@@ -132,6 +134,8 @@ def load(state: Mapping[str, Any], run: Run) -> None:
     run.network.load_state_dict(state["network"])
     run.optimiser.load_state_dict(state["optimiser"])
     run.epoch, run.log, run.restarted = state["epoch"], state["log"], restarted
+    if asked and run.oracle is None:  # to be ranked, not to be trained further
+        run.oracle = Oracle(list(asked), lambda indices: np.array([asked[index] for index in indices.tolist()]))
     if run.oracle is not None:
         run.oracle.asked.update(asked)
 

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.harness.correlation.files import truth_rows
 
 
 class Oracle:
@@ -23,6 +26,16 @@ class Oracle:
         self._look_up = look_up
         self.asked: dict[int, float] = {}
         """Index -> accuracy, of all that was asked for. Rankings leave these architectures out."""
+
+    @classmethod
+    def of_table(cls, within: SearchSpace, table: GroundTruth, m: Measure) -> Oracle:
+        """The accuracies of a space under one measure of a table."""
+        every = np.arange(len(within))
+        rows = truth_rows(within, every, table)
+        there = rows >= 0
+        accuracies = np.full(len(every), np.nan)
+        accuracies[there] = table.readings(m.dataset, m.split, m.epochs, m.seed, rows[there])
+        return cls(np.flatnonzero(~np.isnan(accuracies)), lambda indices: accuracies[indices])
 
     def ask(self, indices: ArrayLike) -> NDArray[np.float64]:
         """Accuracies in percent: (n,).

@@ -62,7 +62,7 @@ class Correlation:
             row: dict[str, float] = {}
             for name, estimate in ranking.estimates.items():
                 row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-            rows[ranking.name] = row | ranking.values
+            rows[_encodable(ranking.name)] = row | ranking.values
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("score")
 
     def plot(self, what: str = "tau", score: str | None = None) -> Figure:
@@ -140,7 +140,7 @@ class GroupedCorrelation:
         """A row for each group."""
         rows = []
         for group in self.report.groups:
-            row: dict[str, object] = dict(zip(self.report.by, group.key, strict=True))
+            row: dict[str, object] = dict(zip(map(_encodable, self.report.by), map(_encodable, group.key), strict=True))
             row |= {"repeats": group.repeats, "architectures": group.architectures}
             row |= {
                 "kendall_tau": group.tau.value,
@@ -179,6 +179,11 @@ class GroupedCorrelation:
         heads = [*map(shown, report.by), "architectures", "Kendall tau-b", "parameter count"]
         caption = f"{report.space}: {shown(report.score)} against {report.measure}"
         return table(heads, rows, caption, report.notes)
+
+
+def _encodable(name: str) -> str:
+    """A name from a file as a data frame can hold it: half of a surrogate pair, as JSON may have it, comes escaped."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 LEAST_RESAMPLES = 20

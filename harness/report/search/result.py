@@ -24,11 +24,12 @@ from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import results_folder
 from supernet.harness.runs.executors import Executor
 from supernet.harness.runs.store import Store
-from supernet.harness.search.algorithms.registry import known_elsewhere, load_plugins, named
+from supernet.harness.search.algorithms.registry import known_elsewhere, named
 from supernet.harness.search.analysis import Outcome
 from supernet.harness.search.comparison import Comparison
 from supernet.harness.search.findings import findings, headline, short
 from supernet.harness.search.ledger import Budget
+from supernet.harness.search.plugins import load_plugins
 from supernet.harness.search.spec import SearchSpec
 from supernet.harness.statistics.printed import bounds
 from supernet.harness.study.running import Display, cores, executor_of, make_runs, unseen
@@ -56,6 +57,11 @@ class SearchResult:
     def findings(self) -> list[str]:
         """What the numbers say, by rule."""
         return findings(self.outcome)
+
+    @property
+    def problems(self) -> list[str]:
+        """Why searches are not done, one for each reason."""
+        return [problem for entry in self.outcome.entries for problem in entry.problems]
 
     @property
     def page(self) -> Path | None:
@@ -97,7 +103,7 @@ class SearchResult:
             rank = f"{entry.rank[0]:.2f}{bounds(*entry.rank[1:], '.2f')}" if entry.rank else ""
             rows.append([entry.title, f"{entry.done} of {len(entry.states)}", plus_minus(*entry.summary(main)), rank])
         caption = f"{main}, best known {self.outcome.best:.2f} %, after {self.outcome.comparison.budget}"
-        return table(["algorithm", "seeds", short(main), "mean rank"], rows, caption, self.findings)
+        return table(["algorithm", "seeds", short(main), "mean rank"], rows, caption, [*self.findings, *self.problems])
 
 
 def search(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,8 +25,12 @@ from supernet.harness.study.plan import Study
 from supernet.harness.study.reading import load_study
 from supernet.harness.study.results import Analysis, Row
 from supernet.harness.study.running import Display, States, executor_of, make_missing, states_of, unseen
+from supernet.heuristics.plugins import load_all
 
 FRAMES = {"effects": tables.effects, "operations": tables.operations, "runs": tables.runs}
+
+REASONS = 5
+"""Reasons why runs failed that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ def study(
     named: str | Path,
     *overrides: str,
     out: Path | str | None = None,
+    plugins: Sequence[Path | str] = (),
     executor: str = "process",
     workers: int | None = None,
     device: str = "cpu",
@@ -117,6 +122,7 @@ def study(
         overrides: changes of the base recipe, such as training.epochs=3.
         out: results folder, which keeps the runs (`runs/`) and gets the report (`reports/NAME/`). Without it the runs
             are made in a temporary folder, and nothing is kept but the result.
+        plugins: Python files that register methods and heuristics, beside those that the study lists.
         executor: `process`, this process alone; `local`, processes on this machine; or `ray`, a Ray cluster.
         workers: local processes; as many as cores unless given, 1 on a GPU.
         device: cpu or cuda.
@@ -128,6 +134,7 @@ def study(
     Raises:
         UserError: the study cannot be used, no run of the base is done, or the report cannot be written.
     """
+    load_all(plugins)
     chosen = load_study(named, overrides)
     with results_folder(out) as results:
         store = ComparedStore(results / "runs")
@@ -155,12 +162,12 @@ def reported(
         states = states_of(chosen, store, progress)
     if told:
         told(states)
-    if not kept:
-        return StudyResult(chosen, states, analyse(gather(chosen, store)))
-    out = folder_for(chosen, results / "reports")
+    out = folder_for(chosen, results / "reports") if kept else None
     try:
         with watch.working("Writing the report"):
-            analysis = write_report(chosen, store, out)
+            analysis = write_report(chosen, store, out) if out else analyse(gather(chosen, store))
+    except UserError as error:
+        raise UserError(f"{error}{'' if told else _reasons(states)}") from None
     except MemoryError:
         raise UserError(
             "Memory ran out while the report was made. All runs are kept: `supernet study report` writes it, on a "
@@ -169,6 +176,12 @@ def reported(
     except OSError as error:
         raise UserError(f"The report cannot be written to {out}: {error.strerror or error}.") from None
     return StudyResult(chosen, states, analysis, out)
+
+
+def _reasons(states: States) -> str:
+    """What went wrong with runs, as the end of a message."""
+    found = dict.fromkeys(f"{run.setting.label}: {run.reason}" for run in states.runs if run.reason)
+    return "".join(f"\n{reason}" for reason in list(found)[:REASONS])
 
 
 def report_folder(chosen: Study, results: Path, watch: Watch = SILENT) -> Path:

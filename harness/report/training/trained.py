@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import space
 from supernet.benchmarks.tasks.task import DIGITS_SIZES
+from supernet.harness.correlation.truth import Known, ground_truth
 from supernet.harness.report.correlation.ranked import Ranked
 from supernet.harness.report.correlation.ranked import rank as ranked
 from supernet.harness.report.html.markup import table
@@ -23,6 +25,8 @@ from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.scoring.selection import Wanted
 from supernet.harness.training import loop
 from supernet.harness.training.folder import DamagedCheckpoint, hold, holds_run
+from supernet.harness.training.oracle import Oracle
+from supernet.heuristics.plugins import load_all
 from supernet.heuristics.recipe import Recipe
 
 Progress = Callable[[loop.Progress], None]
@@ -83,6 +87,8 @@ def train(
     out: Path | str | None = None,
     resume: bool = False,
     device: str = "cpu",
+    plugins: Sequence[Path | str] = (),
+    truth: Known | None = None,
     progress: Progress | None = None,
     watch: Watch = SILENT,
     **keys: Any,
@@ -97,6 +103,9 @@ def train(
         out: folder for the recipe, the log and a checkpoint of every epoch.
         resume: go on from the checkpoint in `out`. A damaged one is kept aside, and training begins again.
         device: cpu, cuda, cuda:1, ...
+        plugins: Python files that register methods that the recipe names.
+        truth: ground truth for methods that ask for it (`ground_truth`); without, that of the task's data set, for
+            the test images, as rankings have it.
         progress: called a few times a second.
         watch: hears what the user may not expect.
         keys: changes of the recipe, such as epochs=10 or task="digits".
@@ -104,7 +113,9 @@ def train(
     Raises:
         UserError: the recipe cannot be used, `out` cannot be written to or holds a run already, or training diverged.
     """
+    load_all(plugins)
     recipe = wanted(*parts, **keys)
+    oracle = _oracle(recipe, truth)
     if (note := _too_few_images(recipe)) is not None:
         watch.note(note)
     folder = None if out is None else Path(out)
@@ -114,11 +125,22 @@ def train(
         raise UserError(f"{folder} holds no run to go on with. Leave out --resume to begin one there.")
     with hold(folder) if folder else nullcontext():
         try:
-            run = loop.train(recipe, folder, device=device, resume=resume, progress=progress)
+            run = loop.train(recipe, folder, device=device, resume=resume, oracle=oracle, progress=progress)
         except DamagedCheckpoint as damage:
             watch.note(str(damage))
-            run = loop.train(recipe, folder, device=device, resume=True, progress=progress)
+            run = loop.train(recipe, folder, device=device, resume=True, oracle=oracle, progress=progress)
     return Run(run, folder)
+
+
+def _oracle(recipe: Recipe, truth: Known | None) -> Oracle | None:
+    """What methods may ask for; nothing where there are none, or no ground truth is at hand."""
+    if not recipe.methods:
+        return None
+    try:
+        known = truth or ground_truth(recipe.space, dataset=recipe.task.name)
+    except UserError:
+        return None
+    return Oracle.of_table(space(recipe.space), known.table, known.measure)
 
 
 def _too_few_images(recipe: Recipe) -> str | None:

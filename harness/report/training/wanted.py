@@ -25,7 +25,8 @@ def wanted(*parts: Part, **keys: Any) -> Recipe:
         parts: a recipe, its nested values, or the file or the shipped name of one; without, the default recipe. Texts
             of the form section.key=value change it.
         keys: further changes. A key that stands in one section goes by its own name (`epochs=3`), and a section takes
-            a mapping (`training={"epochs": 3}`), or where it has a name that name (`task="digits"`).
+            a mapping (`training={"epochs": 3}`), or where it has a name that name (`task="digits"`). `methods` takes
+            a list of names or mappings (`methods=[{"name": "magic-t", "changes": 2}]`).
 
     Raises:
         UserError: there are two recipes, or something cannot be read or is not known.
@@ -41,6 +42,8 @@ def wanted(*parts: Part, **keys: Any) -> Recipe:
         base = load(shipped_recipe(Path(base)))
     elif not isinstance(base, Recipe):
         raise UserError(f"A recipe is an object, a file, a name or nested values, not {quoted(base)}.")
+    if "methods" in keys:
+        base = from_dict({**base.as_dict(), "methods": list(keys.pop("methods"))})
     return base.override([*changes, *(change for key, value in keys.items() for change in _changes(key, value))])
 
 

@@ -27,7 +27,7 @@ from supernet.harness.search.algorithms.pnas import PNAS
 from supernet.harness.search.algorithms.reinforce import Reinforce
 from supernet.harness.search.algorithms.tpe import TPE
 from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest, Picker
-from supernet.heuristics.plugins import Plugin
+from supernet.heuristics.plugins import importing
 from supernet.heuristics.recipe import Recipe, RecipeError
 
 
@@ -171,8 +171,6 @@ _of_plugins: dict[str, dict[str, _Registration]] = {}
 """Digest of a plug-in -> what it registered, for the next time that it is used in this process."""
 _written: dict[str, tuple[Algorithm, str]] = {}
 """Name -> an algorithm that was written into the table without `register`, and its code."""
-_importing: list[str] = []
-"""Digest of the plug-in that is being imported, if any."""
 
 
 def register(name: str, make: Maker, *, title: str | None = None, source: str = "", fidelities: bool = False) -> None:
@@ -275,30 +273,15 @@ def use(plugins: Sequence[Importable]) -> None:
             ALGORITHMS[name] = registration.algorithm
 
 
-def load_plugins(files: Sequence[Path | str | Plugin]) -> tuple[Plugin, ...]:
-    """Plug-ins, each once; the algorithms that they register are known afterwards, and those of no others.
-
-    Raises:
-        UserError: one cannot be read or imported, or registers a name that is taken.
-    """
-    read = [file if isinstance(file, Plugin) else Plugin.read(Path(file)) for file in files]
-    loaded = tuple({plugin.sha256: plugin for plugin in read}.values())
-    use(loaded)
-    return loaded
-
-
 @contextmanager
 def _import_of(plugin: str) -> Iterator[None]:
-    """While it lasts, what is registered belongs to this plug-in; nothing stays where the import fails."""
-    _importing.append(plugin)
+    """Nothing that this plug-in registers stays where its import fails."""
     try:
         yield
     except BaseException:
         for name in _of_plugins.pop(plugin, {}):
             forget(name)
         raise
-    finally:
-        _importing.pop()
 
 
 def known_elsewhere(name: str) -> bool:
@@ -323,7 +306,8 @@ def _add(name: str, algorithm: Algorithm, frame: FrameType) -> None:
         )
     file = str(frame.f_globals.get("__file__") or "")
     _check_free(name, file)
-    registration = _Registration(algorithm, file, _importing[-1] if _importing else None)
+    plugin = importing()
+    registration = _Registration(algorithm, file, None if plugin is None else plugin.sha256)
     _added[name] = registration
     ALGORITHMS[name] = algorithm
     if registration.plugin is not None:
