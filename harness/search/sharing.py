@@ -15,8 +15,8 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import Arch, space
 from supernet.benchmarks.tasks.task import Task
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import GroundTruth
-from supernet.harness.correlation.files import truth_rows
 from supernet.harness.runs.store import read_json
 from supernet.harness.scoring.supernet import accuracy_of
 from supernet.harness.search.algorithms.registry import ALGORITHMS, SharingAlgorithm

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import GroundTruth, Measure
-from supernet.harness.correlation.files import truth_rows
 
 
 class Oracle:
@@ -30,7 +30,7 @@ class Oracle:
     @classmethod
     def of_table(cls, within: SearchSpace, table: GroundTruth, m: Measure) -> Oracle:
         """The accuracies of a space under one measure of a table."""
-        every = np.arange(len(within))
+        every = within.every_index("ground truth that methods ask for")
         rows = truth_rows(within, every, table)
         there = rows >= 0
         accuracies = np.full(len(every), np.nan)
