@@ -19,11 +19,11 @@ PARTIAL = re.compile(r"^\..+\.(\d+)\.partial$")
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, which takes its name when the block ends without an error.
+    """A temporary path in the folder of `path`; it is renamed to `path` when the block ends without an error.
 
-    Whoever reads `path` sees the old content or the new. The content is on the disk before the rename, and the rename
-    before this returns, so that a loss of power leaves no empty file. What killed writers of the same file left behind
-    is removed.
+    A reader of `path` sees either the old or the new content. The content is on the disk before the rename, and the
+    rename is on the disk before this returns, so that a loss of power leaves no empty file. Temporary files that killed
+    writers of the same file left behind are removed.
     """
     _remove_orphans(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -80,7 +80,7 @@ def file_digests(path: Path, *algorithms: str) -> list[str]:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or a folder's entries are on the disk; file systems that cannot tell are believed."""
+    """Wait until a file or a folder's entries are on the disk; a file system without fsync is trusted."""
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -14,7 +14,9 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.regular import open_plain
 
 MOST_BYTES = 100_000
+"""Largest size of a file or text: our choice; recipes and studies have a few kilobytes."""
 MOST_DEPTH = 50
+"""Largest depth of nesting: our choice; recipes and studies have about five levels."""
 
 
 class BadYaml(UserError):
@@ -22,7 +24,7 @@ class BadYaml(UserError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses what small files can blow up with, and keys that stand twice in one mapping."""
+    """Refuses anchors, deep nesting (both let small files grow huge in memory), and repeated keys in a mapping."""
 
     depth = 0
 
@@ -62,7 +64,7 @@ def parse_yaml(text: str) -> Any:
         raise BadYaml(" ".join(str(error).split())[:400]) from None
     except (BadYaml, MemoryError):
         raise
-    except Exception as error:  # impossible dates, unhashable keys, and what PyYAML does with tags such as !!bool x
+    except Exception as error:  # impossible dates, unhashable keys, and errors of PyYAML on tags such as !!bool x
         raise BadYaml(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
 
 

@@ -1,7 +1,7 @@
-"""Opening files that come from elsewhere: regular files alone, and none beyond a stated size.
+"""Opening files that come from elsewhere: only regular files, up to a stated size.
 
-A named pipe or a device would block the reader, or never end. `open_plain` reports what is wrong as an OSError, for
-callers that say in their own words which file it is; `open_regular` as a BadTable that is complete.
+A named pipe or a device would block the reader, or never end. `open_plain` raises an OSError, for callers that add
+their own message about the file; `open_regular` raises a BadTable with a complete message.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def open_lock(path: Path) -> IO[bytes]:
 
 
 def open_regular(path: Path, most: int | None = None) -> BinaryIO:
-    """As `open_plain`, with errors that users can read as they are.
+    """Open a regular file like `open_plain`, with complete error messages for users.
 
     Args:
         most: the largest size in bytes that is accepted.

@@ -16,11 +16,11 @@ _LENGTH = len(MARK) + 64 + 1
 
 
 class Unsealed(Exception):
-    """Content without a checksum, or with one that does not match; the text says which."""
+    """The checksum is missing or does not match the content; the text says which."""
 
 
 def sealed(content: bytes | memoryview) -> bytes:
-    """The content with its checksum behind it."""
+    """The content followed by its checksum."""
     return b"".join((content, MARK, hashlib.sha256(content).hexdigest().encode(), b"\n"))
 
 

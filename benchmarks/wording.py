@@ -1,4 +1,4 @@
-"""What error messages are made of: values cut to a readable length, lists cut to a few names, nearest spellings."""
+"""Parts of error messages: values cut to a readable length, lists cut to a few names, nearest spellings."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 SHOWN = 80
-"""Characters of a value that a message quotes."""
+"""Largest number of characters of a value that a message quotes: our choice."""
 NAMED = 12
-"""Names that a message lists."""
+"""Largest number of names that a message lists: our choice."""
 
 
 def quoted(value: Any, most: int = SHOWN) -> str:
-    """`repr` of a value of at most `most` characters, in time and memory of that order.
+    """`repr` of a value, cut to at most `most` characters, in time and memory of that order.
 
-    Nested containers are not expanded beyond a few items, so that small files that stand for huge structures cannot
-    make a huge message. Line breaks and control characters come out escaped.
+    Nested containers are shown with a few items at most, so that small files that describe huge structures cannot make
+    a huge message. Line breaks and control characters are escaped.
     """
     if isinstance(value, str):
         text = repr(value[:most])
@@ -45,7 +45,7 @@ def _parts(item: Any) -> Sequence[Any]:
 
 
 def listed(names: Iterable[Any], most: int = NAMED) -> str:
-    """The first few names, separated by commas, and how many more there are."""
+    """The first few names, separated by commas, and the number of further ones."""
     every = [str(name) if len(str(name)) <= SHOWN else str(name)[:SHOWN] + "…" for name in names]
     rest = len(every) - most
     return ", ".join(every) if rest <= 0 else f"{', '.join(every[:most])} and {rest:,} more"
@@ -62,7 +62,7 @@ def nearest(name: Any, known: Iterable[str], aliases: Mapping[str, str] | None =
 
 
 def did_you_mean(name: Any, known: Sequence[str], aliases: Mapping[str, str] | None = None) -> str:
-    """ "did you mean X?", or what there is."""
+    """The hint "did you mean X?", or a list of the known names."""
     near = nearest(name, known, aliases)
     return f"did you mean {near}?" if near else f"there is {listed(known)}."
 

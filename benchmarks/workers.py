@@ -8,14 +8,14 @@ import threading
 import time
 
 POLL_SECONDS = 0.25
-"""How often a worker looks whether its parent is still there."""
+"""Seconds between a worker's checks whether its parent still runs: our choice."""
 
 
 def end_with(parent: int) -> None:
-    """In a new worker process: leave interrupts to the parent, and end when the parent is gone.
+    """Prepare a new worker process: leave interrupts to the parent, and exit when the parent process exits.
 
     Args:
-        parent: process id of whoever starts the worker.
+        parent: process id of the process that starts the worker.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

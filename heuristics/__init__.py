@@ -1,1 +1,1 @@
-"""What can be toggled when a super-net is trained. Imports benchmarks only."""
+"""Recipes, and the methods and heuristics that can be toggled in them. Imports benchmarks only."""

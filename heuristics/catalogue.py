@@ -46,7 +46,7 @@ class Heuristic:
 
     @property
     def key(self) -> str | None:
-        """The one key of a recipe whose values are the heuristic's, if that is all it is; it then takes any value."""
+        """The recipe key, if the heuristic sets exactly one; the heuristic then takes any value of that key."""
         (first, *_) = next(iter(self.values.values()))
         key = first.partition("=")[0]
         return key if all(changes == (f"{key}={value}",) for value, changes in self.values.items()) else None
@@ -55,7 +55,7 @@ class Heuristic:
         """The recipe with this value.
 
         Raises:
-            RecipeError: no such value, not for the recipe's space, or not together with the rest of the recipe.
+            RecipeError: the value is unknown, or does not apply to the recipe's space or the rest of the recipe.
         """
         if value not in self.values and self.key is None:
             raise RecipeError(
@@ -119,7 +119,7 @@ _HEURISTICS = (
     Heuristic(
         "sandwich",
         "protocol",
-        "largest, smallest and two random paths, the largest teaching",
+        "largest, smallest and two random paths; the largest one is the teacher",
         {"on": ("sampling.law=sandwich",)},
         "Yu et al., BigNAS, ECCV 2020",
         WITH_EXTREMES,
@@ -161,11 +161,11 @@ _HEURISTICS = (
     ),
     Heuristic("batch-size", "low fidelity", "images per step", _key("training.batch_size", 64, 128, 256, 512), YU),
     Heuristic("channels", "low fidelity", "channels of the first stage", _key("network.channels", 4, 8, 16, 32), YU),
-    # ---- unsaid: what changes results and is rarely reported
+    # ---- unsaid: settings that change results and are rarely reported
     Heuristic(
         "unsampled",
         "unsaid",
-        "what a step does to weights that it did not use",
+        "the effect of a step on weights that it did not use",
         _key("training.unsampled", "keep", "zero"),
         "default of zero_grad before and since PyTorch 2.0",
     ),
@@ -229,10 +229,10 @@ CATALOGUE: dict[str, Heuristic] = {heuristic.name: heuristic for heuristic in _H
 
 
 def register(heuristic: Heuristic) -> None:
-    """Add a heuristic, so that studies can name it.
+    """Register a heuristic under its name, for studies.
 
     Raises:
-        UserError: another heuristic has this name, or this one has no values.
+        UserError: another heuristic has this name, or one of its values sets no key.
     """
     if not heuristic.values or not all(heuristic.values.values()):
         raise UserError(f"The heuristic {quoted(heuristic.name)} needs values that each set at least one key.")
@@ -251,11 +251,11 @@ def heuristic(
     """Register a function from a value to changes of the recipe, such as `["training.epochs=10"]`, as a heuristic.
 
     Args:
-        values: the values that studies take with `all`, numbers or texts.
-        what: one line for lists; the first line of the function's docstring without.
+        values: numbers or texts; `all` in a study stands for all of them.
+        what: one line for lists; default: the first line of the function's docstring.
 
     Raises:
-        UserError: as `register`, or the function fails for one of the values.
+        UserError: see `register`; or the function fails for one of the values.
     """
 
     def registered(edit: _Edit) -> _Edit:
@@ -290,5 +290,5 @@ def find(name: str) -> Heuristic | None:
 
 
 def names() -> list[str]:
-    """All that `find` knows, without parameters of methods."""
+    """All names that `find` accepts, except parameters of methods."""
     return [*CATALOGUE, *registry.names()]

@@ -1,7 +1,7 @@
-"""The shapes of training: what a method of training may do, and what it is given to do it with.
+"""The interfaces of training: `Method` with its hooks, and the `Context`, `Path`, `Output` and `Supernet` they use.
 
 A recipe is trained by a list of methods: one plans the paths of every step, one turns them into an update, others add
-losses, watch gradients, change the network, or learn a distribution over architectures. All of them are `Method`s. The
+losses, read gradients, change the network, or learn a distribution over architectures. All of them are `Method`s. The
 loop (`harness.training.loop`) calls their hooks and knows none of them by name.
 """
 
@@ -58,8 +58,8 @@ class Path:
     weight: float = 1.0
     """Factor of its loss."""
     role: str = "main"
-    """What losses tell paths apart by. A path with the role student learns from the path with the role teacher that
-    stands before it in the same step and saw the same images, under any law; paths of other roles from the labels."""
+    """The role by which losses distinguish paths. A path with the role student learns from the path with the role
+    teacher before it in the same step, on the same images, under any law; paths of other roles learn from labels."""
 
 
 class Supernet(nn.Module):
@@ -80,11 +80,11 @@ class Supernet(nn.Module):
         """
 
     def set_progress(self, share: float) -> None:
-        """Say which share of the training is done, for what changes with it (path dropout)."""
+        """Set the share of the training that is done, from 0 to 1, on which path dropout depends."""
 
     @abstractmethod
     def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
-        """Weights of the modules that compute an option of a decision, over all cells; none of what has no weights."""
+        """Weights of the modules that compute an option of a decision, over all cells; empty if it has none."""
 
     def logits_of(self, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
         """Logits of each architecture on one batch, in the order given: (n, classes) each."""
@@ -92,12 +92,12 @@ class Supernet(nn.Module):
             yield self(x, arch)
 
 
-# ---- what a step passes around ---------------------------------------------------------------------------------------
+# ---- the data of a step ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """What one path made of its images."""
+    """The logits of one path on its images, and its features on request."""
 
     path: Path
     images: Tensor
@@ -106,23 +106,23 @@ class Output:
     logits: Tensor
     """float32, with gradients: (n, classes)."""
     features: tuple[Tensor, ...] = ()
-    """The outputs of all cells, if asked for."""
+    """Outputs of all cells, if captured; else empty."""
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step did, kept as tensors so that nothing waits for the device."""
+    """Loss and correct images of a step, as tensors, so that the host does not wait for the device."""
 
     loss: Tensor
-    """Mean over paths, a scalar."""
+    """Mean loss over paths, a scalar."""
     correct: Tensor
-    """Images classified correctly, over all paths."""
+    """Number of correctly classified images over all paths, a scalar."""
     seen: int
-    """Images passed forward for the paths of the plan."""
+    """Number of images passed forward for the paths of the plan."""
 
 
 class Step(Protocol):
-    """The hooks of all methods of a recipe, for the one that turns paths into an update."""
+    """The hooks of all methods of a recipe, called by the method that turns paths into an update."""
 
     def batches(self, ctx: Context, paths: int) -> list[Batch]:
         """The images of each path of a step: the whole batch, or a part of it."""
@@ -133,21 +133,21 @@ class Step(Protocol):
         ...
 
     def before_update(self, ctx: Context) -> None:
-        """Losses over the whole step go backward, and methods see or change the gradients."""
+        """Run the backward pass of losses over the whole step, then let methods read or change the gradients."""
         ...
 
     def after_update(self, ctx: Context) -> None:
-        """Methods see the new weights."""
+        """Let methods read the new weights."""
         ...
 
 
 class NotFinite(ArithmeticError):
-    """What a run goes on with is infinite or no number; the text begins a sentence."""
+    """A value that training depends on is infinite or NaN; the text is the start of a sentence."""
 
 
 @dataclass
 class Meter:
-    """Images that went forward and backward through the network, each counted once per path's worth of operations."""
+    """Counts of images passed forward and backward; a mixture of k options counts as k paths."""
 
     forward: float = 0.0
     backward: float = 0.0
@@ -162,7 +162,7 @@ class Meter:
 
 
 class Truth(Protocol):
-    """Ground truth that a method may ask for while it trains; everything asked for is charged."""
+    """Ground truth that a method may query while it trains; every query is charged."""
 
     known: NDArray[np.int64]
     """Indices of the architectures that have ground truth, ascending."""
@@ -174,18 +174,18 @@ class Truth(Protocol):
 
 @dataclass(eq=False)
 class Context:
-    """What a method may look at, draw from and ask for."""
+    """The state of training for methods: network, batch, random numbers, streams of images and ground truth."""
 
     recipe: Recipe
     space: SearchSpace
     network: Supernet
     optimiser: torch.optim.Optimizer
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
-    """Random numbers of sampling.law, seeded anew for every epoch. Other methods have `random`."""
+    """Random generator of sampling.law, reseeded in every epoch. Other methods use `random`."""
     batches: Callable[[str, int], Batch] | None = None
-    """The next batch of an endless stream: of a split, for the asker of this number."""
+    """Maps a split and a method's number to the next batch of that method's endless stream."""
     numbers: Mapping[int, int] = field(default_factory=dict)
-    """id of a method -> its number, which seeds what it draws."""
+    """id of a method -> its number, which seeds its random numbers."""
     source: Truth | None = None
     remake: Callable[[bool], None] | None = None
     meter: Meter = field(default_factory=Meter)
@@ -208,8 +208,8 @@ class Context:
         """Pass images through the network on one path, and meter it.
 
         Args:
-            batch: the images; those of the step without.
-            capture: also give the output of every cell.
+            batch: the images; default: those of the step.
+            capture: also return the output of every cell.
         """
         images, labels, rows = batch or Batch(self.images, self.labels, self.rows)
         features: list[Tensor] | None = [] if capture else None
@@ -219,7 +219,7 @@ class Context:
     def logits(
         self, images: Tensor, routing: Routing | tuple[Routing, ...], features: list[Tensor] | None = None
     ) -> Tensor:
-        """The network's outputs, (n, classes), in float32 whatever the recipe computes in; metered."""
+        """The network's logits (n, classes), in float32 also under autocast; metered."""
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.recipe.training.amp):
             logits: Tensor = (
                 self.network(images, routing) if features is None else self.network(images, routing, features)
@@ -239,9 +239,9 @@ class Context:
             logits.register_hook(went_backward)
 
     def _paths(self, routing: Any) -> float:
-        """How many paths' operations a routing computes: a mixture computes those of all options.
+        """Number of paths whose operations cost as much as a routing: a mixture computes those of all options.
 
-        Options of parents cost nothing; partial channels see a part of the width.
+        Options of parents cost nothing; with partial channels, operations cost a part.
         """
         first = routing[0]
         if isinstance(first, tuple):
@@ -250,34 +250,35 @@ class Context:
         return self._mixture if mixed else 1.0
 
     def stream(self, split: str, asker: Method) -> Batch:
-        """The next batch of an endless stream of the asker's own, in random order and augmented.
+        """The next batch of an endless stream, in random order and augmented.
 
         Args:
             split: "train" or "valid".
+            asker: the method; each one has a separate stream.
         """
         assert self.batches is not None
         return self.batches(split, self.numbers[id(asker)])
 
     def random(self, asker: Method) -> np.random.Generator:
-        """Random numbers of the asker's own. They are seeded anew for every epoch, so that a resumed run draws the
-        same."""
+        """The random generator of the method `asker`, reseeded in every epoch, so that a resumed run draws the same
+        numbers."""
         number = self.numbers[id(asker)]
         if number not in self._generators:
             self._generators[number] = np.random.default_rng([self.recipe.seed, self.epoch, number])
         return self._generators[number]
 
     def begin_epoch(self, epoch: int, step: int) -> None:
-        """Seed what is drawn in an epoch."""
+        """Seed all random numbers of an epoch."""
         self.epoch, self.step = epoch, step
         self.rng = np.random.default_rng([self.recipe.seed, epoch])
         self._generators.clear()
 
     @property
     def truth(self) -> Truth:
-        """Ground truth to ask for.
+        """The ground truth that methods may query.
 
         Raises:
-            UserError: the run was started without any.
+            UserError: the run was started without ground truth.
         """
         if self.source is None:
             raise UserError(
@@ -287,10 +288,10 @@ class Context:
         return self.source
 
     def rebuild(self, restart: bool = True) -> None:
-        """Take over a network that the asker has changed: a new optimiser for its parameters.
+        """Continue with a network that a method has changed, with a new optimiser for its parameters.
 
         Args:
-            restart: also start the learning-rate schedule anew, over the steps that are left.
+            restart: also restart the learning-rate schedule, over the remaining steps.
         """
         assert self.remake is not None
         self.remake(restart)
@@ -300,30 +301,30 @@ class Context:
 
 
 class Method:
-    """Takes part in training. Every hook does nothing unless a subclass overrides it.
+    """A participant in training. Every hook does nothing unless a subclass overrides it.
 
-    A subclass with parameters is a dataclass, whose fields without an underscore are its parameters
-    (`heuristics.registry.method`). What it remembers from step to step it returns from `state_dict`.
+    A subclass with parameters is a dataclass; its fields without an underscore are the parameters
+    (`heuristics.registry.method`). `state_dict` must return everything that it keeps from step to step.
     """
 
     captures: bool = False
-    """Whether `Output.features` are wanted for the paths of a step."""
+    """Whether the method needs `Output.features` for the paths of a step."""
     keeps_graph: bool = False
     """Whether `step_loss` goes backward through the outputs of the step's paths, which costs memory."""
     reads: frozenset[str] = frozenset()
-    """Of a method that plans: which of the keys paths, per_cell and with_none of `recipe.sampling` it follows."""
+    """The keys paths, per_cell and with_none of `recipe.sampling` that the method follows, if it plans."""
 
     def wrap(self, network: Supernet, ctx: Context) -> Supernet:
-        """Put something around the network before training: a partition, a dictionary of weights."""
+        """Wrap the network before training, for example in a partition or a dictionary of weights."""
         return network
 
     def parameter_groups(self, ctx: Context) -> list[dict[str, Any]]:
-        """Groups of parameters with settings of their own: `params`, and `scale` of the learning rate or settings of
-        the optimiser. Parameters in no group have the recipe's settings."""
+        """Groups of parameters with separate settings: `params`, and `scale` of the learning rate or settings of the
+        optimiser. Parameters in no group have the recipe's settings."""
         return []
 
     def start_epoch(self, ctx: Context) -> None:
-        """Before the first step of an epoch."""
+        """Called before the first step of an epoch."""
 
     def image_weights(self, ctx: Context) -> Tensor | None:
         """Weights by which the training images of this epoch are drawn, with replacement: (images,), float64.
@@ -333,7 +334,7 @@ class Method:
         return None
 
     def before_step(self, ctx: Context) -> None:
-        """Before a step's paths are planned; the step's images are in place."""
+        """Called before a step's paths are planned; `ctx` has the step's images."""
 
     def plan(self, ctx: Context) -> list[Path]:
         """The paths of the step. Exactly one method of a recipe plans."""
@@ -348,35 +349,35 @@ class Method:
         raise NotImplementedError
 
     def path_loss(self, ctx: Context, out: Output) -> Tensor | None:
-        """A term of a path's loss, a scalar, which goes backward at once; None where it does not apply to the path."""
+        """A term of a path's loss, a scalar, differentiated at once; None if it does not apply to the path."""
         return None
 
     def step_loss(self, ctx: Context, outs: Sequence[Output]) -> Tensor | None:
-        """A term of the step's loss, a scalar, after all paths went backward; None where there is none."""
+        """A term of the step's loss, a scalar, after the backward passes of all paths; None if it does not apply."""
         return None
 
     def after_path(self, ctx: Context, out: Output) -> None:
-        """After one path's backward pass; gradients of the step so far are in place."""
+        """Called after one path's backward pass, with the accumulated gradients of the step so far."""
 
     def before_update(self, ctx: Context) -> None:
-        """All gradients are in, before clipping: project, weigh, record."""
+        """Called with the gradients of the whole step, before clipping, to project, scale or record them."""
 
     def after_update(self, ctx: Context) -> None:
-        """The optimiser has stepped."""
+        """Called after the optimiser's step."""
 
     def end_epoch(self, ctx: Context) -> None:
-        """After the last step of an epoch."""
+        """Called after the last step of an epoch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a resumed run needs to go on with the same bits: tensors, numbers, texts, lists and dicts."""
+        """Everything that a resumed run needs for equal bits: tensors, numbers, texts, lists and dicts."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
-        """Take over what `state_dict` returned. This comes before the network's weights: it may reshape the network."""
+        """Restore the result of `state_dict`. Called before the network's weights are loaded: it may reshape it."""
 
 
 def overrides(method: Method, hook: str) -> bool:
-    """Whether a method has this hook of its own."""
+    """Whether a method overrides this hook."""
     return getattr(type(method), hook) is not getattr(Method, hook)
 
 
@@ -395,5 +396,5 @@ class ArchModel(Protocol):
         ...
 
     def best(self) -> Arch:
-        """The architecture that the distribution stands for."""
+        """The architecture that the distribution selects."""
         ...

@@ -22,10 +22,10 @@ REGISTRY: Mapping[str, Callable[[], SearchSpace]] = {**nb201.SPACES, **nb1shot1.
 """Name -> how the space is made."""
 SPACE_NAMES = tuple(REGISTRY)
 DEFAULT_SPACE = NB201.name
-"""The space that is meant where none is named."""
+"""The default where no space is named."""
 OFFICIAL: Mapping[str, Official] = {official.name: official for official in (nb201.OFFICIAL, nb101.OFFICIAL)}
-"""Name -> benchmark whose official files can be imported. The cells of NAS-Bench-101 are no product of decisions, so
-that there is ground truth of it but no search space."""
+"""Name -> benchmark whose official files can be imported. The cells of NAS-Bench-101 are not a product of decisions, so
+NAS-Bench-101 has ground truth but no search space."""
 
 __all__ = [
     "DEFAULT_SPACE", "NB201", "OFFICIAL", "REGISTRY", "SPACE_NAMES", "Arch", "Archs", "Decision", "Edge", "Graph",

@@ -32,7 +32,7 @@ class Decision:
 
 
 class Choices:
-    """Independent decisions, of which an architecture takes one option each."""
+    """Independent decisions; an architecture takes one option of each."""
 
     decisions: tuple[Decision, ...]
 
@@ -47,16 +47,16 @@ class Choices:
         return [number for number, d in enumerate(self.decisions) if isinstance(d.options[0], str)]
 
     def sample_decisions(self, rng: np.random.Generator, n: int) -> Archs:
-        """n architectures (repeats possible), each decision drawn on its own (Random-NAS): (n, decisions)."""
+        """n architectures (repeats possible), each decision drawn independently (Random-NAS): (n, decisions)."""
         return rng.integers(self.cardinalities, size=(n, len(self.decisions))).astype(np.int8)
 
     @cached_property
     def options(self) -> list[int]:
-        """Number of options of each decision, as `cardinalities`, for code that moves one architecture at a time."""
+        """Number of options of each decision as a list, which is faster than an array for single architectures."""
         return [len(d) for d in self.decisions]
 
     def draw(self, rng: Random) -> Arch:
-        """An architecture with every decision drawn on its own."""
+        """An architecture with every decision drawn independently."""
         return tuple([int(rng.random() * k) for k in self.options])
 
     def mutate(self, arch: Arch, rng: Random) -> Arch:
@@ -65,7 +65,7 @@ class Choices:
         return (*arch[:place], self._other(arch, place, rng), *arch[place + 1 :])
 
     def mutate_each(self, arch: Arch, probability: float, rng: Random) -> Arch:
-        """A copy with each decision, at this probability, moved to another option, chosen uniformly."""
+        """A copy in which each decision moves, with this probability, to another option, chosen uniformly."""
         return tuple(
             [
                 self._other(arch, place, rng) if rng.random() < probability else option
@@ -74,7 +74,7 @@ class Choices:
         )
 
     def _other(self, arch: Arch, place: int, rng: Random) -> int:
-        """Another option of a decision than the architecture's, chosen uniformly."""
+        """A uniformly chosen option of a decision, different from the architecture's."""
         option = int(rng.random() * (self.options[place] - 1))
         return option + (option >= arch[place])
 
@@ -94,7 +94,7 @@ class Choices:
         return np.where(rng.random(first.shape) < 0.5, first, np.asarray(b, dtype=np.int8))
 
     def redraw(self, archs: Archs, probability: float, rng: np.random.Generator) -> Archs:
-        """Copies with each decision, at this probability, drawn anew from all of its options: (n, decisions)."""
+        """Copies in which each decision is, with this probability, drawn again from all its options: (n, decisions)."""
         redrawn = self.sample_decisions(rng, len(archs))
         return np.where(rng.random(archs.shape) < probability, redrawn, archs)
 

@@ -21,8 +21,8 @@ from supernet.benchmarks.spaces.graph import Graph
 from supernet.benchmarks.spaces.official import Official
 
 MOST_LISTED = 10_000_000
-"""Architectures of a space whose members can all be listed. The indices of more would take gigabytes, and their
-classes hours."""
+"""Largest number of architectures for which a space is enumerated: our choice. The indices of a larger space would take
+gigabytes, and its classes hours."""
 
 
 class SearchSpace(Choices, ABC):
@@ -31,7 +31,7 @@ class SearchSpace(Choices, ABC):
     Unless a space overrides `_rank` and `_unrank`, that order counts the decisions' options with the last
     decision running fastest. Array arguments may be anything that NumPy turns into an array.
 
-    All that is particular to a space is a member here, so that no other module has to know which spaces there are.
+    Everything specific to a space is a member here, so that no other module needs to know which spaces exist.
     """
 
     name: str
@@ -45,15 +45,15 @@ class SearchSpace(Choices, ABC):
     idle_option: int | None = None
     """The option of an operation decision that computes nothing, if the space has one; it is the first."""
     skip_option: int | None = None
-    """The option of an operation decision whose share of a cell is a known sign that a search has failed, if any."""
+    """The skip connection's option number, if any: a large share of it in a cell is a known sign of a failed search."""
     shortest_paths: int | None = None
     """Paths of `path_code` that the published settings of BANANAS keep, the shortest first; None for all."""
     distinct_class: str | None = None
-    """The class of which `distinct` takes one member each; None where every architecture counts as distinct."""
+    """The kind of class for `distinct`, which takes one member of each; None if every architecture is distinct."""
     computation_class: str | None = None
-    """The class whose members a weight-sharing super-net cannot tell apart; None where it tells all apart."""
+    """The kind of class whose members a weight-sharing super-net cannot tell apart; None if it tells all apart."""
     function_class: str | None = None
-    """The class whose members train to the same network when they train alone; None where none coincide."""
+    """The kind of class whose members are the same network in stand-alone training; None if none coincide."""
 
     # ---- numbering -------------------------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ class SearchSpace(Choices, ABC):
         return len(self) <= MOST_LISTED
 
     def every_index(self, purpose: str) -> NDArray[np.int64]:
-        """0 … len - 1, for work that needs each architecture; all such work begins here: (len,).
+        """All indices, 0 … len - 1: (len,). Every computation that needs the whole space calls this first.
 
         Args:
             purpose: the work, for the message, such as "a search on a table".
@@ -89,7 +89,7 @@ class SearchSpace(Choices, ABC):
         if not self.enumerable:
             raise UserError(
                 f"{self.title} has about {float(len(self)):.1g} architectures, too many to list, but {purpose} needs "
-                "every one of them. Name the architectures, or say how many are to be drawn."
+                "all of them. Name the architectures, or give the number to sample."
             )
         return np.arange(len(self))
 
@@ -178,11 +178,11 @@ class SearchSpace(Choices, ABC):
         return {"arch": self.strings(archs)}
 
     def table_keys(self, archs: ArrayLike, column: str = "arch") -> list[str]:
-        """What names these architectures in the key column of a ground-truth table: n texts.
+        """The names of these architectures in the key column of a ground-truth table: n texts.
 
         Args:
-            column: the key column of the table, `arch` or `hash`. Where the space has no hashes, a table of hashes
-                has none of its architectures.
+            column: the key column of the table, `arch` or `hash`. A space without hashes shares no architecture
+                with a table of hashes.
         """
         return self.strings(archs)
 
@@ -190,7 +190,7 @@ class SearchSpace(Choices, ABC):
     """Whether an architecture can be named by a NAS-Bench-101 cell (see `indices_of_hashes`)."""
 
     def indices_of_hashes(self, hashes: Sequence[str]) -> NDArray[np.int64]:
-        """Index of the first architecture with each NAS-Bench-101 graph hash, -1 where there is none: (n,)."""
+        """Index of the first architecture with each NAS-Bench-101 graph hash, -1 if there is no match: (n,)."""
         return np.full(len(hashes), -1, dtype=np.int64)
 
     # ---- classes and subsets ---------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ class SearchSpace(Choices, ABC):
         raise self._no_such("subset", name, self.subset_names)
 
     def distinct(self) -> NDArray[np.int64]:
-        """Ascending indices of one of each distinct architecture, as the benchmark counts them: (distinct,).
+        """Ascending indices of one architecture per `distinct_class`, the benchmark's own count: (distinct,).
 
         Raises:
             UserError: the space is too large to be listed.
@@ -226,11 +226,11 @@ class SearchSpace(Choices, ABC):
         return self.subset(f"unique-{self.distinct_class}")
 
     def same_computation(self, indices: ArrayLike) -> NDArray[np.int64]:
-        """For each of these architectures the first of those that a super-net computes alike: (n,)."""
+        """For each of these architectures the first one of its `computation_class`: (n,)."""
         return self._first_of(self.computation_class, indices)
 
     def same_function(self, indices: ArrayLike) -> NDArray[np.int64]:
-        """For each of these architectures the first of those that train to the same network alone: (n,)."""
+        """For each of these architectures the first one of its `function_class`: (n,)."""
         return self._first_of(self.function_class, indices)
 
     def _first_of(self, kind: str | None, indices: ArrayLike) -> NDArray[np.int64]:
@@ -272,10 +272,10 @@ class SearchSpace(Choices, ABC):
         """Trainable parameters of the stand-alone network of each architecture: (n,).
 
         Args:
-            channels: of the first stage; the benchmark's own number without (see `own_network`).
-            cells: per stage; the benchmark's own number without.
-            size: of the images in pixels a side, on which parameters do not depend.
-            classes: outputs of the classifier.
+            channels: channels of the first stage; default: the benchmark's own (see `own_network`).
+            cells: cells per stage; default: the benchmark's own.
+            size: height and width of the images in pixels; parameters do not depend on it.
+            classes: number of outputs of the classifier.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""A cell as nodes and edges: what drawings are made from."""
+"""A cell as nodes and edges, for drawings."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Graph:
     """A cell whose nodes are numbered so that edges lead upwards; the last node is the output."""
 
     nodes: tuple[str, ...]
-    """What is written into each node: its operation where operations sit on nodes, else its name."""
+    """Label of each node: its operation where operations are on nodes, else its name."""
     edges: tuple[Edge, ...]
     inputs: int = 1
-    """How many of the first nodes are inputs of the cell."""
+    """Number of inputs of the cell, which are its first nodes."""
 
     def __post_init__(self) -> None:
         last = len(self.nodes) - 1
@@ -40,5 +40,5 @@ class Graph:
         return any(edge.op for edge in self.edges)
 
     def as_json(self) -> list[Any]:
-        """Plain values for pages: what is written into the nodes, [source, target, operation] of each edge, inputs."""
+        """Plain values for pages: labels of the nodes, [source, target, operation] of each edge, inputs."""
         return [list(self.nodes), [[edge.source, edge.target, edge.op] for edge in self.edges], self.inputs]

@@ -70,7 +70,7 @@ class Cells:
             table = np.asarray(matrix)
             n = len(table)
         except (TypeError, ValueError):
-            raise BadArchitecture(f"{matrix!r} is no matrix") from None
+            raise BadArchitecture(f"{matrix!r} is not a matrix") from None
         if table.shape != (n, n) or not 2 <= n <= SLOTS:
             raise BadArchitecture(f"the matrix is {'x'.join(map(str, table.shape))}; a cell has 2 to 7 vertices")
         if not np.isin(table, (0, 1)).all() or np.tril(table).any():
@@ -108,7 +108,7 @@ class Cells:
 
     @cached_property
     def used(self) -> NDArray[np.bool_]:
-        """Slots on a path from input to output; none, not even those two, where there is no path: (n, 7)."""
+        """Whether each slot is on a path from input to output; all False if there is no path: (n, 7)."""
         ahead, back = np.zeros((2, len(self), SLOTS), dtype=bool)
         ahead[:, 0] = back[:, OUTPUT] = True
         for v in range(1, SLOTS):
@@ -302,7 +302,7 @@ def _md5(text: str) -> str:
 
 
 def _md5_hash(graph: list[tuple[list[int], list[int]]], labels: list[int]) -> str:
-    """`hash_module` of google-research/nasbench, lib/graph_util.py: as many rounds as there are vertices."""
+    """`hash_module` of google-research/nasbench, lib/graph_util.py: one round per vertex."""
     colours = [_md5(str((len(out), len(into), label))) for (into, out), label in zip(graph, labels, strict=True)]
     for _ in graph:
         colours = [

@@ -1,6 +1,6 @@
 """NAS-Bench-1Shot1 (Zela, Siems and Hutter, ICLR 2020): three sub-spaces of NAS-Bench-101 for one-shot methods.
 
-Every node chooses an operation and exactly as many parents among the earlier nodes as the space prescribes;
+Every node chooses an operation and a set of parents among the earlier nodes, of the size that the space prescribes;
 nodes without a path to the output ("loose ends") are pruned when the cell is built.
 """
 

@@ -30,7 +30,7 @@ DATASETS = {
 }
 """Data set -> (classes, image size) as the benchmark trained it."""
 ROUTES = ((3,), (0, 4), (1, 5), (0, 2, 5))
-"""Decisions along each way from input to output."""
+"""Decisions along each path from input to output."""
 
 _FORM = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
 
@@ -125,7 +125,7 @@ class NB201(SearchSpace):
         return np.stack([kept[:, e] & reached[s] & used[t] for e, (s, t) in enumerate(EDGES)], axis=1)
 
     def extremes(self) -> tuple[Arch, Arch]:
-        """The cell with a 3x3 convolution on every edge, and that with a 1x1 convolution: the space has no widths."""
+        """The cell with a 3x3 convolution on every edge, and the one with 1x1 convolutions: the space has no widths."""
         return (CONV3X3,) * len(EDGES), (CONV1X1,) * len(EDGES)
 
     # ---- costs -----------------------------------------------------------------------------------------------

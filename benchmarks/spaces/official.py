@@ -1,4 +1,4 @@
-"""What the official tables of a benchmark hold, how they are checked, and how one gets them."""
+"""Official benchmarks: the contents of their tables, and the values that checks compare them with."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Official(ABC):
     """A benchmark whose official files can be imported as ground-truth tables."""
 
     name: str
-    """Of the benchmark. Its tables give it as their space, and `supernet data import` takes it."""
+    """Name of the benchmark: the space in its tables' metadata, and the argument of `supernet data import`."""
     title: str
-    """What a table has a row for, such as the distinct cells of the benchmark."""
+    """What one row of a table stands for, such as a distinct cell of the benchmark; for messages."""
     fetched_as: str
-    """What `supernet data fetch` calls the official file."""
+    """Name of the official file for `supernet data fetch`."""
     order: str
     """The order of a table's rows, for messages."""
     best: Mapping[str, float]
@@ -37,7 +37,7 @@ class Official(ABC):
 
     @abstractmethod
     def in_order(self, keys: Sequence[str]) -> bool:
-        """Whether these keys of all rows are those of a whole table, in its order."""
+        """Whether these are the keys of a complete table, in the official order."""
 
     @abstractmethod
     def counted_columns(self, columns: Collection[str]) -> list[str]:
@@ -45,7 +45,7 @@ class Official(ABC):
 
     @abstractmethod
     def count(self, column: str, read: Read) -> NDArray[Any]:
-        """What a cost column should hold, counted from the architectures: (rows,)."""
+        """The correct values of a cost column, computed from the architectures: (rows,)."""
 
     def keys(self, read: Read, rows: NDArray[Any]) -> list[str] | None:
         """Keys of these rows, computed from other columns; None where no other column names the architectures."""

@@ -68,7 +68,7 @@ def cifar10_valid(folder: Path) -> tuple[Split, Split, Split]:
 
 
 def in_data_folder(home: Path, advice: str) -> Path:
-    """The folder of a data set; UserError with the advice where it does not exist."""
+    """The folder of a data set; raises UserError with the advice if it does not exist."""
     if not home.is_dir():
         missing = "" if home.parent.is_dir() else ", which does not exist"
         raise UserError(f"There is no {home.name} in the data folder {home.parent}{missing}. {advice}")

@@ -2,8 +2,8 @@
 
 The digits are the 1,797 of scikit-learn's `load_digits` (8 x 8 pixels, from the UCI set "Optical Recognition of
 Handwritten Digits"). Each canvas shows one of them turned, sheared and scaled at a random place in a random colour, on
-a background of two gradients, with fragments of other digits around it, patches cut over it, and noise. Colour,
-place and clutter are drawn without regard to the class, so only the shape tells it.
+a background of two gradients, with fragments of other digits around it, patches over it, and noise. Colour, place and
+clutter are independent of the class, so only the shape identifies it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 Range = tuple[float, float]
 
 MOST_CANVASES = 1_000_000
-"""Canvases of one part at most: 0.77 GB at the usual 16 x 16 pixels."""
+"""Largest number of canvases in one part, our choice: 0.77 GB at the usual 16 x 16 pixels."""
 _BLOCK = 500
 _SOURCE = 8
 _SHARES = (0.6, 0.2, 0.2)
@@ -30,7 +30,8 @@ _SHARES = (0.6, 0.2, 0.2)
 
 @dataclass(frozen=True)
 class DigitsRecipe:
-    """How canvases are made; all ranges are drawn from uniformly. Lengths in canvas pixels, angles in degrees."""
+    """Parameters of the canvases, all our choice; values are uniform in their ranges. Lengths in canvas pixels, angles
+    in degrees."""
 
     size: int = 16
     scale: Range = (1.2, 1.7)
@@ -38,16 +39,17 @@ class DigitsRecipe:
     angle: Range = (-25.0, 25.0)
     shear: Range = (-0.3, 0.3)
     shift: float = 3.0
-    """Furthest that a digit's middle lies from the canvas's, along each axis."""
+    """Largest distance between the centres of digit and canvas, along each axis."""
     gradient: float = 40.0
-    """Furthest that a background corner is from the background colour, of 255 and per channel."""
+    """Largest difference between a background corner and the background colour, per channel, of 255."""
     background: Range = (0.0, 90.0)
-    """Values of each channel of the background colour."""
+    """Range of each channel of the background colour."""
     ink: Range = (140.0, 255.0)
-    """Values of digits and fragments. That ink is the lighter one is what lets small networks learn the task."""
+    """Range of each channel of digits and fragments. Ink is lighter than the background, so that small networks can
+    learn the task."""
     fragments: int = 2
     fragment_size: Range = (4.0, 8.0)
-    """Side of the window through which a piece of another digit shows behind the digit."""
+    """Side of a fragment: a window on another digit, drawn behind the digit."""
     patches: int = 2
     patch_size: Range = (1.5, 3.5)
     """Side of the plain patches in front of the digit."""
@@ -58,10 +60,10 @@ class DigitsRecipe:
 def make_digits(
     train: int, valid: int, test: int, seed: int, recipe: DigitsRecipe | None = None
 ) -> tuple[Split, Split, Split]:
-    """Training, validation and test canvases (n, 3, size, size) of these numbers.
+    """Training, validation and test canvases (n, 3, size, size), n as given for each.
 
-    The three show different source digits. Every 500 canvases have 50 of each class; the first canvases are the same
-    however many are made. Equal arguments give equal bits on one machine with one NumPy version.
+    The three parts show different source digits. Every 500 canvases have 50 of each class; the first canvases do not
+    depend on the number of canvases. Equal arguments give equal bits on one machine with one NumPy version.
 
     Raises:
         UserError: a number is not from 0 to MOST_CANVASES, or the seed not from 0 to 2^64 - 1.
@@ -79,14 +81,14 @@ def make_digits(
 
 
 def check_counts(*counts: int | None) -> None:
-    """UserError unless each number of images, where there is one, is a whole one from 1 on."""
+    """Raise UserError unless each number of images is None or a whole number of at least 1."""
     for count in counts:
         if count is not None and (not is_whole(count) or count < 1):
             raise UserError(f"Numbers of images are whole numbers and at least 1, not {quoted(count)}.")
 
 
 def check_seed(seed: int) -> None:
-    """UserError unless the seed is one that random number generators take."""
+    """Raise UserError unless the seed is a whole number from 0 to 2^64 - 1, as random number generators need."""
     if not is_whole(seed) or not 0 <= seed < 1 << 64:
         raise UserError(f"A seed is a whole number from 0 to 2^64 - 1, not {quoted(seed)}.")
 
@@ -94,9 +96,9 @@ def check_seed(seed: int) -> None:
 def source_digits() -> list[tuple[Floats, NDArray[np.int64]]]:
     """Source digits for training, validation and test: ink (n, 8, 8) from 0 to 1, and classes (n,) in rising order.
 
-    The same 60, 20 and 20 % of each class every time.
+    The division is fixed: 60, 20 and 20 % of each class.
     """
-    from sklearn.datasets import load_digits  # here, since it takes a second that other tasks spare
+    from sklearn.datasets import load_digits  # imported here: it takes a second, which other tasks need not spend
 
     images, classes = load_digits(return_X_y=True)
     images = images.reshape(-1, _SOURCE, _SOURCE) / 16
@@ -192,5 +194,5 @@ def _colour(rng: np.random.Generator, values: Range) -> Floats:
 
 
 def _paint(canvas: Floats, ink: Floats, colour: Floats) -> None:
-    """Blend the colour in, as much as there is ink."""
+    """Blend the colour in, in proportion to the ink."""
     canvas += ink[..., None] * (colour - canvas)

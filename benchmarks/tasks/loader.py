@@ -1,4 +1,4 @@
-"""Batches from a split that lies on the device as one tensor: no worker processes, no copy per batch."""
+"""Batches from a split that is one tensor on the device: no worker processes, no copy per batch."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def train_batches(
         weights: draw images with replacement in proportion to these instead of visiting each once: (images,).
 
     Order, crops and flips are drawn on the host and depend only on `seed`, `epoch` and the number of images, so
-    that a resumed run continues as if it had not stopped, on whatever device. Crops reach over the edge by up to
-    the task's padding, where the pixels are black before normalisation.
+    that a resumed run continues as if it had not stopped, on any device. Crops reach over the edge by up to the task's
+    padding; the pixels there are black before normalisation.
 
     Raises:
-        UserError: the split has fewer than `batch_size` images, or there is no such batch, seed or epoch, or the
-            weights are not one number from 0 on for each image.
+        UserError: the split has fewer than `batch_size` images; the batch size, seed or epoch is invalid; or the
+            weights are not one non-negative number per image.
     """
     _check_batch(batch_size)
     if len(split) < batch_size:
@@ -55,7 +55,7 @@ def train_batches(
 
 
 def _order(images: int, weights: torch.Tensor | None, generator: torch.Generator) -> torch.Tensor:
-    """Which image stands where in an epoch: (images,)."""
+    """Image numbers in the order of an epoch: (images,)."""
     if weights is None:
         return torch.randperm(images, generator=generator)
     weights = weights.detach().double().cpu()
@@ -70,7 +70,11 @@ def _order(images: int, weights: torch.Tensor | None, generator: torch.Generator
 
 
 def eval_batches(split: Split, task: Task, batch_size: int) -> Iterator[EvalBatch]:
-    """All images in order, as they are; the last batch may be smaller. UserError where there is no such batch."""
+    """All images in order, without augmentation; the last batch may be smaller.
+
+    Raises:
+        UserError: the batch size is not a whole number of at least 1.
+    """
     _check_batch(batch_size)
     return _eval_batches(split, task, batch_size)
 
@@ -88,10 +92,10 @@ def _eval_batches(split: Split, task: Task, batch_size: int) -> Iterator[EvalBat
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:
-    """The host's random numbers of one epoch; those of other seeds and epochs are unrelated.
+    """The host's random generator for one epoch, independent of those of other seeds and epochs.
 
     Raises:
-        UserError: the seed or the epoch is no whole number from 0 on.
+        UserError: the seed or the epoch is not a whole number of at least 0.
     """
     if any(not is_whole(number) or number < 0 for number in (seed, epoch)):
         raise UserError(f"Seeds and epochs are whole numbers from 0 on, not {quoted(seed)} and {quoted(epoch)}.")

@@ -1,4 +1,4 @@
-"""What the official image files and split files have in common."""
+"""Readers of the official image files and split files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from supernet.benchmarks.tasks.split import Split
 from supernet.benchmarks.wording import quoted
 
 MOST_SPLIT = 8 << 20
-"""Bytes of a split file, of which the official ones have less than half a million."""
+"""Largest size of a split file in bytes, our choice; the official files have less than half a million."""
 SPLIT_FILES = "https://github.com/D-X-Y/AutoDL-Projects/tree/main/configs/nas-benchmark"
 
 
@@ -26,11 +26,11 @@ def read_images(folder: Path, sums: dict[str, str], labels: str, size: int, advi
     Args:
         sums: file name -> MD5 sum.
         labels: the key of the labels in the files.
-        size: pixels a side of the images, which the files hold as rows of 3 · size² bytes: red, green, blue planes.
+        size: height and width of the images; a file holds rows of 3 · size² bytes: red, green, blue planes.
         advice: a sentence that says how to get intact files.
 
     Raises:
-        UserError: a file is missing, altered, or holds something else.
+        UserError: a file is missing or altered, or does not hold such images.
     """
     missing = [name for name in sums if not (folder / name).is_file()]
     if missing:

@@ -1,4 +1,4 @@
-"""The pickles in which data sets are published, read without running anything that is in them."""
+"""A reader of the pickles in which data sets are published; it runs no code that a pickle contains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from supernet.benchmarks.errors import BadTable
 from supernet.benchmarks.regular import read_regular
 
 MOST_BYTES = 512 << 20
-"""Bytes of a file of images, of which the largest official one has 155 million."""
+"""Largest size of an image file in bytes, our choice; the largest official file has 155 million."""
 
 _DTYPES = {"u1": "u1", "i4": "<i4", "i8": "<i8", "f4": "<f4", "f8": "<f8"}
 
@@ -25,11 +25,12 @@ def read_pickle(path: Path, md5: str, advice: str) -> dict[str, Any]:
     """The dictionary in this file of Python 2 or 3: containers, strings, numbers, and NumPy arrays as `Array`.
 
     Args:
-        md5: the sum that the file must have.
-        advice: a sentence for the errors that says how to get an intact file.
+        md5: the MD5 sum that the file must have.
+        advice: a sentence for error messages that says how to get an intact file.
 
     Raises:
-        BadTable: the file has another checksum, holds no dictionary, or asks for any other class or function.
+        BadTable: the checksum differs, the content is not a dictionary, or the pickle refers to any other class or
+            function.
     """
     try:
         data = read_regular(path, MOST_BYTES)
@@ -43,17 +44,17 @@ def read_pickle(path: Path, md5: str, advice: str) -> dict[str, Any]:
     except BadTable as error:
         raise BadTable(f"{path}: {error}. {advice}") from None
     except Exception as error:  # a damaged pickle can fail in any way
-        raise BadTable(f"{path} is no intact pickle ({type(error).__name__}: {error!s:.200}). {advice}") from None
+        raise BadTable(f"{path} is not an intact pickle ({type(error).__name__}: {error!s:.200}). {advice}") from None
     if not isinstance(content, dict):
-        raise BadTable(f"{path} holds no dictionary. {advice}")
+        raise BadTable(f"{path} does not hold a dictionary. {advice}")
     return content
 
 
 class Array:
     """Stands for a pickled NumPy array; `values` is the array once it is read.
 
-    NumPy's own constructors are left out of it, because the state that they accept can describe arrays that
-    reach beyond their memory.
+    NumPy's own constructors are not used, because the state that they accept can describe arrays that reach beyond
+    their memory.
     """
 
     values: NDArray[Any]
@@ -71,7 +72,7 @@ class Array:
 class _Dtype:
     def __init__(self, code: str, *_: Any) -> None:
         if code not in _DTYPES:
-            raise BadTable(f"the NumPy type {code!r} is no plain number")
+            raise BadTable(f"the NumPy type {code!r} is not a plain number")
         self.dtype: np.dtype[Any] = np.dtype(_DTYPES[code])
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:

@@ -15,7 +15,7 @@ _CHUNK = 500
 
 
 def is_whole(number: object) -> bool:
-    """Whether this is a whole number, which a truth value is not."""
+    """Whether this is a whole number; booleans are not."""
     return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
@@ -54,7 +54,7 @@ class Split:
 
 
 def shrink(split: Split, size: int) -> Split:
-    """The images at `size` pixels a side: means of square blocks, halves rounded up.
+    """The images reduced to `size` x `size` pixels: means of square blocks, halves rounded up.
 
     Raises:
         UserError: `size` does not divide the size of the images.

@@ -20,12 +20,12 @@ __all__ = ["TASKS", "Split", "Task", "load_task"]
 
 Channels = tuple[float, float, float]
 MOST_SIZE = 1024
-"""Pixels a side; no data set here has more than 32."""
+"""Largest height and width of images in pixels, our choice; no data set here exceeds 32."""
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Data, and how it is normalised and augmented."""
+    """Images and labels of an image-classification task, and how they are normalised and augmented."""
 
     name: str
     classes: int
@@ -33,16 +33,16 @@ class Task:
     valid: Split
     test: Split
     mean: Channels
-    """Of pixel values in [0, 1], per channel; likewise `std`."""
+    """Mean of each channel, for pixel values in [0, 1]; `std` has their standard deviations."""
     std: Channels
     crop_padding: int
-    """Pixels by which a training crop may reach over each edge."""
+    """Number of pixels by which a training crop may reach over each edge."""
     flip: bool
     """Whether training mirrors images left to right at random."""
 
     @property
     def size(self) -> int:
-        """Pixels a side."""
+        """Height and width of the images in pixels."""
         return self.train.images.shape[-1]
 
     def to(self, device: torch.device | str) -> Task:
@@ -51,7 +51,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Request:
-    """What `load_task` asks a source for."""
+    """The arguments of `load_task` that a source needs."""
 
     folder: Path
     train_portion: float
@@ -63,10 +63,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a task's images come from, and what goes with them."""
+    """The loader of a task's images, with their normalisation and augmentation."""
 
     load: Callable[[Request], tuple[Split, ...]]
-    """(train, test), of which `load_task` cuts the validation images, or (train, valid, test)."""
+    """Loads (train, valid, test), or (train, test) if `load_task` has to split validation images off `train`."""
     classes: int
     mean: Channels
     std: Channels
@@ -88,20 +88,20 @@ def load_task(
 
     Args:
         name: one of `TASKS`.
-        size: pixels a side to average the images down to, a divisor of their own size; that if not given.
-        train_portion: share of the official training images that trains, above 0; the others validate. It has no
-            effect where the official files give validation images: cifar10-valid and imagenet16-120. Of digits,
-            which have validation canvases of their own, the others are left out.
-        train_images: keep the first so many training images, or all (digits: make so many, that share of 8,000 if
-            not given).
-        valid_images: likewise for validation images (digits: 2,000 if not given).
-        test_images: likewise for test images (digits: 4,000 if not given).
-        seed: of the order of training and validation images, of which the first ones are kept, and of the division
-            into both where it is not given (digits: of everything in the canvases).
-        folder: where the data sets lie; `shelf.data_dir()` if not given.
+        size: height and width to average the images down to, a divisor of their own size; default: their own size.
+        train_portion: share of the official training images used for training, in (0, 1]; the rest validates. It has
+            no effect if the official files define validation images (cifar10-valid, imagenet16-120). The digits have
+            separate validation canvases; there the rest is dropped.
+        train_images: number of training images to keep; default: all (digits: number of canvases to make; default:
+            `train_portion` of 8,000).
+        valid_images: number of validation images to keep; default: all (digits: 2,000).
+        test_images: number of test images to keep; default: all (digits: 4,000).
+        seed: seed of the order of training and validation images, the first of which are kept, and of the split into
+            both if the files define none (digits: seed of the canvases).
+        folder: the folder of the data sets; default: `places.data_dir()`.
 
     Raises:
-        UserError: there is no such task, its files are missing or altered, or more is asked of it than it has.
+        UserError: the task is unknown, its files are missing or altered, or an argument exceeds what it has.
     """
     if name not in TASKS:
         raise UserError(f"There is no task {quoted(name)}; {did_you_mean(name, list(TASKS))}")
@@ -118,7 +118,7 @@ def load_task(
         official, test = parts
         order = _order(len(official), seed)
         cut = round(train_portion * len(official))
-        # From the other end, so that the same images validate whatever share trains.
+        # From the other end, so that the same images validate for any training share.
         parts = official.take(order[:cut]), official.take(order[cut:].flip(0)), test
     train, valid, test = parts
     train = _first(train, train_images, f"training images of {name}")
@@ -136,7 +136,7 @@ def _order(n: int, seed: int) -> torch.Tensor:
 
 
 def _shuffle(parts: tuple[Split, Split, Split], seed: int) -> tuple[Split, ...]:
-    """The same parts with training and validation images in random order, since files may be sorted by class."""
+    """The parts with training and validation images in random order, because files may be sorted by class."""
     train, valid, test = parts
     return train.take(_order(len(train), seed)), valid.take(_order(len(valid), seed)), test
 
@@ -167,7 +167,7 @@ _CIFAR100 = _of_255(129.3, 124.1, 112.4), _of_255(68.2, 65.4, 70.4)
 _IMAGENET16 = _of_255(122.68, 116.66, 104.01), _of_255(63.22, 61.26, 65.09)
 
 DIGITS_SIZES = (8000, 2000, 4000)
-"""Canvases for training, validation and test where no other numbers are asked for."""
+"""Default numbers of canvases for training, validation and test: our choice."""
 
 TASKS: dict[str, Source] = {
     "digits": Source(_digits, 10, (0.30, 0.30, 0.30), (0.22, 0.22, 0.22), flip=False),

@@ -1,4 +1,4 @@
-"""What a ground-truth table says of itself, and the digests that vouch for it and for the table's contents."""
+"""The metadata of a ground-truth table, with digests that verify the metadata and the table's contents."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from supernet.benchmarks.wording import listed, quoted
 
 METADATA_KEY = b"ground_truth"
 CONTENT_KEY, ABOUT_KEY = "content_sha256", "about_sha256"
-"""Where the metadata keep the digest of the columns' names and values, and that of the other metadata."""
+"""Metadata keys of the digest of the columns' names and values, and of the digest of the other metadata."""
 MOST_METADATA = 1_000_000
-"""Bytes of the `ground_truth` metadata, of which real tables have about a thousand."""
+"""Largest size of the `ground_truth` metadata in bytes, our choice; real tables have about a thousand."""
 
 
 class NotATable(BadTable):
-    """A file of something else than ground truth, which may well be sound."""
+    """The file is not a ground-truth table; it may be an intact file of another kind."""
 
 
 def read_about(path: Path, text: bytes | None) -> dict[str, Any]:
     """The `ground_truth` metadata of a file, checked.
 
     Raises:
-        NotATable: there is none, or it is about something else.
-        BadTable: it is damaged, or was altered after it was written.
+        NotATable: the file has no such metadata, or they describe something else.
+        BadTable: the metadata are damaged, or were altered after they were written.
     """
     if text is None:
         raise NotATable(
@@ -76,13 +76,13 @@ def written_about(about: Mapping[str, Any], content: str) -> bytes:
 
 
 def content_digest(names: Iterable[str], columns: Iterable[pa.Array | pa.ChunkedArray]) -> str:
-    """SHA-256 over the columns' names and values, whatever the file's compression and layout."""
+    """SHA-256 over the columns' names and values, independent of the file's compression and layout."""
     digest = hashlib.sha256()
     for name, column in zip(names, columns, strict=True):
         digest.update(f"\0{name}\0".encode())
         values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         numbers = None if is_text(column.type) else values.to_numpy(zero_copy_only=False)
-        if numbers is None or numbers.dtype.kind == "O":  # bytes of objects are addresses
+        if numbers is None or numbers.dtype.kind == "O":  # the bytes of an object array are addresses
             digest.update(json.dumps(column.to_pylist(), default=repr).encode())
         else:
             digest.update(np.ascontiguousarray(numbers).tobytes())

@@ -1,7 +1,7 @@
 """The records of a NATS-Bench archive, a folder or a tar file, read within stated bounds.
 
-An archive comes from elsewhere: a few bytes of it can stand for gigabytes, and its members can be something else than
-files. Nothing is unpacked to the disk.
+An archive is untrusted: a few bytes of it can expand to gigabytes, and its members need not be regular files. Nothing
+is unpacked to the disk. The bounds are our choice, well above the sizes of the official archive.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from supernet.benchmarks.errors import BadTable
 from supernet.benchmarks.regular import open_regular, read_regular
 
 MOST_PACKED = 4 << 20
-"""Bytes of a record as it lies in the archive; real ones have 84 kB."""
+"""Largest size of a packed record in bytes; real ones have 84 kB."""
 MOST_UNPACKED = 16 << 20
-"""Bytes that a record may unpack to; real ones have 0.33 MB."""
+"""Largest size of an unpacked record in bytes; real ones have 0.33 MB."""
 MOST_MEMBERS = 100_000
-"""Members of an archive, of which the official one has 15,626."""
+"""Largest number of members of an archive; the official one has 15,626."""
 MOST_OTHER = 1 << 30
-"""Bytes of a member that is no record, which is passed over but may have to be decompressed for that."""
+"""Largest size in bytes of a member that is not a record. It is skipped, but skipping may need decompression."""
 MOST_HEADER = 1 << 20
-"""Bytes of headers between two members of a tar file; real ones have 512, or some thousands with long names."""
+"""Largest number of header bytes between two members of a tar file; real ones have 512, or some thousands with long
+names."""
 MOST_DICTIONARY = 256 << 20
-"""Bytes of memory that an .xz file may ask for."""
+"""Largest amount of memory in bytes that an .xz file may need."""
 
 _MEMBER = re.compile(r"(?:^|/)(\d{6})\.pickle\.pbz2$", re.ASCII)
 _OPENERS: tuple[tuple[bytes, Callable[[BinaryIO], Any]], ...] = (
@@ -38,10 +39,10 @@ _OPENERS: tuple[tuple[bytes, Callable[[BinaryIO], Any]], ...] = (
     (b"BZh", bz2.BZ2File),
     (b"\xfd7zXZ\0", lzma.LZMAFile),
 )
-"""First bytes of compressed files, and what reads them in pieces of bounded size."""
+"""First bytes of each compressed format, and the reader that decompresses it in pieces of bounded size."""
 
 Member = tuple[str, int, bytes]
-"""Where a record is, the architecture that its name says, and its bytes."""
+"""Location of a record, architecture index from its name, and its bytes."""
 
 
 def is_tar(source: Path) -> bool:
@@ -57,7 +58,7 @@ def is_tar(source: Path) -> bool:
         raise
     except MemoryError:
         raise
-    except Exception:  # whatever reading another file, or a damaged archive, leads to
+    except Exception:  # other kinds of files and damaged archives can raise anything
         return ".tar" in source.name
 
 
@@ -65,7 +66,7 @@ def members(source: Path) -> Iterator[Member]:
     """Every record of an archive, folder or tar.
 
     Raises:
-        BadTable: a record is not a regular file, is too large, or cannot be read; or there is none.
+        BadTable: a record is not a regular file, is too large, or cannot be read; or the archive has no records.
     """
     found = False
     for member in _of_folder(source) if source.is_dir() else _of_tar(source):
@@ -118,7 +119,7 @@ def _of_tar(source: Path) -> Iterator[Member]:
                 where = f"{source}:{member.name}"
                 _check_member(where, member)
                 if member.offset <= last:
-                    raise BadTable(f"{where} lies before an earlier member: the archive is damaged or was made so.")
+                    raise BadTable(f"{where} lies before an earlier member: the archive is damaged or forged.")
                 last = member.offset
                 if _MEMBER.search(member.name):
                     yield where, _index(member.name), _content(where, tar, file, member)
@@ -143,7 +144,7 @@ def _content(where: str, tar: tarfile.TarFile, file: _Metered, member: tarfile.T
 
 
 def _check_end(tar: tarfile.TarFile, file: _Metered) -> None:
-    """ValueError unless the archive ends where reading did: `tarfile` takes a damaged header for the end."""
+    """Raise ValueError unless reading reached the archive's end: `tarfile` treats a damaged header as the end."""
     file.allow(MOST_HEADER)
     file.seek(tar.offset)
     rest = file.read(MOST_HEADER)
@@ -183,13 +184,13 @@ def _tar(source: Path) -> Iterator[tuple[tarfile.TarFile, _Metered]]:
 
 
 class _Metered:
-    """A file of which no more is read than was allowed: `tarfile` reads headers of whatever size they claim."""
+    """A file with a limit on the bytes read: `tarfile` reads headers of any claimed size."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._left = file, 0
 
     def allow(self, size: int) -> None:
-        """Let so many bytes be read from now on."""
+        """Allow `size` more bytes to be read."""
         self._left = size
 
     def read(self, size: int = -1) -> bytes:

@@ -1,4 +1,4 @@
-"""What was asked of the accuracies at hand: official spellings understood, and what to ask instead."""
+"""Questions to ground-truth tables: official spellings are understood, and errors suggest what to ask instead."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SPLITS = {
     "x-valid": "valid", "val": "valid", "validation": "valid", "dev": "valid",
     "x-test": "test", "testing": "test", "ori-test": "heldout", "held-out": "heldout", "training": "train",
 }  # fmt: skip
-"""Other names of splits -> what may have been meant."""
+"""Other name of a split -> the splits that may have been meant."""
 
 
 class Column(Protocol):
-    """One accuracy column of a table, as `table.Measure`."""
+    """One accuracy column of a table, such as a `table.Measure`."""
 
     @property
     def dataset(self) -> str: ...
@@ -32,7 +32,7 @@ class Column(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """A question for one accuracy; without epochs for that of the largest budget."""
+    """A question for one accuracy; without `epochs`, for the largest budget."""
 
     dataset: str
     split: str
@@ -44,9 +44,9 @@ class Asked:
         return f"{_shown(self.dataset)} {_shown(self.split)}{budget}, {_shown(self.seed)}"
 
     def spelled_as(self, there: Sequence[Column]) -> Asked:
-        """The same question in the spelling of the columns, where that differs in case and punctuation alone.
+        """The same question in the spelling of the columns, if the two differ only in case and punctuation.
 
-        The benchmark's own ImageNet16-120 and CIFAR10 are such spellings.
+        Examples are the benchmark's own ImageNet16-120 and CIFAR10.
         """
         return Asked(
             _spelled(self.dataset, (c.dataset for c in there)),
@@ -56,7 +56,7 @@ class Asked:
         )
 
     def instead(self, there: Sequence[Column]) -> str:
-        """Which part of the question no column has, what was probably meant, and what there is: a sentence."""
+        """A sentence about the part of the question that no column has, with suggestions and the known values."""
         left = list(there)
         for number, field in enumerate(("dataset", "split", "epochs", "seed")):
             value = getattr(self, field)
@@ -93,7 +93,7 @@ class Asked:
 
 
 def _shown(text: str) -> str:
-    """A name as it is, if it is short and printable."""
+    """The name itself if it is short and printable, else its quoted form."""
     return text if len(text) <= SHOWN and text.isprintable() else quoted(text)
 
 
@@ -112,7 +112,7 @@ def _digits(text: str) -> str:
 
 
 def _nearest_budget(value: str, known: Sequence[str]) -> str | None:
-    """The number of epochs whose ratio to the one asked for is nearest to 1."""
+    """The number of epochs whose ratio to the requested one is nearest to 1."""
     wanted = _digits(value)[:9]
     numbers = [name for name in known if re.fullmatch(r"[0-9]{1,9}", name) and int(name)]
     if not wanted or not int(wanted) or not numbers:

@@ -26,14 +26,14 @@ from supernet.benchmarks.regular import open_regular
 from supernet.benchmarks.wording import quoted
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes at hand and the size of the whole file, or None where the server does not say it."""
+"""Called with the number of bytes received and the size of the file, None if the server does not state it."""
 
 MOST_BYTES = 64 << 30
-"""What is downloaded at most of a file whose size is not known: ten times the largest official file."""
+"""Largest download in bytes of a file of unknown size: ten times the largest official file."""
 POLL_SECONDS = 0.2
-"""How often it is looked whether another process has finished the same download."""
+"""Seconds between checks whether another process has finished the same download: our choice."""
 PATIENCE_SECONDS = 60.0
-"""How long another process may receive nothing before waiting for it ends."""
+"""Seconds without new bytes after which waiting for another process's download ends: our choice."""
 
 _RETRIES = 3
 _BLOCK = 1 << 18
@@ -41,17 +41,17 @@ _BLOCK = 1 << 18
 
 @dataclass(frozen=True)
 class Remote:
-    """A file to download, or, without `url`, to be got by hand from `where`."""
+    """A file to download, or, without `url`, to get by hand from `where`."""
 
     name: str
     url: str | None
     size_bytes: int | None
-    """Of what is downloaded, or approximate where it is got by hand."""
+    """Size of the download; approximate for a file to get by hand."""
     checksum: str | None
-    """`sha256:…` or `md5:…`; None where none was published, and then nothing is downloaded."""
+    """`sha256:…` or `md5:…`; None if no checksum was published. Such a file is not downloaded."""
     what: str
     then: str
-    """What to do with the file once it is there."""
+    """The next step once the file is there, for messages."""
     where: str
     unpacks_to: str | None = None
     """The folder inside the tar archive that `fetch` leaves next to the archive."""
@@ -133,14 +133,18 @@ REMOTES: dict[str, Remote] = {
 
 
 def fetch(remote: Remote, folder: Path, *, progress: Progress | None = None, timeout: float = 20.0) -> Path:
-    """Downloads `remote` to `folder` and returns the file, or the folder that it unpacks to.
+    """Download `remote` to `folder` and return the file, or the folder that it unpacks to.
 
-    The bytes gather in `FILE.part`, which a later call continues and which gets its final name only when the
-    checksum holds. What is there already is not downloaded again. `timeout` bounds each wait for the server. Of
-    several processes that fetch one file, one downloads it and the others wait for that.
+    The bytes are written to `FILE.part`, which a later call continues and which gets its final name only when the
+    checksum matches. An existing file is not downloaded again. If several processes fetch one file, one of them
+    downloads it and the others wait.
 
-    Raises UserError where the remote has no address, the server cannot be reached or breaks off (the .part is
-    kept), the checksum is wrong (the .part is removed), the archive is unsafe, or the disk refuses to write.
+    Args:
+        timeout: seconds that each wait for the server may take.
+
+    Raises:
+        UserError: the remote has no address; the server cannot be reached or breaks off (the .part is kept); the
+            checksum is wrong (the .part is removed); the archive is unsafe; or the disk cannot be written.
     """
     if remote.url is None or remote.checksum is None:
         raise UserError(
@@ -171,7 +175,7 @@ def fetch(remote: Remote, folder: Path, *, progress: Progress | None = None, tim
 
 
 def _into(part: BinaryIO, file: Path, remote: Remote, progress: Progress | None, timeout: float) -> None:
-    """Complete the locked `part` and give it its final name; what is not the file is removed."""
+    """Complete the locked `part` and give it its final name; remove it if its checksum is wrong."""
     assert remote.url is not None
     assert remote.checksum is not None
     path = Path(part.name)
@@ -194,7 +198,7 @@ def _locked_part(file: Path, progress: Progress | None) -> BinaryIO | None:
     """`FILE.part`, open for this process alone; None if another process completed the file meanwhile.
 
     Raises:
-        UserError: the part is a link or no regular file, or another process holds it and receives nothing.
+        UserError: the part is a link or not a regular file, or another process holds it and receives nothing.
     """
     path = file.with_name(file.name + ".part")
     last, since = -1, time.monotonic()
@@ -226,7 +230,7 @@ def _locked_part(file: Path, progress: Progress | None) -> BinaryIO | None:
 
 
 def _opened_part(path: Path) -> BinaryIO:
-    """The part, open for reading and writing; made if there is none. A link is not followed, a pipe not waited for."""
+    """The part, open for reading and writing; created if missing. Links are not followed; pipes do not block."""
     flags = os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         part = open(path, "r+b", opener=lambda name, mode: os.open(name, mode | flags, 0o666))  # noqa: SIM115
@@ -271,7 +275,7 @@ def _network() -> Iterator[None]:
 
 
 def _complete(remote: Remote, url: str, part: BinaryIO, progress: Progress | None, timeout: float) -> None:
-    """Downloads what `part` lacks; raises UserError where that fails, and keeps what was received."""
+    """Download the missing rest of `part`; raise UserError if that fails, and keep the received bytes."""
     path, checksum, most = Path(part.name), remote.checksum or "", remote.size_bytes or MOST_BYTES
     start = size = _size(path)
     retries = _RETRIES
@@ -303,10 +307,12 @@ def _complete(remote: Remote, url: str, part: BinaryIO, progress: Progress | Non
 
 
 def _transfer(url: str, part: BinaryIO, start: int, most: int, progress: Progress | None, timeout: float) -> None:
-    """Appends the bytes of `url` from `start` on to `part`, or all of them where the server sends all.
+    """Append the bytes of `url` from `start` on to `part`, or replace it if the server sends the whole file.
 
-    Raises _Interrupted where the server fails, _CannotResume where it sends another piece, and _TooLong where the
-    whole has more than `most` bytes.
+    Raises:
+        _Interrupted: the server fails.
+        _CannotResume: the server sends another piece.
+        _TooLong: the whole file has more than `most` bytes.
     """
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     with _network():
@@ -350,7 +356,7 @@ def _checksum(path: Path, like: str) -> str:
 
 
 def _unpack(archive: Path, name: str) -> Path:
-    """Unpacks the folder `name` of a tar archive next to it, all or nothing; UserError where it is unsafe."""
+    """Unpack the folder `name` of a tar archive next to it, whole or not at all; UserError if it is unsafe."""
     target = archive.with_name(name)
     unpacked = archive.with_name(f".{name}.partial")
     with open_regular(archive) as file:
@@ -358,7 +364,7 @@ def _unpack(archive: Path, name: str) -> Path:
             fcntl.flock(file, fcntl.LOCK_EX)
         if target.is_dir():  # another process unpacked it meanwhile
             return target
-        shutil.rmtree(unpacked, ignore_errors=True)  # what a killed process left
+        shutil.rmtree(unpacked, ignore_errors=True)  # the remains of a killed process
         try:
             with tarfile.open(fileobj=file) as tar:
                 tar.extractall(unpacked, filter="data")

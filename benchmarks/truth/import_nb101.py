@@ -31,8 +31,9 @@ BUDGETS = (4, 12, 36, 108)
 """The epochs that the benchmark trained for."""
 REPEATS = 3
 CHECKED_HASHES = 500
+"""Cells whose graph hash is recomputed at import, spread evenly over the file: our choice; `verify` checks more."""
 MOST_RECORDS = UNIQUE_CELLS * REPEATS * len(BUDGETS)
-"""Those of the larger official file."""
+"""Number of records in the larger official file."""
 
 _READINGS = {
     "valid.e{}": 100,
@@ -41,7 +42,7 @@ _READINGS = {
     "valid.e{}half": 100,
     "test.e{}half": 100,
 }
-"""What is kept of a run, in this order: column -> factor, which turns fractions into percent."""
+"""Kept measurements of a run, in this order: column -> factor, 100 to turn fractions into percent."""
 
 _Cell = tuple[int, int, str, int]
 """Vertices, adjacency bits, one digit per operation, parameters."""
@@ -64,16 +65,16 @@ def import_nb101(
     """Write the ground-truth table of an official NAS-Bench-101 file, cells in ascending hash order.
 
     Columns are `index`, `hash`, `vertices`, `adjacency_bits` and `ops` (see `Cells.from_bits`),
-    `cifar10.params` and for every epochs budget E of the file `cifar10.{valid,test}.eE.{r0,r1,r2,mean}`,
+    `cifar10.params` and, for every budget of E epochs in the file, `cifar10.{valid,test}.eE.{r0,r1,r2,mean}`,
     `cifar10.train_seconds.eE.rK` and, half-way through training, `cifar10.{valid,test}.eEhalf.rK`.
 
     Args:
         progress: called with the number of bytes read so far.
-        allow_partial: also accept a file that lacks cells or repeats; results it lacks are NaN, and a mean is
-            over the repeats present.
+        allow_partial: also accept a file that lacks cells or repeats; missing results are NaN, and a mean is over the
+            repeats present.
 
     Raises:
-        BadTable: the file is damaged, is no NAS-Bench-101 file, contradicts the benchmark's graph hash or
+        BadTable: the file is damaged, is not a NAS-Bench-101 file, contradicts the benchmark's graph hash or
             parameter count, or is incomplete. Nothing is written then.
     """
     digest = hashlib.sha256()
@@ -100,8 +101,8 @@ def import_nb101(
     complete = (UNIQUE_CELLS, UNIQUE_CELLS * REPEATS * len(budgets))
     if not cells or (not allow_partial and (len(cells), len(run_rows)) != complete):
         raise BadTable(
-            f"{source} is incomplete: it holds {len(run_rows):,} training runs of {len(cells):,} cells, an "
-            f"official file {REPEATS} runs per epochs budget of each of {UNIQUE_CELLS:,} cells. Download it "
+            f"{source} is incomplete: it holds {len(run_rows):,} training runs of {len(cells):,} cells; an "
+            f"official file holds {REPEATS} runs of each of {UNIQUE_CELLS:,} cells per budget. Download it "
             "again, or allow a partial import if it is meant to hold a part of the benchmark."
         )
     keys = np.array(list(rows), dtype="S32")
@@ -134,7 +135,7 @@ def import_nb101(
 
 
 def _cell_columns(source: Path, hashes: NDArray[np.str_], described: list[_Cell]) -> dict[str, Any]:
-    """The columns that describe the cells, checked: validity and parameters of all, the hash of a sample."""
+    """The columns that describe the cells; checks the validity and parameters of all, and the hash of a sample."""
     vertices, bits, ops, params = zip(*described, strict=True)
     cells = Cells.from_bits(vertices, bits, ops)
 
@@ -145,7 +146,7 @@ def _cell_columns(source: Path, hashes: NDArray[np.str_], described: list[_Cell]
                 f"{problem}. Download it again."
             )
 
-    refuse(np.flatnonzero(~cells.valid), "is no valid cell of the benchmark")
+    refuse(np.flatnonzero(~cells.valid), "is not a valid cell of the benchmark")
     refuse(np.flatnonzero(cells.params() != np.array(params)), "has another parameter count than its cell")
     sample = np.unique(np.linspace(0, len(hashes) - 1, CHECKED_HASHES).astype(np.int64))
     other = hashes[sample] != np.array(cells[sample].hashes())
@@ -166,7 +167,7 @@ def _percent(source: Path, readings: NDArray[np.float64]) -> NDArray[np.float64]
     sound = (readings >= 0) & (readings <= np.where(factors == 1, np.finfo(np.float32).max, 1))
     if not sound.all():
         number = int(sound.all(axis=1).argmin())
-        raise _bad_record(source, number, "an accuracy is no fraction between 0 and 1, or a time cannot be")
+        raise _bad_record(source, number, "an accuracy is not in [0, 1], or a time is negative or not finite")
     return readings * factors
 
 
@@ -177,7 +178,7 @@ def _result_columns(
     rows: NDArray[np.int64],
     readings: NDArray[np.float64],
 ) -> dict[str, NDArray[Any]]:
-    """The columns of one epochs budget from its runs, repeats numbered in file order."""
+    """The columns of one budget of epochs from its runs; repeats are numbered in file order."""
     by_row = np.argsort(rows, kind="stable")
     rows = rows[by_row]
     repeat = np.arange(len(rows)) - np.searchsorted(rows, rows)
@@ -203,7 +204,7 @@ def _result_columns(
 
 def _bad_record(source: Path, number: int, problem: str) -> BadTable:
     return BadTable(
-        f"{source}: record {number} (from 0) is no result of NAS-Bench-101: {problem}. Give "
+        f"{source}: record {number} (from 0) is not a result of NAS-Bench-101: {problem}. Give "
         "nasbench_only108.tfrecord or nasbench_full.tfrecord as the benchmark's authors published them."
     )
 
@@ -212,7 +213,7 @@ def _parse(record: bytes) -> tuple[str, int, _Cell, tuple[float, ...]]:
     """Hash, epochs, cell and `_READINGS` of one record.
 
     Raises:
-        ValueError: says what the record lacks.
+        ValueError: the record is malformed; the text says how.
     """
     try:
         fields = json.loads(record.decode())
@@ -222,7 +223,7 @@ def _parse(record: bytes) -> tuple[str, int, _Cell, tuple[float, ...]]:
         raise ValueError("it is not a JSON list of hash, epochs, adjacency, operations and metrics")
     key, epochs, adjacency, operations, metrics = fields
     if not is_hash(key):
-        raise ValueError(f"{key!r:.80} is no graph hash")
+        raise ValueError(f"{key!r:.80} is not a graph hash")
     if epochs not in BUDGETS:
         raise ValueError(f"{epochs} epochs, where the benchmark trained for {', '.join(map(str, BUDGETS))}")
     vertices, bits = _graph(adjacency)
@@ -242,7 +243,7 @@ def _graph(text: str) -> tuple[int, int]:
     """Vertices and adjacency bits of a matrix that is written row by row."""
     vertices = math.isqrt(len(text))
     if vertices**2 != len(text) or not 2 <= vertices <= SLOTS or set(text) - {"0", "1"}:
-        raise ValueError(f"{text!r:.80} is no adjacency matrix of 2 to {SLOTS} vertices")
+        raise ValueError(f"{text!r:.80} is not an adjacency matrix of 2 to {SLOTS} vertices")
     edges = [divmod(at, vertices) for at, digit in enumerate(text) if digit == "1"]
     if any(x >= y for x, y in edges):
         raise ValueError(f"the adjacency matrix {text!r} is not upper triangular")
@@ -253,7 +254,7 @@ def _graph(text: str) -> tuple[int, int]:
 def _digits(text: str) -> str:
     names = text.split(",")
     if len(names) < 2 or (names[0], names[-1]) != ("input", "output") or not set(names[1:-1]) <= set(OPS):
-        raise ValueError(f"{text!r:.120} are no operations of the benchmark")
+        raise ValueError(f"{text!r:.120} are not operations of the benchmark")
     return "".join(str(OPS.index(name)) for name in names[1:-1])
 
 
@@ -289,14 +290,14 @@ def _fields(message: bytes) -> list[tuple[int, Any]]:
             fields.append((key, message[at : at + length]))
             at += length
         else:
-            raise ValueError("its metrics are no ModelMetrics message")
+            raise ValueError("its metrics are not a ModelMetrics message")
     if at > len(message):
         raise ValueError("its metrics are cut off")
     return fields
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """The number that starts here, of up to five bytes as all in ModelMetrics are, and where it ends."""
+    """The number that starts at `at`, and its end; at most five bytes, which suffice for ModelMetrics."""
     value = shift = 0
     for byte in message[at : at + 5]:
         value |= (byte & 0x7F) << shift

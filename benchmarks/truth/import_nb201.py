@@ -1,7 +1,7 @@
 """NAS-Bench-201 from its official files: `NAS-Bench-201-v1_*.pth`, or the NATS-Bench topology archive.
 
 The archive holds one small file per architecture and is read in constant memory; the `.pth` is a single pickle
-that has to be in memory as a whole (tens of gigabytes), so prefer the archive, which has more trials besides.
+that has to be in memory as a whole (tens of gigabytes). Prefer the archive, which also has more trials.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CURVES = pa.schema(
         ("values", pa.list_(pa.float32())),
     ]
 )
-"""The second file: one row per training run and series (`valid.accuracy`, `train.loss`, …), a value per epoch."""
+"""Schema of the curves: a row per training run and series (`valid.accuracy`, `train.loss`, …), a value per epoch."""
 
 OFFICIAL_MD5 = {"55e847143ce1f7c2d89b676f6b096897": "NAS-Bench-201-v1_1-096897.pth"}
 """MD5 sums that the benchmark's authors published in full -> name of the file."""
@@ -46,14 +46,14 @@ _SPACE = NB201()
 def import_nb201(
     source: Path, target: Path, *, allow_partial: bool = False, progress: Progress | None = None
 ) -> GroundTruth:
-    """Write the ground-truth table `target`, and the curves beside it as `STEM.curves.parquet`.
+    """Write the ground-truth table `target`, and the training curves next to it as `STEM.curves.parquet`.
 
     Args:
         source: the official .pth, or the NATS-Bench topology archive as a folder or .tar.
-        allow_partial: accept a source that lacks architectures; their rows are then empty.
+        allow_partial: accept a source that lacks architectures; their values are NaN.
 
     Raises:
-        BadTable: the source is truncated, altered, or something else; nothing is written then.
+        BadTable: the source is truncated, altered, or of another kind; nothing is written.
     """
     if source.is_dir() or is_tar(source):
         family, records = "NATS-Bench tss records", sources.read_archive(source)
@@ -65,7 +65,7 @@ def import_nb201(
     table = _Table(source)
     curves_path = target.with_suffix(".curves.parquet")
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed from the inside out: where the table is, the curves are.
+    # The curves are renamed first, so that an existing table always has its curves.
     with whole(target) as unfinished_table, whole(curves_path) as unfinished_curves:
         with pq.ParquetWriter(unfinished_curves, CURVES, compression="zstd", write_page_checksum=True) as curves:
             for batch in sources.batches(records, 256):
@@ -83,14 +83,14 @@ def import_nb201(
 
 @dataclass
 class _Table:
-    """The columns as they fill up, all NaN where nothing was recorded."""
+    """The columns while records are read; NaN where nothing was recorded."""
 
     source: Path
     arrays: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
 
     def add(self, record: Record) -> None:
-        """Fill in one architecture's row; BadTable where it is filled already."""
+        """Fill in the row of one architecture; BadTable if it is filled already."""
         if record.index in self.seen:
             raise BadTable(
                 f"{self.source} has two records of architecture {record.index}, which may contradict each other. An "
@@ -103,7 +103,7 @@ class _Table:
             self.arrays[name][record.index] = value
 
     def check(self, allow_partial: bool) -> None:
-        """Refuse what is incomplete or contradicts the benchmark's own arithmetic."""
+        """Raise BadTable if results are missing, or costs differ from those computed from the architectures."""
         if not self.seen:
             raise BadTable(f"{self.source} holds no architecture's results.")
         if len(self.seen) < len(_SPACE) and not allow_partial:
@@ -136,10 +136,11 @@ class _Table:
 
 
 def _checked_sum(path: Path) -> dict[str, str]:
-    """What vouches for a .pth: its SHA-256, and what its MD5 sum says.
+    """The metadata that verify a .pth: its SHA-256, and whether its MD5 sum is that of an official file.
 
     Raises:
-        BadTable: its name carries the last digits of another MD5 sum, as official names do; or it is no regular file.
+        BadTable: the MD5 sum does not end in the digits that an official file name carries; or it is not a regular
+            file.
     """
     open_regular(path).close()
     sha256, md5 = file_digests(path, "sha256", "md5")

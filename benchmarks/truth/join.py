@@ -1,4 +1,4 @@
-"""Architectures of a space and the rows of a ground-truth table."""
+"""From architectures of a space to rows of a ground-truth table."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ def truth_rows(within: SearchSpace, indices: NDArray[np.int64], truth: GroundTru
 def measured_in(within: SearchSpace, truth: GroundTruth) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Distinct architectures of a space that a table has, ascending, and their rows: indices and rows, (n,) each.
 
-    Spaces that can be listed are looked up in the table; for one that is too large, the table is read instead.
+    All architectures of an enumerable space are looked up in the table; for a larger space, the table's keys are read
+    instead.
 
     Raises:
-        BadTable: the space is too large, and the table names something that is no architecture of it.
+        BadTable: the space is not enumerable, and a key of the table is not an architecture of it.
     """
     if within.enumerable:
         indices = within.distinct()

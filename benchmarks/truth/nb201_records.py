@@ -1,6 +1,6 @@
-"""What an official record of NAS-Bench-201 says of one architecture, checked.
+"""Official records of NAS-Bench-201, one per architecture, read and checked.
 
-The records are read through the nas-bench-201 package's own classes.
+The records are read with the classes of the nas-bench-201 package.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from supernet.benchmarks.spaces.nb201 import DATASETS
 from supernet.benchmarks.wording import quoted
 
 SPLITS = {"x-valid": "valid", "x-test": "test", "ori-test": "heldout"}
-"""Evaluation sets of a record -> split names; `ori-test` is the test set itself where CIFAR-10 was the data."""
+"""Evaluation set of a record -> split name; `ori-test` is the test set itself if the data set is CIFAR-10."""
 
 _SPACE = NB201()
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one architecture's official record says."""
+    """The official results of one architecture."""
 
     index: int
     values: dict[str, float]
@@ -39,9 +39,12 @@ class Record:
 
 
 def record_of(where: str, index: int, states: dict[str, Any], names: tuple[str, str] = ("12", "200")) -> Record:
-    """Read both training budgets of one architecture, which the state has under these names.
+    """Read the results of one architecture for both training budgets, whose keys in `states` are `names`.
 
-    Accuracies are those after the last epoch; `mean` is over the seeds that the record holds.
+    Accuracies are those after the last epoch; `mean` is over the seeds in the record.
+
+    Raises:
+        BadTable: the record is malformed, or is about another architecture.
     """
     from nas_201_api.api_utils import ArchResults
 
@@ -50,7 +53,7 @@ def record_of(where: str, index: int, states: dict[str, Any], names: tuple[str, 
         values: dict[str, float] = {}
         curves: list[dict[str, Any]] = []
         for epochs, name in zip(("12", "200"), names, strict=True):
-            if type(states[name]) not in (dict, OrderedDict):  # the class would take a text for a file to load
+            if type(states[name]) not in (dict, OrderedDict):  # the class would load a file whose name is a text
                 raise TypeError(f"what it has of {epochs} epochs is not a dictionary")
             results = ArchResults.create_from_state_dict(states[name])
             if results.arch_str != expected:
@@ -60,10 +63,12 @@ def record_of(where: str, index: int, states: dict[str, Any], names: tuple[str, 
             for original in results.get_dataset_names():
                 dataset = original.lower()
                 if dataset not in DATASETS:
-                    raise BadTable(f"{where} has results on {quoted(original)}, which is no data set of the benchmark.")
+                    raise BadTable(
+                        f"{where} has results on {quoted(original)}, which is not a data set of the benchmark."
+                    )
                 runs = [(seed, results.query(original, seed)) for seed in results.get_dataset_seeds(original)]
                 if len({seed for seed, _ in runs}) != len(runs) or not all(type(seed) is int for seed, _ in runs):
-                    raise ValueError(f"its runs on {dataset} do not have seeds of their own")
+                    raise ValueError(f"its runs on {dataset} do not have distinct seeds")
                 if any(run.epochs != int(epochs) for _, run in runs):
                     raise BadTable(f"{where} has other runs than those of {epochs} epochs under {name!r}.")
                 for seed, run in runs:
@@ -77,14 +82,14 @@ def record_of(where: str, index: int, states: dict[str, Any], names: tuple[str, 
                     ]
     except BadTable:
         raise
-    except Exception as error:  # whatever a record of another shape leads to
-        raise BadTable(f"{where} is no NAS-Bench-201 record ({reason(error)}).") from None
+    except Exception as error:  # a malformed record can raise anything
+        raise BadTable(f"{where} is not a NAS-Bench-201 record ({reason(error)}).") from None
     _check_values(where, values)
     return Record(index, values, curves)
 
 
 def _check_run(where: str, run: Any) -> None:
-    """Refuse accuracies and times of one run that cannot be, after whichever epoch."""
+    """Raise BadTable if an accuracy or time of one run is impossible, after any epoch."""
     for name in ("train_acc1es", "eval_acc1es"):
         for epoch, value in getattr(run, name).items():
             if not 0 <= value <= 100:
@@ -101,7 +106,7 @@ def _check_run(where: str, run: Any) -> None:
 
 
 def _check_values(where: str, values: Mapping[str, float]) -> None:
-    """Refuse what no network has: numbers that are not finite, negative times, no parameters."""
+    """Raise BadTable for impossible values: numbers that are not finite, negative times, no parameters."""
     for name, value in values.items():
         what = name.partition(".")[2]
         if what in ("params", "flops"):
@@ -156,9 +161,9 @@ def _series(dataset: str, run: Any) -> dict[str, NDArray[np.float32]]:
 
 
 def reason(error: Exception) -> str:
-    """Kind and first sentence of an error, without torch's advice on how to run the code that it has refused."""
+    """Kind and first sentence of an error, without torch's advice on how to run the refused code."""
     refused = error.__context__ if isinstance(error, pickle.UnpicklingError) else None
-    said = (refused or error).args  # of values, which may be anything, no text is made that has no bound
+    said = (refused or error).args  # arguments may be any values, so only bounded text is made of them
     text = said[0] if len(said) == 1 and isinstance(said[0], str) else ", ".join(map(quoted, said[:3]))
     text = repr(text) if isinstance(error, KeyError) and len(said) == 1 and isinstance(said[0], str) else text
     sentence = re.split(r"\.\s|\n", text[:2000], maxsplit=1)[0][:300]

@@ -1,4 +1,4 @@
-"""Records of NAS-Bench-201 from its official files, of which nothing is executed.
+"""Readers of the official files of NAS-Bench-201; they run no code that the files contain.
 
 A `.pth` goes through torch's `weights_only` loader, the archive's pickles through a restricted unpickler, in processes
 with bounded memory and time.
@@ -35,24 +35,24 @@ from supernet.benchmarks.wording import quoted
 from supernet.benchmarks.workers import end_with
 
 MOST_MEMORY = 2 << 30
-"""Bytes that a process which decodes records may take beyond what it has at its start."""
+"""Memory in bytes that a process may allocate to decode records, beyond its memory at the start: our choice."""
 MOST_SECONDS = 20
-"""Seconds of computing that one record may take to decode; real ones take 0.05."""
+"""CPU seconds for decoding one record, our choice; real ones take 0.05."""
 PTH_SECONDS_PER_BYTE = 2e-6
-"""Seconds of computing that a .pth may take beside that; real ones take a tenth of it."""
+"""Additional CPU seconds per byte of a .pth, our choice; official files take a tenth of it."""
 MOST_ENTRIES = 1_000_000
-"""Entries of a .pth in the zip format; the official file has some."""
+"""Largest number of entries of a .pth in the zip format: our choice."""
 
 _SPACE = NB201()
 
 
 def read_pth(source: Path) -> Iterator[Record]:
-    """Records of an official .pth file, in index order, read in a process of its own.
+    """Records of an official .pth file, in index order, read in a separate process.
 
-    A small pickle can describe keys that take centuries to hash, which nothing but the end of the process interrupts.
+    A small pickle can describe keys that take centuries to hash; only the end of the process stops that.
 
     Raises:
-        BadTable: see `records_of_pth`; or reading takes much longer than that of an official file of this size.
+        BadTable: see `records_of_pth`; or reading takes much longer than an official file of this size does.
     """
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -77,10 +77,10 @@ def read_pth(source: Path) -> Iterator[Record]:
 
 
 def _send_records(source: Path, sender: Connection, parent: int, seconds: float) -> None:
-    """In a process of its own: send each record, then None; or the error that ends the reading.
+    """Run in a separate process: send each record, then None; or the error that ends the reading.
 
     Args:
-        seconds: of computing that even the smallest file may take.
+        seconds: CPU seconds that a file of any size may take.
     """
     end_with(parent)
     import nas_201_api.api_utils  # noqa: F401 - imported before the time is measured
@@ -92,15 +92,15 @@ def _send_records(source: Path, sender: Connection, parent: int, seconds: float)
             sender.send(record)
         sender.send(None)
     except (BadTable, OSError) as error:
-        with suppress(OSError):  # nobody listens any more
+        with suppress(OSError):  # the receiver is gone
             sender.send(error)
 
 
 def records_of_pth(source: Path) -> Iterator[Record]:
-    """Records of an official .pth file, in index order, each dropped from memory once it is read.
+    """Records of an official .pth file, in index order; each is dropped from memory once it is read.
 
     Raises:
-        BadTable: it is damaged, asks for code, or holds something else.
+        BadTable: the file is damaged, refers to code, or has other content.
     """
     import torch
 
@@ -130,9 +130,9 @@ def records_of_pth(source: Path) -> Iterator[Record]:
         ) from None
     except BadTable:
         raise
-    except Exception as error:  # torch raises whatever the damaged bytes lead to
+    except Exception as error:  # damaged bytes can make torch raise anything
         raise BadTable(
-            f"{source} is no intact NAS-Bench-201 file ({reason(error)}). It may be truncated, or "
+            f"{source} is not an intact NAS-Bench-201 file ({reason(error)}). It may be truncated, or "
             "contain code, which is never run. Compare its size and checksum with the download's."
         ) from None
     _check_order(source, archs)
@@ -141,11 +141,11 @@ def records_of_pth(source: Path) -> Iterator[Record]:
 
 
 def _check_zip(file: BinaryIO) -> None:
-    """Compare the checksums of a .pth in the zip format, which torch does not do.
+    """Verify the checksums of a .pth in the zip format, which torch does not do.
 
     Raises:
         ValueError: an entry is damaged, or is not stored as torch stores its entries.
-        Exception: whatever else damaged bytes lead to.
+        Exception: damaged bytes can raise anything.
     """
     file.seek(0)
     with zipfile.ZipFile(file) as packed:
@@ -187,11 +187,11 @@ def read_archive(source: Path) -> Iterator[Record]:
 
 
 _seconds: float | None = None
-"""What one record may take, in a process that does nothing but decode records; None elsewhere."""
+"""CPU seconds for one record, set in processes that only decode records; None elsewhere."""
 
 
 def _begin(parent: int, seconds: float) -> None:
-    """In a new process that decodes records: end with its parent, and have bounded memory and time for each."""
+    """Prepare a new decoding process: end with the parent, and bound the memory and the time per record."""
     global _seconds
     _seconds = seconds
     end_with(parent)
@@ -199,7 +199,7 @@ def _begin(parent: int, seconds: float) -> None:
 
     try:
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except (OSError, ValueError):  # no Linux
+    except (OSError, ValueError):  # not on Linux
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = used + MOST_MEMORY if hard == resource.RLIM_INFINITY else min(used + MOST_MEMORY, hard)
@@ -207,7 +207,7 @@ def _begin(parent: int, seconds: float) -> None:
 
 
 def _limit_seconds(seconds: float) -> None:
-    """End this process if it computes for longer than this from now on, without leaving an image of its memory."""
+    """End this process, without a core dump, once it uses more than this CPU time from now on."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     used = math.ceil(
         resource.getrusage(resource.RUSAGE_SELF).ru_utime + resource.getrusage(resource.RUSAGE_SELF).ru_stime
@@ -218,7 +218,7 @@ def _limit_seconds(seconds: float) -> None:
 
 
 def _decode_limited(member: Member) -> Record:
-    """As `_decode`; a process of its own ends when the record takes too long."""
+    """Decode a record within the time limit; a decoding process ends if the record takes longer."""
     if _seconds is not None:
         _limit_seconds(_seconds)
     return _decode(member)
@@ -248,7 +248,7 @@ def _dtype(code: str, *_: Any) -> np.dtype[Any]:
 
 
 class RestrictedUnpickler(pickle.Unpickler):
-    """Builds plain containers and NumPy numbers; any other class or function in the stream is refused."""
+    """An unpickler of plain containers and NumPy numbers; it refuses any other class or function."""
 
     _ALLOWED = {  # noqa: RUF012
         ("collections", "OrderedDict"): OrderedDict,
@@ -265,7 +265,7 @@ class RestrictedUnpickler(pickle.Unpickler):
 
 
 def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of `size` items, the last one shorter."""
+    """Lists of `size` items; the last one may be shorter."""
     iterator = iter(items)
     while batch := list(itertools.islice(iterator, size)):
         yield batch

@@ -13,12 +13,12 @@ ENVIRONMENT = "SUPERNET_DATA"
 
 
 def data_dir() -> Path:
-    """The folder of imported tables and data sets: $SUPERNET_DATA, or the user's data folder. It may not exist."""
+    """The folder of imported tables and data sets: $SUPERNET_DATA, or the user's data folder; it may not exist."""
     return Path(os.environ.get(ENVIRONMENT) or platformdirs.user_data_path("supernet-study", appauthor=False))
 
 
 def reading_dir() -> Path:
-    """The data folder, to read from; the user's own may not exist yet.
+    """The data folder, for reading; the default folder may not exist yet.
 
     Raises:
         UserError: $SUPERNET_DATA names something that is not a folder.
@@ -34,7 +34,7 @@ def reading_dir() -> Path:
 
 
 def found(path: Path) -> Path:
-    """The path, or where a relative path leads in the data folder if there is nothing in the working folder."""
+    """The path; a relative path that does not exist in the working folder is looked up in the data folder."""
     if path.is_absolute() or path.exists():
         return path
     there = data_dir() / path

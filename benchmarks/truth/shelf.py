@@ -1,4 +1,4 @@
-"""Which ground-truth tables are at hand, and which of them answers a question."""
+"""The ground-truth tables in the data folder and in the package, and the choice of a table for a question."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ EMBEDDED = Path(__file__).parents[1] / "embedded"
 
 @dataclass(frozen=True)
 class Survey:
-    """What lies in the data folder and in the package."""
+    """The Parquet files in the data folder and in the package."""
 
     tables: list[GroundTruth]
-    """Those with accuracies, most results first."""
+    """Tables with accuracies, those with most results first."""
     damaged: list[str]
-    """What is wrong with tables that cannot be used."""
+    """Messages about tables that cannot be used."""
     others: list[str]
-    """Which Parquet files hold something else."""
+    """Messages about Parquet files that are not tables of accuracies."""
 
 
 def survey() -> Survey:
-    """Open all Parquet files at hand.
+    """Open all Parquet files in the data folder and in the package.
 
     Raises:
         UserError: $SUPERNET_DATA names something that is not a folder.
@@ -64,7 +64,7 @@ def survey() -> Survey:
 
 
 def tables() -> tuple[list[GroundTruth], list[str]]:
-    """All ground-truth tables at hand, most results first, and what is wrong with other Parquet files there.
+    """All ground-truth tables at hand, those with most results first, and messages about damaged ones.
 
     Raises:
         UserError: see `survey`.
@@ -74,7 +74,7 @@ def tables() -> tuple[list[GroundTruth], list[str]]:
 
 
 def intact_tables() -> tuple[list[GroundTruth], list[str]]:
-    """As `tables`, with the contents of each compared with the digest that it records, if it records one."""
+    """The tables of `tables` whose contents match their recorded digest, if any, and messages about the others."""
     there, problems = tables()
     intact = []
     for table in there:
@@ -96,21 +96,21 @@ def opened(path: Path) -> GroundTruth:
     """The table at a path.
 
     Raises:
-        BadTable: there is none, or it was measured on other digits than this version of the project makes.
+        BadTable: there is no table, or it was measured on another version of the digits task.
     """
     table = GroundTruth(path)
     version = table.about.get("digits_version", DIGITS_VERSION)
     if version != DIGITS_VERSION:
         raise BadTable(
             f"{path} was measured on version {quoted(version)} of the digits task, but this is version "
-            f"{DIGITS_VERSION}: they do not compare. Build it anew with `supernet benchmark build`, or install the "
+            f"{DIGITS_VERSION}: they do not compare. Build it again with `supernet benchmark build`, or install the "
             "version it came with."
         )
     return table
 
 
 def covers(table: GroundTruth, space: str) -> bool:
-    """Whether the table holds results for this space: its own, or those of the benchmark that it is a part of."""
+    """Whether the table holds results of this space, or of the benchmark that the space is a part of."""
     official = _official(space)
     return table.space == space or (official is not None and table.space == official.name)
 
@@ -121,14 +121,14 @@ def _official(space: str) -> Official | None:
 
 
 def table_for(space: str, measure: Measure, named: str | None = None) -> GroundTruth:
-    """The table to judge scores by: the named one, or the one with most results that has this measure.
+    """The ground truth to compare scores with: the named table, or the one with most results for this measure.
 
     Args:
         named: a path, or the file name (with or without .parquet) of a table in the data folder.
 
     Raises:
-        UserError: there is none; says how to get one, or what the tables at hand have.
-        NoSuchResult: no table at hand, or not the named one, has this measure.
+        UserError: there is no table for the space; the text says how to get one.
+        NoSuchResult: the named table, or every table at hand, lacks this measure; the text lists what there is.
     """
     at_hand = _named_or_covering(space, measure.dataset, named)
     for table in at_hand:
@@ -140,10 +140,10 @@ def table_for(space: str, measure: Measure, named: str | None = None) -> GroundT
 def measure_for(
     space: str, dataset: str, split: str, epochs: str | None, seed: str, named: str | None = None
 ) -> Measure:
-    """The measure asked for, in the tables' spelling; without epochs that of the largest budget that one has.
+    """The requested measure in the tables' spelling; without epochs, the one of the largest budget in a table.
 
     Args:
-        named: the table to look in, as for `table_for`; without it, all at hand.
+        named: the table to look in, as for `table_for`; default: all at hand.
 
     Raises:
         UserError, NoSuchResult: as for `table_for`.
@@ -162,13 +162,13 @@ def measure_for(
 
 
 def _named_or_covering(space: str, dataset: str, named: str | None) -> list[GroundTruth]:
-    """The named table, or all at hand that hold results of the space: one at least."""
+    """The named table, or all at hand with results of the space: at least one."""
     if named:
         return [_named(space, named)]
     there = survey()
     fitting = [table for table in there.tables if covers(table, space)]
     if not fitting:
-        unusable = f" What cannot be used there: {' '.join(there.damaged[:2])}" if there.damaged else ""
+        unusable = f" Unusable tables there: {' '.join(there.damaged[:2])}" if there.damaged else ""
         raise UserError(how_to_get(space, dataset) + unusable)
     return fitting
 
@@ -179,7 +179,7 @@ def _named(space: str, name: str) -> GroundTruth:
         places = [folder / (name + end) for folder in (reading_dir(), EMBEDDED) for end in ("", ".parquet")]
     path = next((place for place in places if place.is_file()), None)
     if path is None and Path(name).exists():
-        path = Path(name)  # a folder or device, which opening it refuses
+        path = Path(name)  # opening a folder or device is refused
     if path is None:
         raise UserError(
             f"There is no ground-truth table {quoted(name)}, neither as a path nor in {data_dir()} nor among the "
@@ -192,7 +192,7 @@ def _named(space: str, name: str) -> GroundTruth:
 
 
 def _nothing(space: str, asked: Asked, at_hand: Sequence[GroundTruth], named: str | None) -> NoSuchResult:
-    """What to say when none of these tables, of which there is one at least, has what was asked for."""
+    """The error for a measure that none of these tables (at least one) has."""
     instead = asked.instead([m for table in at_hand for m in table.measures])
     if named:
         return NoSuchResult(f"{at_hand[0].path.name} has no accuracy for {asked}: {instead}")
@@ -202,7 +202,7 @@ def _nothing(space: str, asked: Asked, at_hand: Sequence[GroundTruth], named: st
 
 
 def how_to_get(space: str = DEFAULT_SPACE, dataset: str | None = None) -> str:
-    """What to do when there is no ground truth for a space: on this data set, where it is said."""
+    """Advice for a space without ground truth, on this data set if one is given."""
     official = _official(space)
     if dataset == "digits" or official is None:
         return (

@@ -38,23 +38,23 @@ from supernet.benchmarks.truth.places import found
 from supernet.benchmarks.wording import listed, quoted
 
 MOST_ROWS, MOST_COLUMNS = 10_000_000, 10_000
-"""What a table may hold: twenty times the largest benchmark. A few bytes can stand for any number of rows."""
+"""Largest table that is read: twenty times the largest benchmark. A few bytes of a file can claim any row count."""
 KEY_COLUMNS = ("arch", "hash")
-"""What identifies a row: the official string, or the NAS-Bench-101 graph hash."""
+"""Columns that identify a row: the official string, or the NAS-Bench-101 graph hash."""
 
 _DIGESTS: dict[tuple[Any, ...], str] = {}
-"""Which file, of what size, time and inode -> digest of its contents."""
+"""Path, size, time and inode of a file -> digest of its contents."""
 _MEASURE = re.compile(r"(?P<dataset>[^.]+)\.(?P<split>[^.]+)\.e(?P<epochs>\w+)\.(?P<seed>\w+)")
 
 
 def count_of(epochs: int | str) -> str:
-    """1 epoch, 12 epochs."""
+    """A number of epochs in words, such as "1 epoch" or "12 epochs"."""
     return f"{epochs} epoch" + ("" if str(epochs) == "1" else "s")
 
 
 @dataclass(frozen=True, order=True)
 class Measure:
-    """What one accuracy column holds."""
+    """The data set, split, epochs and seed of one accuracy column."""
 
     dataset: str
     split: str
@@ -72,13 +72,13 @@ class Measure:
 class GroundTruth:
     """Stand-alone accuracies and costs of the architectures of one benchmark.
 
-    Dataset, split, epochs and seed are always explicit. Asking for what the table does not have raises
-    NoSuchResult with a list of what it has; asking for an architecture that was not measured under that seed
-    does too; `readings` marks those with NaN instead.
+    Dataset, split, epochs and seed are always explicit. A request for a missing measure raises NoSuchResult, which
+    lists the existing ones. So does a request for an architecture that was not measured under that seed; `readings`
+    returns NaN for it instead.
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Open a table; reads its footer alone. The contents are compared with their digest when they are first used.
+        """Open a table and read its footer. The contents are compared with their digest at their first use.
 
         Args:
             path: a relative one is looked up in the working folder, then in the data folder.
@@ -138,14 +138,14 @@ class GroundTruth:
             for (dataset, split), by in lines.items()
         )
 
-    # ---- what vouches for it ---------------------------------------------------------------------------------
+    # ---- digests ---------------------------------------------------------------------------------------------
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the columns' names and values, computed from them once per process and file.
 
         Raises:
-            BadTable: the table records another digest, so that its contents were altered; or it cannot be read.
+            BadTable: the recorded digest differs, because the contents were altered; or the table cannot be read.
         """
         digest = _DIGESTS.get(self._stamp)
         if digest is None:
@@ -174,7 +174,7 @@ class GroundTruth:
     def accuracy(
         self, dataset: str, split: str, epochs: int | str, seed: str, rows: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Accuracy in percent of these rows (all without `rows`): (n,).
+        """Accuracy in percent of these rows (default: all): (n,).
 
         Raises:
             NoSuchResult: no such column, or one of the rows was not measured under this seed.
@@ -193,7 +193,7 @@ class GroundTruth:
     def readings(
         self, dataset: str, split: str, epochs: int | str, seed: str, rows: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """As `accuracy`, with NaN for architectures that were not measured under this seed: (n,)."""
+        """Accuracy in percent, NaN for architectures that were not measured under this seed: (n,)."""
         return self._rows(self._existing(dataset, split, epochs, seed).column, rows)
 
     def params(self, dataset: str, rows: ArrayLike | None = None) -> NDArray[np.int64]:
@@ -207,15 +207,15 @@ class GroundTruth:
     def train_seconds(
         self, dataset: str, epochs: int | str, seed: str | None = None, rows: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Seconds of stand-alone training as recorded, of one seed where the table keeps seeds apart: (n,)."""
+        """Recorded seconds of stand-alone training, of one seed if the table has a column per seed: (n,)."""
         return self._cost(f"{dataset}.train_seconds.e{epochs}" + (f".{seed}" if seed else ""), rows)
 
     def timed_epochs(self, dataset: str) -> list[str]:
-        """Epochs whose training seconds the table has, of any seed; in the order of the columns."""
+        """Budgets in epochs with training seconds for any seed, in the order of the columns."""
         return list(self._timings(dataset))
 
     def mean_train_seconds(self, dataset: str, epochs: int | str, rows: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Seconds of stand-alone training, mean of the seeds that the table keeps apart: (n,)."""
+        """Seconds of stand-alone training, mean over the seeds that have columns: (n,)."""
         columns = self._timings(dataset).get(str(epochs), [f"{dataset}.train_seconds.e{epochs}"])
         values = np.stack([self._cost(column, rows) for column in columns])
         present = (~np.isnan(values)).sum(0)
@@ -230,7 +230,7 @@ class GroundTruth:
         return found
 
     def keys(self, rows: ArrayLike | None = None) -> list[str]:
-        """Official string or graph hash of these rows (all without `rows`)."""
+        """Official string or graph hash of these rows (default: all)."""
         column = self._keys
         return (column if rows is None else column.take(pa.array(self._checked(rows)))).to_pylist()
 
@@ -255,26 +255,26 @@ class GroundTruth:
         return self._keys
 
     def read(self, name: str) -> pa.Array:
-        """One column as it is stored.
+        """One column as stored.
 
         Raises:
             NoSuchResult: there is no such column.
-            BadTable: the file is damaged, or its contents are not those that its digest was made of.
+            BadTable: the file is damaged, or its contents do not match their digest.
         """
         self.check_contents()
         return self.stored(name)
 
     def stored(self, name: str) -> pa.Array:
-        """As `read`, but without a comparison of the contents with their digest."""
+        """One column as stored, without a comparison of the contents with their digest."""
         if name not in self.columns:
             raise NoSuchResult(f"{self.path.name} has no column {quoted(name)}; it has {listed(self.columns)}.")
         try:
-            read = self._file.read(columns=[name])  # and columns below it, where one name begins another
+            read = self._file.read(columns=[name])  # also reads columns whose names begin with this one
             column = read.column(read.schema.get_field_index(name)).combine_chunks()
             column = pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
             if is_text(column.type):
                 column.validate(full=True)  # invalid UTF-8
-        except Exception as error:  # damage can lead to anything
+        except Exception as error:  # damage can raise anything
             raise BadTable(
                 f"{self.path}: column {name} cannot be read, the file is damaged: {_one_line(error)}"
             ) from None
@@ -328,7 +328,7 @@ class GroundTruth:
         return measure
 
     def instead(self, measure: Measure) -> str:
-        """Which part of a measure that the table lacks is the first not to be found, and what there is: a sentence."""
+        """A sentence about the first part of a missing measure that the table lacks, and the known values."""
         return self._asked(measure).instead(self.measures)
 
     @staticmethod
@@ -343,10 +343,10 @@ def write_table(path: Path, columns: Mapping[str, Any], about: Mapping[str, Any]
     """Write a ground-truth table whole or not at all.
 
     Args:
-        path: where it appears, in one rename.
+        path: the file; it appears in one rename.
         columns: column name -> array or list, all of one length.
         about: the `ground_truth` metadata: space, family, accuracy_unit, source, … Digests of the contents and of the
-            metadata are added, which are compared whenever the table is used.
+            metadata are added; they are verified whenever the table is used.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as partial:
@@ -354,7 +354,7 @@ def write_table(path: Path, columns: Mapping[str, Any], about: Mapping[str, Any]
 
 
 def store_table(path: Path, columns: Mapping[str, Any], about: Mapping[str, Any]) -> None:
-    """Write a ground-truth table straight to a path, as `write_table` has it."""
+    """Write a ground-truth table directly to a path, without a rename; arguments as for `write_table`."""
     table = pa.table(dict(columns))
     written = written_about(about, content_digest(table.column_names, table.columns))
     table = table.replace_schema_metadata({METADATA_KEY: written})
@@ -362,7 +362,7 @@ def store_table(path: Path, columns: Mapping[str, Any], about: Mapping[str, Any]
 
 
 def _stamp(path: Path) -> tuple[Any, ...]:
-    """What changes when a regular file does; BadTable where the path is another kind of file."""
+    """Values that change whenever a regular file changes; BadTable if the path is another kind of file."""
     with open_regular(path) as file:
         about = os.fstat(file.fileno())
     return str(path.absolute()), about.st_size, about.st_mtime_ns, about.st_dev, about.st_ino

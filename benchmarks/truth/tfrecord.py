@@ -20,7 +20,7 @@ _HEAD = struct.Struct("<QI")
 _CRC = struct.Struct("<I")
 _PROGRESS_STEP = 1 << 20
 MOST_RECORD = 1 << 20
-"""Bytes of one record, of which those of NAS-Bench-101 have about a thousand."""
+"""Largest size of a record in bytes, our choice; those of NAS-Bench-101 have about a thousand."""
 
 
 def records(
@@ -32,10 +32,10 @@ def records(
 
     Args:
         progress: called with the number of bytes read so far, about once per MiB and at the end.
-        digest: called with all bytes of the file in turn, as the `update` of a hash object takes them.
+        digest: called with all bytes of the file in turn, such as the `update` method of a hash object.
 
     Raises:
-        BadTable: the file cannot be read, is no TFRecord file, is truncated or was altered; the text has the
+        BadTable: the file cannot be read, is not a TFRecord file, is truncated or was altered; the text gives the
             number of the record (from 0) and the offset of its first byte.
     """
     number = offset = reported = 0
@@ -54,7 +54,7 @@ def records(
                     raise bad(
                         "has a length that does not match its checksum: the file is damaged there."
                         if number
-                        else "has no valid length: this is no TFRecord file, or a damaged one."
+                        else "has no valid length: this is not a TFRecord file, or a damaged one."
                     )
                 if length > MOST_RECORD:
                     raise bad(f"claims to have {length:,} bytes, more than any record of the benchmark.")

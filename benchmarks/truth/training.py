@@ -11,19 +11,19 @@ from supernet.benchmarks.spaces import OFFICIAL
 from supernet.benchmarks.truth.table import GroundTruth
 
 CHANNELS, CELLS, TRAIN_IMAGES = "channels", "cells", "train_images"
-"""Keys of the metadata of a table that the project measured."""
+"""Metadata keys of a table that the project measured."""
 _IN_RECIPE = {CHANNELS: ("network", "channels"), CELLS: ("network", "cells"), TRAIN_IMAGES: ("task", "train_images")}
-"""Where the tables that were measured before the keys existed have the same numbers, in their recipe."""
+"""Metadata key -> path of the same number in the recipe, for tables that are older than these keys."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """Networks and images of a table that the project measured."""
+    """Size of the networks and number of training images of a table that the project measured."""
 
     channels: int
-    """Of the first stage."""
+    """Channels of the first stage."""
     cells: int
-    """Per stage."""
+    """Cells per stage."""
     train_images: int
 
     def about(self) -> dict[str, int]:
@@ -32,20 +32,20 @@ class Training:
 
 
 def training_of(truth: GroundTruth) -> Training | None:
-    """What a table says of the networks that it was measured with; None where it was not measured by the project.
+    """Size and training images of a table's networks; None if the table was not measured by the project.
 
     Raises:
-        BadTable: the metadata say it in part, or with something else than whole numbers from 1 on.
+        BadTable: the metadata are incomplete, or not whole numbers of at least 1.
     """
     return Training(*_said(truth, *_IN_RECIPE)) if _measured_here(truth) else None
 
 
 def train_images_of(truth: GroundTruth, dataset: str) -> int:
-    """Images on which the networks of a table were trained for a data set.
+    """Number of images on which the networks of a table were trained for a data set.
 
     Raises:
         BadTable: see `training_of`.
-        NoSuchResult: neither the table nor its benchmark says it.
+        NoSuchResult: neither the table nor its benchmark states the number.
     """
     if _measured_here(truth):
         return _said(truth, TRAIN_IMAGES)[0]

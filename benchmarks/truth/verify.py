@@ -14,12 +14,13 @@ from supernet.benchmarks.truth.training import training_of
 from supernet.benchmarks.wording import listed
 
 OFFICIAL_FAMILIES = ("NAS-Bench", "NATS-Bench")
-"""How the families of official records are named; other tables have optima of their own."""
+"""First words of the families of official records; other tables have other optima."""
 HASHES_CHECKED = 2000
+"""Cells whose graph hash is recomputed, spread evenly over a table: our choice, a compromise of coverage and time."""
 
 
 def verify(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
-    """Check after check: (what, whether it holds, detail)."""
+    """All checks in turn: (name, whether it holds, detail)."""
     try:
         for name in table.columns:
             table.stored(name)
@@ -79,7 +80,7 @@ def _percent(values: np.ndarray) -> bool:
 
 
 def _sample(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
-    """Of tables that hold some architectures of a space, measured by the project."""
+    """Checks of tables with a sample of a space, measured by the project."""
     keys = table.keys()
     yield "distinct", len(set(keys)) == len(keys), f"{len(keys):,} architectures: {table.about['sample']}"
     training = training_of(table)
@@ -98,7 +99,7 @@ def _sample(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
 
 
 def _costs(table: GroundTruth, official: Official) -> Iterator[tuple[str, bool, str]]:
-    """Of whole official tables: costs, and keys, that can be computed from the architectures."""
+    """Checks of complete official tables: costs and keys that can be computed from the architectures."""
     for name in official.counted_columns(table.columns):
         given = table.read(name).to_numpy(zero_copy_only=False).astype(float)
         there = ~np.isnan(given)

@@ -1,1 +1,1 @@
-"""What gives architectures scores."""
+"""Scorers of architectures: shared weights under an evaluation protocol, and learned distributions."""

@@ -15,7 +15,7 @@ from supernet.harness.training.run import Run
 
 
 class statistics:
-    """Batch norm as the protocol wants it, and as it was afterwards."""
+    """A context manager that sets batch norm for a protocol, and restores it at the end."""
 
     def __init__(self, network: torch.nn.Module, bn: str) -> None:
         self._norms = [m for m in network.modules() if isinstance(m, BatchNorm)]
@@ -32,7 +32,7 @@ class statistics:
 
 
 def calibration_images(run: Run, size: int, count: int) -> list[Tensor]:
-    """Images of as many training batches as asked for: of one epoch, then of the epochs that follow."""
+    """Images of `count` training batches: those of one epoch, then of the following epochs."""
     batches = (
         images
         for epoch in itertools.count()

@@ -1,4 +1,4 @@
-"""The scores of a ranking as they are kept, and what is to be said of them before anything is compared."""
+"""The files of a ranking, and warnings about scores at chance level."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Files:
 
 
 def _rows(path: Path) -> int:
-    """Rows of a Parquet file, 0 where there is none that can be read."""
+    """Number of rows of a Parquet file, 0 if it is missing or unreadable."""
     try:
         with open_plain(path) as file:
             return int(pq.ParquetFile(file).metadata.num_rows)
@@ -106,7 +106,7 @@ def chance_of(scores: Scores, classes: int) -> dict[str, Any]:
 
 
 def chance_notes(scores: Scores, classes: int) -> list[str]:
-    """What to say of accuracies that are not, or not all, better than chance."""
+    """Warnings about accuracies that are not, or not all, better than chance."""
     found = chance_of(scores, classes)
     share, mean = found["share_above"], scores.accuracy.mean()
     if found["at_chance"]:

@@ -1,4 +1,4 @@
-"""What gives architectures scores: shared weights under an evaluation protocol, or a learned distribution."""
+"""Scorers of architectures: shared weights under an evaluation protocol, and learned distributions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Columns = dict[str, NDArray[np.float64]]
 
 
 class Trained(Protocol):
-    """What holds a super-net, as `supernet.train` returns it."""
+    """An object with a super-net, such as the result of `supernet.train`."""
 
     @property
     def run(self) -> Run: ...

@@ -49,7 +49,7 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Scores:
-    """What a super-net says of n architectures."""
+    """Accuracies and losses of n architectures under one super-net."""
 
     indices: NDArray[np.int64]
     accuracy: NDArray[np.float64]
@@ -122,7 +122,7 @@ def rank(
 
 
 class _Work:
-    """What all architectures of a ranking are scored on, and how."""
+    """The network, images and protocol that all architectures of a ranking share."""
 
     def __init__(self, run: Run, protocol: EvaluationSection, images: Split) -> None:
         self.run, self.protocol = run, protocol
@@ -172,11 +172,11 @@ def chosen(within: SearchSpace, count: int, seed: int, among: NDArray[np.int64] 
     """Architectures sampled uniformly among these (without: among all distinct ones), in ascending order: (count,).
 
     Raises:
-        UserError: the count is below 1, or there are not as many.
+        UserError: the count is below 1, or larger than the number of architectures.
     """
     if count < 1:
         raise UserError(f"A sample has at least 1 architecture, not {count:,}.")
-    if among is None and not within.enumerable:  # hardly any of so many are drawn twice
+    if among is None and not within.enumerable:  # repeats are rare in a space of this size
         return np.sort(within.sample(np.random.default_rng(seed), count))
     pool = within.distinct() if among is None else among
     if count > len(pool):
@@ -255,7 +255,7 @@ def _scoring(network: torch.nn.Module, bn: str) -> Iterator[None]:
 
 
 def _in_threads(work: _Work, batch: Batch, archs: list[Arch]) -> Generator[Tensor, None, None]:
-    """What `_summed` gives, in its order, on as many threads as there may be."""
+    """The results of `_summed`, in its order, computed on the available threads."""
     threads = torch.get_num_threads()
     if threads == 1 or work.run.device.type != "cpu" or work.calibration:  # recalibration changes modules
         yield from _summed(work, batch, archs)

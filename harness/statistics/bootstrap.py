@@ -26,7 +26,7 @@ _CHUNK = 4_000_000
 """Counts held at a time."""
 
 LEAST = 10
-"""Fewest architectures of which a ranking is judged: an interval of fewer says nothing."""
+"""Smallest number of architectures in a ranking, our choice: an interval of fewer is uninformative."""
 ROUGH = 50
 """Architectures below which intervals are rough, and reports say so."""
 

@@ -13,9 +13,8 @@ from supernet.harness.statistics.spreads import Floats
 def any_as_small(p: float, loads: ArrayLike) -> float:
     """Dunnett's correction: the probability that any of k comparisons without a difference has a p-value as small.
 
-    The comparisons share the base, so their test statistics have a common part u: correlations are l_i l_j, with l_i
-    the
-    base's share of the standard error. Given u they are independent:
+    The comparisons share the base, so their test statistics have a common part u: correlations are l_i l_j, with
+    l_i the base's share of the standard error. Given u they are independent:
     1 - E_u prod_i [Phi((z + l_i u) / s_i) - Phi((-z + l_i u) / s_i)], s_i^2 = 1 - l_i^2, with z the normal quantile
     of p.
     That the settings' variances are estimated is in p itself; that these estimates are related is left out, which errs

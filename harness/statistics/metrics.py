@@ -102,7 +102,7 @@ def weighted_tau(scores: ArrayLike, truth: ArrayLike) -> float:
 
 
 def agreement(a: ArrayLike, b: ArrayLike) -> float:
-    """tau-b between two rankings of which neither is the truth; 0 by rule where one of them orders nothing."""
+    """tau-b between two rankings, neither of which is the truth; 0 by rule if either is constant."""
     return 0.0 if _constant(np.asarray(a)) or _constant(np.asarray(b)) else kendall_tau(a, b)
 
 

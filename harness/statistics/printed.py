@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 ABSENT = "–"
-"""What stands where there is no value."""
+"""Printed in place of a missing value."""
 
 
 def number(value: float | None, form: str = ".3f") -> str:
-    """A number as it is read: with a true minus, or a dash where there is none."""
+    """A number with a typographic minus sign, or a dash for None."""
     if value is None or not math.isfinite(value):
         return ABSENT
     return format(value, form).replace("-", "−")

@@ -1,4 +1,4 @@
-"""What means over a few seeds may be off by, and how settings that were trained with a few seeds each compare.
+"""Intervals of means over a few seeds, and comparisons of settings with a few seeds each.
 
 Seeds of different settings share nothing (training is chaotic: the same seed under another setting is another draw), so
 settings are compared unpaired: with squeezed variances (`spreads`), by a test of two means (`two_means`), corrected for
@@ -20,7 +20,7 @@ from supernet.harness.statistics.spreads import SMALLEST, Floats, Spread, squeez
 from supernet.harness.statistics.two_means import TwoMeans
 
 LEVEL = 0.95
-"""Of intervals: each alone for means, all comparisons with the base together for differences."""
+"""Level of intervals: of each one for means, simultaneous over all comparisons with the base for differences."""
 POWER = 0.8
 """Probability with which the smallest detectable difference is found."""
 
@@ -63,7 +63,7 @@ class Comparisons:
     differences: list[Difference]
     """In the order of the settings."""
     spreads: list[Spread]
-    """Of the base, then of the settings."""
+    """Spreads of the base, then of the settings."""
     detectable: float | None
     """Smallest true difference that a typical one of the comparisons finds with 80 % power; None if none is tested."""
     omnibus_p: float | None
@@ -82,7 +82,7 @@ def mean_of(
 
     Args:
         values: one per seed: (seeds,).
-        sampling: variance of the mean from what was sampled beside the seeds (architectures), taken as known.
+        sampling: variance of the mean from the sampling of architectures, taken as known.
         bounded: whether values lie in [-1, 1], as rank correlations do: the interval is then one of atanh.
         level: of the interval.
     """
@@ -117,7 +117,7 @@ def compare(
     Args:
         base: one value per seed: (seeds,).
         others: the same of each setting.
-        sampling: variance of each difference from what was sampled beside the seeds (architectures).
+        sampling: variance of each difference from the sampling of architectures.
         bound: largest absolute value that the measure can take; None where it has none.
     """
     arrays = [np.asarray(v, dtype=np.float64) for v in (base, *others)]
@@ -158,7 +158,7 @@ def against_constant(values: ArrayLike, constant: float, spread: Spread, samplin
 
     Args:
         values: correlations, one per seed: (seeds,).
-        sampling: variance of the difference from what was sampled beside the seeds (architectures).
+        sampling: variance of the difference from the sampling of architectures.
     """
     v = np.asarray(values, dtype=np.float64)
     value = float(v.mean()) - constant

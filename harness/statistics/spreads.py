@@ -41,7 +41,7 @@ def squeezed(values: Sequence[ArrayLike]) -> list[Spread]:
 
     The common variance and what it is worth have the maximum likelihood, given the settings' own variances; it counts
     for at most half of all their degrees of freedom. The base is used by its own variance from eight seeds on; with
-    fewer by the larger of its own and the squeezed one, since its noise is in every comparison.
+    fewer, the larger of its own and the squeezed variance is used, since its noise is in every comparison.
 
     Args:
         values: of each setting, one value per seed; at least one.

@@ -27,7 +27,7 @@ class TwoMeans:
     """Variance of the setting's mean."""
     own_df: Floats
     extra: Floats
-    """Variance from what was sampled beside the seeds."""
+    """Variance from sampling other than seeds, such as of architectures."""
     squeezed: bool
 
     @classmethod

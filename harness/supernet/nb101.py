@@ -19,7 +19,7 @@ from supernet.benchmarks.spaces.nb101 import MAXPOOL, OUTPUT, Cells
 from supernet.harness.supernet.ops import ConvBN, max_pool
 
 KERNELS = (3, 1)
-"""Of the first two operations, by their numbers."""
+"""Kernel sizes of the first two operations."""
 
 
 class Cell(nn.Module):

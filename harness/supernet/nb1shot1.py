@@ -130,7 +130,7 @@ class Cell(nn.Module):
         return _sum([(out, None), *((self.shortcut(x), share) for _, share in plan.shortcut)])
 
     def _part(self, ends: int, device: torch.device) -> Part | None:
-        """The channels of an architecture with so many nodes in its concatenation; None where that is all."""
+        """The channels used by an architecture that concatenates `ends` nodes; None for all channels."""
         count = self.outputs // ends
         if self.mode == "fixed" or count == self.width:
             return None

@@ -20,7 +20,7 @@ class BatchNorm(nn.Module):
     """
 
     momentum: float | None = 0.1
-    """Of running statistics; None averages all batches since `reset`, for recalibration."""
+    """Momentum of running statistics; None averages all batches since `reset`, for recalibration."""
 
     def __init__(self, channels: int, affine: bool, track: bool) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ class PartNorm(BatchNorm):
         keeper.batches += 1
         factor = 1 / keeper.batches if keeper.momentum is None else keeper.momentum
         out = F.batch_norm(x, mean, var, weight, bias, training=True, momentum=factor)
-        if part.selection is not None:  # of which `mean` and `var` are copies
+        if part.selection is not None:  # `mean` and `var` are copies of the selected statistics
             self.mean.index_copy_(0, part.selection, mean)
             self.var.index_copy_(0, part.selection, var)
         return out

@@ -1,4 +1,4 @@
-"""What a cell of the NAS-Bench-1Shot1 super-net has to compute for a routing: loose ends left out."""
+"""The computation of a NAS-Bench-1Shot1 cell for a routing, without loose ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NodeProgram:
     parent_sets: tuple[tuple[Parents, Share], ...]
     sources: tuple[tuple[int, Share], ...]
     rest: Share = None
-    """Of a gated operation: a scalar zero with gradients to the options that are not executed."""
+    """For a gated operation, a scalar zero with gradients to the options that are not executed."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Wiring:
-    """What a space lets node 1, 2, … and, last, the output read."""
+    """The possible parents of nodes 1, 2, … and, last, of the output."""
 
     options: tuple[tuple[Parents, ...], ...]
     decisions: tuple[int | None, ...]
@@ -58,7 +58,7 @@ class Wiring:
         return cls(options, tuple(number.get(f"parents{label}") for label in labels))
 
     def program(self, routing: Routing) -> Program:
-        """What a cell has to compute; remembered where no decision is relaxed."""
+        """The computation of a cell; cached if no decision is relaxed."""
         relaxed = not all(isinstance(choice, int) for choice in routing)
         return _program(self, routing) if relaxed else _known_program(self, routing)
 

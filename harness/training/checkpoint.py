@@ -23,7 +23,7 @@ from supernet.heuristics.distribution.learner import Learner
 from supernet.heuristics.hooks import Method, overrides
 
 ENTRY = ("loss", "accuracy", "learning_rate", "images", "seconds", "images_per_second")
-"""Numbers of a log entry, beside its epoch."""
+"""Numbers of a log entry, in addition to its epoch."""
 
 
 class Damage(Exception):

@@ -26,7 +26,7 @@ RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "
 
 
 class DamagedCheckpoint(UserError):
-    """A checkpoint, or what lies beside it, that is not what was written."""
+    """A checkpoint, or another file of the run folder, was altered or damaged."""
 
 
 class DamagedRecord(UserError):
@@ -99,7 +99,7 @@ def restore(run: Run, out: Path) -> None:
     """Load the checkpoint of `out` into the run.
 
     Raises:
-        UserError: there is none, or it belongs to another recipe.
+        UserError: there is no checkpoint, or it belongs to another recipe.
         DamagedCheckpoint: it is not what was written; the run stays as it was.
         OSError: the file cannot be read.
     """
@@ -113,7 +113,7 @@ def restore(run: Run, out: Path) -> None:
 
 
 def _take_over(run: Run, out: Path) -> None:
-    """As `restore`, raising checkpoint.Damage."""
+    """Load the checkpoint like `restore`; raises checkpoint.Damage if it is damaged."""
     try:
         data = read_plain(out / CHECKPOINT)
     except FileNotFoundError:
@@ -226,7 +226,7 @@ def _parsed(text: bytes) -> Any:
 
 
 def damaged_records(out: Path) -> list[str]:
-    """What is wrong with the log and the status of a run folder, a sentence each."""
+    """One sentence for each damaged file among the log and the status of a run folder."""
     problems = []
     for read in (read_log, read_status):
         try:
@@ -239,7 +239,7 @@ def damaged_records(out: Path) -> list[str]:
 
 
 def trained_partly(run: Run, out: Path) -> str | None:
-    """What to say of a run folder whose training did not reach its end; None where it did."""
+    """A note about a run folder whose training is incomplete; None if it is complete."""
     epochs = run.recipe.training.epochs
     if run.epoch == epochs:
         return None
@@ -252,7 +252,7 @@ def trained_partly(run: Run, out: Path) -> str | None:
 
 
 def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
-    """What a result made on this device may depend on beside its recipe.
+    """Versions and settings that a result on this device may depend on, in addition to the recipe.
 
     On a GPU that includes the versions of CUDA and cuDNN, and the settings by which torch chooses between algorithms
     and precisions; the project leaves these settings as it finds them.

@@ -133,7 +133,7 @@ def batches(run: Run) -> Iterator[None]:
 
 
 def end_epoch(run: Run) -> None:
-    """What methods do after the last step of an epoch."""
+    """Call the `end_epoch` hook of all methods."""
     for method in run.methods.values():
         method.end_epoch(run.context)
 
@@ -153,7 +153,7 @@ def stepper(run: Run) -> Callable[[], StepResult]:
 
 
 def _rule(run: Run) -> Method:
-    """What turns paths into an update: a method of the recipe, or paths one after the other.
+    """The method that turns paths into an update: one of the recipe's, or the default, one path after the other.
 
     On a GPU, strictly fair paths go as one CUDA graph where the recipe allows it and no method looks between.
     """

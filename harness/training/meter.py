@@ -1,4 +1,4 @@
-"""What an epoch did: sums that are read from the device only a few times a second."""
+"""Loss, accuracy and cost of an epoch, in sums that are read from the device only a few times a second."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def _methods(recipe: Recipe, network: Supernet, learner: Learner | None) -> dict
 def optimiser_for(
     network: Supernet, recipe: Recipe, methods: Sequence[Method], context: Context
 ) -> torch.optim.Optimizer:
-    """SGD as the recipe has it, with the groups of parameters that methods set apart."""
+    """SGD with the recipe's settings, and with the parameter groups of its methods."""
     t = recipe.training
     apart = [group for method in methods for group in method.parameter_groups(context)]
     taken = {id(p) for group in apart for p in group["params"]}

@@ -1,4 +1,4 @@
-"""What training costs, found by a few real steps of the same recipe."""
+"""The cost of training, measured by a few real steps of the same recipe."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class EpochCost:
-    """What an epoch costs before and after the distribution begins to learn (the same without one)."""
+    """The cost of an epoch before and after the distribution begins to learn (equal without a distribution)."""
 
     weights_alone: Cost
     whole: Cost

@@ -1,4 +1,4 @@
-"""From a recipe to its distribution over architectures, what samples from it, and what it learns by."""
+"""The method that a recipe's distribution over architectures becomes: model, planner and updater."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ PERTURBED: dict[str, type[Mixture]] = {
 
 @dataclass(eq=False)
 class Learner(Method):
-    """A distribution over architectures that is learned beside the weights."""
+    """A distribution over architectures, learned in turn with the weights."""
 
     model: Distribution
     sampler: Method
-    """Plans the paths of weight steps under the law `distribution`."""
+    """The method that plans the paths of weight steps under the law `distribution`."""
     updater: Updater
     rule: Rule
     begins: int
-    """Epoch in which it begins to learn."""
+    """Epoch in which the distribution begins to learn."""
     first: bool
-    """Whether it learns before the weights in each step."""
+    """Whether the distribution learns before the weights in each step."""
 
     def before_step(self, ctx: Context) -> None:
         if self.first:
@@ -69,10 +69,10 @@ class Learner(Method):
             self._check()
 
     def _learn(self, ctx: Context) -> None:
-        """Learn beside one step of the weights.
+        """Update the distribution once.
 
         Raises:
-            NotFinite: the distribution is no distribution any more.
+            NotFinite: a parameter of the distribution is not finite.
         """
         if ctx.epoch >= self.begins:
             self.updater.step(ctx, lambda: ctx.stream(ctx.recipe.distribution.data, self))
@@ -92,12 +92,12 @@ class Learner(Method):
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
         self.model.load_state_dict(state["model"])
         self.rule.load_state_dict(state["rule"])
-        # Earlier versions kept the baseline of REINFORCE beside the two.
+        # Earlier versions stored the baseline of REINFORCE as a third entry.
         self.updater.load_state_dict(state["updater"] if "updater" in state else {"baseline": state["baseline"]})
 
 
 def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:
-    """The distribution of a recipe, initialised from torch's global generator; None where there is none."""
+    """The distribution of a recipe, initialised from torch's global generator; None if the recipe has none."""
     d = recipe.distribution
     if d.model == "none":
         return None
@@ -135,7 +135,7 @@ def _relaxed(model: Distribution, rule: Rule, space: SearchSpace, recipe: Recipe
 
 
 def _edges_by_node(space: SearchSpace) -> list[list[int]]:
-    """For a space with operations on edges: the decisions of the edges into each node that has several."""
+    """For a space with operations on edges: the decisions of the incoming edges of each node with several."""
     (cell,) = space.layout([0] * len(space.decisions))
     targets = [edge.target for edge in cell.edges]
     into = {node: [edge for edge, target in enumerate(targets) if target == node] for node in targets}

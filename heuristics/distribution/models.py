@@ -1,6 +1,6 @@
-"""Distributions over architectures: what differentiable, Bayesian and reinforcement methods learn.
+"""Distributions over architectures, which differentiable, Bayesian and reinforcement methods learn.
 
-All of them lie on the host: they are small, and what is drawn from them decides what runs next.
+Their parameters are on the CPU: they are small, and the CPU needs the sampled architectures to launch the next step.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from supernet.benchmarks.spaces import Arch
 
 INITIAL_SPREAD = 1e-3
-"""Standard deviation of logits at first (quark0/darts, cnn/model_search.py)."""
+"""Standard deviation of the initial logits (quark0/darts, cnn/model_search.py)."""
 
 
 class Factorised(nn.Module):
-    """A distribution of every decision on its own, in one padded table.
+    """Independent distributions over the options of every decision, in one padded table.
 
     Args:
-        cardinalities: options of each decision.
-        first: options below are never chosen: 1 excludes `none` of NAS-Bench-201.
-        groups: decisions whose weights are themselves weighed against each other, none by default (the edges into a
-            node, PC-DARTS).
+        cardinalities: number of options of each decision.
+        first: number of the first option that can be chosen: 1 excludes `none` of NAS-Bench-201.
+        groups: groups of decisions that are weighted against each other, such as the edges into a node (PC-DARTS);
+            default: none.
     """
 
     def __init__(self, cardinalities: Sequence[int], first: int = 0, groups: Sequence[Sequence[int]] = ()) -> None:
@@ -39,7 +39,7 @@ class Factorised(nn.Module):
         self._groups = [list(group) for group in groups]
         self.table = nn.Parameter(self._initial(self.allowed))
         self.shares = nn.Parameter(self._initial_shares()) if groups else None
-        """Of each decision within its group: (decisions,)."""
+        """Parameters of the weights of decisions within their groups: (decisions,)."""
 
     def _initial(self, allowed: Tensor) -> Tensor:
         return INITIAL_SPREAD * torch.randn(allowed.shape)
@@ -48,11 +48,11 @@ class Factorised(nn.Module):
         return INITIAL_SPREAD * torch.randn(len(self._cardinalities))
 
     def probabilities(self) -> Tensor:
-        """Of every option, with gradients; zero where there is none: (decisions, options)."""
+        """Probability of every option, with gradients, zero for padding and excluded options: (decisions, options)."""
         raise NotImplementedError
 
     def _edge_weights(self) -> Tensor | None:
-        """Of decisions within their groups, with gradients: (decisions,)."""
+        """Weights of decisions within their groups, with gradients: (decisions,); None without groups."""
         raise NotImplementedError
 
     def weights(self) -> list[Tensor]:
@@ -60,11 +60,11 @@ class Factorised(nn.Module):
         return self.rows(self._weighed(self.mixture()))
 
     def mixture(self) -> Tensor:
-        """Weights of one step's mixture before edges are weighed: (decisions, options)."""
+        """Weights of one step's mixture, without the weights of edges: (decisions, options)."""
         return self.probabilities()
 
     def mean(self) -> list[Tensor]:
-        """Weights of the mixture to be measured, the same at every call: (options,) for each decision."""
+        """Weights of the mean mixture, for evaluation; equal at every call: (options,) for each decision."""
         with torch.no_grad():
             return self.rows(self._weighed(self.probabilities()))
 
@@ -84,11 +84,11 @@ class Factorised(nn.Module):
         return self.probabilities()[torch.arange(len(arch)), torch.tensor(arch)].log().sum()
 
     def best(self) -> Arch:
-        """The likeliest option of every decision, the first of equals."""
+        """The most probable option of every decision; the first one of ties."""
         return tuple(self.probabilities().argmax(1).tolist())
 
     def entropy(self) -> float:
-        """Mean entropy of the decisions as a share of its largest value: 1 is undecided, 0 decided."""
+        """Mean entropy of the decisions, divided by its maximum: from 0 (decided) to 1 (undecided)."""
         with torch.no_grad():
             p = self.probabilities()
             most = self.allowed.sum(1).double().log()
@@ -115,7 +115,7 @@ class Softmax(Factorised):
 
 
 class Simplex(Factorised):
-    """A point of the simplex for each decision, itself the parameter (GAEA, Li et al., ICLR 2021)."""
+    """A point on the simplex for each decision, which is the parameter itself (GAEA, Li et al., ICLR 2021)."""
 
     def _initial(self, allowed: Tensor) -> Tensor:
         return allowed / allowed.sum(1, keepdim=True)
@@ -131,7 +131,7 @@ class Simplex(Factorised):
 
     def log_probabilities(self) -> Tensor:
         """Minus infinity where there is no option: (decisions, options)."""
-        # The logarithm of a masked zero would turn gradients into no numbers.
+        # The logarithm of a masked zero would turn gradients into NaN.
         return self.table.masked_fill(~self.allowed, 1.0).log().masked_fill(~self.allowed, -math.inf)
 
     def _edge_weights(self) -> Tensor | None:
@@ -142,8 +142,8 @@ class Simplex(Factorised):
         """One exponentiated-gradient step: multiply by exp(-rate g), normalise, raise to `floor`, normalise.
 
         The published code (liamcli/gaea_release) raises to the floor once, before normalising for mixtures and after
-        it for gates. Doing both keeps sums at one and, after however large a step, weights at the floor: the gradients
-        of gates divide by them.
+        it for gates. Doing both keeps sums at one and, after a step of any size, weights at or above the floor, which
+        matters because the gradients of gates divide by the weights.
         """
         self.table.copy_(self._exponentiated(self.table, gradients[0], rate, floor, self.allowed))
         if self.shares is not None:
@@ -153,7 +153,7 @@ class Simplex(Factorised):
 
     @staticmethod
     def _exponentiated(point: Tensor, gradient: Tensor, rate: float, floor: float, allowed: Tensor) -> Tensor:
-        moved = point.double().log() - rate * gradient.double()  # logarithms, lest large gradients overflow
+        moved = point.double().log() - rate * gradient.double()  # in logarithms, because large gradients would overflow
         raised = moved.masked_fill(~allowed, -math.inf).softmax(-1).clamp(min=floor) * allowed
         return (raised / raised.sum(-1, keepdim=True)).float()
 
@@ -162,19 +162,19 @@ class Dirichlet(Factorised):
     """A Dirichlet distribution of mixtures for each decision, concentrations elu(a) + 1 (DrNAS, Chen et al., 2021)."""
 
     LEAST = 1e-3
-    """Concentration, below which draws would underflow."""
+    """Smallest concentration, our choice: draws with smaller ones can underflow."""
 
     def concentrations(self) -> Tensor:
-        """With gradients: (decisions, options)."""
+        """Concentrations of all options, with gradients: (decisions, options)."""
         return (F.elu(self.table) + 1).clamp(min=self.LEAST)
 
     def mixture(self) -> Tensor:
-        # A Dirichlet draw is gammas over their sum: so decisions of all sizes are drawn at once.
+        # A Dirichlet draw is gamma variates divided by their sum, which draws decisions of all sizes at once.
         gammas = torch.distributions.Gamma(self.concentrations(), torch.ones(())).rsample() * self.allowed
         return gammas / gammas.sum(1, keepdim=True)
 
     def probabilities(self) -> Tensor:
-        """The mean mixture."""
+        """Weights of the mean mixture: (decisions, options)."""
         chosen = self.concentrations() * self.allowed
         return chosen / chosen.sum(1, keepdim=True)
 
@@ -183,7 +183,7 @@ class Dirichlet(Factorised):
 
 
 class Controller(nn.Module):
-    """An LSTM that decides one thing after the other, each knowing those before (ENAS, Pham et al., ICML 2018).
+    """An LSTM that makes the decisions in order, each one given those before (ENAS, Pham et al., ICML 2018).
 
     Sizes, tanh constant and temperature are those of NAS-Bench-201's experiments (ENAS.py of D-X-Y/AutoDL-Projects).
     """
@@ -204,7 +204,7 @@ class Controller(nn.Module):
         """An architecture, its log-probability and the summed entropy of the decisions.
 
         Args:
-            choose: from the number of a decision and the log-probabilities of its allowed options to one of these.
+            choose: maps the number of a decision and the log-probabilities of its allowed options to one of them.
         """
         x: Tensor = self.start
         state, arch = None, []
@@ -235,12 +235,12 @@ class Controller(nn.Module):
         return self.retrace(arch)[0]
 
     def best(self) -> Arch:
-        """Decisions made greedily."""
+        """The architecture of greedy decisions."""
         with torch.no_grad():
             return self.decide(lambda _, log_p: int(log_p.argmax()))[0]
 
     def entropy(self) -> float:
-        """Mean entropy of the decisions on the way to the greedy architecture, as a share of its largest value."""
+        """Mean entropy of the decisions that lead to the greedy architecture, divided by its maximum."""
         with torch.no_grad():
             total = self.retrace(self.best())[1]
             most = sum(math.log(k - self._first) for k in self._cardinalities)

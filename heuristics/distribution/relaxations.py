@@ -17,7 +17,7 @@ Distribution = Factorised | Controller
 
 
 class Mixture(Method):
-    """All options of every decision, weighed (DARTS; a draw of the weights in DrNAS)."""
+    """The weighted sum of all options of every decision (DARTS; DrNAS draws the weights)."""
 
     def __init__(self, model: Factorised) -> None:
         self.model = model
@@ -79,9 +79,10 @@ class RandomPerturbation(Mixture):
 
 
 class AdversarialPerturbation(Mixture):
-    """Weights learn under the mixture nearby that is worst for the batch (SmoothDARTS-ADV, Chen and Hsieh, ICML 2020).
+    """Weights learn under the nearby mixture with the largest loss (SmoothDARTS-ADV, Chen and Hsieh, ICML 2020).
 
-    Found by seven projected sign-gradient steps from a random start; the clean mixture where that is no worse.
+    The mixture is found by seven projected sign-gradient steps from a random start; if its loss is not larger than that
+    of the clean mixture, the clean mixture is used.
     """
 
     STEPS = 7
@@ -118,9 +119,9 @@ class Sampled(Method):
 
 
 class ImportanceSampled(Method):
-    """Several architectures drawn, each weighed by its likelihood of the batch (PARSEC, Casale et al., 2019).
+    """Several sampled architectures, weighted by their likelihoods of the batch (PARSEC, Casale et al., 2019).
 
-    The likelihoods cost a forward pass each; those with next to no weight go no further.
+    Each likelihood costs a forward pass; architectures with negligible weight are not trained.
     """
 
     NEGLIGIBLE = 1e-4
@@ -132,7 +133,7 @@ class ImportanceSampled(Method):
         archs = [self._model.sample() for _ in range(self._samples)]
         weights = importance(ctx, archs, ctx.images, ctx.labels, self._power).tolist()
         kept = [Path(arch, w) for arch, w in zip(archs, weights, strict=True) if w > self.NEGLIGIBLE]
-        mean = ctx.recipe.sampling.reduce == "mean"  # of which the step rule forms the weighted sum
+        mean = ctx.recipe.sampling.reduce == "mean"  # the step rule divides by the number of paths
         return [replace(path, weight=path.weight * len(kept)) for path in kept] if mean else kept
 
 
@@ -150,18 +151,18 @@ def importance(ctx: Context, archs: Sequence[Routing], images: Tensor, labels: T
 
 
 def on_device(rows: Sequence[Tensor], ctx: Context) -> tuple[Tensor, ...]:
-    """The weights where the images are."""
+    """The weights on the device of the images."""
     return tuple(row.to(ctx.images.device) for row in rows)
 
 
 def temperature(ctx: Context) -> float:
-    """Of gates, falling linearly from the first to the last epoch."""
+    """Temperature of gates, which falls linearly from the first to the last epoch."""
     d = ctx.recipe.distribution
     return _linear(d.temperature, d.final_temperature, ctx)
 
 
 def perturbation_radius(ctx: Context) -> float:
-    """Of perturbations, growing linearly from the first to the last epoch."""
+    """Radius of perturbations, which grows linearly from the first to the last epoch."""
     d = ctx.recipe.distribution
     return _linear(d.radius, d.final_radius, ctx)
 
@@ -172,9 +173,10 @@ def _linear(start: float, end: float, ctx: Context) -> float:
 
 
 def projected(table: Tensor, centre: Tensor, radius: float, allowed: Tensor) -> Tensor:
-    """The mixture within `radius` of the centre in every weight, not below zero, summing to one per decision.
+    """The table projected to mixtures within `radius` of the centre in every weight: (decisions, options).
 
-    Where all weights of a decision fell to zero, its largest one before takes all (chenxiangning/SmoothDARTS).
+    Weights are not negative and sum to one per decision. If all weights of a decision become zero, its largest weight
+    before becomes one (chenxiangning/SmoothDARTS).
     """
     moved = centre + (table - centre).clamp(-radius, radius)
     near = moved.clamp(0, 1) * allowed

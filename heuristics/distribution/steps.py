@@ -29,14 +29,14 @@ class Rule(Protocol):
 
 
 class Adam:
-    """Adam on all parameters of a distribution, with a decay of its own (quark0/darts, cnn/architect.py).
+    """Adam on all parameters of a distribution, with its own weight decay (quark0/darts, cnn/architect.py).
 
-    Of a Dirichlet, the decay is the penalty on the distance of concentrations from one (xiangning-chen/DrNAS).
+    For a Dirichlet, the decay is a penalty on the distance of concentrations from one (xiangning-chen/DrNAS).
     """
 
     def __init__(self, model: Distribution, d: DistributionSection) -> None:
         self._parameters = list(model.parameters())
-        # What is learned from samples has no decay: it would pull where the samples say nothing.
+        # Distributions that learn from samples have no decay: it would move options that no sample contains.
         decay = d.weight_decay if d.step in ("first-order", "second-order") else 0.0
         self._optimiser = torch.optim.Adam(
             self._parameters, d.learning_rate, betas=(d.beta1, 0.999), eps=d.epsilon, weight_decay=decay
@@ -67,24 +67,24 @@ class Exponentiated:
         return {}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """There is no state."""
+        """No-op: exponentiated gradients have no state."""
 
 
 class Updater:
-    """How a distribution learns beside the weights. Each hook does nothing unless a subclass overrides it."""
+    """The way in which a distribution learns between steps of the weights. Every hook is a no-op by default."""
 
     def step(self, ctx: Context, stream: Stream) -> None:
-        """Once in every step of the weights."""
+        """Update the distribution; called once per step of the weights."""
 
     def end_epoch(self, ctx: Context, stream: Stream) -> None:
-        """After the last step of an epoch."""
+        """Update the distribution after the last step of an epoch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What it remembers from step to step."""
+        """All values that are kept from step to step."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Restore the values that `state_dict` returned."""
 
 
 class FirstOrder(Updater):
@@ -99,7 +99,7 @@ class FirstOrder(Updater):
         self._rule.apply(torch.autograd.grad(self.loss(ctx, images, labels), self._parameters))
 
     def loss(self, ctx: Context, images: Tensor, labels: Tensor) -> Tensor:
-        """What the distribution minimises, with gradients to it and to the weights, a scalar."""
+        """The loss that the distribution minimises, a scalar with gradients to the distribution and the weights."""
         d, model = ctx.recipe.distribution, self._relaxation.model
         loss = F.cross_entropy(ctx.logits(images, self._relaxation.route(ctx)), labels)
         if isinstance(model, Simplex) and d.entropy:
@@ -111,7 +111,7 @@ class FirstOrder(Updater):
 class SecondOrder(FirstOrder):
     """The gradient of the loss on another batch after one step of the weights (DARTS, eq. 7 and 8).
 
-    The product with the Hessian is a difference of two gradients. Weights end bit-identical to what they were.
+    The product with the Hessian is a difference of two gradients. The weights are restored bit by bit.
     """
 
     DISTANCE = 0.01
@@ -166,10 +166,10 @@ class SecondOrder(FirstOrder):
 
 
 class Importance(Updater):
-    """Samples weighed by their likelihoods pull the distribution towards them (PARSEC, Casale et al., 2019).
+    """Gradient ascent on the log-probabilities of samples, weighted by likelihood (PARSEC, Casale et al., 2019).
 
-    Weights less their mean multiply the gradients of the log-probabilities: what is taken off has no effect in
-    expectation, and architectures of equal likelihood leave the distribution exactly as it is.
+    The mean is subtracted from the weights of the samples. This has no effect in expectation, and samples of equal
+    likelihood leave the distribution unchanged.
     """
 
     def __init__(self, model: Distribution, rule: Rule) -> None:
@@ -188,7 +188,7 @@ class Reinforce(Updater):
     """Policy gradients on the accuracy of sampled architectures, after every epoch (ENAS, Pham et al., ICML 2018).
 
     Clipping and the baseline's decay are those of NAS-Bench-201's experiments (ENAS.py of D-X-Y/AutoDL-Projects),
-    where the baseline starts anew in every step from that of the last epoch; here it moves with every sample.
+    where every step resets the baseline to that of the last epoch; here the baseline moves with every sample.
     """
 
     DECAY, CLIP = 0.99, 5.0

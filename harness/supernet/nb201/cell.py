@@ -72,7 +72,7 @@ class Cell(nn.Module):
         return nodes[3]
 
     def _edge(self, edge: int, x: Tensor, choice: Choice) -> Tensor:
-        """What an edge adds to its node; channels that pass by are weighed with the edge."""
+        """The contribution of an edge to its node; with partial channels, the others are weighted with the edge."""
         if not self.partial:
             return self._mixed(edge, x, choice)
         seen = self._mixed(edge, x[:, : self.width], choice)

@@ -40,7 +40,7 @@ class NodeProgram:
 
 @cache
 def program(arch: tuple[int, ...]) -> tuple[NodeProgram | None, ...]:
-    """What a cell has to compute for nodes 1, 2 and 3; None where a node reaches nothing or nothing reaches it."""
+    """The computation of nodes 1, 2 and 3; None for a node that is unreachable or does not reach the output."""
     kept = [(edge, source, target) for edge, (source, target) in enumerate(EDGES) if arch[edge] != NONE]
     used = {3}
     for _, source, target in reversed(kept):

@@ -60,7 +60,7 @@ class FirstCell:
         return value
 
     def _contribution(self, edge: int, op: int, source: int) -> Tensor | None:
-        """What an operation on an edge from a node adds to the edge's target."""
+        """The contribution of an operation on an edge to the edge's target."""
         value = self._nodes[source]
         if op == NONE or value is None:
             return None

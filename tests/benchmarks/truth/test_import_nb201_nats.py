@@ -113,7 +113,7 @@ def test_a_truncated_tar_is_refused(tmp_path, in_process, compression):
     whole = source.read_bytes()
     for part in (0.5, 0.8):  # within the record
         source.write_bytes(whole[: int(len(whole) * part)])
-        refused(source, tmp_path, "cannot be read to its end, it may be truncated|is no intact")
+        refused(source, tmp_path, "cannot be read to its end, it may be truncated|is not an intact")
 
 
 def decoded(data, index=7):
@@ -149,7 +149,7 @@ def test_a_record_of_the_size_search_space_is_refused_whatever_its_name():
     def rename(states):
         states["01"], states["90"] = states.pop("12"), states.pop("200")
 
-    with pytest.raises(BadTable, match=r"where is no NAS-Bench-201 record \(KeyError: '12'\)"):
+    with pytest.raises(BadTable, match=r"where is not a NAS-Bench-201 record \(KeyError: '12'\)"):
         decoded(packed(7, rename))
 
 
@@ -348,7 +348,7 @@ def test_a_chain_of_headers_is_refused(tmp_path, in_process):
     member = tarfile.TarInfo("x")
     member.type, member.size = tarfile.XHDTYPE, 0
     (tmp_path / "NATS.tar").write_bytes(member.tobuf(tarfile.USTAR_FORMAT) * 2000 + bytes(1024))
-    refused(tmp_path / "NATS.tar", tmp_path, "cannot be read to its end|is no intact")
+    refused(tmp_path / "NATS.tar", tmp_path, "cannot be read to its end|is not an intact")
 
 
 @pytest.mark.parametrize("tail", [b"x", packed(0)])

@@ -50,7 +50,7 @@ def test_another_process_reads_the_same(tmp_path):
     assert [(r.index, r.values) for r in there] == [(r.index, r.values) for r in here]
     for one, other in zip(there, here, strict=True):
         np.testing.assert_equal(one.curves, other.curves)
-    with pytest.raises(BadTable, match="is no intact NAS-Bench-201 file"):
+    with pytest.raises(BadTable, match="is not an intact NAS-Bench-201 file"):
         list(READ_PTH(save(tmp_path / "other.pth", {"meta_archs": []})))
 
 
@@ -170,7 +170,7 @@ def test_a_truncated_pth_is_refused_wherever_it_is_cut(tmp_path, zipped):
     whole = source.read_bytes()
     for length in (0, 1, 2, 100, len(whole) // 3, len(whole) // 2, len(whole) - 500, len(whole) - 1):
         source.write_bytes(whole[:length])
-        refused(source, tmp_path, "is no intact NAS-Bench-201 file")
+        refused(source, tmp_path, "is not an intact NAS-Bench-201 file")
 
 
 @pytest.mark.parametrize("held", [b"no benchmark at all", b"PK\x03\x04 and so on", bytes(10), bytes(10000)])
@@ -178,7 +178,7 @@ def test_a_truncated_pth_is_refused_wherever_it_is_cut(tmp_path, zipped):
 def test_another_file_is_refused(tmp_path, held, earlier):
     source = tmp_path / "records.pth"
     source.write_bytes(held)
-    refused(source, tmp_path, "is no intact NAS-Bench-201 file|holds no NATS-Bench records", earlier)
+    refused(source, tmp_path, "is not an intact NAS-Bench-201 file|holds no NATS-Bench records", earlier)
 
 
 def test_a_source_that_is_not_there_is_refused(tmp_path):
@@ -211,8 +211,8 @@ def renamed_set(held):
 
 
 ORDER = "does not list the 15,625 architectures in the official order"
-INTACT = "is no intact NAS-Bench-201 file"
-RECORD = "architecture 7 is no NAS-Bench-201 record"
+INTACT = "is not an intact NAS-Bench-201 file"
+RECORD = "architecture 7 is not a NAS-Bench-201 record"
 PERCENT = "architecture 7: cifar10, 200 epochs, seed 888 has the accuracy .*outside 0 … 100 percent"
 TIME = "architecture 7: cifar10, 200 epochs, seed 888 (took|has the latency) .*, which cannot be"
 ALTERED = {
@@ -234,7 +234,7 @@ ALTERED = {
     ),
     "an index beyond the last": (
         lambda held: held["arch2infos"].update({15625: held["arch2infos"][7]}),
-        "architecture 15625 is no NAS-Bench-201 record .*outside 0 … 15624",
+        "architecture 15625 is not a NAS-Bench-201 record .*outside 0 … 15624",
     ),
     "no 12-epoch record": (lambda held: held["arch2infos"][7].pop("less"), RECORD),
     "no 200-epoch record": (lambda held: held["arch2infos"][7].pop("full"), RECORD),
@@ -248,7 +248,7 @@ ALTERED = {
         RECORD,
     ),
     "training budgets exchanged": (swapped_budgets, "architecture 7 has other runs than those of 12 epochs"),
-    "another data set": (renamed_data, "'svhn', which is no data set of the benchmark"),
+    "another data set": (renamed_data, "'svhn', which is unknown to the benchmark"),
     "another evaluation set": (renamed_set, RECORD),
     "params of another network": (
         lambda held: _run(held).update(params=_run(held)["params"] + 3e-6),
@@ -276,7 +276,7 @@ ALTERED = {
     "infinite flops": (lambda held: _run(held).update(flop=np.inf), RECORD),
     "two runs of one seed": (
         lambda held: held["arch2infos"][7]["full"]["dataset_seed"]["cifar10"].append(888),
-        "do not have seeds of their own",
+        "do not have distinct seeds",
     ),
     "a file's name for a record": (lambda held: held["arch2infos"][7].update(full="/etc/hostname"), RECORD),
     "a truth value for a number": (
@@ -339,7 +339,7 @@ def test_a_zip_that_does_not_agree_with_its_checksums_is_refused(tmp_path, damag
     data = bytearray(source.read_bytes())
     damage(data)
     source.write_bytes(data)
-    refused(source, tmp_path, "is no intact NAS-Bench-201 file .ValueError: its entry")
+    refused(source, tmp_path, "is not an intact NAS-Bench-201 file .ValueError: its entry")
 
 
 @pytest.mark.parametrize("change", ["deflated", "twice"])
