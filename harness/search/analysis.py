@@ -1,4 +1,4 @@
-"""What searches found for what they spent: regret curves, final accuracies, ranks, tests, time to reach."""
+"""Results of searches by budget spent: regret curves, final accuracies, ranks, tests, time to reach an accuracy."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from supernet.harness.search.truths import Truths
 GRID = 80
 """Points of a curve."""
 NEAR = (0.5, 0.1)
-"""Points of accuracy from the best within which a search is said to have arrived."""
+"""Points of accuracy below the best known at which time to reach is reported: our choice."""
 RANKED = 10
-"""Common seeds below which mean ranks over seeds of one data set are not given."""
+"""Fewest common seeds for which mean ranks over the seeds of one data set are reported: our choice."""
 MARKS = (0.5, 1.0)
-"""Of a super-net's steps, where a curve is drawn from measurements made for it: shares of the last."""
+"""Shares of a super-net's steps at which picks are measured for its curve if the table lacks them: our choice."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Curve:
     mean: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-    """95 % interval of the mean over seeds, not below 0; NaN with one."""
+    """95 % interval of the mean over seeds, not below 0; NaN for one seed."""
     quartiles: NDArray[np.float64]
-    """First, second and third: (3, points)."""
+    """First, second and third quartile over seeds: (3, points)."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Entry:
     states: dict[int, str] = field(default_factory=dict)
     """Seed -> done, diverged, failed or missing."""
     problems: list[str] = field(default_factory=list)
-    """One for each reason, with the seeds that it stopped."""
+    """One sentence for each reason of failure, with the seeds concerned."""
     trace: pd.DataFrame = field(default_factory=pd.DataFrame)
     picks: dict[int, int] = field(default_factory=dict)
     """Seed -> index of the final pick."""
@@ -62,7 +62,7 @@ class Entry:
     """Measure -> accuracies of the final picks, by ascending seed."""
     curve: Curve | None = None
     reached: dict[float, tuple[float, float]] = field(default_factory=dict)
-    """Distance from the best -> median spent when first within, infinite where most never were; share that were."""
+    """Distance from the best -> (median spent when first within it, infinite if most never were; share that were)."""
     rank: tuple[float, float, float] | None = None
     """Mean rank by final accuracy among the algorithms, with its interval; 1 is best. None below RANKED seeds."""
 
@@ -82,7 +82,7 @@ class Entry:
 
 @dataclass
 class Outcome:
-    """All that a report says."""
+    """All results that a report shows."""
 
     comparison: Comparison
     measures: tuple[Measure, ...]
@@ -92,31 +92,31 @@ class Outcome:
     common: list[int]
     """Seeds that all algorithms have finished, on which ranks are compared."""
     versus: list[Contrast]
-    """Every other algorithm against random search, the one family of confirmatory tests: p-values by Holm's method."""
+    """Every other algorithm against random search, the only confirmatory family: p-values by Holm's method."""
     pairs: list[Contrast]
     """Every two algorithms, exploratory: false discovery rates."""
     omnibus: Omnibus | None
-    """All algorithms at once."""
+    """The test of all algorithms at once."""
     critical: float | None
     """Nemenyi's critical difference of mean ranks at 5 %; None for fewer than three algorithms or RANKED seeds."""
     random: tuple[NDArray[np.float64], NDArray[np.float64]] | None
-    """What random search reaches in expectation: spent, regret."""
+    """Expected regret of random search: (budgets spent, regrets)."""
     notes: list[str]
 
     @property
     def unit(self) -> str:
-        """What the budget counts."""
+        """The unit of the budget."""
         return self.comparison.budget.kind
 
     @property
     def best_first(self) -> list[Entry]:
-        """By mean final accuracy; those without one last."""
+        """The entries by falling mean final accuracy; those without one come last."""
         return sorted(self.entries, key=lambda entry: -(entry.summary(self.measures[0])[0] or -1.0))
 
 
 def gather(comparison: Comparison, store: Store) -> list[Entry]:
     """The traces of all runs that are done."""
-    use(comparison.plugins)  # making the runs may have loaded those of other searches since
+    use(comparison.plugins)  # the runs may have loaded plug-ins of other searches since
     entries: dict[str, Entry] = {}
     reasons: dict[tuple[str, str], list[int]] = {}
     for spec in comparison.specs():
@@ -141,7 +141,7 @@ def gather(comparison: Comparison, store: Store) -> list[Entry]:
 
 
 def _said(seeds: Sequence[int]) -> str:
-    """seed 3; seeds 0 to 9; seeds 0, 4, 7."""
+    """The seeds in words: seed 3; seeds 0 to 9; seeds 0, 4, 7."""
     if len(seeds) == 1:
         return f"seed {seeds[0]}"
     if list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
@@ -150,7 +150,7 @@ def _said(seeds: Sequence[int]) -> str:
 
 
 def wanted(entries: Sequence[Entry]) -> list[int]:
-    """Architectures whose accuracies curves and tables need, where they are not simply looked up."""
+    """Architectures whose accuracies the curves and tables need and that may have to be measured."""
     return sorted({int(pick) for entry in entries for pick in _marked(entry)["pick"]} if entries else set())
 
 
@@ -164,10 +164,10 @@ def _marked(entry: Entry) -> pd.DataFrame:
 
 
 def analyse(comparison: Comparison, entries: list[Entry], truths: Sequence[Truths]) -> Outcome:
-    """Curves, tables and tests of what is done.
+    """Curves, tables and tests of the finished searches.
 
     Args:
-        truths: one for each measure that is reported; the first is what regret is of.
+        truths: one for each reported measure; regret is computed from the first.
     """
     main, kind = truths[0], comparison.budget.kind
     best = float(main.known.max())
@@ -220,7 +220,7 @@ def _follow(entry: Entry, truth: Truths, best: float, kind: str) -> None:
 
 
 def _last(spent: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The last step that each budget of the grid affords, -1 for none: what a later step spends in all can be less."""
+    """The last step that each budget of the grid affords, -1 for none; `spent` need not be monotonic: (grid,)."""
     allowed = grid * (1 + 1e-9)
     if (np.diff(spent) >= 0).all():
         return np.searchsorted(spent, allowed, side="right") - 1
@@ -228,9 +228,9 @@ def _last(spent: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.i
 
 
 def _mean_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """95 % interval of the mean over rows by Student's t; NaN for one row, which knows of no other: (columns,) twice.
+    """95 % interval of the mean over rows by Student's t; NaN for one row: (columns,) twice.
 
-    A bootstrap of so few rows hardly leaves their range: of three it covers the truth in three cases of four.
+    A bootstrap of few rows hardly leaves their range: with three rows it covers the true mean in 75 % of cases.
     """
     n, mean = len(values), values.mean(0)
     if n < 2:
@@ -276,11 +276,11 @@ def _rank(done: list[Entry], seeds: Sequence[int], truth: Truths) -> None:
 def _expected_random(
     comparison: Comparison, truth: Truths, best: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """The expectation of random search with replacement, over what the table has: exact for budgets of queries.
+    """Expected regret of random search with replacement over the table: exact for budgets of queries.
 
     After n queries the observed-best has observed rank r with probability (r/N)^n - ((r-1)/N)^n, N architectures
-    ranked from the worst; what it is worth is its true accuracy. Of budgets in seconds n is what they buy at
-    mean cost, also between whole numbers: an approximation, a little too good where accurate architectures cost more.
+    ranked from the worst; its value is its true accuracy. For a budget in seconds, n is the budget divided by the mean
+    cost, not rounded: an approximation, slightly optimistic if accurate architectures cost more.
     """
     if comparison.budget.kind == "passes":
         return None
@@ -310,7 +310,7 @@ def expected_best(
 
 
 def _notes(comparison: Comparison, done: Sequence[Entry], truth: Truths) -> list[str]:
-    """What a reader has to know about costs and accuracies."""
+    """Notes for the reader about costs and accuracies."""
     seen = dict.fromkeys((comparison.truth.measure.epochs, *comparison.fidelities))
     notes = [note for epochs in seen for note in comparison.objective(epochs).notes]
     alone = [entry.title for entry in done if entry.name in ("halving", "hyperband")]

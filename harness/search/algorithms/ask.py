@@ -27,24 +27,24 @@ class Query:
 
 
 class SearchAlgorithm(Protocol):
-    """Asks for architectures, is told how good they are."""
+    """An algorithm that asks for architectures and is told their accuracies."""
 
     def ask(self) -> Query:
-        """What to look up next."""
+        """The next query."""
         ...
 
     def tell(self, query: Query, value: float) -> None:
-        """The answer, accuracy in percent."""
+        """Take the answer to a query, an accuracy in percent."""
         ...
 
 
 Maker = Callable[[Moves, int, Random], SearchAlgorithm]
-"""From moves, the number of the top fidelity and random numbers to an algorithm at its beginning."""
+"""(moves, number of the top fidelity, random numbers) -> a new algorithm."""
 
 
 @dataclass
 class Trace:
-    """What a search asked, in order."""
+    """The queries of a search, in order."""
 
     indices: list[int] = field(default_factory=list)
     fidelities: list[int] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Trace:
 def search(make: Maker, objective: Objective, ledger: Ledger, seed: int) -> Trace:
     """Run an algorithm until the next query would exceed its budget.
 
-    Every query is charged, also of an architecture seen before: whoever asks twice trains twice.
+    Every query is charged, also for an architecture seen before: a repeated query stands for a second training.
     """
     within = moves(objective.space.name)
     algorithm = make(within, objective.top, Random(seed))

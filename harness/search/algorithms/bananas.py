@@ -14,12 +14,12 @@ class BANANAS:
     """Rounds of queries of mutated best architectures, chosen by independent Thompson sampling from an ensemble of
     networks on truncated path encodings (White et al., AAAI 2021).
 
-    Nothing is asked twice. Defaults are those of naszilla/naszilla (`nas_algorithms.py`, `nas_benchmarks.py`,
+    No architecture is queried twice. Defaults are those of naszilla/naszilla (`nas_algorithms.py`, `nas_benchmarks.py`,
     `params.py`): 10 random architectures, rounds of 10 out of 100 candidates; an expected number of changes of
     decisions / (decisions - 2) in each; 30 paths on NAS-Bench-201, 40 of those of NAS-Bench-101.
 
     Args:
-        paths: how many paths the networks are shown, the shortest first; `shortest_paths` of the space without.
+        paths: number of paths in the encoding, the shortest first; `shortest_paths` of the space by default.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class BANANAS:
         return list(drawn)
 
     def _round(self) -> list[Arch]:
-        """What the networks, each candidate judged by a draw of its own, hold for the best."""
+        """The candidates that the networks predict to be best, each judged by an independent posterior draw."""
         candidates = self._mutations() or self._left_over()
         known = self._moves.space.path_code(list(self._seen))[:, : self._paths]
         others = self._moves.space.path_code(candidates)[:, : self._paths]
@@ -71,7 +71,7 @@ class BANANAS:
         return [candidates[place] for place in order[: self._batch]]
 
     def _mutations(self) -> list[Arch]:
-        """Distinct unseen mutations of the best seen, of the next best where those are too few, and so on."""
+        """Distinct unseen mutations of the best architecture seen; then of the next best, and so on."""
         found: dict[Arch, None] = {}
         for parent in sorted(self._seen, key=self._seen.__getitem__, reverse=True):
             for _ in range(self._candidates):
@@ -83,6 +83,6 @@ class BANANAS:
         return list(found)
 
     def _left_over(self) -> list[Arch]:
-        """What mutation no longer finds near the end of a space; the best again after it."""
+        """Unseen architectures that mutation no longer finds near the end of a space; after them, the best again."""
         unseen = [arch for arch in map(tuple, self._moves.space.archs().tolist()) if arch not in self._seen]
         return unseen[: self._candidates] or [max(self._seen, key=self._seen.__getitem__)]

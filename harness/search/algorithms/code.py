@@ -26,9 +26,9 @@ class _NoSource(Exception):
 def digest(definition: Any, files: Iterable[Path] = ()) -> str:
     """Hexadecimal SHA-256 of what defines an algorithm.
 
-    It covers the contents of the files of all modules that the definition uses, as far as they belong neither to this
-    project nor to Python nor to an installed package, and the plain values that the definition holds: arguments of a
-    `partial`, fields of a data class, variables of a closure. Where files lie does not matter.
+    It covers the contents of the files of all modules that the definition uses, except those of this project, of
+    Python and of installed packages, and the plain values that the definition holds: arguments of a
+    `partial`, fields of a data class, variables of a closure. The digest does not depend on the location of files.
 
     Args:
         definition: class, function, `partial` or object.
@@ -81,7 +81,7 @@ def _described(value: Any, modules: dict[str, ModuleType], depth: int) -> Any:
 
 
 def _content_of(cell: Any) -> Any:
-    """What a variable of a closure holds; None where it holds nothing yet."""
+    """The value of a closure's variable; None if it has no value yet."""
     try:
         return cell.cell_contents
     except ValueError:

@@ -12,10 +12,10 @@ from supernet.harness.search.algorithms.moves import Moves
 
 
 class RandomSearch:
-    """Every architecture drawn on its own (Bergstra and Bengio, JMLR 2012; Li and Talwalkar, UAI 2019).
+    """Draws every architecture independently (Bergstra and Bengio, JMLR 2012; Li and Talwalkar, UAI 2019).
 
     Args:
-        among: draw uniformly from these; from the whole space without.
+        among: the architectures to draw from uniformly; the whole space by default.
     """
 
     def __init__(self, moves: Moves, top: int, rng: Random, among: Sequence[Arch] = ()) -> None:
@@ -26,7 +26,7 @@ class RandomSearch:
         return Query(arch, self._top)
 
     def tell(self, query: Query, value: float) -> None:
-        """Nothing is learned."""
+        """No-op: random search does not learn."""
 
 
 class RegularisedEvolution:
@@ -53,9 +53,9 @@ class RegularisedEvolution:
 
 
 class LocalSearch:
-    """Moves to the best of all neighbours until none is better, then starts anew (White et al., UAI 2021).
+    """Moves to the best of all neighbours until none is better, then restarts (White et al., UAI 2021).
 
-    What was seen before is remembered and not asked again.
+    Architectures seen before are remembered and not queried again.
     """
 
     def __init__(self, moves: Moves, top: int, rng: Random) -> None:
@@ -78,7 +78,7 @@ class LocalSearch:
             self._around = [self._centre]
 
     def _step(self) -> bool:
-        """Look at the neighbours of the centre, or move to the best of them; whether there was something to do."""
+        """Queue the neighbours of the centre, or move to the best of them; False if there was nothing to do."""
         assert self._centre is not None
         neighbours = self._moves.neighbours(self._centre)
         if any(arch not in self._seen for arch in neighbours):

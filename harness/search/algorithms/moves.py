@@ -1,4 +1,4 @@
-"""A space as algorithms see it that ask for one architecture at a time."""
+"""The view of a space for algorithms that ask for one architecture at a time."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class Moves:
 
 @lru_cache(maxsize=2)
 def moves(name: str) -> Moves:
-    """The moves of a space, made once."""
+    """The moves of a space; they are cached."""
     return Moves(space(name))

@@ -10,7 +10,7 @@ from supernet.harness.search.algorithms.ask import Query
 from supernet.harness.search.algorithms.moves import Moves
 
 ETA = 3
-"""One in ETA architectures goes on to the next fidelity."""
+"""One in ETA architectures is promoted to the next fidelity. Three is the default of Hyperband and of HpBandSter."""
 
 
 class Hyperband:
@@ -21,7 +21,7 @@ class Hyperband:
     ceil((levels / (k + 1)) eta^k) architectures.
 
     Args:
-        brackets: how far below the top brackets start, in turn; all of them without.
+        brackets: number of fidelities below the top at which successive brackets start; by default all of them.
     """
 
     def __init__(self, moves: Moves, top: int, rng: Random, brackets: tuple[int, ...] | None = None) -> None:
@@ -55,7 +55,7 @@ class Hyperband:
 
 
 def successive_halving(moves: Moves, top: int, rng: Random) -> Hyperband:
-    """The bracket that starts at the cheapest fidelity alone, over and over (Jamieson and Talwalkar, 2016)."""
+    """Hyperband with only the bracket that starts at the cheapest fidelity (Jamieson and Talwalkar, AISTATS 2016)."""
     return Hyperband(moves, top, rng, brackets=(top,))
 
 
@@ -63,12 +63,12 @@ class BOHB(Hyperband):
     """Hyperband whose proposals have the highest ratio of two densities: of the good and of the other observations at
     the highest fidelity that has enough of both (Falkner et al., ICML 2018).
 
-    As HpBandSter, the authors' release, has it (`hpbandster/optimizers/config_generators/bohb.py`): with d decisions a
+    It follows HpBandSter, the authors' code (`hpbandster/optimizers/config_generators/bohb.py`): with d decisions a
     model takes max(d + 1, 15 %) good observations and max(d + 1, 85 %) others, and begins when there are d + 1 of
     each. The bandwidth of a decision is the normal reference rule for the numbers of its options,
     1.06 std n^(-1 / (4 + d)), but not below a minimum. A candidate starts at a random good observation and keeps each
-    of its options with probability 1 - bandwidth; otherwise it takes any option, each as likely. The factor that
-    widens bandwidths of candidates (`bandwidth_factor`) is for continuous decisions, of which there are none here.
+    of its options with probability 1 - bandwidth; otherwise it draws an option uniformly. The factor that widens
+    bandwidths of candidates (`bandwidth_factor`) applies to continuous decisions, and these spaces have none.
 
     Defaults are what NAS-Bench-201's experiments gave HpBandSter (`exps/algos/BOHB.py` and
     `scripts-search/algos/BOHB.sh` of D-X-Y/AutoDL-Projects): 4 candidates, no random proposals once there is a model,
@@ -81,7 +81,7 @@ class BOHB(Hyperband):
 
     Args:
         good: percent of observations that are good ones.
-        candidates: the best of so many is proposed.
+        candidates: number of candidates from which the best is proposed.
         at_random: probability of a random proposal once there is a model.
         least_bandwidth: minimum of bandwidths.
     """
@@ -103,7 +103,7 @@ class BOHB(Hyperband):
 
     @property
     def points(self) -> int:
-        """Good observations, and others, that a model needs."""
+        """Number of good observations, and of others, that a model needs: d + 1 of each."""
         return len(self._moves.options) + 1
 
     def propose(self) -> Arch:
@@ -128,7 +128,7 @@ class BOHB(Hyperband):
 
 
 TINY = 1e-32
-"""The least density that counts."""
+"""Lower bound of a density, which keeps ratios finite. HpBandSter uses the same value."""
 
 
 class Density:
@@ -168,6 +168,6 @@ class Density:
 
 
 def _deviation(values: tuple[int, ...]) -> float:
-    """Standard deviation of all there are, not of a sample."""
+    """Population standard deviation (divides by n)."""
     n, total = len(values), sum(values)
     return math.sqrt(max(0, n * sum(v * v for v in values) - total * total)) / n

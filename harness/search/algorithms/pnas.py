@@ -1,4 +1,4 @@
-"""PNAS: from simple cells to complex ones, led by an ensemble of networks."""
+"""PNAS: progressive search from simple to complex cells, guided by an ensemble of networks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Growth:
     """How cells without idle operations grow out of one another, in a space with operations on edges, one of them idle.
 
     An idle operation, to which nothing comes or from which nothing leads on, does nothing, so a cell has one
-    operation more than another only where all of its operations lie on ways from input to output. What a cell grew
-    out of is the largest that remains where one of its operations, and whatever is idle then, is taken away: it has
-    one operation less, or as many as a way of its own takes.
+    operation more than another only where all of its operations lie on paths from input to output. The parent of a
+    cell is the largest cell that remains after one of its operations, and every operation that is idle then, is
+    removed: it has one operation less, or less by a whole path.
     """
 
     def __init__(self, within: SearchSpace) -> None:
@@ -41,12 +41,12 @@ class Growth:
         rests = np.where(archs == none, nothing, rests)
         largest = self.sizes[rests].max(axis=1, keepdims=True)
         self.parents: NDArray[np.int64] = np.where(self.sizes[rests] == largest, rests, nothing)
-        """Indices of what each cell grew out of, one per operation, or the empty cell: (architectures, decisions)."""
+        """Indices of the parents of each cell, one per operation, or the empty cell: (architectures, decisions)."""
         self.first: NDArray[np.bool_] = largest[:, 0] == 0
-        """Whether nothing connected remains without any one of the operations: (architectures,)."""
+        """Whether the removal of any one operation leaves no connected cell: (architectures,)."""
 
     def children(self, level: int, of: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Indices of the cells of a level (from 0) that grow out of these, and of those that grow out of none."""
+        """Indices of the cells of a level (from 0) whose parents are among these, and of those without parents."""
         cells = self.levels[level]
         return cells[self.first[cells] | np.isin(self.parents[cells], of).any(axis=1)]
 
@@ -60,14 +60,15 @@ class PNAS:
     """All cells of one operation, then of each number of operations those that an ensemble of networks predicts to be
     the best among the children of the best before (Liu et al., ECCV 2018).
 
-    The paper's cells grow block by block. Those of NAS-Bench-201 have six edges, always: here they grow in operations
-    other than none (see `Growth`), from one to six, none filling the rest. The beam is 20 where the paper's is 256, of
-    a space of which 256 is a large part. After the last level it goes on there, predicting anew after every beam, then
-    with the rest of the space. The ensemble of BANANAS, shown all paths, takes the place of the paper's ensemble of
-    recurrent networks: shown the operations alone it finds worse cells.
+    The paper's cells grow block by block. Those of NAS-Bench-201 always have six edges: here they grow in operations
+    other than none (see `Growth`), from one to six, and the other edges are none. The beam is 20 instead of the
+    paper's 256, which would be a large part of this space; 20 is our choice. After the last level the search continues
+    with its remaining cells, with new predictions after every beam, and then with the rest of the space. The ensemble
+    of BANANAS on all paths replaces the paper's ensemble of recurrent networks; with encodings of the operations alone
+    it finds worse cells.
 
     Raises:
-        UserError: another space, where every node has an operation and nothing stands for none.
+        UserError: the space has no idle operation.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class PNAS:
     ) -> None:
         if moves.space.idle_option is None:
             raise UserError(
-                "PNAS grows cells from one operation to as many as there are edges, the other edges idle, and "
+                "PNAS grows cells one operation at a time and leaves the other edges idle, but "
                 f"{moves.space.name} has no operation that stands for none."
             )
         self._space, self._growth = moves.space, _growth(moves.space)
@@ -102,7 +103,7 @@ class PNAS:
         self._seen[self._moves.index(query.arch)] = value
 
     def _pool(self) -> NDArray[np.int64]:
-        """Indices of what may be asked next."""
+        """Indices of the architectures that may be queried next."""
         seen = np.array(list(self._seen))
         if self._level < len(self._growth.levels) - 1:
             self._level += 1
@@ -114,11 +115,11 @@ class PNAS:
             left = np.setdiff1d(pool, seen)
             if len(left):
                 return left
-        # Everything was asked: the best once more.
+        # The whole space was queried: repeat the best.
         return seen[[int(np.argmax(list(self._seen.values())))]]
 
     def _best(self, pool: NDArray[np.int64]) -> list[int]:
-        """The beam: what the networks together hold for the best of the pool."""
+        """The beam: the architectures of the pool with the highest mean prediction."""
         known = self._space.path_code(self._space.archs(list(self._seen)))
         others = self._space.path_code(self._space.archs(pool))
         says = self._ensemble.predict(known, list(self._seen.values()), others, self._generator).mean(axis=0)

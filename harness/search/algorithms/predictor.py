@@ -20,15 +20,15 @@ class Networks:
     """Fully connected networks of equal sizes, held and computed as one batch of matrices."""
 
     numbers: Tensor
-    """All weights and biases in one row, and so their gradients: an optimiser is faster with one array than many."""
+    """All weights and biases in one row, and so their gradients: one array makes the optimiser faster."""
     weights: list[Tensor]
-    """Of each layer, views of the numbers: (networks, inputs, outputs)."""
+    """The weights of each layer as views of `numbers`: (networks, inputs, outputs)."""
     biases: list[Tensor]
-    """Of each layer, views of the numbers: (networks, 1, outputs)."""
+    """The biases of each layer as views of `numbers`: (networks, 1, outputs)."""
 
     @classmethod
     def drawn(cls, count: int, sizes: list[int], generator: torch.Generator) -> Networks:
-        """Uniform weights of Glorot and Bengio (AISTATS 2010), biases zero.
+        """Networks with the uniform weights of Glorot and Bengio (AISTATS 2010) and zero biases.
 
         Args:
             sizes: numbers of inputs, of units of each hidden layer, of outputs.
@@ -48,7 +48,7 @@ class Networks:
         return cls(numbers, views[::2], views[1::2])
 
     def __call__(self, codes: Tensor) -> Tensor:
-        """From what each network is shown, (networks, n, inputs), to the one number it says of each: (networks, n)."""
+        """The output of each network: (networks, n, inputs) -> (networks, n)."""
         import torch
 
         *hidden, last = zip(self.weights, self.biases, strict=True)
@@ -60,7 +60,7 @@ class Networks:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """How networks are made and fitted to what a search has seen, each from its own beginning.
+    """Hyper-parameters of an ensemble, whose networks are fitted to observed accuracies from independent weights.
 
     They learn the error, 100 - accuracy, whose scale suits weights near zero, under the mean absolute error, with
     Adam in mini-batches that every network draws on its own. Sizes and rates are those of BANANAS for all spaces
@@ -78,13 +78,13 @@ class Ensemble:
     def predict(
         self, codes: NDArray[np.float32], values: list[float], others: NDArray[np.float32], generator: torch.Generator
     ) -> NDArray[np.float32]:
-        """What each network, fitted to some accuracies, says of other architectures: (networks, others), percent.
+        """Predicted accuracies of other architectures by networks fitted to known ones: (networks, others), percent.
 
         Args:
-            codes: of the architectures whose accuracies are known: (n, inputs).
-            values: their accuracies, percent: n of them.
-            others: codes of those to be predicted: (others, inputs).
-            generator: all that is drawn, is drawn from it.
+            codes: encodings of the architectures whose accuracies are known: (n, inputs).
+            values: their accuracies in percent: n of them.
+            others: encodings of the architectures to predict: (others, inputs).
+            generator: the source of all random numbers.
         """
         import torch
 
@@ -102,7 +102,7 @@ class Ensemble:
         for _ in range(self.epochs):
             order = torch.rand(self.networks, len(codes), generator=generator).argsort(dim=1)
             for rows in order.split(self.batch, dim=1):
-                # The sum of the networks' losses, so that none feels how many the others are.
+                # The sum, not the mean, of the networks' losses: a network's gradient does not depend on their number.
                 loss = (networks(codes[rows]) - targets[rows]).abs().mean(dim=1).sum()
                 adam.zero_grad(set_to_none=False)
                 loss.backward()

@@ -39,9 +39,9 @@ class QueryAlgorithm:
     source: str
     make: Maker
     fidelities: bool = False
-    """Whether it uses the cheaper fidelities, too."""
+    """Whether it also uses the cheaper fidelities."""
     code: str = ""
-    """What tells results of this code from those of other code of the same name; part of the names of its runs."""
+    """The version of its code, part of the names of its runs: results of other code have other names."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class SharingAlgorithm:
     title: str
     source: str
     changes: tuple[str, ...]
-    """Of the base recipe."""
+    """Changes of the base recipe as `section.key=value`."""
     pick: Picker
     code: str = ""
-    """As of `QueryAlgorithm`."""
+    """The version of its code (see `QueryAlgorithm`)."""
 
 
 Algorithm = QueryAlgorithm | SharingAlgorithm
@@ -150,27 +150,27 @@ ALGORITHMS: dict[str, Algorithm] = {
 
 
 SHIPPED = MappingProxyType(dict(ALGORITHMS))
-"""Those that belong to the project."""
+"""The algorithms that belong to the project."""
 _NAME = re.compile(r"[^\s,\x00-\x1f\x7f]{1,60}")
 
 
 @dataclass(frozen=True)
 class _Registration:
-    """An algorithm that was added, and by whom."""
+    """An algorithm that was added, and the code that added it."""
 
     algorithm: Algorithm
     file: str
-    """Of the caller; empty where the caller is no file."""
+    """File of the caller; empty if the caller is not a file."""
     plugin: str | None
     """Digest of the plug-in that was being imported."""
 
 
 _added: dict[str, _Registration] = {}
-"""Name -> what is registered now."""
+"""Name -> its present registration."""
 _of_plugins: dict[str, dict[str, _Registration]] = {}
-"""Digest of a plug-in -> what it registered, for the next time that it is used in this process."""
+"""Digest of a plug-in -> its registrations, for the next time that it is used in this process."""
 _written: dict[str, tuple[Algorithm, str]] = {}
-"""Name -> an algorithm that was written into the table without `register`, and its code."""
+"""Name -> an algorithm that was assigned to ALGORITHMS without `register`, and its code."""
 
 
 def register(name: str, make: Maker, *, title: str | None = None, source: str = "", fidelities: bool = False) -> None:
@@ -181,10 +181,10 @@ def register(name: str, make: Maker, *, title: str | None = None, source: str = 
 
     Args:
         name: without spaces and commas.
-        make: from moves, the number of the top fidelity and random numbers to an object with `ask` and `tell`.
-        title: as reports print it; the name without.
+        make: maps moves, the number of the top fidelity and random numbers to an object with `ask` and `tell`.
+        title: the title in reports; the name by default.
         source: where it was published.
-        fidelities: whether it asks for the cheaper fidelities, too.
+        fidelities: whether it also queries the cheaper fidelities.
 
     Raises:
         UserError: the name belongs to another algorithm or has characters that a name cannot have, or `make` cannot be
@@ -206,9 +206,9 @@ def register_sharing(
 
     Args:
         name: without spaces and commas.
-        changes: of the base recipe, such as `sampling.law=fair`.
-        pick: from a trained super-net and random numbers to a `harness.search.picks.Pick`.
-        title: as reports print it; the name without.
+        changes: changes of the base recipe, such as `sampling.law=fair`.
+        pick: maps a trained super-net and random numbers to a `harness.search.picks.Pick`.
+        title: the title in reports; the name by default.
         source: where it was published.
 
     Raises:
@@ -228,7 +228,7 @@ def forget(name: str) -> None:
 
 
 def code_of(name: str) -> str:
-    """What tells the results of an algorithm's present code from others': empty for most shipped ones.
+    """The version of an algorithm's present code: empty for most shipped algorithms, a digest for added ones.
 
     Raises:
         UserError: there is no algorithm of this name.
@@ -247,7 +247,7 @@ def code_of(name: str) -> str:
 
 
 class Importable(Protocol):
-    """A file of the user's that registers algorithms when it is imported."""
+    """A user's file that registers algorithms when it is imported."""
 
     @property
     def sha256(self) -> str: ...
@@ -256,7 +256,7 @@ class Importable(Protocol):
 
 
 def use(plugins: Sequence[Importable]) -> None:
-    """Import plug-ins. Of all algorithms that plug-ins have registered, those of these are known afterwards.
+    """Import plug-ins. Afterwards no algorithm of another plug-in is registered.
 
     Raises:
         UserError: one cannot be imported, or registers a name that is taken.
@@ -275,7 +275,7 @@ def use(plugins: Sequence[Importable]) -> None:
 
 @contextmanager
 def _import_of(plugin: str) -> Iterator[None]:
-    """Nothing that this plug-in registers stays where its import fails."""
+    """Undo the registrations of this plug-in if its import fails."""
     try:
         yield
     except BaseException:
@@ -285,7 +285,7 @@ def _import_of(plugin: str) -> Iterator[None]:
 
 
 def known_elsewhere(name: str) -> bool:
-    """Whether other processes can be told of this algorithm: it ships, or a plug-in registered it."""
+    """Whether other processes can load this algorithm: it ships, or a plug-in registered it."""
     return name in SHIPPED or (name in _added and _added[name].plugin is not None)
 
 
@@ -315,7 +315,7 @@ def _add(name: str, algorithm: Algorithm, frame: FrameType) -> None:
 
 
 def _check_free(name: str, file: str) -> None:
-    """A file may register its own algorithm anew, which is then other code; nobody may take another's name."""
+    """Refuse a name that another file registered; a file may register its own algorithm again, as new code."""
     known = _added.get(name)
     if name in ALGORITHMS and (name in SHIPPED or known is None or known.file != file):
         where = "the project" if name in SHIPPED else (known and known.file) or "this session"
@@ -323,7 +323,7 @@ def _check_free(name: str, file: str) -> None:
 
 
 def named(names: str) -> list[str]:
-    """The algorithms of a list with commas.
+    """The algorithms of a comma-separated list.
 
     Raises:
         UserError: one of them is not known.
@@ -342,7 +342,7 @@ def named(names: str) -> list[str]:
 
 
 def recipe_for(algorithm: str, base: Recipe, within: SearchSpace) -> Recipe:
-    """The base recipe as the algorithm has it.
+    """The base recipe with the changes of the algorithm.
 
     Raises:
         RecipeError: it does not apply to the space, or not to this base.

@@ -10,11 +10,11 @@ from supernet.harness.search.algorithms.moves import Moves
 
 
 class TPE:
-    """Options that are more frequent among the good observations than among the others (Bergstra et al., NeurIPS
+    """Proposes options that are more frequent among good observations than among the others (Bergstra et al., NeurIPS
     2011).
 
     Optuna's sampler with its own defaults: 10 random architectures first, then the best of 24 drawn candidates, the
-    best tenth being the good ones. What it proposes may have been seen.
+    best tenth being the good ones. It may propose an architecture again.
 
     Args:
         multivariate: estimate all decisions jointly, not each on its own as in the paper. Optuna 5 does unless told
