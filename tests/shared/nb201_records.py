@@ -45,6 +45,12 @@ SEEDS = {
 }
 """(architecture, epochs) -> data set -> seeds of the runs."""
 INDICES = (0, 7, 15624)
+TASKS = {"cifar100": {"classes": 100}, "imagenet16-120": {"size": 16, "classes": 120}}
+"""Data set -> how its images and classes differ from those of CIFAR-10."""
+
+
+def task_of(dataset):
+    return TASKS.get(dataset, {})
 
 
 # ---- what the records say, and the records themselves ----------------------------------------------------------
@@ -85,8 +91,8 @@ def run(index, dataset, epochs, seed):
         state_dict=None,
         train_accs=None,
         train_losses=None,
-        params=np.float64(SPACE.params(arch, dataset.lower())[0] / 1e6),
-        flop=float(SPACE.flops(arch, dataset.lower())[0] / 1e6),
+        params=np.float64(SPACE.params(arch, **task_of(dataset.lower()))[0] / 1e6),
+        flop=float(SPACE.flops(arch, **task_of(dataset.lower()))[0] / 1e6),
         arch_config={"channel": 16, "num_cells": 5, "arch_str": STRINGS[index], "class_num": 10},
         seed=f"{seed:04}",
         epochs=epochs,
@@ -187,8 +193,8 @@ def expected():
                 for seed, value in zip(seeds, last, strict=True):
                     put(f"{dataset}.{split}.e{epochs}.s{seed}", index, value)
             arch = SPACE.archs([index])
-            put(f"{dataset}.params", index, SPACE.params(arch, dataset)[0])
-            put(f"{dataset}.flops", index, SPACE.flops(arch, dataset)[0])
+            put(f"{dataset}.params", index, SPACE.params(arch, **task_of(dataset))[0])
+            put(f"{dataset}.flops", index, SPACE.flops(arch, **task_of(dataset))[0])
             measured = [latencies(index, original, epochs, seed) for seed in seeds]
             put(f"{dataset}.latency_seconds", index, np.mean(measured))
             spent = [epochs * seconds(index, original, epochs, seed) for seed in seeds]
