@@ -16,7 +16,7 @@ from supernet.harness.commands.groups import Suggesting
 COMMANDS = {
     "spaces": "Search spaces, their sizes and classes, and the ground truth at hand.",
     "data": "Fetch, import, list and verify ground truth and data sets.",
-    "heuristics": "The catalogue of heuristics that a recipe can toggle.",
+    "heuristics": "The heuristics and methods that a recipe can toggle.",
     "train": "Train a super-net by a recipe.",
     "rank": "Score architectures with a trained super-net, and report on the ranking.",
     "correlate": "Rank-disorder report of a file of scores.",

@@ -1,8 +1,10 @@
-"""`supernet heuristics`: the catalogue."""
+"""`supernet heuristics`: the catalogue of heuristics, and the methods that ship."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import typing
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,42 +16,131 @@ if TYPE_CHECKING:
     from supernet.heuristics.catalogue import Heuristic
 
 WIDE = 120
-"""Columns of a terminal from which on the table also has spaces and sources."""
+"""Columns of a terminal from which on the tables also have spaces and sources."""
+
+UNLIMITED = 140
+"""Columns of the tables, or more, where the output is not a terminal."""
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--space", "space_name", help="Only those that apply to this space.")
 def heuristics(name: str | None, space_name: str | None) -> None:
-    """Print the catalogue of heuristics, or of the heuristic NAME its values and the keys that each sets."""
+    """Print the catalogue of heuristics and methods.
+
+    With the NAME of a heuristic, print its values and the keys that each sets; with that of a method, its parameters.
+    """
     from supernet.benchmarks.spaces import SPACE_NAMES
     from supernet.benchmarks.wording import did_you_mean, quoted
-    from supernet.harness.report.correlation.text import wide_console
     from supernet.heuristics.catalogue import CATALOGUE
+    from supernet.heuristics.registry import SHIPPED
 
     if space_name is not None and space_name not in SPACE_NAMES:
         raise UserError(f"There is no search space {quoted(space_name)}; {did_you_mean(space_name, SPACE_NAMES)}")
-    console = wide_console()
     if name is None:
-        chosen = [entry for entry in CATALOGUE.values() if space_name is None or space_name in entry.spaces]
-        console.print(_catalogue(chosen, console.width >= WIDE))
-        if console.width < WIDE:
-            console.print("Spaces, sources and the keys that values set: supernet heuristics NAME")
-        return
-    if name not in CATALOGUE:
+        _print_all(space_name)
+    elif name in CATALOGUE:
+        _check_space("heuristic", name, CATALOGUE[name].spaces, space_name)
+        _print_heuristic(CATALOGUE[name])
+    elif name in SHIPPED:
+        _check_space("method", name, SHIPPED[name].spaces, space_name)
+        _print_method(name)
+    else:
+        known = [*CATALOGUE, *SHIPPED]
         raise UserError(
-            f"There is no heuristic {quoted(name)}; {did_you_mean(name.replace('_', '-'), list(CATALOGUE))} "
+            f"There is no heuristic or method {quoted(name)}; {did_you_mean(name.replace('_', '-'), known)} "
             "`supernet heuristics` lists all."
         )
-    entry = CATALOGUE[name]
-    if space_name is not None and space_name not in entry.spaces:
-        raise UserError(f"The heuristic {name} is for {', '.join(entry.spaces)}, not for {space_name}.")
+
+
+def _check_space(what: str, name: str, spaces: Sequence[str], wanted: str | None) -> None:
+    if wanted is not None and wanted not in spaces:
+        raise UserError(f"The {what} {name} is for {', '.join(spaces)}, not for {wanted}.")
+
+
+def _print_all(space: str | None) -> None:
+    """Print the heuristics and the methods that apply to a space, or to any, without an import of the methods."""
+    from rich.console import Console
+
+    from supernet.heuristics.catalogue import CATALOGUE
+    from supernet.heuristics.registry import SHIPPED
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, UNLIMITED))
+    wide = console.width >= WIDE
+    console.print(_catalogue([entry for entry in CATALOGUE.values() if space is None or space in entry.spaces], wide))
+    rows = [
+        (name, shipped.what, _spaces(shipped.spaces), shipped.source)
+        for name, shipped in SHIPPED.items()
+        if space is None or space in shipped.spaces
+    ]
+    console.print(_table(("method", "what", "spaces", "source")[: 4 if wide else 2], rows))
+    more = "parameters of methods, and the keys that values set" if wide else "spaces, sources, parameters and keys"
+    console.print(f"`supernet heuristics NAME` shows {more}.")
+
+
+def _print_heuristic(entry: Heuristic) -> None:
     click.echo(f"{entry.name}: {entry.what}\nfamily {entry.family}; spaces {', '.join(entry.spaces)}; {entry.source}\n")
     width = max(map(len, entry.values))
     for value, changes in entry.values.items():
         click.echo(f"  {value:{width}}  {' '.join(changes)}")
     if entry.key:
         click.echo(f"  Other values of {entry.key} can be given, too.")
+
+
+def _print_method(name: str) -> None:
+    """Print a method's parameters, and how recipes and studies name it. This imports the method."""
+    from supernet.heuristics.registry import entry
+
+    found = entry(name)
+    click.echo(f"{name}: {found.what}\na method; spaces {', '.join(found.spaces)}; {found.source}\n")
+    rows = [("parameter", "default", "type", "meaning")] * bool(found.parameters) + [
+        (parameter.name, _written(parameter.default), _kind(parameter.kind), parameter.what)
+        for parameter in found.parameters.values()
+    ]
+    if not rows:
+        click.echo("  It has no parameters.")
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:3]
+    for row in rows:
+        left = "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False))
+        click.echo(f"  {left}  {row[3]}".rstrip())
+    example = f"methods.{name}.{rows[1][0]}={rows[1][1]}" if rows else f"methods.{name}=true"
+    swept = f", {name}.{rows[1][0]}: [{rows[1][1]}]" if rows else ""
+    click.echo(f"\nIn a recipe: {example}. Among the heuristics of a study: {name}: all{swept}.")
+
+
+def _written(value: Any) -> str:
+    """A parameter's value as recipes write it."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _kind(kind: Any) -> str:
+    """The type of a parameter: `float`, `valid or train`, `int or null`."""
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(map(str, typing.get_args(kind)))
+    parts = typing.get_args(kind) or (kind,)
+    return " or ".join("null" if part is type(None) else part.__name__ for part in parts)
+
+
+def _spaces(spaces: Sequence[str]) -> str:
+    return "all" if len(spaces) > 3 else ", ".join(spaces).replace("nb1shot1-", "1shot1-")
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A row for each of `rows`, which may have more cells than there are titles. The first column is never broken."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, title in enumerate(titles):
+        table.add_column(title, no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row[: len(titles)]))
+    return table
 
 
 def _catalogue(entries: list[Heuristic], wide: bool) -> Table:
@@ -72,7 +163,6 @@ def _catalogue(entries: list[Heuristic], wide: bool) -> Table:
         if family and entry.family != family:
             table.add_section()
         family = entry.family
-        spaces = "all" if len(entry.spaces) > 3 else ", ".join(entry.spaces)
-        row = (entry.name, entry.family, entry.what, ", ".join(entry.values), spaces, entry.source)
+        row = (entry.name, entry.family, entry.what, ", ".join(entry.values), _spaces(entry.spaces), entry.source)
         table.add_row(*map(Text, row[: 6 if wide else 4]))
     return table

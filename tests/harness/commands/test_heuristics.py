@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -5,6 +8,7 @@ from rich.console import Console
 from supernet.benchmarks.errors import UserError
 from supernet.harness.commands.heuristics import _catalogue, heuristics
 from supernet.heuristics.catalogue import CATALOGUE
+from supernet.heuristics.registry import SHIPPED, entry
 
 
 def printed(*arguments):
@@ -36,12 +40,43 @@ def test_one_heuristic_with_its_values_and_what_they_set():
     assert "Other values of training.learning_rate can be given" in printed("learning-rate")
 
 
+def test_methods_that_ship_are_listed_with_their_sources():
+    text = printed()
+    for name, shipped in SHIPPED.items():
+        (line,) = [line for line in text.splitlines() if line.startswith(f" {name} ")]
+        assert shipped.what in line
+        assert shipped.source in line
+
+
+def test_the_list_waits_for_no_heavy_import():
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom supernet.harness.commands.heuristics import heuristics\n"
+        "assert 'magic-t' in CliRunner().invoke(heuristics, []).output\n"
+        "print({'torch', 'pandas', 'scipy'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_one_method_with_its_parameters(name):
+    text = printed(name)
+    parameters = entry(name).parameters.values()
+    assert parameters
+    for parameter in parameters:
+        (line,) = [line for line in text.splitlines() if line.startswith(f"  {parameter.name} ")]
+        assert line.split()[1] == str(parameter.default)
+        assert parameter.what
+        assert line.endswith(parameter.what)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--space", "nb999"], "There is no search space 'nb999'; there is nb201, nb1shot1-1"),
         (["--space", "nb20"], "did you mean nb201?"),
-        (["batch-nrom"], "There is no heuristic 'batch-nrom'; did you mean batch-norm?"),
+        (["batch-nrom"], "There is no heuristic or method 'batch-nrom'; did you mean batch-norm?"),
+        (["magic_t"], "did you mean magic-t?"),
         (["path_dropout"], "did you mean path-dropout?"),
         (["op-on", "--space", "nb1shot1-1"], "The heuristic op-on is for nb201, not for nb1shot1-1"),
     ],
