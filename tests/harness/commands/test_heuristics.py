@@ -22,8 +22,8 @@ def test_names_are_whole_in_a_narrow_terminal(width, capsys):
     Console(width=width).print(_catalogue(list(CATALOGUE.values()), wide=False))
     words = capsys.readouterr().out.replace(",", " ").split()
     assert "…" not in "".join(words)
-    for name, chosen in CATALOGUE.items():
-        assert {name, *chosen.values} <= set(words)
+    for name, heuristic in CATALOGUE.items():
+        assert {name, *heuristic.values} <= set(words)
 
 
 def test_a_space_leaves_out_what_is_for_others():
