@@ -89,7 +89,7 @@ def test_the_method_trains_and_the_study_sweeps_its_parameter(registered, tmp_pa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(code)
     (tmp_path / "mine.yaml").write_text(study)
-    settings = [setting.label for setting in load_study("mine.yaml").settings()]
+    settings = [setting.label for setting in load_study("mine.yaml").settings(None)]
     assert settings == ["base", "confident.weight=0.1", "confident.weight=0.5"]
     plain_run, with_method = (
         supernet.train(task="digits", train_images=64, channels=4, cells=1, epochs=1, methods=methods)
@@ -111,7 +111,7 @@ def test_what_docs_register_trains(registered):
 def test_the_study_of_the_docs_can_be_read(tmp_path):
     (study,) = blocks("studies.md", "yaml")
     (tmp_path / "mine.yaml").write_text(study)
-    assert "path-dropout=0.1" in [setting.label for setting in load_study(tmp_path / "mine.yaml").settings()]
+    assert "path-dropout=0.1" in [setting.label for setting in load_study(tmp_path / "mine.yaml").settings(None)]
 
 
 def test_code_about_ground_truth_runs_with_the_table_that_ships(tmp_path, monkeypatch, capsys):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDE = 120
 """Columns of a terminal from which on the tables also have spaces and sources."""
 
-UNLIMITED = 140
+NO_TERMINAL = 140
 """Columns of the tables, or more, where the output is not a terminal."""
 
 
@@ -67,7 +67,7 @@ def _print_all(space: str | None) -> None:
 
     console = Console()
     if not console.is_terminal:
-        console = Console(width=max(console.width, UNLIMITED))
+        console = Console(width=max(console.width, NO_TERMINAL))
     wide = console.width >= WIDE
     console.print(_catalogue([entry for entry in CATALOGUE.values() if space is None or space in entry.spaces], wide))
     rows = [
