@@ -30,6 +30,7 @@ LONGEST = 400
 LONGER = frozenset(
     {
         "tests/benchmarks/truth/test_download.py",
+        "tests/test_front_door.py",
         "tests/benchmarks/truth/test_import_nb201_nats.py",
         "tests/benchmarks/truth/test_table.py",
         "tests/harness/correlation/test_files.py",

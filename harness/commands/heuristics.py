@@ -126,6 +126,7 @@ def _kind(kind: Any) -> str:
 
 
 def _spaces(spaces: Sequence[str]) -> str:
+    # A narrow terminal has no room for the long names of the three spaces.
     return "all" if len(spaces) > 3 else ", ".join(spaces).replace("nb1shot1-", "1shot1-")
 
 
