@@ -21,6 +21,7 @@ from supernet.benchmarks.errors import BadTable
 from supernet.benchmarks.files import file_digests, whole
 from supernet.benchmarks.regular import open_regular
 from supernet.benchmarks.spaces import NB201
+from supernet.benchmarks.spaces.nb201 import DATASETS
 from supernet.benchmarks.truth import nb201_sources as sources
 from supernet.benchmarks.truth.archive import is_tar
 from supernet.benchmarks.truth.nb201_records import Record
@@ -116,7 +117,9 @@ class _Table:
             dataset, _, what = name.partition(".")
             if what in ("params", "flops"):
                 there = rows[~np.isnan(values[rows])]
-                wrong = there[values[there] != getattr(_SPACE, what)(_SPACE.archs(there), dataset)]
+                classes, size = DATASETS[dataset]
+                counted = getattr(_SPACE, what)(_SPACE.archs(there), size=size, classes=classes)
+                wrong = there[values[there] != counted]
                 if len(wrong):
                     raise BadTable(
                         f"{self.source}: {name} of {len(wrong):,} architecture(s), the first {wrong[0]}, is not what "

@@ -76,7 +76,7 @@ ROWS = np.zeros((2, 3072), np.uint8)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x80\x02}(U\x04data", "no intact pickle"),
+        (b"\x80\x02}(U\x04data", "not an intact pickle"),
         (pickle.dumps([1, 2]), "does not hold a dictionary"),
         (pickle.dumps({"data": "x", "labels": [1, 2]}), "no images of 32 x 32 pixels"),
         (pickle.dumps({"data": ROWS[:, 1:], "labels": [1, 2]}, 2), "no images of 32 x 32 pixels"),

@@ -264,20 +264,20 @@ def encoded(message):
 @pytest.mark.parametrize(
     ("position", "value", "match"),
     [
-        (0, "0" * 31, "no graph hash"),
+        (0, "0" * 31, "not a graph hash"),
         (0, 7, "not a JSON list"),
         (1, 107, "107 epochs"),
         (1, "108", "not a JSON list"),
         (1, True, "not a JSON list"),
-        (2, "010", "no adjacency matrix"),
-        (2, "0", "no adjacency matrix"),
-        (2, "0200", "no adjacency matrix"),
-        (2, "0" * 64, "no adjacency matrix"),
+        (2, "010", "not an adjacency matrix"),
+        (2, "0", "not an adjacency matrix"),
+        (2, "0200", "not an adjacency matrix"),
+        (2, "0" * 64, "not an adjacency matrix"),
         (2, "0010", "not upper triangular"),
         (2, "1100", "not upper triangular"),
-        (3, "", "no operations"),
-        (3, "input,skip,output", "no operations"),
-        (3, "output,input", "no operations"),
+        (3, "", "not operations"),
+        (3, "input,skip,output", "not operations"),
+        (3, "output,input", "not operations"),
         (3, "input,maxpool3x3,output", "1 operations between input and output for 2 vertices"),
         (4, "A", "not base64"),
         (4, "Größe", "not base64"),
@@ -290,7 +290,7 @@ def encoded(message):
         (4, encoded(MESSAGE[:-1]), "cut off"),
         (4, encoded(MESSAGE + b"\x10\xff\xff\xff\xff\xff\x01"), "malformed number"),
         (4, encoded(MESSAGE + b"\x0b"), "cut off"),
-        (4, encoded(MESSAGE + b"\x0b\x00"), "no ModelMetrics"),
+        (4, encoded(MESSAGE + b"\x0b\x00"), "not a ModelMetrics"),
     ],
 )
 def test_a_record_with_one_wrong_entry(tmp_path, position, value, match):
@@ -305,7 +305,7 @@ def test_a_record_with_one_wrong_entry(tmp_path, position, value, match):
 )
 def test_impossible_readings(tmp_path, change):
     write(tmp_path / "nb101.tfrecord", [GOOD, GOOD, fields(CELLS[0], 108, RUN | change)])
-    refused(tmp_path, r"record 2 \(from 0\) .*no fraction", allow_partial=True)
+    refused(tmp_path, r"record 2 \(from 0\) .*not in .0, 1.", allow_partial=True)
 
 
 @pytest.mark.parametrize("record", [b"", b"\xff", b"{}", b"[]", b"null", b"[" * 100_000, json.dumps(GOOD[:4]).encode()])
@@ -321,14 +321,14 @@ def test_other_files(tmp_path):
     refused(tmp_path, "cannot be read")
     source.rmdir()
     source.write_bytes(b"PAR1" * 100)
-    refused(tmp_path, "no TFRecord file", allow_partial=True)
+    refused(tmp_path, "not a TFRecord file", allow_partial=True)
     source.write_bytes(b"")
     refused(tmp_path, "incomplete: it holds 0 training runs", allow_partial=True)
 
 
 def test_a_part_of_the_benchmark_is_not_taken_for_the_whole(tmp_path):
     write(tmp_path / "nb101.tfrecord", [fields(cell, 108, RUN) for cell in CELLS[:2] for _ in range(3)])
-    refused(tmp_path, "holds 6 training runs of 2 cells, .* of each of 423,624 cells")
+    refused(tmp_path, "holds 6 training runs of 2 cells; .* of each of 423,624 cells")
 
 
 TOO_MANY_EDGES = described(np.triu(np.ones((6, 6), dtype=int), 1), ["input", *OPS, OPS[0], "output"])
@@ -341,8 +341,8 @@ OTHER = CELLS[1]
     [
         ([fields(CELLS[0] | {"hash": OTHER["hash"]}, 108, RUN)], f"{OTHER['hash']}.* not the graph hash"),
         ([fields(OTHER | {"params": OTHER["params"] + 1}, 108, RUN)], f"{OTHER['hash']}.* parameter count"),
-        ([fields(TOO_MANY_EDGES, 108, RUN)], f"{'0' * 32}.* no valid cell"),
-        ([fields(DISCONNECTED, 108, RUN)], f"{'0' * 32}.* no valid cell"),
+        ([fields(TOO_MANY_EDGES, 108, RUN)], f"{'0' * 32}.* not a valid cell"),
+        ([fields(DISCONNECTED, 108, RUN)], f"{'0' * 32}.* not a valid cell"),
         ([GOOD, fields(OTHER | {"hash": GOOD[0]}, 108, RUN)], f"record 1 .*earlier record gives {GOOD[0]}"),
         ([GOOD] * 4, f"more than 3 runs of {GOOD[0]} over 108 epochs"),
     ],

@@ -248,7 +248,7 @@ ALTERED = {
         RECORD,
     ),
     "training budgets exchanged": (swapped_budgets, "architecture 7 has other runs than those of 12 epochs"),
-    "another data set": (renamed_data, "'svhn', which is unknown to the benchmark"),
+    "another data set": (renamed_data, "'svhn', which is not a data set of the benchmark"),
     "another evaluation set": (renamed_set, RECORD),
     "params of another network": (
         lambda held: _run(held).update(params=_run(held)["params"] + 3e-6),

@@ -253,7 +253,7 @@ def test_a_question_of_any_length_has_a_short_answer(folder):
 
 def test_a_damaged_table_is_not_passed_over_when_there_is_no_other(folder):
     (folder / "nats.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(UserError, match=r"cannot be used there: .*nats\.parquet cannot be read as a Parquet file"):
+    with pytest.raises(UserError, match=r"Unusable tables there: .*nats\.parquet cannot be read as a Parquet file"):
         table_for("nb201", TEST)
 
 
