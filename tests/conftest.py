@@ -41,6 +41,13 @@ def _table(path):
 
 
 @pytest.fixture
+def embedded_alone(tmp_path_factory, monkeypatch):
+    """The tables that ship are all the ground truth that there is; the working folder is empty."""
+    monkeypatch.setenv(shelf.ENVIRONMENT, str(tmp_path_factory.mktemp("no-tables")))
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+
+
+@pytest.fixture
 def interrupted():
     """Train as `train` does, and be interrupted after the second epoch, before its checkpoint is written."""
     from supernet.harness.training.loop import train
