@@ -221,9 +221,7 @@ class Context:
     ) -> Tensor:
         """The network's logits (n, classes), in float32 also under autocast; metered."""
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.recipe.training.amp):
-            logits: Tensor = (
-                self.network(images, routing) if features is None else self.network(images, routing, features)
-            )
+            logits: Tensor = self.network(images, routing, features)
         logits = logits.float()
         self._count(len(images) * self._paths(routing), logits)
         return logits

@@ -244,7 +244,7 @@ class Comparison:
             )
         if kind == "wall":
             return
-        oracle = Oracle.of_table(self.within, self.ground_truth, self.truth.measure) if recipe.methods else None
+        oracle = Oracle.for_recipe(recipe, self.ground_truth, self.truth.measure)
         cost = epoch_cost(recipe, task=task, steps=1, oracle=oracle).of(1).passes
         if kind == "seconds":
             cost *= seconds_per_pass(recipe, self.within, self.ground_truth, self.truth.measure, task)

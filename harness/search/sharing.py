@@ -120,7 +120,7 @@ def share_weights(
             task=task,
             device=device,
             resume=True,
-            oracle=_oracle(spec, truth),
+            oracle=Oracle.for_recipe(recipe, truth, spec.truth.measure),
             progress=progress,
             after_epoch=after_epoch,
         )
@@ -134,12 +134,6 @@ def share_weights(
             damaged.unlink(missing_ok=True)
         return share_weights(spec, seed, truth, work, device, report)
     return [rows[step] for step in sorted(rows)]
-
-
-def _oracle(spec: SearchSpec, truth: GroundTruth) -> Oracle | None:
-    """What methods of the recipe may ask for: the accuracies that the search observes."""
-    assert spec.recipe is not None
-    return Oracle.of_table(space(spec.space), truth, spec.truth.measure) if spec.recipe.methods else None
 
 
 def _queried(run: Run, truth: GroundTruth, spec: SearchSpec) -> float:
@@ -209,7 +203,8 @@ def _planned(
         if _with_epochs(planned, recipe.training.epochs, recipe.distribution.start_epoch) == recipe:
             return planned, prices  # what was planned before is gone on with
     picking = _picking(recipe, task, sharing, device, prices)[kind]
-    cost = epoch_cost(recipe, task=task, device=device, oracle=_oracle(spec, truth))
+    oracle = Oracle.for_recipe(recipe, truth, spec.truth.measure)
+    cost = epoch_cost(recipe, task=task, device=device, oracle=oracle)
     unit, per = ("seconds", 1.0) if kind == "wall" else ("passes", prices.of_passes(1.0)[kind])
     epochs = cost.affordable(unit, ((SPARE if kind == "wall" else 1.0) * amount - picking) / per)
     if epochs < 1:

@@ -9,7 +9,6 @@ import time
 import numpy as np
 import torch
 
-from supernet.benchmarks.spaces import space
 from supernet.benchmarks.tasks.loader import train_batches
 from supernet.harness.study.spec import RunSpec
 from supernet.harness.training.oracle import Oracle
@@ -60,9 +59,7 @@ class Stopwatch:
             try:
                 late = min(recipe.distribution.start_epoch, 1)
                 begun = dataclasses.replace(kind, distribution=dataclasses.replace(kind.distribution, start_epoch=late))
-                oracle = None
-                if recipe.methods:
-                    oracle = Oracle.of_table(space(recipe.space), spec.truth.open(recipe.space), spec.truth.measure)
+                oracle = Oracle.for_recipe(recipe, spec.truth.open(recipe.space), spec.truth.measure)
                 self._known[kind] = epoch_cost(begun, oracle=oracle), _seconds_per_image(kind)
             finally:
                 torch.set_num_threads(threads)

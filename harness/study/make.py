@@ -65,7 +65,7 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
 
     problem, asked = None, np.zeros(0, dtype=np.int64)
     try:
-        oracle = Oracle.of_table(space(recipe.space), table, spec.truth.measure) if recipe.methods else None
+        oracle = Oracle.for_recipe(recipe, table, spec.truth.measure)
         run = _train(recipe, work, device, training, scored, oracle)
         log, asked = run.log, run.asked
     except Diverged:
@@ -101,12 +101,13 @@ def _check_images(recipe: Recipe) -> None:
 
 def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any, oracle: Oracle | None) -> Run:
     """Train from the checkpoint there is; a damaged one, or damaged scores, cost the run's own work alone."""
-    task = task_of(recipe.task)
-    if recipe.evaluation.images > len(task.valid):  # said before training, not after it
-        raise UserError(
-            f"evaluation.images is {recipe.evaluation.images:,}, but there are {len(task.valid):,} images to score on."
-        )
-    keep = {"task": task, "device": device, "progress": progress, "after_epoch": after_epoch, "oracle": oracle}
+    keep = {
+        "task": task_of(recipe.task),
+        "device": device,
+        "progress": progress,
+        "after_epoch": after_epoch,
+        "oracle": oracle,
+    }
     try:
         for path in work.glob(".scores-*.parquet"):
             _read_scores(path)

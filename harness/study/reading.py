@@ -19,7 +19,7 @@ from supernet.harness.study.plan import DESIGNS, Study, StudyError, fits
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.catalogue import CATALOGUE, Heuristic, find
 from supernet.heuristics.catalogue import names as heuristic_names
-from supernet.heuristics.plugins import Plugin
+from supernet.heuristics.plugins import Plugin, load_all
 from supernet.heuristics.ranges import MOST_EPOCHS
 from supernet.heuristics.recipe import Recipe, RecipeError
 
@@ -155,15 +155,12 @@ def _plugins(folder: Path, names: Any) -> tuple[Plugin, ...]:
     """The plug-ins of these file names, imported."""
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise StudyError(f"plugins is {quoted(names)}, but must be a list of files.")
-    plugins = []
     for name in names:
         if len(name) > MOST_TEXT or not name.isprintable():
             raise StudyError(f"plugins names {quoted(name)}, which cannot be the name of a file.")
         if (folder / name).exists() and not (folder / name).is_file():
             raise StudyError(f"plugins names {quoted(name)}, which is not a file.")
-        plugins.append(Plugin.read(folder / name))
-        plugins[-1].load()
-    return tuple(plugins)
+    return load_all([folder / name for name in names])
 
 
 def _changed_by(overrides: Sequence[str], recipe: Recipe) -> Recipe:

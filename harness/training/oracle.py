@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.heuristics.recipe import Recipe
 
 
 class Oracle:
@@ -26,6 +27,11 @@ class Oracle:
         self._look_up = look_up
         self.asked: dict[int, float] = {}
         """Index -> accuracy, of all that was asked for. Rankings leave these architectures out."""
+
+    @classmethod
+    def for_recipe(cls, recipe: Recipe, table: GroundTruth, measure: Measure) -> Oracle | None:
+        """What the methods of a recipe may ask for; None where it has none."""
+        return cls.of_table(space(recipe.space), table, measure) if recipe.methods else None
 
     @classmethod
     def of_table(cls, within: SearchSpace, table: GroundTruth, m: Measure) -> Oracle:

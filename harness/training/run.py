@@ -34,11 +34,10 @@ class Run:
 
     recipe: Recipe
     task: Task
-    network: Supernet
-    optimiser: torch.optim.Optimizer
     methods: dict[str, Method]
     """All that takes part in training, in the order in which hooks are called, by the name of each."""
     context: Context
+    """The state that methods see and change, the network among it."""
     oracle: Oracle | None = None
     """Ground truth that methods may ask for."""
     epoch: int = 0
@@ -47,6 +46,16 @@ class Run:
     """Step from which the learning-rate schedule counts."""
     log: list[dict[str, Any]] = field(default_factory=list)
     """One entry per epoch."""
+
+    @property
+    def network(self) -> Supernet:
+        """The super-net, as methods have left it."""
+        return self.context.network
+
+    @property
+    def optimiser(self) -> torch.optim.Optimizer:
+        """The optimiser of the network."""
+        return self.context.optimiser
 
     @property
     def device(self) -> torch.device:
@@ -101,15 +110,13 @@ def start(
         space(recipe.space),
         network,
         torch.optim.SGD([torch.zeros(0)], 1.0),  # replaced below, once the network is whole
-        numbers={id(method): number for number, method in enumerate(methods.values(), 2)},
+        numbers={id(method): 1 if method is learner else number for number, method in enumerate(methods.values(), 2)},
         source=oracle,
     )
-    if learner is not None:
-        context.numbers = {**context.numbers, id(learner): 1}
     for method in methods.values():
-        network = context.network = method.wrap(network, context)
-    context.optimiser = optimiser_for(network, recipe, list(methods.values()), context)
-    run = Run(recipe, task, network, context.optimiser, methods, context, oracle)
+        context.network = method.wrap(context.network, context)
+    context.optimiser = optimiser_for(recipe, list(methods.values()), context)
+    run = Run(recipe, task, methods, context, oracle)
     context.steps = recipe.training.epochs * run.steps_per_epoch
     context.remake = lambda restart: remake(run, restart)
     return run
@@ -125,11 +132,9 @@ def _methods(recipe: Recipe, network: Supernet, learner: Learner | None) -> dict
     return {**sampler, **losses, **listed, **({"distribution": learner} if learner is not None else {})}
 
 
-def optimiser_for(
-    network: Supernet, recipe: Recipe, methods: Sequence[Method], context: Context
-) -> torch.optim.Optimizer:
-    """SGD with the recipe's settings, and with the parameter groups of its methods."""
-    t = recipe.training
+def optimiser_for(recipe: Recipe, methods: Sequence[Method], context: Context) -> torch.optim.Optimizer:
+    """SGD on the context's network, with the recipe's settings and the parameter groups of its methods."""
+    t, network = recipe.training, context.network
     apart = [group for method in methods for group in method.parameter_groups(context)]
     taken = {id(p) for group in apart for p in group["params"]}
     rest = [p for p in network.parameters() if id(p) not in taken]
@@ -158,9 +163,8 @@ def remake(run: Run, restart: bool) -> None:
         restart: the learning-rate schedule starts anew, over the steps that are left.
     """
     ctx = run.context
-    run.network = ctx.network
-    run.network.train()
-    run.optimiser = ctx.optimiser = optimiser_for(ctx.network, run.recipe, list(run.methods.values()), ctx)
+    ctx.network.train()
+    ctx.optimiser = optimiser_for(run.recipe, list(run.methods.values()), ctx)
     if restart:
         run.restarted = ctx.step
 

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.spaces import space
 from supernet.benchmarks.tasks.task import DIGITS_SIZES
 from supernet.harness.correlation.truth import Known, ground_truth
 from supernet.harness.report.correlation.ranked import Ranked
@@ -140,7 +139,7 @@ def _oracle(recipe: Recipe, truth: Known | None) -> Oracle | None:
         known = truth or ground_truth(recipe.space, dataset=recipe.task.name)
     except UserError:
         return None
-    return Oracle.of_table(space(recipe.space), known.table, known.measure)
+    return Oracle.for_recipe(recipe, known.table, known.measure)
 
 
 def _too_few_images(recipe: Recipe) -> str | None:
