@@ -13,9 +13,11 @@ from __future__ import annotations
 import difflib
 import re
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +125,26 @@ class Database:
                 f"A question is one SELECT statement (or DESCRIBE, SUMMARIZE, SHOW), but this is {there}. "
                 "Nothing can be written here."
             )
-        return self._db.execute(statements[0])
+        return self._executed(statements[0])
+
+    def _executed(self, statement: duckdb.Statement) -> duckdb.DuckDBPyConnection:
+        """The result of a statement, which runs in another thread.
+
+        DuckDB looks for signals while it runs in the main thread, and can lose one that comes as a statement begins;
+        here Python takes it, and interrupts the statement until that has ended.
+        """
+        pool, future = ThreadPoolExecutor(1), None
+        try:
+            future = pool.submit(self._db.execute, statement)
+            return future.result()
+        except KeyboardInterrupt:
+            while future is not None and not future.done():
+                self._db.interrupt()
+                with suppress(KeyboardInterrupt):
+                    time.sleep(0.02)
+            raise
+        finally:
+            pool.shutdown(wait=False)
 
     def _rows(self, sql: str, found: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         while True:
