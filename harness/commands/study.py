@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,7 @@ from supernet.harness.commands.plugins import PLUGIN
 from supernet.harness.commands.progress import Terminal, bar
 
 if TYPE_CHECKING:
+    from supernet.harness.report.study.result import StudyResult
     from supernet.harness.runs.store import Store
     from supernet.harness.study.plan import Study
     from supernet.harness.study.running import States
@@ -24,9 +26,37 @@ RESULTS = click.option(
 SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the base recipe.")
 
 
+def running(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of commands that make runs."""
+    options = (
+        click.option(
+            "--executor",
+            type=click.Choice(["local", "process", "ray"]),
+            default="local",
+            show_default=True,
+            help="Processes on this machine, this process alone, or a Ray cluster.",
+        ),
+        click.option(
+            "--workers", type=click.IntRange(1), help="Local processes (default: one per core; on a GPU, one)."
+        ),
+        click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
+        click.option("--address", help="Address of the Ray cluster (default: one on this machine)."),
+        click.option("--cpus", type=float, default=1, show_default=True, help="CPUs that a run asks Ray for."),
+        click.option(
+            "--gpus",
+            type=float,
+            default=0,
+            help="GPUs, or a part of one, that a run asks Ray for (default: 1 with --device cuda).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.group(cls=Suggesting)
 def study() -> None:
-    """Vary heuristics around a base recipe, with paired comparisons against real ground truth."""
+    """Vary heuristics around a base recipe, and test what each changes against real ground truth."""
 
 
 @study.command("list")
@@ -44,8 +74,25 @@ def list_() -> None:
 @PLUGIN
 @SET
 @RESULTS
-def plan_(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path) -> None:
-    """The runs of the study NAME (a shipped one or a file), with an estimate of their time."""
+@click.option(
+    "--power", "powers", is_flag=True, help="Which differences of tau the study finds, and what smaller ones take."
+)
+@click.option(
+    "--sd", type=click.FloatRange(min=0, min_open=True, max=1), help="Spread of tau between seeds that --power goes by."
+)
+def plan_(
+    name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path, powers: bool, sd: float | None
+) -> None:
+    """The runs of the study NAME (a shipped one or a file), with an estimate of their time.
+
+    With --power instead: the smallest difference of tau that the study finds with 80 % power at a family-wise level of
+    5 %, and what smaller differences would take here.
+    """
+    if powers:
+        _say_power(name, overrides, results, sd)
+        return
+    if sd is not None:
+        raise click.UsageError("--sd goes with --power.")
     from supernet.harness.commands.progress import duration
     from supernet.harness.study.estimate import busy
     from supernet.harness.study.running import estimated
@@ -71,45 +118,46 @@ def plan_(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], resu
 @PLUGIN
 @SET
 @RESULTS
-@click.option(
-    "--executor",
-    type=click.Choice(["local", "process", "ray"]),
-    default="local",
-    show_default=True,
-    help="Processes on this machine, this process alone, or a Ray cluster.",
-)
-@click.option("--workers", type=click.IntRange(1), help="Local processes (default: as many as cores; 1 on a GPU).")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--address", help="Address of the Ray cluster (default: one on this machine).")
-@click.option("--cpus", type=float, default=1, show_default=True, help="CPUs that a run asks Ray for.")
-@click.option(
-    "--gpus",
-    type=float,
-    default=0,
-    help="GPUs, or a part of one, that a run asks Ray for (default: 1 with --device cuda).",
-)
+@running
 def run(
-    name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path, executor: str,
-    workers: int | None, device: str, address: str | None, cpus: float, gpus: float,
+    name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path, **executor: Any
 ) -> None:  # fmt: skip
     """Make the runs that are missing, then the report.
 
     Can be interrupted or killed at any moment; the same command goes on where it stopped.
     """
-    from supernet.harness.commands.overview import overview
-    from supernet.harness.report.study.result import study as made
+    _run(name, overrides, results, executor)
 
-    def told(states: States) -> None:
-        _say_states(states, name, overrides, results, brief=True)
 
-    found = made(
-        name, *overrides,
-        out=results, executor=executor, workers=workers, device=device, address=address, cpus=cpus, gpus=gpus,
-        watch=Terminal(), display=overview, told=told,
-    )  # fmt: skip
-    click.echo(f"Report: {found.page}")
-    if found.states.lacking:
-        sys.exit(1)
+@study.command()
+@click.argument("name")
+@PLUGIN
+@SET
+@RESULTS
+@click.option(
+    "--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Further seeds of each setting."
+)
+@click.option("--dry-run", is_flag=True, help="Write the study file, but make no run.")
+@running
+def extend(
+    name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path, seeds: int, dry_run: bool,
+    **executor: Any,
+) -> None:  # fmt: skip
+    """Give more seeds to the settings of the study NAME that are undecided.
+
+    Writes the study NAME-extended.yaml in this folder, makes its runs beside those that are there, and reports.
+    """
+    from supernet.harness.study.analysis import analyse
+    from supernet.harness.study.extended import extended, write_extended
+    from supernet.harness.study.gathered import gather
+
+    chosen, store = _open(name, overrides, results)
+    with bar("Reading the runs"):
+        content = extended(name, chosen, analyse(gather(chosen, store)), seeds)
+    path = write_extended(name, content, Path())
+    click.echo(f"Study: {path}, with {seeds} more seeds for each of the undecided settings")
+    if not dry_run:
+        _run(str(path), overrides, results, executor)
 
 
 @study.command()
@@ -138,7 +186,59 @@ def report(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], res
 
     chosen, _ = _open(name, overrides, results)
     report_folder(chosen, results, Terminal())
-    click.echo(f"Report: {reported(chosen, results, watch=Terminal()).page}")
+    _say_result(reported(chosen, results, watch=Terminal()))
+
+
+def _run(name: str, overrides: tuple[str, ...], results: Path, executor: Mapping[str, Any]) -> None:
+    """Make what is missing, report, and end with an exit code of 1 if runs are lacking."""
+    from supernet.harness.commands.overview import overview
+    from supernet.harness.report.study.result import study as made
+
+    def told(states: States) -> None:
+        _say_states(states, name, overrides, results, brief=True)
+
+    found = made(name, *overrides, out=results, watch=Terminal(), display=overview, told=told, **executor)
+    _say_result(found)
+    if found.states.lacking:
+        sys.exit(1)
+
+
+def _say_result(found: StudyResult) -> None:
+    from supernet.harness.commands.verdicts import verdicts
+
+    click.echo("")
+    for line in verdicts(found.analysis):
+        click.echo(line)
+    click.echo(f"\nReport: {found.page}")
+
+
+def _say_power(name: str, overrides: tuple[str, ...], results: Path, sd: float | None) -> None:
+    """A line for each design: its seeds, its runs, the time of those that are missing, and what it finds."""
+    from supernet.harness.commands.progress import duration
+    from supernet.harness.study.estimate import busy
+    from supernet.harness.study.planning import power
+    from supernet.harness.study.running import cores
+
+    chosen, store = _open(name, overrides, results)
+    load = busy()
+    with bar("Timing the runs") as tell:
+        found = power(chosen, store, sd=sd, progress=tell)
+    click.echo(found.noise.source)
+    click.echo(
+        "Each design finds a true difference of tau of this size in 80 of 100 studies, at a family-wise level of 5 %."
+    )
+    click.echo("")
+    workers = cores("cpu")
+    click.echo(f"{'design':18}{'base':>6}{'others':>8}{'runs':>7}{'missing':>9}{f'on {workers} cores':>14}{'finds':>8}")
+    for option in found.options:
+        d = option.design
+        time = duration(option.seconds / workers) if option.missing else "done"
+        finds = "nothing" if option.finds is None else f"{option.finds:.2f}"
+        click.echo(f"{option.what:18}{d.base_seeds:6}{d.seeds:8}{d.runs:7,}{option.missing:9,}{time:>14}{finds:>8}")
+    for effect in found.impossible:
+        click.echo(f"No number of seeds finds {effect:g}: rank more architectures (`sample`).")
+    if load:
+        click.echo(load, err=True)
 
 
 def _open(name: str, overrides: tuple[str, ...], results: Path) -> tuple[Study, Store]:

@@ -9,6 +9,9 @@ from scipy.special import ndtr, ndtri
 
 from supernet.harness.statistics.spreads import Floats
 
+LEVEL = 0.95
+"""Level of the simultaneous intervals of all comparisons with one base; one less it is their family-wise level."""
+
 
 def any_as_small(p: float, loads: ArrayLike) -> float:
     """Dunnett's correction: the probability that any of k comparisons without a difference has a p-value as small.

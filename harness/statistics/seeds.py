@@ -15,14 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats as distributions
 
-from supernet.harness.statistics.dunnett import any_as_small, individual_level
-from supernet.harness.statistics.spreads import SMALLEST, Floats, Spread, squeezed, typical_sd
+from supernet.harness.statistics.dunnett import LEVEL, any_as_small, individual_level
+from supernet.harness.statistics.power import pooled, smallest_detectable
+from supernet.harness.statistics.shrinkage import Shrunken, shrunken
+from supernet.harness.statistics.spreads import SMALLEST, Floats, Spread, squeezed
 from supernet.harness.statistics.two_means import TwoMeans
-
-LEVEL = 0.95
-"""Level of intervals: of each one for means, simultaneous over all comparisons with the base for differences."""
-POWER = 0.8
-"""Probability with which the smallest detectable difference is found."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +46,20 @@ class Difference:
     """Dunnett-corrected for all comparisons with the base."""
     q: float | None
     """Benjamini and Hochberg's: the share of false findings among all comparisons with a q no larger than this."""
+    within: float | None = None
+    """The smallest margin that is shown to hold the true difference: two one-sided tests, with a family-wise level of
+    5 % over all comparisons. It is the end that lies further from 0 of the simultaneous 90 % interval."""
+    shrunken: Shrunken | None = None
+    """What the difference is likely to be, given all of the study's differences."""
 
     @property
     def clear(self) -> bool:
         """Whether the setting differs from the base at the 5 % level after Dunnett's correction."""
         return self.p_corrected is not None and self.p_corrected < 1 - LEVEL
+
+    def negligible(self, margin: float) -> bool:
+        """Whether the true difference is shown to be smaller than a margin."""
+        return self.within is not None and self.within < margin
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,10 @@ class Comparisons:
     """Smallest true difference that a typical one of the comparisons finds with 80 % power; None if none is tested."""
     omnibus_p: float | None
     """That all settings, the base among them, have the same mean: one-way analysis of variance (F test)."""
-    typical_sd: float | None
-    """Pooled standard deviation between seeds of one setting."""
+    pooled: Spread
+    """Variance between seeds of one setting, pooled over settings; no degrees of freedom without repeated seeds."""
+    sampling: float
+    """Variance of a typical difference from the sampling of architectures."""
 
 
 def mean_of(
@@ -132,8 +140,10 @@ def compare(
     p = means.p(np.array(values)[kept])
     loads = np.sqrt(means.base / means.squared)
     q = distributions.false_discovery_control(p) if kept else p
-    alone = individual_level(1 - LEVEL, loads) if kept else 0.0
-    halves = means.half_widths(alone)
+    halves = means.half_widths(individual_level(1 - LEVEL, loads)) if kept else p
+    # Two one-sided tests at 5 % each are one interval of 90 %.
+    narrower = means.half_widths(individual_level(2 * (1 - LEVEL), loads)) if kept else p
+    likely = shrunken(np.array(values)[kept], means.own, float(means.base[0])) if kept else []
     places = {k: place for place, k in enumerate(kept)}
     out = []
     for k, value in enumerate(values):
@@ -145,12 +155,17 @@ def compare(
         if bound is not None:
             centre = float(arrays[0].mean())
             low, high = max(low, min(value, -bound - centre)), min(high, max(value, bound - centre))
-        single = float(p[place])
-        out.append(Difference(value, low, high, single, any_as_small(single, loads), float(q[place])))
-    # Found with 80 %: the critical value and the 80 % quantile of t, in standard errors of a typical comparison.
-    power = distributions.t.ppf(POWER, means.df) * np.sqrt(means.squared)
-    detectable = float(np.median(halves + power)) if kept else None
-    return Comparisons(out, spreads, detectable, _omnibus(arrays), typical_sd(arrays))
+        single, within = float(p[place]), abs(value) + float(narrower[place])
+        corrected = any_as_small(single, loads)
+        out.append(Difference(value, low, high, single, corrected, float(q[place]), within, likely[place]))
+    return Comparisons(
+        out,
+        spreads,
+        smallest_detectable(means, halves) if kept else None,
+        _omnibus(arrays),
+        pooled(arrays),
+        float(np.median([added[k] for k in kept])) if kept else 0.0,
+    )
 
 
 def against_constant(values: ArrayLike, constant: float, spread: Spread, sampling: float = 0.0) -> Difference:

@@ -95,13 +95,6 @@ def _likeliest_scales(v: Floats, d: Floats, worths: Floats) -> Floats:
     return np.exp((low + high) / 2)
 
 
-def typical_sd(arrays: Sequence[ArrayLike]) -> float | None:
-    """Pooled standard deviation between seeds of one setting."""
-    groups = [np.asarray(v, dtype=np.float64) for v in arrays]
-    df = sum(len(v) - 1 for v in groups)
-    return math.sqrt(sum(float(np.square(v - v.mean()).sum()) for v in groups) / df) if df > 0 else None
-
-
 def collapsed(arrays: Sequence[ArrayLike]) -> list[list[int]]:
     """Places of the runs of each setting that lie more than four standard deviations below their setting's median.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -70,8 +71,9 @@ def analyse(
     comparisons = ranked.compared()
     fallen = ranked.fallen()
     out = [_row(gathered, setting, ranked, comparisons, fallen) for setting in settings]
+    out = _with_regrets(gathered, ranked.usable, out)
     if study.design == "staged":
-        out = _with_steps(settings, out)
+        out = _with_steps(settings, out, ranked)
     out = with_excess(within, indices, y, out, ranked.scores)
     top = metrics.true_top(y, 0.1)
     analysis = Analysis(
@@ -95,7 +97,12 @@ def analyse(
         proxy=_proxy(out, gathered.done),
         detectable=comparisons.detectable,
         omnibus_p=comparisons.omnibus_p if len(out) > 1 else None,
-        seed_sd=comparisons.typical_sd,
+        seed_sd=math.sqrt(comparisons.pooled.variance) if comparisons.pooled.df else None,
+        seed_df=comparisons.pooled.df,
+        sampling=comparisons.sampling,
+        margin=study.margin,
+        looked=tuple(label for label, _ in study.seeds_by),
+        command=study.command,
         findings=[],
     )
     return dataclasses.replace(analysis, findings=findings_of(analysis))
@@ -150,7 +157,11 @@ class _Ranked:
 
     def compared(self) -> Comparisons:
         """Every usable setting against the base, in the order of `usable`."""
-        base, *others = self.usable if BASE in self.usable else (BASE, *self.usable)
+        base, *others = self.usable
+        return self.against(base, others)
+
+    def against(self, base: str, others: Sequence[str]) -> Comparisons:
+        """Settings against one of them, all with runs that are done."""
         first = self.mean_draws(base)
         sampling = [float(np.var(self.mean_draws(label) - first, ddof=1)) for label in others]
         return seeds.compare(self.values(base), [self.values(label) for label in others], sampling)
@@ -212,16 +223,30 @@ def _at_chance(run: Done, setting: Setting) -> bool:
     return chance.at_chance(run.accuracy, setting.recipe.evaluation.images, classes)
 
 
-def _with_steps(settings: Sequence[Setting], rows: Sequence[Row]) -> list[Row]:
-    """The rows of a staged plan, with the difference of every setting from the one that it changes."""
+def _with_regrets(gathered: Gathered, usable: Sequence[str], rows: Sequence[Row]) -> list[Row]:
+    """Rows with the difference of their regret from that of the base, compared as taus are."""
+    values = {
+        label: np.array([run.result.metrics["regret@1"] for run in gathered.done[label].values()], dtype=np.float64)
+        for label in usable
+    }
+    base, *others = usable
+    found = seeds.compare(values[base], [values[label] for label in others], bound=None).differences
+    by_label = dict(zip(others, found, strict=True))
+    return [dataclasses.replace(row, regret=by_label.get(row.label) if row.difference else None) for row in rows]
+
+
+def _with_steps(settings: Sequence[Setting], rows: Sequence[Row], ranked: _Ranked) -> list[Row]:
+    """The rows of a staged plan, each compared with the setting that it changes; every stage is tested by itself."""
     by_changes = {setting.changes: row for setting, row in zip(settings, rows, strict=True)}
-    out = []
+    stages: dict[str, list[str]] = {}
     for setting, row in zip(settings, rows, strict=True):
         before = by_changes.get(setting.changes[:-1])
-        if row.tau is not None and before is not None and before.tau is not None and setting.changes:
-            row = dataclasses.replace(row, step=row.tau.value - before.tau.value)
-        out.append(row)
-    return out
+        if setting.changes and row.tau is not None and before is not None and before.tau is not None:
+            stages.setdefault(before.label, []).append(row.label)
+    steps: dict[str, Difference] = {}
+    for incumbent, labels in stages.items():
+        steps |= zip(labels, ranked.against(incumbent, labels).differences, strict=True)
+    return [dataclasses.replace(row, step=steps.get(row.label)) for row in rows]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from supernet.harness.statistics.bootstrap import ROUGH
 from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study.results import Analysis, Row
+from supernet.harness.study.verdict import likely_sign
 
 MOST_NAMED = 8
 """Runs or settings that a finding names; of more it gives the number."""
@@ -16,8 +17,8 @@ MOST_NAMED = 8
 def findings_of(analysis: Analysis) -> list[str]:
     """What the numbers say; a rule without the numbers that it needs says nothing."""
     rules = (
-        _base, _beyond_ceiling, _few_architectures, _changes, _picks, _lost_runs, _at_chance, _collapsed, _staged,
-        _proxy, _operations, _between_seeds, _missing,
+        _base, _beyond_ceiling, _few_architectures, _changes, _likely, _extended, _picks, _lost_runs, _at_chance,
+        _collapsed, _staged, _proxy, _operations, _between_seeds, _missing,
     )  # fmt: skip
     return [sentence for rule in rules if (sentence := rule(analysis))]
 
@@ -64,35 +65,71 @@ def _few_architectures(a: Analysis) -> str | None:
 
 
 def _changes(a: Analysis) -> str | None:
-    others = [row for row in a.rows[1:] if row.difference]
-    if not others:
+    if not [row for row in a.rows[1:] if row.difference]:
         return None
     if not a.tested:
         return (
-            "Settings cannot be tested against the base: a test needs two or more seeds of both. Differences in "
-            "tau are "
-            "between these trained networks, not between settings."
+            "Settings cannot be tested against the base: a test needs two or more seeds of both. Differences in tau "
+            "are between these trained networks, not between settings."
         )
-    clear = [row for row in a.tested if row.difference and row.difference.clear]
-    undecided = len(a.tested) - len(clear)
-    up, down = _names(clear, 1), _names(clear, -1)
-    found = f"{len(clear)} of {len(a.tested)} changes clearly {'change' if len(clear) != 1 else 'changes'} tau"
-    sentence = f"{found} (p < 0.05 after Dunnett's correction for {len(a.tested)} comparisons with the base)."
-    if len(a.tested) == 1:
-        verdict = "clearly changes" if clear else "does not clearly change"
-        sentence = f"{a.tested[0].label} {verdict} tau (p {_p(a.tested[0])})."
-    sentence += f" Down: {down}." if down else ""
-    sentence += f" Up: {up}." if up else ""
-    if undecided and a.detectable is not None and a.detectable >= 0.005:
-        sentence += (
-            f" {undecided if clear or len(a.tested) > 1 else 'It'} {'are' if undecided > 1 else 'is'} undecided, "
-            "not shown "
-            f"to have no effect: this design finds differences from {a.detectable:.2f} on, with a probability of 80 %."
-        )
-    if len(a.tested) > 2 and a.omnibus_p is not None:
+    count = len(a.tested)
+    found = f"{len(a.clear)} of {count} changes clearly {'changes' if len(a.clear) == 1 else 'change'} tau"
+    parts = [f"{found} (p < 0.05 after Dunnett's correction for {count} comparisons with the base)."]
+    if count == 1:
+        verdict = "clearly changes" if a.clear else "does not clearly change"
+        parts = [f"{a.tested[0].label} {verdict} tau (p {_p(a.tested[0])})."]
+    up, down = _names(a.clear, 1), _names(a.clear, -1)
+    parts += [f"Down: {down}."] if down else []
+    parts += [f"Up: {up}."] if up else []
+    parts += [_unclear(a)] if a.undecided or a.negligible else []
+    if count > 2 and a.omnibus_p is not None:
         differ = "differ" if a.omnibus_p < 0.05 else "do not clearly differ"
-        sentence += f" Taken together, settings {differ} (F test, p = {a.omnibus_p:.1g})."
-    return sentence
+        parts.append(f"Taken together, settings {differ} (F test, p = {a.omnibus_p:.1g}).")
+    return " ".join(parts)
+
+
+def _unclear(a: Analysis) -> str:
+    """What is shown to be negligible, and what is open."""
+    parts = []
+    if a.negligible:
+        verb = "is" if len(a.negligible) == 1 else "are"
+        names = _listed([row.label for row in a.negligible])
+        parts.append(
+            f"{len(a.negligible)} {verb} shown to change tau by less than the study's margin of {a.margin:g}: {names}."
+        )
+    if a.undecided:
+        verb = "is" if len(a.undecided) == 1 else "are"
+        subject = "It" if len(a.tested) == 1 else str(len(a.undecided))
+        finds = ""
+        if a.detectable is not None and a.detectable >= 0.005:
+            finds = f": this design finds differences from {a.detectable:.2f} on, with a probability of 80 %"
+        parts.append(f"{subject} {verb} undecided, not shown to have no effect{finds}.")
+        held = [(row.difference.within, row) for row in a.undecided if row.difference and row.difference.within]
+        if held:
+            within, row = min(held, key=lambda pair: pair[0])
+            parts.append(f"The smallest of them, {row.label}, is shown to change tau by less than {within:.2f}.")
+    return " ".join(parts)
+
+
+def _likely(a: Analysis) -> str | None:
+    """Undecided effects whose sign is likely, given all effects."""
+    found = [
+        f"{row.label} ({100 * max(d.shrunken.positive, 1 - d.shrunken.positive):.0f} %, {sign})"
+        for row in a.undecided
+        if (d := row.difference) and d.shrunken and (sign := likely_sign(d))
+    ]
+    if not found:
+        return None
+    return f"Given all effects of the study, the sign of these undecided ones is likely: {_listed(found)}."
+
+
+def _extended(a: Analysis) -> str | None:
+    if not a.looked:
+        return None
+    return (
+        f"The seeds of {len(a.looked)} settings were chosen one by one, as after a look at earlier results: their "
+        "p-values and intervals do not account for that look."
+    )
 
 
 def _picks(a: Analysis) -> str | None:

@@ -89,10 +89,18 @@ class Study:
     sample: str = "all"
     last_epochs: int = 1
     plugins: tuple[Plugin, ...] = ()
+    margin: float = 0.05
+    """Differences of tau below this are negligible to whoever made the study."""
+    command: str = ""
+    """What follows `supernet study run` on a command line, as far as it tells the study."""
+    seeds_by: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """Seeds of settings, by label, that have others than `seeds`."""
 
     def seeds_of(self, setting: Setting) -> tuple[int, ...]:
         """The seeds that a setting is trained with."""
-        return self.seeds if setting.changes else self.base_seeds
+        if not setting.changes:
+            return self.base_seeds
+        return dict(self.seeds_by).get(setting.label, self.seeds)
 
     def runs(self, setting: Setting) -> list[RunSpec]:
         """One run per seed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class BadOption(StudyError):
 
 
 KEYS = (
-    "title", "space", "recipe", "seeds", "plan", "heuristics", "truth", "sample", "last_epochs", "plugins",
+    "title", "space", "recipe", "seeds", "plan", "heuristics", "truth", "sample", "last_epochs", "plugins", "margin",
 )  # fmt: skip
 
 
@@ -53,10 +54,8 @@ def load_study(named: str | Path, overrides: Sequence[str] = ()) -> Study:
     Raises:
         StudyError: there is no such study, or it cannot be used.
     """
-    path = Path(named)
+    path = file_of(named)
     try:
-        if not path.is_file() and path.name == str(named):
-            path = FOLDER / f"{named}.yaml"
         content = read_yaml(path)
     except FileNotFoundError:
         if Path(named).exists():
@@ -79,6 +78,12 @@ def load_study(named: str | Path, overrides: Sequence[str] = ()) -> Study:
         raise StudyError(f"{path}: {error}") from None
 
 
+def file_of(named: str | Path) -> Path:
+    """The file of a study: the one of this name or, if there is none, that of the shipped study."""
+    path = Path(named)
+    return path if path.is_file() or path.name != str(named) else FOLDER / f"{named}.yaml"
+
+
 def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
     if not isinstance(content, Mapping) or "heuristics" not in content:
         raise StudyError("it is not a study: a study names `heuristics` (a recipe alone goes to `supernet train`).")
@@ -91,7 +96,7 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
     design = content.get("plan", "one-factor")
     if not (isinstance(design, str) and design in DESIGNS):
         raise StudyError(f"plan is {quoted(design)}, but must be one of {', '.join(DESIGNS)}.")
-    base_seeds, seeds = _seeds(content.get("seeds", [0]))
+    base_seeds, seeds, seeds_by = _seeds(content.get("seeds", [0]))
     sample = _text("sample", content.get("sample", "all"))
     if sample != "all" and not (sample.isdecimal() and len(sample) <= 12 and int(sample) > 1):
         raise StudyError(f"sample is {quoted(sample)}, but must be `all` or a number of architectures.")
@@ -99,7 +104,7 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
     if type(last_epochs) is not int or not 1 <= last_epochs <= MOST_EPOCHS:
         raise StudyError(f"last_epochs is {quoted(last_epochs)}, but must be a whole number of at least 1.")
     stem = _printable(path.stem)
-    return Study(
+    study = Study(
         name=stem + ("-" + hashlib.sha256(repr(tuple(overrides)).encode()).hexdigest()[:6] if overrides else ""),
         title=_text("title", content.get("title", stem)),
         base=base,
@@ -111,21 +116,59 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
         sample=sample,
         last_epochs=last_epochs,
         plugins=plugins,
+        margin=_margin(content.get("margin", Study.margin)),
+        command=_command(path, overrides),
+        seeds_by=seeds_by,
     )
+    _check_labels(study)
+    return study
+
+
+def _command(path: Path, overrides: Sequence[str]) -> str:
+    """The study and its changes, as they are typed where its file lies."""
+    name = path.stem if path.parent == FOLDER else _printable(path.name)
+    return shlex.join([name, *(part for change in overrides for part in ("--set", change))])
 
 
 MOST_SEEDS = 1000
+SeedLists = tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[str, tuple[int, ...]], ...]]
 
 
-def _seeds(content: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Seeds of the base, and of every other setting."""
+def _seeds(content: Any) -> SeedLists:
+    """Seeds of the base, of the other settings, and of single settings by label."""
     if not isinstance(content, Mapping):
         seeds = _seed_list("seeds", content)
-        return seeds, seeds
-    _check_keys(content, ("base", "others"), "seeds.")
-    if set(content) != {"base", "others"}:
+        return seeds, seeds, ()
+    if not {"base", "others"} <= set(content):
         raise StudyError("seeds names seeds of `base` and of `others`; give both, or one list for all settings.")
-    return _seed_list("seeds.base", content["base"]), _seed_list("seeds.others", content["others"])
+    single = {str(label): seeds for label, seeds in content.items() if label not in ("base", "others")}
+    return (
+        _seed_list("seeds.base", content["base"]),
+        _seed_list("seeds.others", content["others"]),
+        tuple((label, _seed_list(f"seeds.{quoted(label)}", seeds)) for label, seeds in single.items()),
+    )
+
+
+def _check_labels(study: Study) -> None:
+    """Seeds of single settings are given for settings that the study has.
+
+    Raises:
+        StudyError: they are not, or the plan is staged, whose stages compare settings of equal seeds.
+    """
+    if not study.seeds_by:
+        return
+    if study.design == "staged":
+        raise StudyError("seeds has single settings, but a staged plan needs the same seeds for all of them.")
+    known = [setting.label for setting in study.settings(lambda _: None) if setting.changes]
+    for label, _ in study.seeds_by:
+        if label not in known:
+            raise StudyError(f"seeds has no setting {quoted(label)}; {did_you_mean(label, ['base', 'others', *known])}")
+
+
+def _margin(content: Any) -> float:
+    if isinstance(content, bool) or not isinstance(content, int | float) or not 0 < content < 1:
+        raise StudyError(f"margin is {quoted(content)}, but must be a difference of tau between 0 and 1, such as 0.05.")
+    return float(content)
 
 
 def _seed_list(key: str, content: Any) -> tuple[int, ...]:

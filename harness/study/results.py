@@ -42,8 +42,10 @@ class Row:
     costs: dict[str, float] = field(default_factory=dict)
     difference: Difference | None = None
     """tau less that of the base."""
-    step: float | None = None
-    """Of a staged plan: tau less that of the setting that this one changes."""
+    regret: Difference | None = None
+    """regret@1 less that of the base, percentage points of true accuracy."""
+    step: Difference | None = None
+    """In a staged plan, tau less that of the setting that this one changes."""
     collapsed: tuple[int, ...] = ()
     """Seeds whose tau lies far below their setting's others; they count in its mean."""
     at_chance: tuple[int, ...] = ()
@@ -110,6 +112,16 @@ class Analysis:
     """That all settings have the same mean tau (F test)."""
     seed_sd: float | None
     """Pooled standard deviation of tau between seeds of one setting."""
+    seed_df: float
+    """Degrees of freedom of that."""
+    sampling: float
+    """Variance of a typical difference of tau from the sampling of architectures."""
+    margin: float
+    """Differences of tau below this are negligible to whoever made the study."""
+    looked: tuple[str, ...]
+    """Settings whose seeds were chosen one by one."""
+    command: str
+    """What follows `supernet study run` on a command line, as far as it tells the study."""
     findings: list[str]
 
     @property
@@ -120,6 +132,26 @@ class Analysis:
     def tested(self) -> list[Row]:
         """Settings that are compared with the base by a test."""
         return [row for row in self.rows[1:] if row.difference and row.difference.p is not None]
+
+    @property
+    def clear(self) -> list[Row]:
+        """Settings that clearly change tau, the largest change first."""
+        found = [(row.difference.value, row) for row in self.tested if row.difference and row.difference.clear]
+        return [row for _, row in sorted(found, key=lambda pair: -abs(pair[0]))]
+
+    @property
+    def negligible(self) -> list[Row]:
+        """Settings that do not clearly change tau and are shown to change it by less than the margin."""
+        return [row for row in self._unclear if row.difference and row.difference.negligible(self.margin)]
+
+    @property
+    def undecided(self) -> list[Row]:
+        """Settings of which neither is shown."""
+        return [row for row in self._unclear if row.difference and not row.difference.negligible(self.margin)]
+
+    @property
+    def _unclear(self) -> list[Row]:
+        return [row for row in self.tested if row.difference and not row.difference.clear]
 
     def as_json(self) -> dict[str, Any]:
         """Every figure, for JSON."""

@@ -100,6 +100,7 @@ def study(folder):
             "source": "cifar10-valid valid, 200 epochs", "pairs": [],
         },
         "rows": rows, "detectable": 0.134, "omnibus_p": 0.002, "seed_sd": 0.041,
+        "seed_df": 18.0, "sampling": 0.0001, "margin": 0.05, "looked": (), "command": "quick",
         "proxy": {
             "over_settings": 0.31, "settings": 9, "within": 0.2, "within_low": -0.1, "within_high": 0.5, "runs": 25,
         },

@@ -27,7 +27,7 @@ def effects(analysis: Analysis) -> pd.DataFrame:
         tau, d = row.tau, row.difference
         line |= {"tau": tau and tau.value, "tau_low": tau and tau.low, "tau_high": tau and tau.high}
         line |= {"difference": d and d.value, "difference_low": d and d.low, "difference_high": d and d.high}
-        line |= {"p": d and d.p, "p_dunnett": d and d.p_corrected, "q": d and d.q, "step": row.step}
+        line |= {"p": d and d.p, "p_dunnett": d and d.p_corrected, "q": d and d.q, "step": row.step and row.step.value}
         line |= {name: row.means.get(name) for name in MEANS}
         line |= {"seed_tau": row.seed_tau, "epoch_tau": row.epoch_tau, "epoch_sd": row.epoch_sd}
         line |= {name: row.costs.get(name) for name in COSTS}

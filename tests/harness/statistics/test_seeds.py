@@ -199,7 +199,7 @@ def test_missing_seeds_are_no_reason_to_drop_the_others():
 def test_one_seed_is_never_tested():
     found = seeds.compare([0.3], [[0.9], [-0.5]])
     assert [(d.p, d.clear) for d in found.differences] == [(None, False)] * 2
-    assert (found.detectable, found.omnibus_p, found.typical_sd) == (None, None, None)
+    assert (found.detectable, found.omnibus_p, found.pooled.df) == (None, None, 0)
 
 
 def test_equal_values_differ_by_nothing_and_exact_ones_by_what_they_do():

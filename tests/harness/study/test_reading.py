@@ -43,7 +43,12 @@ MISTAKES = [
     ({"seeds": 0}, "seeds is 0, but must be a number of seeds from 1 to 1,000, or a list of whole numbers"),
     ({"seeds": 10**9}, "seeds is 1000000000, but must be a number of seeds"),
     ({"seeds": {"base": 4}}, "seeds names seeds of `base` and of `others`"),
-    ({"seeds": {"base": 4, "other": 2}}, "there is no key 'seeds.other'; did you mean seeds.others?"),
+    ({"seeds": {"base": 4, "other": 2}}, "seeds names seeds of `base` and of `others`"),
+    ({"seeds": {"base": 4, "others": 2, "channels=99": 6}}, "seeds has no setting 'channels=99'; there is base"),
+    ({"seeds": {"base": 4, "others": 2, "channels=8": 0}}, "seeds.'channels=8' is 0, but must be a number of seeds"),
+    ({"margin": 0}, "margin is 0, but must be a difference of tau between 0 and 1"),
+    ({"margin": "small"}, "margin is 'small', but must be"),
+    ({"margin": float("nan")}, "margin is nan, but must be"),
     ({"seeds": {"base": [1, 1], "others": 2}}, "seeds.base is [1, 1]: a seed is given twice"),
     ({"seeds": {"base": "many", "others": 2}}, "seeds.base is 'many', but must be a number of seeds"),
     ({"seeds": []}, "seeds is [], but must be a number of seeds"),
@@ -299,8 +304,8 @@ YU_ON_NB201 = {
 }  # fmt: skip
 
 
-SOME_HEURISTICS = {"my-heuristic", "cifar10-16-recipe"}
-ALL_HEURISTICS = {"nb1shot1-paper", "nb201-paper", "nb201-small", "quick", "quick-1shot1"}
+SOME_HEURISTICS = {"my-heuristic", "cifar10-16-recipe", "quick"}
+ALL_HEURISTICS = {"nb1shot1-paper", "nb201-paper", "nb201-small", "quick-all", "quick-1shot1"}
 
 
 def test_studies_ship_and_recipes_are_not_among_them():

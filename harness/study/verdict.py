@@ -1,0 +1,160 @@
+"""The answer of a study at a glance: what changes tau, what does not, what is open, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from supernet.harness.statistics.power import Design, detectable
+from supernet.harness.statistics.seeds import Difference
+from supernet.harness.study.results import Analysis, Row
+
+LIKELY = 0.95
+"""Probability of its sign from which on an undecided effect is called likely."""
+MORE_SEEDS = 3
+"""Seeds by which a study is extended unless said otherwise."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do next."""
+
+    why: str
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A value on the axis of tau that the base is seen against."""
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def headline(a: Analysis) -> str:
+    """The answer in one sentence."""
+    if not a.rows[1:]:
+        return "The study has no setting but its base."
+    if not a.tested:
+        return "No setting can be tested: a test needs two or more seeds of both the setting and the base."
+    if not a.clear:
+        one = len(a.tested) == 1
+        subject = f"{a.tested[0].label} does not" if one else f"None of {len(a.tested)} changes"
+        return f"{subject} {'clearly change' if one else 'clearly changes'} Kendall's tau."
+    parts = []
+    for verb, sign in (("raise", 1), ("lower", -1)):
+        rows = [row for row in a.clear if row.difference and row.difference.value * sign > 0]
+        if rows:
+            parts.append(f"{_and(rows)} {verb}{'s' if len(rows) == 1 else ''} it")
+    count = f"{len(a.clear)} of {len(a.tested)} changes clearly change{'s' if len(a.clear) == 1 else ''} Kendall's tau"
+    return f"{count}: {'; '.join(parts)}."
+
+
+def certainty(a: Analysis) -> str | None:
+    """How sure the headline is, and what it could not see."""
+    if not a.tested:
+        return None
+    parts = []
+    if a.clear:
+        parts.append(
+            "Each of these changes is significant at the 5 % level after correction for all comparisons with the base."
+        )
+    if a.negligible:
+        parts.append(f"{_count(a.negligible)} shown to change tau by less than {a.margin:g}: {_and(a.negligible)}.")
+    if a.undecided:
+        finds = f": this design finds differences from {a.detectable:.2f} on" if a.detectable else ""
+        parts.append(f"{_count(a.undecided)} undecided, which does not mean without effect{finds}.")
+    return " ".join(parts) or None
+
+
+def word(row: Row, margin: float) -> str:
+    """The verdict on one setting, in a few words."""
+    d = row.difference
+    if row.tau is None:
+        return ", ".join(dict.fromkeys(state for state in row.states.values() if state != "done")) or "no mean"
+    if d is None or d.p is None:
+        return "not tested"
+    if d.clear:
+        return "raises tau" if d.value > 0 else "lowers tau"
+    if d.negligible(margin):
+        return f"negligible (below {margin:g})"
+    sign = likely_sign(d)
+    return "undecided" if sign is None else f"undecided, likely {sign}"
+
+
+def likely_sign(d: Difference) -> str | None:
+    """`up` or `down` where the sign of the true difference is likely, given all effects of the study."""
+    if d.shrunken is None:
+        return None
+    return "up" if d.shrunken.positive >= LIKELY else "down" if d.shrunken.positive <= 1 - LIKELY else None
+
+
+def marks(a: Analysis) -> list[Mark]:
+    """What the base is measured against: no ranking, the parameter count, what a perfect ranker could reach."""
+    found = [Mark("parameter count", a.params_tau)]
+    if a.base.tau:
+        found.insert(0, Mark("base", a.base.tau.value, a.base.tau.low, a.base.tau.high))
+    best = max((row for row in a.rows[1:] if row.tau), key=lambda row: row.tau.value if row.tau else 0, default=None)
+    if best and best.tau and best.difference and best.difference.clear and best.difference.value > 0:
+        found.append(Mark(best.label, best.tau.value, best.tau.low, best.tau.high))
+    if a.ceiling:
+        found.append(Mark("attainable", a.ceiling.attainable))
+    return found
+
+
+def steps(a: Analysis) -> list[Step]:
+    """What to do next, the most useful first."""
+    found = []
+    missing = sum(state not in ("done", "diverged") for row in a.rows for state in row.states.values())
+    if missing:
+        found.append(Step(f"{missing} runs are not done. This makes them:", f"supernet study run {a.command}"))
+    if not a.tested and a.rows[1:]:
+        found.append(
+            Step("Give every setting three seeds or more: `seeds: {base: 12, others: 3}` in the study's file.")
+        )
+    if a.undecided and a.design != "staged" and not missing:
+        found.append(_extension(a))
+    gains = [row for row in a.clear if row.difference and row.difference.value > 0]
+    if gains:
+        found.append(
+            Step(f"Put {_and(gains)} into the recipe of the base, and see what else helps there: effects can interact.")
+        )
+    if a.base.tau and a.beside_params and a.beside_params.value < 0 and (a.beside_params.p or 1) < 0.05:
+        found.append(
+            Step(
+                f"The base ranks worse than parameter count ({a.params_tau:.2f}). Before its ranking is of use, train "
+                "it longer, or change what is shown to raise tau."
+            )
+        )
+    return found
+
+
+def _extension(a: Analysis) -> Step:
+    """More seeds for what is undecided, and what they would show."""
+    count = len(a.undecided)
+    runs = count * MORE_SEEDS
+    sees = None
+    if a.seed_sd is not None:
+        seeds = min(len(row.taus) for row in a.undecided) + MORE_SEEDS
+        sees = detectable(a.seed_sd, Design(len(a.tested), len(a.base.taus), seeds), a.sampling)
+    finds = f"; the smallest difference they find is {sees:.2f}" if sees else ""
+    them = "it" if count == 1 else "each of them"
+    return Step(
+        f"{count} {'change is' if count == 1 else 'changes are'} undecided. {MORE_SEEDS} more seeds of {them} are "
+        f"{runs} runs{finds}:",
+        f"supernet study extend {a.command} --seeds {MORE_SEEDS}",
+    )
+
+
+def _and(rows: Sequence[Row], most: int = 6) -> str:
+    """Labels of settings as a list in a sentence."""
+    names = [row.label for row in rows[:most]]
+    if len(rows) > most:
+        return f"{', '.join(names)} and {len(rows) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _count(rows: Sequence[Row]) -> str:
+    return f"{len(rows)} {'change is' if len(rows) == 1 else 'changes are'}"
