@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from supernet.harness.statistics.spreads import Floats
+from supernet.harness.statistics.spreads import SMALLEST
+
+_SPREADS = 61
+"""Standard deviations of true means over which is averaged."""
+_WIDEST = 4.0
+"""The largest of them, in standard deviations of the observed means; beyond it no weight is left."""
 
 
 @dataclass(frozen=True)
@@ -25,37 +29,27 @@ class Shrunken:
 def shrunken(values: ArrayLike, own: ArrayLike, base: float) -> list[Shrunken]:
     """Expected differences of settings from their base, if settings' true means come from one normal law.
 
-    Of many estimates the largest are too large. With true means N(mu, T^2) and means that err by N(0, own), a setting's
-    expected true mean lies between its own mean and mu (Efron and Morris, JASA 1975); T^2 is Paule and Mandel's
-    estimate, and mu, whose uncertainty is in the result, the weighted mean. The base is not drawn along: it was chosen,
-    and has its own seeds.
+    Of many estimates the largest are too large. With true means N(mu, T^2) and observed ones that err by N(0, own), a
+    setting's expected true mean lies between its own mean and mu. Both mu and T are unknown: with flat priors on both,
+    mu is integrated in closed form and T by a sum (Gelman et al., Bayesian Data Analysis, 3rd edition, section 5.4).
+    The base is not drawn along: it was chosen, and has seeds of its own.
 
     Args:
         values: means of the settings less that of the base: (k,).
         own: variance of each setting's mean: (k,).
         base: variance of the base's mean.
     """
-    d, v = np.asarray(values, dtype=np.float64), np.maximum(np.asarray(own, dtype=np.float64), 1e-12)
-    between = between_variance(d, v)
+    d, v = np.asarray(values, dtype=np.float64), np.maximum(np.asarray(own, dtype=np.float64), SMALLEST)
+    spread = float(np.sqrt(d.var() + v.mean()))
+    between = np.linspace(0, _WIDEST * spread, _SPREADS)[:, None] ** 2  # rows: values of T^2
     weights = 1 / (v + between)
-    mu = float(weights @ d / weights.sum())
-    share = between / (v + between)
-    expected = share * d + (1 - share) * mu
-    error = np.sqrt(share * v + (1 - share) ** 2 / weights.sum() + base)
-    return [Shrunken(float(x), float(ndtr(x / e))) for x, e in zip(expected, error, strict=True)]
-
-
-def between_variance(values: Floats, variances: Floats) -> float:
-    """Variance of true values behind estimates with known variances (Paule and Mandel, J. Res. NBS 1982).
-
-    It is the T^2 at which the weighted sum of squares equals its degrees of freedom, or 0 where even T = 0 leaves less.
-    """
-
-    def excess(between: float) -> float:
-        weights = 1 / (variances + between)
-        mu = weights @ values / weights.sum()
-        return float(weights @ (values - mu) ** 2) - (len(values) - 1)
-
-    if len(values) < 2 or excess(0.0) <= 0:
-        return 0.0
-    return float(brentq(excess, 0.0, float(np.var(values) * len(values) + variances.max()), xtol=1e-12))
+    total = weights.sum(axis=1, keepdims=True)
+    mu = (weights * d).sum(axis=1, keepdims=True) / total
+    logs = 0.5 * (np.log(weights).sum(axis=1) - np.log(total[:, 0]) - (weights * (d - mu) ** 2).sum(axis=1))
+    likely = np.exp(logs - logs.max())[:, None]
+    likely /= likely.sum()
+    share = between * weights
+    means = share * d + (1 - share) * mu
+    errors = np.sqrt(share * v + (1 - share) ** 2 / total + base)
+    expected, positive = (likely * means).sum(axis=0), (likely * ndtr(means / errors)).sum(axis=0)
+    return [Shrunken(float(x), float(p)) for x, p in zip(expected, positive, strict=True)]

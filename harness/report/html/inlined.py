@@ -39,6 +39,8 @@ def _own(svg: str, name: str) -> tuple[ElementTree.Element, float]:
                 parent.remove(child)
     for element in root.iter():
         element.tag = _local(element.tag)
+        if "style" in element.attrib:
+            element.set("style", _themed(element.get("style", ""), element.tag))
         if element.tag not in ("text", "tspan", "style"):
             # White space that only indents, of which figures of many points have a lot.
             element.text = (element.text or "").strip()
@@ -51,6 +53,25 @@ def _own(svg: str, name: str) -> tuple[ElementTree.Element, float]:
     root.attrib.pop("height", None)
     root.set("id", name)
     return root, float(box[2])
+
+
+THEMED = {
+    "#262626": "ink", "#737373": "soft", "#bfbfbf": "line", "#cccccc": "line", "#ffffff": "panel", "#0173b2": "point",
+    "#d55e00": "mark", "#029e73": "mark-2",
+}  # fmt: skip
+"""Colours of `harness.report.style` that follow the page's: hexadecimal value -> variable of the style sheet."""
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
+
+
+def _themed(style: str, tag: str) -> str:
+    """A style whose colours follow the page's light or dark theme; white text stays, as it lies on a colour."""
+
+    def variable(found: re.Match[str]) -> str:
+        name = THEMED.get(found[0])
+        kept = name is None or (tag == "text" and name == "panel")
+        return found[0] if kept else f"var(--{name})"
+
+    return _COLOUR.sub(variable, style)
 
 
 def _local(tag: str) -> str:

@@ -1,7 +1,8 @@
 """The report of a study as one HTML file that needs nothing else: no network, no other file.
 
 All words and numbers are in the markup itself, so that the page reads without scripts; these draw the scatter, sort
-and filter. `page.html` holds what is the same for every study, `page.js` the scripts.
+and filter. `page.html` holds what is the same for every study, `script/` the scripts. The drawings are made here and
+not by a plotting library: so they read without scripts, follow the reader's colours, and the page stays small.
 """
 
 from __future__ import annotations
@@ -18,26 +19,36 @@ from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
 from supernet.harness.report.study import page_tables
 from supernet.harness.report.study.content import Methods, Scatter
+from supernet.harness.report.study.first_screen import first_screen
 from supernet.harness.statistics.printed import ABSENT, number
 from supernet.harness.study.results import Analysis
 
-TEMPLATE, SCRIPT = Path(__file__).with_name("page.html"), Path(__file__).with_name("page.js")
+TEMPLATE = Path(__file__).with_name("page.html")
+SCRIPTS = [
+    Path(__file__).with_name("script") / f"{name}.js"
+    for name in ("markup", "tables", "cells", "ranks", "plot", "scatter")
+]
+"""In the order in which they need each other."""
 DIGITS = 7
 """Significant digits of the scores in the page: as many as single precision has."""
 
 
-def page(analysis: Analysis, scatter: Scatter, figures: Mapping[str, str], methods: Methods) -> str:
+def page(
+    analysis: Analysis, scatter: Scatter, figures: Mapping[str, str], methods: Methods, files: Sequence[str] = ()
+) -> str:
     """The whole page; equal input gives equal text.
 
     Args:
         scatter: the scores of the runs; those of the base are shown first.
         figures: caption -> SVG.
+        files: what lies beside the page, as paths relative to it.
 
     Raises:
         ValueError: scores or accuracies that do not match the architectures, or a figure that is no SVG of its own.
     """
     columns = page_tables.columns(analysis)
     parts = {
+        **first_screen(analysis),
         "findings": join(el("li", sentence) for sentence in analysis.findings),
         "numbers": _numbers(analysis),
         "note": escaped(scatter.note),
@@ -49,10 +60,11 @@ def page(analysis: Analysis, scatter: Scatter, figures: Mapping[str, str], metho
         "figures": join(figure(caption, svg, k) for k, (caption, svg) in enumerate(figures.items(), 1)),
         "operations": page_tables.operations(analysis.rows),
         "methods": _methods(methods),
+        "files": join(el("li", el("a", file, href=file, download="")) for file in files),
         "checklist": join(el("dt", item.question) + el("dd", item.answer) for item in methods.checklist),
     }
     scripts = el("script", _data(analysis, scatter), type="application/json", id="data")
-    scripts += el("script", Html("\n" + SCRIPT.read_text(encoding="utf-8")))
+    scripts += el("script", Html("\n" + "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS)))
     return document(escaped(analysis.title), _what(analysis), TEMPLATE, parts, scripts)
 
 

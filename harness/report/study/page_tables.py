@@ -5,17 +5,22 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from supernet.harness.correlation.report import RANDOM_DRAWS
 from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
 from supernet.harness.statistics.printed import ABSENT, bounds, number
 from supernet.harness.statistics.seeds import Difference
+from supernet.harness.study import verdict
 from supernet.harness.study.results import Analysis, Row
 
 CLEAR = 0.05
 """Dunnett-corrected p-value under which an effect counts as clear."""
+
+
+FIRST = frozenset({"Heuristic", "Value", "Runs", "τ", "Difference", "Likely", "p (Dunnett)", "Regret@1", "Accuracy"})
+"""Columns that are shown at first; in every group they come before the others."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Column:
     first: str = "descending"
     """Order of the first click."""
     kind: str = "number"
+    folded: bool = False
+    """Whether the column is shown only where all are asked for."""
 
 
 def columns(a: Analysis) -> list[Column]:
@@ -51,16 +58,26 @@ def columns(a: Analysis) -> list[Column]:
         "Expected share of false findings if all settings with a q no larger than this are called changes (Benjamini "
         "and Hochberg): for screening."
     )
+    likely = (
+        "The difference to expect given all differences of the study, of which the largest are too large, and the "
+        "probability of its sign (empirical Bayes: true means of settings from one normal law)."
+    )
+    verdicts = (
+        "Clear: p (Dunnett) below 0.05. Negligible: shown to be smaller than the study's margin by two one-sided tests "
+        "with a family-wise level of 5 %. Undecided: neither."
+    )
     bins = "τ against true accuracies cut into bins of {} points from 0 (floor), so that smaller differences are ties."
     text: dict[str, Any] = {"first": "ascending", "kind": "text"}
-    return [
+    every = [
         Column("Setting", "Heuristic", "What is changed; the base is the recipe as given.", _heuristic, **text),
         Column("Setting", "Value", "What it is changed to.", _plain(lambda row: row.value), **text),
-        Column("Setting", "Family", "The kind of change.", _plain(lambda row: row.family), **text),
         Column("Setting", "Runs", "Finished runs of those planned, and what became of the others.", _runs, "ascending"),
+        Column("Setting", "Family", "The kind of change.", _plain(lambda row: row.family), **text),
         Column("Ranking", "τ", tau, _tau),
-        Column("Ranking", "Difference", difference, lambda row: _difference(row, _reach(a.rows))),
+        Column("Ranking", "Difference", difference, _difference),
+        Column("Ranking", "Likely", likely, _likely),
         Column("Ranking", "p (Dunnett)", dunnett, _p(lambda d: d.p_corrected), "ascending"),
+        Column("Ranking", "Verdict", verdicts, lambda row: _verdict(row, a.margin), **text),
         Column("Ranking", "q", q, _p(lambda d: d.q), "ascending"),
         Column("Ranking", "Sparse τ @0.1", bins.format("0.1"), _mean("sparse_tau@0.1")),
         Column("Ranking", "Sparse τ @1", bins.format("1"), _mean("sparse_tau@1")),
@@ -120,6 +137,7 @@ def columns(a: Analysis) -> list[Column]:
             "Cost per run", "Train images", "Images trained on, mean over seeds.", _cost("train_images"), "ascending"
         ),
     ]
+    return [replace(column, folded=column.title not in FIRST) for column in every]
 
 
 def _plain(text: Callable[[Row], str]) -> Callable[[Row], tuple[object, str | None]]:
@@ -163,7 +181,7 @@ def _tau(row: Row) -> tuple[object, float | None]:
     return with_interval(tau), tau.value
 
 
-def _difference(row: Row, reach: tuple[float, float]) -> tuple[object, float | None]:
+def _difference(row: Row) -> tuple[object, float | None]:
     d = row.difference
     if d is None:
         return ABSENT, None
@@ -175,28 +193,24 @@ def _difference(row: Row, reach: tuple[float, float]) -> tuple[object, float | N
     words = f"{'up' if up else 'down'}, {'clear' if clear else 'not clear'}" if d.value else "none"
     shown = [el("span", arrow, class_="arrow", role="img", aria_label=words), " ", with_interval(d, "+.3f")]
     effect = ("gain" if up else "loss") if clear else "unclear"
-    return el("span", el("span", *shown), _bar((d.low, d.value, d.high), reach), class_=f"effect {effect}"), d.value
+    return el("span", *shown, class_=f"effect {effect}"), d.value
 
 
-def _reach(rows: Sequence[Row]) -> tuple[float, float]:
-    """From the lowest to the highest end of all differences' intervals, 0 included."""
-    differences = [row.difference for row in rows if row.difference]
-    ends = [end for d in differences for end in (d.low, d.high) if end is not None]
-    return min([0.0, *ends]), max([0.0, *ends])
+def _likely(row: Row) -> tuple[object, float | None]:
+    d = row.difference.shrunken if row.difference else None
+    if d is None:
+        return ABSENT, None
+    up = d.positive >= 0.5
+    chance = 100 * (d.positive if up else 1 - d.positive)
+    return (
+        f"{number(d.value, '+.3f')} ({'up' if up else 'down'}: {min(chance, 99.9):.{1 if chance >= 99 else 0}f} %)",
+        d.value,
+    )
 
 
-def _bar(difference: tuple[float, float, float], reach: tuple[float, float]) -> Html:
-    """The interval of a difference (low, value, high) and the line at zero, on the scale that all rows share."""
-    low, high = reach
-    scale = 92 / (high - low) if high > low else 0.0
-    zero, left, at, right = (f"{4 + (value - low) * scale:.1f}" for value in (0.0, *difference))
-    return el(
-        "svg",
-        el("line", class_="zero", x1=zero, x2=zero, y1=0, y2=14),
-        el("line", class_="range", x1=left, x2=right, y1=7, y2=7),
-        el("circle", cx=at, cy=7, r=3),
-        class_="bar", viewBox="0 0 100 14", width=100, height=14, aria_hidden="true",
-    )  # fmt: skip
+def _verdict(row: Row, margin: float) -> tuple[str, str]:
+    word = ABSENT if row.difference is None and row.tau else verdict.word(row, margin).replace("tau", "τ")
+    return word, word
 
 
 def _p(value: Callable[[Difference], float | None]) -> Callable[[Row], tuple[str, float | None]]:
@@ -220,16 +234,31 @@ def families(rows: Sequence[Row]) -> Html:
 
 def effects(a: Analysis, columns: Sequence[Column]) -> Html:
     """Head and body of the table of effects."""
-    groups = list(dict.fromkeys(column.group for column in columns))
-    spans = [el("th", g, scope="colgroup", colspan=sum(c.group == g for c in columns)) for g in groups]
-    starts = {next(k for k, column in enumerate(columns) if column.group == group) for group in groups}
+    groups = dict.fromkeys((column.group, column.folded) for column in columns)
+    whole = {group for group, folded in groups if not folded}
+    spans = [
+        el(
+            "th",
+            "" if folded and group in whole else group,
+            scope="colgroup",
+            colspan=sum((c.group, c.folded) == (group, folded) for c in columns),
+            class_="more" if folded else None,
+        )
+        for group, folded in groups
+    ]
+    names = [column.group for column in columns]
+    starts = {names.index(group) for group in names}
+    extras = [" ".join(["start"] * (k in starts) + ["more"] * column.folded) for k, column in enumerate(columns)]
     heads = [
-        _head(column.title, column.meaning, column.first, column.kind, "start" if k in starts else "")
-        for k, column in enumerate(columns)
+        _head(column.title, column.meaning, column.first, column.kind, extra)
+        for column, extra in zip(columns, extras, strict=True)
     ]
     lines = []
     for place, row in enumerate(a.rows):
-        cells = [_cell(column.cell(row), column.kind, k in starts, head=k == 0) for k, column in enumerate(columns)]
+        cells = [
+            _cell(column.cell(row), f"{column.kind} {extra}".strip(), head=k == 0)
+            for k, (column, extra) in enumerate(zip(columns, extras, strict=True))
+        ]
         lines.append(
             el(
                 "tr",
@@ -247,11 +276,10 @@ def _head(title: str, meaning: str, first: str, kind: str, extra: str = "") -> H
     return el("th", button, scope="col", aria_sort="none", data_first=first, class_=f"{kind} {extra}".strip())
 
 
-def _cell(shown: tuple[object, float | str | None], kind: str, start: bool, head: bool = False) -> Html:
+def _cell(shown: tuple[object, float | str | None], name: str, head: bool = False) -> Html:
     text, key = shown
     if isinstance(key, float) and not math.isfinite(key):
         key = None
-    name = f"{kind}{' start' * start}"
     if head:
         return el("th", text, scope="row", class_=name, data_v=key)
     return el("td", text, class_=name, data_v=key)

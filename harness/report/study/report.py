@@ -29,6 +29,8 @@ from supernet.harness.study.gathered import Gathered, gather
 from supernet.harness.study.plan import Study
 from supernet.harness.study.results import Analysis
 
+ON_PAGE = ("seeds", "proxy")
+"""Figures that the page shows; it draws the effects itself, and has the operations as a table."""
 SHOWN = 2000
 """Architectures at most in the page's scatter."""
 
@@ -52,8 +54,9 @@ def write_report(study: Study, store: Store, out: Path, *, resamples: int | None
         svgs = study_figures.draw(analysis, folder / "figures")
         tables.write_tables(analysis, folder / "tables")
         write_json(folder / "report.json", content)
-        figures = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
-        text = page(analysis, _scatter(gathered), figures, methods(gathered, analysis))
+        figures = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items() if path.stem in ON_PAGE}
+        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        text = page(analysis, _scatter(gathered), figures, methods(gathered, analysis), files)
         # A title or file name may hold what UTF-8 cannot write, such as a byte that was never text.
         write_text(folder / "index.html", text.encode("utf-8", "backslashreplace").decode("utf-8"))
     return analysis
