@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from misbehaving import Server, remote_at
 
+from supernet.benchmarks.truth import nb201_sources
 from supernet.benchmarks.truth.download import Remote
 
 
@@ -26,3 +28,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 @pytest.fixture
 def remote(server: Server) -> Remote:
     return remote_at(server.server_port)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archives of NATS-Bench are decoded without starting processes."""
+    monkeypatch.setattr(nb201_sources, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
