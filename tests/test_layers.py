@@ -29,7 +29,6 @@ LONGEST = 400
 """Lines of a file."""
 LONGER = frozenset(
     {
-        "tests/benchmarks/truth/test_table.py",
         "tests/harness/correlation/test_files.py",
         "tests/harness/query/test_database.py",
         "tests/harness/runs/test_store.py",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from misbehaving import Server, remote_at
+from toy_table import ABOUT, COLUMNS
 
 from supernet.benchmarks.truth import nb201_sources
 from supernet.benchmarks.truth.download import Remote
+from supernet.benchmarks.truth.table import write_table
 
 
 @pytest.fixture
@@ -34,3 +37,10 @@ def remote(server: Server) -> Remote:
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Archives of NATS-Bench are decoded without starting processes."""
     monkeypatch.setattr(nb201_sources, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The file of a small made-up table."""
+    write_table(tmp_path / "toy.parquet", COLUMNS, ABOUT)
+    return tmp_path / "toy.parquet"
