@@ -305,7 +305,10 @@ def test_a_file_that_vanishes_is_named(study):
 
 
 def test_nothing_heavy_is_imported():
-    code = "import sys, supernet.harness.commands.query, supernet.harness.query.database; print({'torch', 'scipy'} & set(sys.modules))"
+    code = (
+        "import sys, supernet.harness.commands.query, supernet.harness.query.database\n"
+        "print({'torch', 'scipy'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "set()"
 
