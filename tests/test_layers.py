@@ -32,8 +32,6 @@ LONGER = frozenset(
         "tests/harness/search/test_comparison.py",
         "tests/harness/search/test_registration.py",
         "tests/harness/study/test_analysis.py",
-        "tests/harness/supernet/test_nb1shot1_net.py",
-        "tests/harness/training/test_loop.py",
     }
 )
 """Files that are still longer."""
