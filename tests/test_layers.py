@@ -29,8 +29,6 @@ LONGEST = 400
 """Lines of a file."""
 LONGER = frozenset(
     {
-        "tests/harness/search/test_comparison.py",
-        "tests/harness/search/test_registration.py",
         "tests/harness/study/test_analysis.py",
     }
 )
