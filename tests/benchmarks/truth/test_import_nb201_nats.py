@@ -43,7 +43,7 @@ def test_an_archive_is_imported_by_worker_processes(tmp_path):
     }
 
 
-def test_what_a_worker_process_refuses_is_said_here(tmp_path):
+def test_the_import_reports_what_a_worker_process_refuses(tmp_path):
     source = archive(tmp_path, indices=[7])
     marker = tmp_path / "it-ran"
     (source / "000008.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps({"12": RunsCode(marker)})))
@@ -54,7 +54,7 @@ def test_what_a_worker_process_refuses_is_said_here(tmp_path):
     assert not marker.exists()
 
 
-def test_a_record_that_takes_for_ever_is_given_up(tmp_path, monkeypatch):
+def test_a_record_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_SECONDS", 1)
     monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
     source = tmp_path / "NATS-tss"

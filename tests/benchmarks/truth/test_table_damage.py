@@ -122,7 +122,7 @@ def test_altered_metadata_are_refused(path, change):
     assert "was altered after it was written: its `ground_truth` metadata" in refusal(path)
 
 
-def test_a_digest_of_another_shape_vouches_for_nothing(tmp_path):
+def test_a_recorded_digest_of_another_shape_is_refused_as_altered(tmp_path):
     for recorded in ("", None, 7, ["x"], "A" * 64, "x" * 100_000):
         text = json.dumps({**ABOUT, "content_sha256": recorded}).encode()
         with pytest.raises(BadTable, match="was altered") as error:

@@ -15,7 +15,7 @@ from supernet.benchmarks.truth.table import GroundTruth
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no table at all", b"PAR1" + bytes(100) + b"PAR1"])
-def test_a_file_that_is_no_parquet_is_refused(tmp_path, content):
+def test_a_file_that_is_not_parquet_is_refused(tmp_path, content):
     (tmp_path / "x.parquet").write_bytes(content)
     assert "cannot be read as a Parquet file" in refusal(tmp_path / "x.parquet")
 
@@ -101,6 +101,6 @@ def test_values_that_are_not_utf8_are_refused(tmp_path):
             ask(GroundTruth(path))
 
 
-def test_what_is_no_regular_file_is_not_waited_for(tmp_path):
+def test_a_file_that_is_not_regular_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "x.parquet")
     assert "not a regular file" in refusal(tmp_path / "x.parquet")

@@ -25,7 +25,7 @@ def matrix_and_ops(arch):
 
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".parquet"])
 @pytest.mark.parametrize("spelling", ["string", "index", "index as text"])
-def test_nas_bench_201(write, truth201, suffix, spelling):
+def test_scores_of_nas_bench_201_are_read_in_every_spelling_and_format(write, truth201, suffix, spelling):
     rows = [7, 15624, 0, 311]
     names = {
         "string": truth201.keys(rows),
@@ -59,7 +59,7 @@ def test_one_shot_spaces_reach_the_row_of_their_cell(write, truth101, suffix, sp
 
 
 @pytest.mark.parametrize("spelling", ["string", "index", "hash", "matrix"])
-def test_nas_bench_101_cells(write, truth101, spelling):
+def test_cells_of_nas_bench_101_are_read_in_every_spelling(write, truth101, spelling):
     rows = [5, 17, 1]
     hashes = truth101.keys(rows)
     cells = SHOT.subset("unique-cell")
@@ -74,7 +74,7 @@ def test_nas_bench_101_cells(write, truth101, spelling):
     assert read_scores(write(frame), "nb101", truth101).rows.tolist() == rows
 
 
-def test_json_mapping_and_table_of_columns(tmp_path, truth201):
+def test_json_may_be_a_mapping_or_a_table_of_columns(tmp_path, truth201):
     path = tmp_path / "s.json"
     path.write_text(json.dumps({truth201.keys([4])[0]: 0.5, truth201.keys([9])[0]: 0.25}))
     table = read_scores(path, "nb201", truth201)
@@ -102,7 +102,7 @@ def test_columns_are_chosen_and_losses_negated(write, truth201):
     ],
     ids=["rows", "rows with a header", "columns by architecture", "columns", "pandas columns", "pandas split"],
 )
-def test_forms_of_json(tmp_path, truth201, content):
+def test_json_is_read_in_every_form(tmp_path, truth201, content):
     path = tmp_path / "s.json"
     path.write_text(json.dumps(content(truth201.keys([4, 9, 2]))))
     table = read_scores(path, "nb201", truth201)
@@ -124,7 +124,7 @@ def test_the_printed_form_of_an_architecture_object_is_read(write, truth201):
     assert read_scores(write(pd.DataFrame({"arch": names, "s": [1, 2]})), "nb201", truth201).rows.tolist() == [5, 6]
 
 
-def test_graphs_as_python_prints_them(write, truth101):
+def test_graphs_are_read_as_python_prints_them(write, truth101):
     graphs = [matrix_and_ops(SHOT.arch(i)) for i in (0, 7)]
     frame = pd.DataFrame({"matrix": [str(m) for m, _ in graphs], "ops": [str(tuple(o)) for _, o in graphs]})
     table = read_scores(write(frame.assign(s=[1.0, 2.0])), "nb101", truth101)

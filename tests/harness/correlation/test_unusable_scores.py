@@ -139,7 +139,7 @@ def test_large_scores_are_averaged_without_overflow(tmp_path, truth201):
     )
 
 
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path, truth201):
+def test_a_file_that_is_not_regular_is_refused_at_once(tmp_path, truth201):
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "folder.json").mkdir()
     for name in ("pipe.csv", "folder.json"):
@@ -250,14 +250,14 @@ def test_cells_outside_the_space_or_the_table_are_named(write, truth101):
         ("s.parquet", "PAR1", "cannot be read"),
     ],
 )
-def test_files_that_are_no_scores_are_refused(tmp_path, truth201, name, content, message):
+def test_files_without_scores_are_refused(tmp_path, truth201, name, content, message):
     path = tmp_path / name
     path.write_text(content)
     with pytest.raises(UserError, match=message):
         read_scores(path, "nb201", truth201)
 
 
-def test_missing_file_and_missing_columns_are_named(tmp_path, write, truth201):
+def test_a_missing_file_and_missing_columns_are_named(tmp_path, write, truth201):
     with pytest.raises(UserError, match="There is no file"):
         read_scores(tmp_path / "none.csv", "nb201", truth201)
     path = write(pd.DataFrame({"arch": [1], "acc": [1.0]}))

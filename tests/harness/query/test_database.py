@@ -153,7 +153,7 @@ def test_the_base_is_the_setting_that_most_others_are_near_to(study):
     assert frame.loc[frame["base"], "training_learning_rate"].unique().tolist() == [0.025]
 
 
-def test_of_two_settings_that_differ_in_one_key_the_base_is_the_one_with_most_runs(store):
+def test_the_base_is_the_one_with_most_runs_of_two_settings_that_differ_in_one_key(store):
     publish(store)
     for seed in range(2):
         publish(store, "training.momentum=0.8", seed=seed)
@@ -285,7 +285,7 @@ def test_the_folder_for_what_does_not_fit_into_memory_is_nobody_elses_and_goes_a
     assert not folder.exists()
 
 
-def test_names_that_are_no_text_are_escaped(store):
+def test_names_that_are_not_valid_text_are_escaped(store):
     run = publish(store)
     content = files.read_json(store.root / run / files.ENVIRONMENT) | {"machine": "b\udcff", "Device": "\ud800"}
     files.write_json(store.root / run / files.ENVIRONMENT, content)

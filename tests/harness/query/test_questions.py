@@ -75,7 +75,7 @@ def test_a_report_of_another_shape_stops_no_question(study, content):
         assert len(database.query("SELECT * FROM runs"))
 
 
-def test_operations_by_hand(store):
+def test_operations_agree_with_a_computation_by_hand(store):
     within = NB201()
     all_of = [within.indices([[op] * 6])[0] for op in range(5)]
     frame = scores_of("nb201", all_of, [1, 5, 3, 3, 3], [80, 81, 82, 83, 84])

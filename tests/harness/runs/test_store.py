@@ -195,7 +195,7 @@ def test_a_full_disk_fails_the_run_alone_and_the_next_try_completes_it(place, co
 
 
 @pytest.mark.parametrize("kilobytes", [40, 200, 420])
-def test_on_a_disk_that_is_really_full_the_reason_is_said(kilobytes, mounted, spec, undisturbed):
+def test_on_a_disk_that_is_really_full_the_reason_is_reported(kilobytes, mounted, spec, undisturbed):
     disk = mounted(f"size={kilobytes}k")
     store = Store(disk / "runs")
     assert execute(spec, store) == "failed"

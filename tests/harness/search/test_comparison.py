@@ -40,7 +40,7 @@ def test_a_trace_names_architectures_by_index_and_by_official_string(table, tmp_
 # ---- runs --------------------------------------------------------------------------------------------------------
 
 
-def test_runs_of_a_comparison(table):
+def test_a_comparison_has_runs_of_blocks_of_seeds_for_queries_and_of_single_seeds_for_shared_weights(table):
     specs = comparison(table, algorithms=("random", "bohb", "darts"), seeds=60).specs()
     assert [(s.algorithm, len(s.seeds)) for s in specs[:6]] == [
         ("random", BLOCK), ("random", BLOCK), ("random", 10), ("bohb", BLOCK), ("bohb", BLOCK), ("bohb", 10),
@@ -67,7 +67,7 @@ def test_fidelities_go_from_the_cheapest_up_and_have_to_be_there(table):
     assert (alone.fidelities, alone.truth.measure.epochs) == (("200",), "200")
 
 
-def test_rates_are_of_distributions_alone(table):
+def test_the_rate_changes_the_recipes_of_distributions_alone(table):
     slow, fast = (comparison(table, algorithms=("spos", "darts"), rate=rate) for rate in (1.0, 10.0))
     assert slow.recipe("spos") == fast.recipe("spos")
     assert slow.recipe("darts") != fast.recipe("darts")

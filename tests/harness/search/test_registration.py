@@ -177,6 +177,6 @@ def test_names_that_a_list_could_not_hold_are_refused(name):
         register(name, RandomSearch)
 
 
-def test_what_cannot_be_called_makes_no_algorithm():
+def test_an_object_that_cannot_be_called_is_refused_as_an_algorithm():
     with pytest.raises(UserError, match="has to be made by a class or function"):
         register("mine", 3)

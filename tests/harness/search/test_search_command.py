@@ -164,7 +164,7 @@ def test_what_failed_replaces_no_report(table, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/tmp/x", "-x", " x", "x\n", "x" * 101, "a\\b", ".x"])
-def test_names_that_are_no_folder_names_are_refused(name, table, tmp_path):
+def test_names_that_cannot_be_folder_names_are_refused(name, table, tmp_path):
     result = run(table, tmp_path, "--algorithms", "random", "--budget", "5q", f"--name={name}")
     assert "cannot name a report" in str(result.exception)
     assert not list(tmp_path.iterdir())
@@ -198,7 +198,7 @@ def test_names_that_are_no_folder_names_are_refused(name, table, tmp_path):
         (("--algorithms", "darts", "--budget", "9p", "--set", "task.name=digits"), "does not afford one epoch"),
     ],
 )
-def test_mistakes_are_said_once_and_before_any_work(arguments, said, table, tmp_path):
+def test_mistakes_are_reported_once_and_before_any_work(arguments, said, table, tmp_path):
     result = run(table, tmp_path, *arguments)
     assert isinstance(result.exception, UserError), result.exception
     text = str(result.exception)
@@ -215,7 +215,7 @@ def test_the_benchmarks_own_spellings_are_known(table, tmp_path):
     assert reports(tmp_path)[0].name.startswith("nb201-cifar10-5q-")
 
 
-def test_a_list_of_algorithms_waits_for_no_torch():
+def test_algorithms_are_listed_without_importing_torch():
     text = (
         "import sys\nfrom click.testing import CliRunner\nfrom supernet.harness.commands.cli import supernet\n"
         "assert 'darts' in CliRunner().invoke(supernet, ['search', '--list']).stdout\n"

@@ -95,7 +95,7 @@ def test_the_same_runs_give_the_same_report(reported, table, tmp_path):
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_searches_answer_sql(reported):
+def test_searches_can_be_queried_in_sql(reported):
     folder, _, _ = reported
     frame = query(
         Store(folder / "runs"), "SELECT algorithm, count(*) AS n, max(seconds) AS most FROM searches GROUP BY ALL"

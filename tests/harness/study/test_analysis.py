@@ -240,7 +240,7 @@ def test_super_nets_at_chance_are_named(many, put, store):
     assert "Super-nets at chance, whose rankings mean nothing: channels=8 (2 of 3 runs)." in found.findings
 
 
-def test_fewer_than_ten_architectures_are_refused_and_fewer_than_fifty_said(many, study, put, store):
+def test_fewer_than_ten_architectures_are_refused_and_fewer_than_fifty_pointed_out(many, study, put, store):
     few = study(heuristics={"channels": [8]}, seeds=SEEDS, sample=9)
     put(few, noisy(8))
     with pytest.raises(UserError, match="ranks 9 architectures; a report needs 10"):
@@ -250,7 +250,7 @@ def test_fewer_than_ten_architectures_are_refused_and_fewer_than_fifty_said(many
     assert any("Only 30 architectures" in sentence for sentence in analyse(gather(some, store), resamples=20).findings)
 
 
-def test_rankings_above_what_is_attainable_are_remarked(many, put, store, monkeypatch):
+def test_rankings_above_what_is_attainable_are_pointed_out(many, put, store, monkeypatch):
     import dataclasses
 
     from supernet.harness.study import analysis

@@ -15,7 +15,7 @@ from supernet.harness.study.operations import over_ranked
 NONE, SKIP, CONV1, CONV3, POOL = "none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"
 
 
-def test_over_ranking_by_hand():
+def test_over_ranking_agrees_with_a_computation_by_hand():
     within = space("nb201")
     archs = [(0,) * 6, (1,) * 6, (3,) * 6, (3, 3, 3, 1, 1, 1)]
     indices = np.array([within.index(arch) for arch in archs])
@@ -78,7 +78,7 @@ def test_an_operation_that_scores_too_well_is_named(many, put, store):
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_accuracy_of_super_nets_over_settings_and_over_seeds(sign, many, put, store):
+def test_accuracy_of_super_nets_is_correlated_with_tau_over_settings_and_within_them(sign, many, put, store):
     chosen = many({"path-dropout": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]}, seeds=[0, 1, 2])
     order = {setting.label: k for k, setting in enumerate(chosen.settings(None))}
 

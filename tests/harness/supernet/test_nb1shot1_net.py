@@ -80,7 +80,7 @@ def test_fixed_widths_are_those_of_a_plain_computation(within, channels):
 @each_space
 @pytest.mark.parametrize("mode", DYNAMIC)
 @pytest.mark.parametrize("channels", [12, 8])
-def test_when_scoring_an_architecture_takes_its_part_of_the_weights(within, mode, channels):
+def test_scoring_takes_the_part_of_the_weights_that_belongs_to_the_architecture(within, mode, channels):
     net, x = network(within, channels, channel_mode=mode).eval(), images()
     part = averaged if mode == "interpolate" else first
     for arch in archs(within, 4):

@@ -142,7 +142,7 @@ def test_a_state_of_another_form_is_refused_and_changes_nothing(form, copied, ta
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError()], ids=repr)
-def test_what_the_machine_refuses_is_no_damage(error, copied, task, monkeypatch):
+def test_an_error_of_the_machine_is_not_taken_for_damage(error, copied, task, monkeypatch):
     def refused(*_, **__):
         raise error
 
@@ -159,7 +159,7 @@ def test_what_the_machine_refuses_is_no_damage(error, copied, task, monkeypatch)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 5000, b'{"state": 1}', b"{}\n{}"], ids=repr)
-def test_damaged_records_are_said_and_written_again(content, copied, task):
+def test_damaged_records_are_reported_and_written_again(content, copied, task):
     for name in ("log.jsonl", "status.json"):
         (copied / name).write_bytes(content)
     problems = run_folder.damaged_records(copied)

@@ -104,7 +104,7 @@ def test_split_paths_see_their_part_of_the_batch(task):
         assert run.log[0]["images"] == images
 
 
-def test_divergence_stops_is_marked_and_says_where(task, tmp_path):
+def test_divergence_stops_the_training_is_recorded_and_says_where(task, tmp_path):
     wild = recipe("training.learning_rate=1e30", "training.clip=null", "training.epochs=5")
     with pytest.raises(Diverged, match=r"The loss is (nan|inf) in epoch 1 by step \d+"):
         train(wild, tmp_path / "run", task=task)
@@ -114,7 +114,7 @@ def test_divergence_stops_is_marked_and_says_where(task, tmp_path):
     assert status["epochs_done"] == 0
 
 
-def test_what_was_trained_partly_is_said_of_its_ranking(task, tmp_path, interrupted):
+def test_a_ranking_says_that_its_super_net_was_trained_partly(task, tmp_path, interrupted):
     out = tmp_path / "run"
 
     interrupted(recipe("training.epochs=3"), out, task=task)
@@ -160,7 +160,7 @@ def test_run_folders_are_not_overwritten_and_belong_to_one_recipe(task, tmp_path
         open_run(tmp_path / "none", task=task)
 
 
-def test_schedules():
+def test_learning_rates_follow_their_schedules():
     t = TrainingSection(epochs=10, learning_rate=1.0, final_learning_rate=0.1, warmup_epochs=1.0)
     assert learning_rate(t, 0, 100, 10) == pytest.approx(1 / 11)
     assert learning_rate(t, 10, 100, 10) == 1.0
