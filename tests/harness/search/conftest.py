@@ -35,3 +35,9 @@ def table(tmp_path_factory):
     path = tmp_path_factory.mktemp("truth") / "made.parquet"
     write_table(path, columns, {"space": "nb201", "family": "made", "accuracy_unit": "percent"})
     return path
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Reports are written without their figures, which take most of the time."""
+    monkeypatch.setattr("supernet.harness.report.search.figures.draw", lambda outcome, out: {})

@@ -85,6 +85,7 @@ def test_the_embedded_scenes_are_of_the_tables_that_ship():
             assert embedded.load(name).recipe.task.name == "digits"
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("seed", ["one", "r0"])
 def test_nas_bench_101_is_seen_by_the_repeat_that_its_table_has(seed, tmp_path):
     within = space("nb1shot1-1")
@@ -146,6 +147,7 @@ def test_a_search_never_sees_test_accuracies(table, tmp_path):
     assert "must not see test" in store.failure(cheating.hash)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_table_with_holes_serves_random_search_alone(tmp_path):
     archs = WITHIN.archs()[:50]
     columns = {"arch": [WITHIN.string(arch) for arch in archs.tolist()]}
@@ -191,6 +193,7 @@ def test_the_last_step_within_a_budget_need_not_be_the_one_before():
     assert _last(spent, np.array([8.0, 9.0, 10.0, 25.0, 29.0, 30.0])).tolist() == [-1, 1, 1, 3, 3, 3]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_curves_ranks_and_tests_are_those_of_a_plain_computation(table, tmp_path):
     chosen = comparison(table, algorithms=("random", "rea", "local"), seeds=10, budget=Budget("queries", 30))
     store, _ = made(chosen, tmp_path)

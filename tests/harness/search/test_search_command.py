@@ -63,6 +63,7 @@ def test_a_plugin_searches_and_its_title_is_data(table, tmp_path):
     assert content["plugins"] == [{"path": "greedy.py", "sha256": Plugin.read(tmp_path / "greedy.py").sha256}]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_changed_plugin_gets_results_of_its_own(table, tmp_path):
     finals = []
     for text in (GREEDY, GREEDY.replace("value > self", "value < self")):
@@ -75,6 +76,7 @@ def test_a_changed_plugin_gets_results_of_its_own(table, tmp_path):
     assert len(reports(tmp_path)) == 2
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_what_this_process_alone_knows_needs_the_process_executor(table, tmp_path):
     register("mine", RandomSearch)
     arguments = ["search", "--table", str(table), "--out", str(tmp_path), "--algorithms", "mine", "--budget", "9q"]
@@ -83,6 +85,7 @@ def test_what_this_process_alone_knows_needs_the_process_executor(table, tmp_pat
     assert run(table, tmp_path, "--algorithms", "mine", "--budget", "9q", "--seeds", 1).exit_code == 0
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_fresh_makes_runs_anew_and_keeps_the_old_ones(table, tmp_path):
     base = ("--algorithms", "random", "--budget", "5q", "--seeds", 1)
     assert "1/1" in run(table, tmp_path, *base).stderr
@@ -94,6 +97,7 @@ def test_fresh_makes_runs_anew_and_keeps_the_old_ones(table, tmp_path):
 # ---- names of reports --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_comparisons_have_folders_of_their_own(table, tmp_path):
     lists = [
         ("--algorithms", "random,rea", "--budget", "5q", "--seeds", 2),
@@ -108,6 +112,7 @@ def test_comparisons_have_folders_of_their_own(table, tmp_path):
     assert len(reports(tmp_path)) == 4
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_name_that_another_comparison_holds_is_refused_before_any_work(table, tmp_path):
     run(table, tmp_path, "--algorithms", "random", "--budget", "5q", "--seeds", 2, "--name", "mine")
     before = contents(tmp_path)
@@ -125,6 +130,7 @@ def test_a_name_that_another_comparison_holds_is_refused_before_any_work(table, 
     )
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_report_of_an_earlier_version_is_known_by_what_it_compares(table, tmp_path):
     arguments = ("--algorithms", "random", "--budget", "5q", "--seeds", 2, "--name", "mine")
     run(table, tmp_path, *arguments)
@@ -148,6 +154,7 @@ def test_a_folder_with_something_else_is_left_alone(held, table, tmp_path):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_what_failed_replaces_no_report(table, tmp_path, monkeypatch):
     arguments = ("--algorithms", "random,rea", "--budget", "5q", "--seeds", 2, "--name", "mine")
     run(table, tmp_path, *arguments)
@@ -209,6 +216,7 @@ def test_mistakes_are_reported_once_and_before_any_work(arguments, said, table, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_benchmarks_own_spellings_are_known(table, tmp_path):
     result = run(table, tmp_path, "--algorithms", "random", "--budget", "5q", "--seeds", 1, "--dataset", "CIFAR-10")
     assert result.exit_code == 0
