@@ -27,21 +27,6 @@ FLOORS = (
 """Rooms of the harness, from the ground up. A room imports itself and the floors below, nothing else of its floor."""
 LONGEST = 400
 """Lines of a file."""
-LONGER = frozenset(
-    {
-        "tests/benchmarks/truth/test_import_nb201_nats.py",
-        "tests/benchmarks/truth/test_table.py",
-        "tests/harness/correlation/test_files.py",
-        "tests/harness/query/test_database.py",
-        "tests/harness/runs/test_store.py",
-        "tests/harness/search/test_comparison.py",
-        "tests/harness/search/test_registration.py",
-        "tests/harness/study/test_analysis.py",
-        "tests/harness/supernet/test_nb1shot1_net.py",
-        "tests/harness/training/test_loop.py",
-    }
-)
-"""Files that are still longer."""
 
 
 def modules(root: Path) -> dict[str, Path]:
@@ -145,7 +130,7 @@ def test_no_file_is_too_long(folder):
         for path in (ROOT / folder).rglob("*.py")
     }
     assert len(lines) > 10
-    assert {name: count for name, count in lines.items() if count > LONGEST and name not in LONGER} == {}
+    assert {name: count for name, count in lines.items() if count > LONGEST} == {}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A small task and recipe on which super-nets train in a moment."""
+"""A small task and recipe on which super-nets train in a moment, and what such runs end with."""
 
 import numpy as np
 import torch
@@ -26,3 +26,14 @@ def colours() -> Task:
 
 def recipe(*changes):
     return Recipe().override([*TINY, *changes])
+
+
+def weights(run):
+    """A copy of the state of a run's network: name -> tensor."""
+    return {name: value.clone() for name, value in run.network.state_dict().items()}
+
+
+def assert_same(a, b):
+    """Two states of a network hold the same bits."""
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a)

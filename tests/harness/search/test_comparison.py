@@ -1,13 +1,11 @@
 """Comparisons: from options to runs, and from runs to a report."""
 
-import itertools
 import json
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
-from click.testing import CliRunner
+from made_up_search import WITHIN, comparison, made
 from scipy import stats as scipy_stats
 
 from supernet.benchmarks.errors import UserError
@@ -15,71 +13,18 @@ from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.shelf import EMBEDDED
 from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
-from supernet.harness.commands.cli import supernet
 from supernet.harness.measured import benchmark as embedded
 from supernet.harness.measured.additions import Additions
-from supernet.harness.query.database import query
 from supernet.harness.report.search.report import write_search_report
 from supernet.harness.report.search.tables import tables
-from supernet.harness.runs.executors import InProcess
 from supernet.harness.runs.store import Store
-from supernet.harness.search.algorithms.evolution import RandomSearch
-from supernet.harness.search.algorithms.registry import ALGORITHMS, forget, register
-from supernet.harness.search.analysis import NEAR, Entry, Outcome, _last, _mean_interval, expected_best, gather
+from supernet.harness.search.analysis import NEAR, _last, _mean_interval, expected_best
 from supernet.harness.search.comparison import BLOCK, Comparison
-from supernet.harness.search.contrasts import contrast, omnibus, rank_sum_p, with_holm, with_q
-from supernet.harness.search.findings import findings
+from supernet.harness.search.contrasts import rank_sum_p
 from supernet.harness.search.ledger import Budget
 from supernet.harness.search.truths import Truths, _representatives
 from supernet.harness.statistics.bootstrap import holm
 from supernet.heuristics.recipe import from_dict
-
-WITHIN = space("nb201")
-MAIN = Measure("digits", "test", "1", "s0")
-
-
-def outcome_of(entries, best=90.0):
-    """What a report says of entries with final accuracies of MAIN."""
-    finals = {entry.name: entry.final[str(MAIN)] for entry in entries}
-    names = [name for name in finals if name != "random"] if "random" in finals else []
-    pairs = [contrast(a, b, finals[a], finals[b]) for a, b in itertools.combinations(finals, 2)]
-    versus = with_holm([contrast(name, "random", finals[name], finals["random"]) for name in names])
-    chosen = Comparison("nb201", "digits", tuple(finals), Budget("queries", 10), 3)
-    return Outcome(chosen, (MAIN,), best, entries, [], versus, with_q(pairs), omnibus(finals), None, None, [])
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    """NAS-Bench-201 as it could be: accuracy by operations, with noise that differs between fidelities and splits."""
-    rng, archs = np.random.default_rng(0), WITHIN.archs()
-    base = 80 + 2.0 * (archs == 3).sum(1) + 1.2 * (archs == 2).sum(1) - 1.0 * (archs == 0).sum(1)
-    flops = WITHIN.flops(archs, 16, 5)
-    columns = {"arch": [WITHIN.string(arch) for arch in archs.tolist()]}
-    for name, noise in (
-        ("cifar10-valid.valid.e12.mean", 1.5),
-        ("cifar10-valid.valid.e200.mean", 0.3),
-        ("cifar10.test.e200.mean", 0.0),
-        ("cifar100.test.e200.mean", 0.2),
-    ):
-        columns[name] = base + noise * rng.normal(size=len(base))
-    columns |= {"cifar10.params": flops, "cifar10.flops": flops, "cifar10-valid.train_seconds.e200": flops / 1e5}
-    path = tmp_path_factory.mktemp("truth") / "made.parquet"
-    write_table(path, columns, {"space": "nb201", "family": "made", "accuracy_unit": "percent"})
-    return path
-
-
-def comparison(table, **changes):
-    made = Comparison("nb201", "cifar10", ("random", "rea", "bohb"), Budget("seconds", 3000), 6, str(table))
-    return replace(made, **changes)
-
-
-def made(chosen, folder):
-    store = Store(folder / "runs")
-    store.prepare()
-    missing = [spec for spec in chosen.specs() if not store.whole(spec.hash)]
-    ended = []
-    InProcess().make(missing, store.root, lambda run, state: ended.append(state), lambda: None)
-    return store, ended
 
 
 def test_a_trace_names_architectures_by_index_and_by_official_string(table, tmp_path):
@@ -95,7 +40,7 @@ def test_a_trace_names_architectures_by_index_and_by_official_string(table, tmp_
 # ---- runs --------------------------------------------------------------------------------------------------------
 
 
-def test_runs_of_a_comparison(table):
+def test_a_comparison_has_runs_of_blocks_of_seeds_for_queries_and_of_single_seeds_for_shared_weights(table):
     specs = comparison(table, algorithms=("random", "bohb", "darts"), seeds=60).specs()
     assert [(s.algorithm, len(s.seeds)) for s in specs[:6]] == [
         ("random", BLOCK), ("random", BLOCK), ("random", 10), ("bohb", BLOCK), ("bohb", BLOCK), ("bohb", 10),
@@ -122,7 +67,7 @@ def test_fidelities_go_from_the_cheapest_up_and_have_to_be_there(table):
     assert (alone.fidelities, alone.truth.measure.epochs) == (("200",), "200")
 
 
-def test_rates_are_of_distributions_alone(table):
+def test_the_rate_changes_the_recipes_of_distributions_alone(table):
     slow, fast = (comparison(table, algorithms=("spos", "darts"), rate=rate) for rate in (1.0, 10.0))
     assert slow.recipe("spos") == fast.recipe("spos")
     assert slow.recipe("darts") != fast.recipe("darts")
@@ -140,6 +85,7 @@ def test_the_embedded_scenes_are_of_the_tables_that_ship():
             assert embedded.load(name).recipe.task.name == "digits"
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("seed", ["one", "r0"])
 def test_nas_bench_101_is_seen_by_the_repeat_that_its_table_has(seed, tmp_path):
     within = space("nb1shot1-1")
@@ -189,6 +135,35 @@ def test_an_unknown_scene_is_refused_with_those_there_are(table):
         comparison(table, dataset="mnist")
 
 
+def test_a_search_never_sees_test_accuracies(table, tmp_path):
+    chosen = comparison(table)
+    spec = chosen.specs()[0]
+    cheating = replace(spec, truth=replace(spec.truth, measure=Measure("cifar10", "test", "200", "mean")))
+    cheating = replace(cheating, fidelities=("200",))
+    store = Store(tmp_path / "runs")
+    from supernet.harness.runs.execute import execute
+
+    assert execute(cheating, store) == "failed"
+    assert "must not see test" in store.failure(cheating.hash)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_table_with_holes_serves_random_search_alone(tmp_path):
+    archs = WITHIN.archs()[:50]
+    columns = {"arch": [WITHIN.string(arch) for arch in archs.tolist()]}
+    for name in ("cifar10-valid.valid.e12.mean", "cifar10.test.e200.mean"):
+        columns[name] = np.arange(50.0)
+    path = tmp_path / "few.parquet"
+    write_table(path, columns, {"space": "nb201", "family": "made", "accuracy_unit": "percent"})
+    chosen = comparison(path, algorithms=("random", "rea"), budget=Budget("queries", 30), seeds=2)
+    store, ended = made(chosen, tmp_path)
+    assert ended == ["done", "failed"]
+    assert "has 50 of the 15,625" in store.failure(chosen.specs()[1].hash)
+    trace = store.read(chosen.specs()[0].hash).trace()
+    assert trace["index"].max() < 50
+    assert tables(write_search_report(chosen, store, tmp_path / "report"))["final"]["seeds"].tolist() == [2, 0]
+
+
 # ---- numbers -----------------------------------------------------------------------------------------------------
 
 
@@ -218,6 +193,7 @@ def test_the_last_step_within_a_budget_need_not_be_the_one_before():
     assert _last(spent, np.array([8.0, 9.0, 10.0, 25.0, 29.0, 30.0])).tolist() == [-1, 1, 1, 3, 3, 3]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_curves_ranks_and_tests_are_those_of_a_plain_computation(table, tmp_path):
     chosen = comparison(table, algorithms=("random", "rea", "local"), seeds=10, budget=Budget("queries", 30))
     store, _ = made(chosen, tmp_path)
@@ -314,166 +290,3 @@ def test_a_table_that_is_measured_by_others_is_not_added_to(table, tmp_path):
     truths = Truths(WITHIN, GroundTruth(table), Measure("cifar10", "test", "200", "mean"), additions)
     assert not truths.sampled
     assert truths.measure_missing([3], workers=1) == []
-
-
-# ---- report and command ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def reported(table, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("search")
-    arguments = [
-        "search", "--algorithms", "random,rea,local,bohb", "--budget", "3000s", "--seeds", "7", "--table", str(table),
-        "--out", str(folder), "--name", "made", "--executor", "process",
-    ]  # fmt: skip
-    result = CliRunner().invoke(supernet, arguments, catch_exceptions=False)
-    return folder, result, arguments
-
-
-def test_the_command_prints_the_best_first_and_where_the_report_is(reported):
-    folder, result, _ = reported
-    lines = result.stdout.splitlines()
-    assert lines[0].startswith("cifar10 test, 200 epochs, mean, best known")
-    accuracies = [float(line.split()[1]) for line in lines[1:5]]
-    assert accuracies == sorted(accuracies, reverse=True)
-    said = (
-        "No algorithm is distinguishable from random search with 7 seeds each: tests need 8 seeds of both algorithms."
-    )
-    assert lines[5] == said
-    assert lines[6] == f"Report: {folder / 'reports' / 'made' / 'index.html'}"
-
-
-def test_the_report_has_all_that_it_promises(reported):
-    folder = reported[0] / "reports" / "made"
-    figures = {path.name for path in (folder / "figures").iterdir()}
-    assert figures == {f"{name}.{kind}" for name in ("regret", "cells") for kind in ("png", "svg")}
-    assert {path.name for path in (folder / "tables").iterdir()} == {
-        *(f"{name}.{kind}" for name in ("final", "reached", "versus", "pairs", "picks") for kind in ("csv", "tex")),
-        "curves.csv",
-    }
-    content = json.loads((folder / "report.json").read_text())
-    assert content["runs"] == {a: dict.fromkeys(map(str, range(7)), "done") for a in ("random", "rea", "local", "bohb")}
-    final = pd.read_csv(folder / "tables" / "final.csv").set_index("algorithm")
-    picks = pd.read_csv(folder / "tables" / "picks.csv")
-    for name, group in picks.groupby("algorithm"):
-        assert final.loc[name, "cifar10 test"] == pytest.approx(group["cifar10 test"].mean(), rel=1e-4)
-        assert final.loc[name, "cifar10 test sd"] == pytest.approx(group["cifar10 test"].std(), rel=1e-3)
-    curves = pd.read_csv(folder / "tables" / "curves.csv").groupby("algorithm")
-    assert set(curves.groups) == {"random", "rea", "local", "bohb", "random, expected"}
-    for name in final.index:
-        curve = curves.get_group(name)
-        assert curve["mean"].between(curve["low"] - 1e-6, curve["high"] + 1e-6).all()
-        assert curve["mean"].iloc[-1] == pytest.approx(content["best"] - final.loc[name, "cifar10 test"], abs=1e-3)
-    page = (folder / "index.html").read_text()
-    assert "12/200" in page  # how the seconds of 12 epochs were found
-    assert "93.92 ± 0.30" in page
-    assert "taken from secondary sources" in page
-    assert "http" not in page.split("</style>")[1].replace("http://www.w3.org", "")
-    assert "<!--=" not in page
-
-
-def test_the_same_runs_give_the_same_report(reported, table, tmp_path):
-    folder, _, arguments = reported
-    before = {path: path.read_bytes() for path in (folder / "reports").rglob("*") if path.is_file()}
-    again = CliRunner().invoke(supernet, arguments, catch_exceptions=False)
-    assert again.stderr == ""  # nothing was searched
-    assert {path: path.read_bytes() for path in before} == before
-
-
-def test_searches_answer_sql(reported):
-    folder, _, _ = reported
-    frame = query(
-        Store(folder / "runs"), "SELECT algorithm, count(*) AS n, max(seconds) AS most FROM searches GROUP BY ALL"
-    ).set_index("algorithm")
-    assert frame["n"].to_dict() == dict.fromkeys(("random", "rea", "local", "bohb"), 7)
-    assert frame["most"].max() <= 3000
-    steps = query(Store(folder / "runs"), "SELECT max(step) AS most FROM search_steps WHERE algorithm = 'rea'")
-    trace = next(e for e in gather(comparison_of(folder), Store(folder / "runs")) if e.name == "rea").trace
-    assert steps["most"][0] == trace["step"].max()
-    assert query(Store(folder / "runs"), "SELECT count(*) AS n FROM runs")["n"][0] == 0
-
-
-def comparison_of(folder):
-    content = json.loads((folder / "reports" / "made" / "comparison.json").read_text())
-    return Comparison.from_dict(content)
-
-
-def test_a_search_never_sees_test_accuracies(table, tmp_path):
-    chosen = comparison(table)
-    spec = chosen.specs()[0]
-    cheating = replace(spec, truth=replace(spec.truth, measure=Measure("cifar10", "test", "200", "mean")))
-    cheating = replace(cheating, fidelities=("200",))
-    store = Store(tmp_path / "runs")
-    from supernet.harness.runs.execute import execute
-
-    assert execute(cheating, store) == "failed"
-    assert "must not see test" in store.failure(cheating.hash)
-
-
-class Broken(RandomSearch):
-    def ask(self):
-        raise RuntimeError("it is broken")
-
-
-@pytest.fixture
-def broken():
-    register("broken", Broken)
-    yield
-    forget("broken")
-
-
-def test_failed_searches_are_named_and_stop_no_others(table, tmp_path, broken):
-    arguments = [
-        "search", "--algorithms", "random,broken", "--budget", "20q", "--seeds", "30", "--table", str(table), "--out",
-        str(tmp_path), "--executor", "process", "--name", "made",
-    ]  # fmt: skip
-    result = CliRunner().invoke(supernet, arguments, catch_exceptions=False)
-    assert "broken, seeds 0 to 29: RuntimeError: it is broken\n" in result.stderr
-    assert "random" in result.stdout
-    assert result.exit_code == 1
-    page = (tmp_path / "reports" / "made" / "index.html").read_text()
-    assert "0 of 30 (failed)" in page
-
-
-def test_findings_name_the_distributions_that_are_near_uniform():
-    def entry(name, entropies):
-        rows = [(seed, step, h) for seed, last in enumerate(entropies) for step, h in ((2, last), (1, last and 1.0))]
-        trace = pd.DataFrame(rows, columns=["seed", "step", "entropy"])
-        trace["mixture_accuracy"], trace["pick_accuracy"], trace["skips"] = 50.0, 40.0, None
-        return Entry(name, name.upper(), "", True, picks={0: 1}, trace=trace, final={str(MAIN): np.array([80.0, 81.0])})
-
-    entries = [entry("open", (0.99, 0.97)), entry("half", (0.97, 0.9)), entry("none", (None, None))]
-    found = findings(outcome_of(entries))
-    assert (
-        "Of 2 distributions over architectures, 1 is near-uniform at the end (mean entropy at least 95 % of the "
-        "largest), so that their picks say little: OPEN."
-    ) in found
-    assert not any("highest mean" in sentence for sentence in found)
-
-
-def test_algorithms_are_listed():
-    result = CliRunner().invoke(supernet, ["search", "--list"])
-    assert len(result.stdout.splitlines()) == len(ALGORITHMS)
-    assert "gaea-darts-erm" in result.stdout
-
-
-def test_without_a_budget_the_command_says_what_to_give():
-    result = CliRunner().invoke(supernet, ["search", "--algorithms", "random"])
-    assert isinstance(result.exception, UserError)
-    assert "--budget 12000s" in str(result.exception)
-
-
-def test_a_table_with_holes_serves_random_search_alone(tmp_path):
-    archs = WITHIN.archs()[:50]
-    columns = {"arch": [WITHIN.string(arch) for arch in archs.tolist()]}
-    for name in ("cifar10-valid.valid.e12.mean", "cifar10.test.e200.mean"):
-        columns[name] = np.arange(50.0)
-    path = tmp_path / "few.parquet"
-    write_table(path, columns, {"space": "nb201", "family": "made", "accuracy_unit": "percent"})
-    chosen = comparison(path, algorithms=("random", "rea"), budget=Budget("queries", 30), seeds=2)
-    store, ended = made(chosen, tmp_path)
-    assert ended == ["done", "failed"]
-    assert "has 50 of the 15,625" in store.failure(chosen.specs()[1].hash)
-    trace = store.read(chosen.specs()[0].hash).trace()
-    assert trace["index"].max() < 50
-    assert tables(write_search_report(chosen, store, tmp_path / "report"))["final"]["seeds"].tolist() == [2, 0]

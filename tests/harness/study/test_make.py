@@ -211,7 +211,7 @@ def test_columns_altered_without_a_trace_are_seen(spec, store, stopped, undistur
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("no memory"), OSError(5, "Input/output error")], ids=repr)
-def test_what_the_machine_refuses_is_no_damage(error, spec, store, stopped, undisturbed, monkeypatch):
+def test_an_error_of_the_machine_is_not_taken_for_damage(error, spec, store, stopped, undisturbed, monkeypatch):
     work = stopped(spec, store.root)
     content = (work / "checkpoint.pt").read_bytes()
 

@@ -11,12 +11,6 @@ from supernet.harness.supernet.nb101 import NB101Net
 from supernet.harness.supernet.ops import max_pool
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 def cell(matrix, ops=()):
     return Cells.from_matrix(matrix, ["input", *ops, "output"])
 

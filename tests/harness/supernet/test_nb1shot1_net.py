@@ -1,77 +1,14 @@
 """The super-net of the 1Shot1 spaces against plain computations, NAS-Bench-101's network and its own promises."""
 
 import copy
-import functools
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from nb1shot1_nets import DYNAMIC, SPACES, archs, close, each_space, images, network, parents, step, used
 
-from supernet.benchmarks.spaces import space
-from supernet.benchmarks.spaces.nb1shot1 import PARENTS
 from supernet.benchmarks.spaces.nb101 import SHORT_OPS
-from supernet.harness.supernet.nb1shot1 import NB1Shot1Net
 from supernet.harness.supernet.nb101 import NB101Net
-from supernet.harness.supernet.ops import BatchNorm
-from supernet.heuristics.recipe import NetworkSection, RecipeError
-
-SPACES = [space(f"nb1shot1-{number}") for number in PARENTS]
-DYNAMIC = ("fixed_chunk", "random_chunk", "shuffle", "interpolate")
-each_space = pytest.mark.parametrize("within", SPACES, ids=lambda s: s.name)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
-def network(within, channels=12, cells=1, **options):
-    """In double precision: batch norm over the few pixels of these images magnifies rounding."""
-    net = NB1Shot1Net(4, within, NetworkSection(channels=channels, cells=cells, **options))
-    for norm in norms(net):
-        if norm.weight is not None:
-            torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
-            torch.nn.init.normal_(norm.bias)
-    return net.double()
-
-
-def norms(module):
-    return [m for m in module.modules() if isinstance(m, BatchNorm)]
-
-
-def images(n=4, size=8):
-    return torch.randn(n, 3, size, size, dtype=torch.float64)
-
-
-def archs(within, count, seed=0, full=None):
-    """Random architectures; `full` asks for (or against) as many nodes in the concatenation as there can be."""
-    rng = np.random.default_rng(seed)
-    found = []
-    while len(found) < count:
-        arch = within.arch(int(rng.integers(len(within))))
-        if full is None or full == (0 not in parents(within, arch)["out"]):
-            found.append(arch)
-    return found
-
-
-def parents(within, arch):
-    """Node or `out` -> what it reads, from the architecture's spelling."""
-    parts = [part.split("~")[1] for part in within.string(arch).strip("|").split("|")]
-    return {
-        label: tuple(map(int, text.split(",")))
-        for label, text in zip([*range(1, within.nodes + 1), "out"], parts, strict=True)
-    }
-
-
-def used(within, arch):
-    reads = parents(within, arch)
-    live = set(reads["out"])
-    for node in range(within.nodes, 0, -1):
-        live |= set(reads[node]) if node in live else set()
-    return live - {0}
-
 
 # ---- a plain computation of any architecture, with weights cut to size beforehand -----------------------------
 
@@ -132,9 +69,6 @@ def plain(net, within, arch, x, cut=lambda outputs, ends: whole):
     return net.classifier(x.mean((2, 3)))
 
 
-close = functools.partial(torch.testing.assert_close, rtol=1e-7, atol=1e-7)
-
-
 @each_space
 @pytest.mark.parametrize("channels", [12, 7])
 def test_fixed_widths_are_those_of_a_plain_computation(within, channels):
@@ -146,7 +80,7 @@ def test_fixed_widths_are_those_of_a_plain_computation(within, channels):
 @each_space
 @pytest.mark.parametrize("mode", DYNAMIC)
 @pytest.mark.parametrize("channels", [12, 8])
-def test_when_scoring_an_architecture_takes_its_part_of_the_weights(within, mode, channels):
+def test_scoring_takes_the_part_of_the_weights_that_belongs_to_the_architecture(within, mode, channels):
     net, x = network(within, channels, channel_mode=mode).eval(), images()
     part = averaged if mode == "interpolate" else first
     for arch in archs(within, 4):
@@ -187,100 +121,6 @@ def test_one_architecture_is_the_benchmarks_network_where_widths_agree(within, m
         if mode == "fixed":
             active = sum(p.numel() for p in net.active_parameters(arch))
             assert active == within.cells([arch]).params(12, 2, 4)[0]
-
-
-# ---- channel modes --------------------------------------------------------------------------------------------
-
-
-def step(net, arch, x):
-    """One step of gradient descent; the loss before it."""
-    net.zero_grad()
-    loss = F.cross_entropy(net(x, arch), torch.arange(len(x)) % 4)
-    loss.backward()
-    with torch.no_grad():
-        for p in net.parameters():
-            if p.grad is not None:
-                p -= 0.05 * p.grad
-    return loss.item()
-
-
-@each_space
-@pytest.mark.parametrize("mode", ["fixed", *DYNAMIC])
-@pytest.mark.parametrize(
-    "options", [{}, {"ofa_kernel": "transform", "ws_bn": True, "bn_track": True}, {"bn_affine": False}]
-)
-def test_a_step_of_training_works_in_every_mode(within, mode, options):
-    net, x = network(within, 7, channel_mode=mode, **options).float(), images().float()
-    for arch in archs(within, 2, full=True) + archs(within, 2, full=False):
-        assert np.isfinite(step(net, arch, x))
-    assert all(p.isfinite().all() for p in net.parameters())
-
-
-@each_space
-@pytest.mark.parametrize("mode", DYNAMIC)
-def test_only_random_parts_differ_between_passes_and_only_in_training(within, mode):
-    net, x = network(within, channel_mode=mode), images()
-    (arch,) = archs(within, 1, full=True)
-    random = mode in ("random_chunk", "shuffle")
-    assert any(not torch.equal(net(x, arch), net(x, arch)) for _ in range(3)) == random
-    net.eval()
-    assert torch.equal(net(x, arch), net(x, arch))
-
-
-@pytest.mark.parametrize("mode", ["random_chunk", "shuffle"])
-def test_all_nodes_of_a_cell_take_the_same_random_part(mode):
-    within = SPACES[0]
-    net, x = network(within, channel_mode=mode), images()
-    for norm in norms(net):
-        torch.nn.init.ones_(norm.bias)  # so that no channel is dead
-    arch = within.parse("|conv3x3~0|conv1x1~0,1|conv1x1~1,2|maxpool3x3~0,3|out~2,4|")
-    net(x, arch).square().sum().backward()
-    for cell in net.cells:
-        parts = []
-        for node in sorted(used(within, arch)):
-            module = cell.nodes[node - 1]
-            touched = [module.projection.conv.weight.grad]
-            conv = {"conv3x3": module.conv3, "conv1x1": module.conv1}.get(SHORT_OPS[arch[node - 1]])
-            if conv is not None:
-                touched += [conv.weight.grad, conv.weight.grad.transpose(0, 1)]
-            parts += [torch.flatten(t, 1).abs().sum(1).nonzero()[:, 0].tolist() for t in touched if t is not None]
-        (part,) = {tuple(p) for p in parts}
-        assert len(part) == cell.width // 2
-        if mode == "random_chunk":
-            assert part == tuple(range(part[0], part[0] + len(part)))
-
-
-@each_space
-@pytest.mark.parametrize("mode", DYNAMIC)
-def test_running_statistics_belong_to_the_channels_they_are_of(within, mode):
-    """Normalised by the statistics of one whole pass, the same pass gives the same output."""
-    net, x = network(within, channel_mode=mode, bn_track=True).eval(), images(32)
-    for arch in archs(within, 1, full=True) + archs(within, 1, full=False):
-        for norm in norms(net):
-            norm.reset()
-            norm.momentum = None
-        tracked = net(x, arch)
-        for norm in norms(net):
-            norm.use_running = True
-        # Running variances are unbiased, those of a batch are not.
-        close(net(x, arch), tracked, rtol=0.05, atol=0.05)
-        for norm in norms(net):
-            norm.use_running = False
-
-
-def test_a_shuffled_part_moves_the_statistics_of_its_channels_only():
-    within = SPACES[0]
-    net, x = network(within, channel_mode="shuffle", bn_track=True), images()
-    (arch,) = archs(within, 1, full=True)
-    net(x, arch)
-    for cell in net.cells:
-        norm = cell.nodes[0].projection.norm
-        assert (norm.mean != 0).sum() in (0, cell.width // 2)
-
-
-def test_too_few_channels_are_refused():
-    with pytest.raises(RecipeError, match="at least 3"):
-        network(SPACES[1], 2)
 
 
 # ---- routing --------------------------------------------------------------------------------------------------

@@ -1,34 +1,21 @@
-import io
+"""Training: the same bits for the same seed, also after an interruption, and folders of runs."""
+
 import json
 import random
-import shutil
-import struct
 
 import numpy as np
 import pytest
 import torch
-from small import recipe
+from small import assert_same, recipe, weights
 
-from supernet.benchmarks import sealed
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
-from supernet.harness.training import checkpoint
 from supernet.harness.training import folder as run_folder
 from supernet.harness.training.folder import trained_partly, write_tensorboard
 from supernet.harness.training.loop import Diverged, open_run, train
 from supernet.harness.training.run import start
 from supernet.harness.training.schedule import learning_rate
 from supernet.heuristics.recipe import TrainingSection
-
-
-def weights(run):
-    return {name: value.clone() for name, value in run.network.state_dict().items()}
-
-
-def assert_same(a, b):
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[name], b[name]) for name in a)
-
 
 LAWS = [
     ["sampling.law=uniform"],
@@ -117,7 +104,7 @@ def test_split_paths_see_their_part_of_the_batch(task):
         assert run.log[0]["images"] == images
 
 
-def test_divergence_stops_is_marked_and_says_where(task, tmp_path):
+def test_divergence_stops_the_training_is_recorded_and_says_where(task, tmp_path):
     wild = recipe("training.learning_rate=1e30", "training.clip=null", "training.epochs=5")
     with pytest.raises(Diverged, match=r"The loss is (nan|inf) in epoch 1 by step \d+"):
         train(wild, tmp_path / "run", task=task)
@@ -127,7 +114,7 @@ def test_divergence_stops_is_marked_and_says_where(task, tmp_path):
     assert status["epochs_done"] == 0
 
 
-def test_what_was_trained_partly_is_said_of_its_ranking(task, tmp_path, interrupted):
+def test_a_ranking_says_that_its_super_net_was_trained_partly(task, tmp_path, interrupted):
     out = tmp_path / "run"
 
     interrupted(recipe("training.epochs=3"), out, task=task)
@@ -173,7 +160,7 @@ def test_run_folders_are_not_overwritten_and_belong_to_one_recipe(task, tmp_path
         open_run(tmp_path / "none", task=task)
 
 
-def test_schedules():
+def test_learning_rates_follow_their_schedules():
     t = TrainingSection(epochs=10, learning_rate=1.0, final_learning_rate=0.1, warmup_epochs=1.0)
     assert learning_rate(t, 0, 100, 10) == pytest.approx(1 / 11)
     assert learning_rate(t, 10, 100, 10) == 1.0
@@ -204,6 +191,25 @@ def test_the_log_becomes_tensorboard_events(task, tmp_path):
     assert [e.value for e in events.Scalars("loss")] == pytest.approx([entry["loss"] for entry in run.log], rel=1e-6)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_the_environment_of_a_gpu_has_its_settings(task):
+    found = run_folder.environment("cuda")
+    assert {"cuda", "cudnn", "cudnn_deterministic", "cudnn_benchmark", "tf32_convolutions", "tf32_matrices"} <= {*found}
+    assert "cudnn" not in run_folder.environment("cpu")
+
+
+def test_a_learned_distribution_resumes_to_the_same_bits(task, tmp_path, interrupted):
+    base = ["sampling.law=distribution", "distribution.model=controller", "distribution.step=reinforce"]
+    learned = recipe(*base, "distribution.updates=2", "distribution.samples=2", "training.epochs=2")
+    whole = train(learned, task=task)
+
+    interrupted(learned, tmp_path / "run", task=task)
+    resumed = train(learned, tmp_path / "run", task=task, resume=True)
+    assert_same(weights(whole), weights(resumed))
+    assert_same(whole.learner.model.state_dict(), resumed.learner.model.state_dict())
+    assert whole.learner.updater.baseline == resumed.learner.updater.baseline
+
+
 # ---- random numbers ------------------------------------------------------------------------------------------------
 
 
@@ -224,190 +230,3 @@ def test_the_random_numbers_of_the_caller_go_on_as_if_nothing_was_trained(call, 
     seeded()
     call(recipe("network.path_dropout=0.2"), task=task)
     assert drawn() == expected
-
-
-# ---- what is left of a run that was damaged --------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def trained(task, tmp_path_factory):
-    out = tmp_path_factory.mktemp("trained") / "run"
-    return train(recipe(), out, task=task), out
-
-
-@pytest.fixture
-def copied(trained, tmp_path):
-    shutil.copytree(trained[1], tmp_path / "run")
-    return tmp_path / "run"
-
-
-def without_checksum(path):
-    """The checkpoint as versions without checksums wrote it."""
-    path.write_bytes(bytes(sealed.unsealed(path.read_bytes())))
-
-
-def marked_as_folders(data):
-    """Every entry of tensors marked as a folder, for which torch gives uninitialised memory."""
-    data, at = bytearray(data), 0
-    while (at := data.find(b"PK\x01\x02", at)) >= 0:
-        if b"/data/" in data[at + 46 : at + 70]:
-            data[at + 38] |= 0x10
-        at += 4
-    return bytes(data)
-
-
-def emptied(data):
-    """The first entry of tensors with a length and a CRC of zero in the archive's directory."""
-    data, at = bytearray(data), 0
-    while b"/data/" not in data[(at := data.find(b"PK\x01\x02", at + 4)) + 46 : at + 70]:
-        pass
-    struct.pack_into("<III", data, at + 16, 0, 0, 0)
-    return bytes(data)
-
-
-DAMAGE = {
-    "a block is missing": lambda data: data[:5000] + data[9096:],
-    "the end is missing": lambda data: data[:-3000],
-    "nothing is there": lambda data: b"",
-    "a bit of a weight is flipped": lambda data: data[:20000] + bytes([data[20000] ^ 4]) + data[20001:],
-    "entries are marked as folders": marked_as_folders,
-    "an entry is empty": emptied,
-    "no archive": lambda data: b"PK\x03\x04 nothing",
-}
-
-
-@pytest.mark.parametrize("checksum", [True, False])
-@pytest.mark.parametrize("how", DAMAGE)
-def test_a_damaged_checkpoint_is_refused_put_aside_and_trained_again(how, checksum, trained, copied, task):
-    path = copied / "checkpoint.pt"
-    if not checksum:
-        without_checksum(path)
-    damaged = DAMAGE[how](path.read_bytes())
-    path.write_bytes(damaged)
-    with pytest.raises(run_folder.DamagedCheckpoint, match=r"is damaged: .*\. Train it again with `supernet train"):
-        open_run(copied, task=task)
-    assert path.read_bytes() == damaged, "whoever only reads changes nothing"
-    with pytest.raises(run_folder.DamagedCheckpoint, match=r"It is kept as checkpoint\.pt\.damaged-1\. Nothing else"):
-        train(recipe(), copied, task=task, resume=True)
-    assert (copied / "checkpoint.pt.damaged-1").read_bytes() == damaged
-    again = train(recipe(), copied, task=task, resume=True)
-    assert_same(weights(again), weights(trained[0]))
-
-
-def test_a_checkpoint_without_a_checksum_loads_if_it_is_whole(trained, copied, task):
-    without_checksum(copied / "checkpoint.pt")
-    run = open_run(copied, task=task)
-    assert_same(weights(run), weights(trained[0]))
-    assert run.log == trained[0].log
-
-
-def test_every_damaged_checkpoint_keeps_a_name_of_its_own(copied, task):
-    for number in (1, 2):
-        (copied / "checkpoint.pt").write_bytes(b"%d" % number)
-        with pytest.raises(run_folder.DamagedCheckpoint):
-            train(recipe(), copied, task=task, resume=True)
-        assert (copied / f"checkpoint.pt.damaged-{number}").read_bytes() == b"%d" % number
-
-
-def changed(**parts):
-    return lambda state: {**state, **parts}
-
-
-def resized(state):
-    name = next(iter(state["network"]))
-    return {**state, "network": {**state["network"], name: torch.zeros(3)}}
-
-
-def converted(state):
-    return {**state, "network": {name: value.half() for name, value in state["network"].items()}}
-
-
-def without_momentum(state):
-    return {**state, "optimiser": {**state["optimiser"], "state": {}}}
-
-
-FORMS = {
-    "no state": lambda state: [1, 2],
-    "no recipe": lambda state: {k: v for k, v in state.items() if k != "recipe"},
-    "no network": lambda state: {k: v for k, v in state.items() if k != "network"},
-    "another shape": resized,
-    "another type of number": converted,
-    "no momentum": without_momentum,
-    "epochs as text": changed(epoch="2"),
-    "more epochs than the recipe has": changed(epoch=99),
-    "a log of other epochs": changed(log=[]),
-    "a log of other things": changed(log=[1, 2]),
-}
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_a_state_of_another_form_is_refused_and_changes_nothing(form, copied, task):
-    path = copied / "checkpoint.pt"
-    state = checkpoint.decode(path.read_bytes())
-    content = io.BytesIO()
-    torch.save(FORMS[form](state), content)
-    path.write_bytes(sealed.sealed(content.getvalue()))
-    run = start(recipe(), task=task)
-    before = weights(run)
-    with pytest.raises(run_folder.DamagedCheckpoint, match="is damaged"):
-        run_folder.restore(run, copied)
-    assert_same(weights(run), before)
-    assert (run.epoch, run.log) == (0, [])
-
-
-@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError()], ids=repr)
-def test_what_the_machine_refuses_is_no_damage(error, copied, task, monkeypatch):
-    def refused(*_, **__):
-        raise error
-
-    monkeypatch.setattr(
-        *(
-            ("supernet.harness.training.folder.read_plain", refused)
-            if isinstance(error, OSError)
-            else ("torch.load", refused)
-        )
-    )
-    with pytest.raises(type(error)):
-        train(recipe(), copied, task=task, resume=True)
-    assert not list(copied.glob("*.damaged-*"))
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 5000, b'{"state": 1}', b"{}\n{}"], ids=repr)
-def test_damaged_records_are_said_and_written_again(content, copied, task):
-    for name in ("log.jsonl", "status.json"):
-        (copied / name).write_bytes(content)
-    problems = run_folder.damaged_records(copied)
-    assert len(problems) == (1 if content == b"" else 2), "an empty log is one of no epochs"
-    assert all("is damaged: " in problem and "\n" not in problem for problem in problems)
-    train(recipe(), copied, task=task, resume=True)
-    assert run_folder.damaged_records(copied) == []
-    assert run_folder.read_status(copied)["state"] == "trained"
-
-
-def test_a_status_has_one_form(tmp_path):
-    run_folder.write_status(tmp_path, "trained", "0123", 3, "cpu")
-    alone = run_folder.read_status(tmp_path)
-    run_folder.write_status(tmp_path, "diverged", "0123", 3, "cpu", problem="It diverged.", run="4567")
-    stored = run_folder.read_status(tmp_path)
-    assert stored.pop("run") == "4567"
-    assert stored.keys() == alone.keys() == {"state", "recipe", "epochs_done", "problem", "environment"}
-    assert (alone["problem"], stored["problem"]) == (None, "It diverged.")
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-def test_the_environment_of_a_gpu_has_its_settings(task):
-    found = run_folder.environment("cuda")
-    assert {"cuda", "cudnn", "cudnn_deterministic", "cudnn_benchmark", "tf32_convolutions", "tf32_matrices"} <= {*found}
-    assert "cudnn" not in run_folder.environment("cpu")
-
-
-def test_a_learned_distribution_resumes_to_the_same_bits(task, tmp_path, interrupted):
-    base = ["sampling.law=distribution", "distribution.model=controller", "distribution.step=reinforce"]
-    learned = recipe(*base, "distribution.updates=2", "distribution.samples=2", "training.epochs=2")
-    whole = train(learned, task=task)
-
-    interrupted(learned, tmp_path / "run", task=task)
-    resumed = train(learned, tmp_path / "run", task=task, resume=True)
-    assert_same(weights(whole), weights(resumed))
-    assert_same(whole.learner.model.state_dict(), resumed.learner.model.state_dict())
-    assert whole.learner.updater.baseline == resumed.learner.updater.baseline

@@ -5,7 +5,7 @@ from dataclasses import field
 import numpy as np
 import pytest
 import torch
-from small import recipe
+from small import recipe, weights
 
 from supernet.benchmarks.errors import UserError
 from supernet.harness.search.algorithms.registry import ALGORITHMS, SharingAlgorithm, recipe_for
@@ -30,10 +30,6 @@ SPACES = ["nb201", "nb1shot1-1"]
 def oracle(space):
     size = 15_625 if space == "nb201" else 2_000
     return Oracle(np.arange(0, size, 7), lambda indices: 50 + indices % 40)
-
-
-def weights(run):
-    return {name: value.clone() for name, value in run.network.state_dict().items()}
 
 
 def same(one, other):
