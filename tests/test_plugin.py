@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import supernet as sn
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.table import write_table
 from supernet.harness.commands.cli import supernet
 from supernet.harness.search.algorithms.registry import ALGORITHMS, forget
 from supernet.heuristics import catalogue, registry
@@ -73,13 +76,38 @@ def file(tmp_path, monkeypatch):
     return tmp_path / "mine.py"
 
 
+@pytest.fixture
+def table(tmp_path):
+    """Made-up accuracies of the whole space, so that a report of searches has nothing to measure."""
+    within, rng = space("nb201"), np.random.default_rng(0)
+    columns = {"arch": [within.string(arch) for arch in within.archs().tolist()]}
+    columns |= {f"digits.{split}.e1.s0": rng.normal(50, 5, len(within)) for split in ("valid", "test")}
+    columns |= {name: rng.uniform(50, 150, len(within)) for name in ("digits.train_seconds.e1", "digits.flops")}
+    about = {
+        "space": "nb201",
+        "family": "made up",
+        "accuracy_unit": "percent",
+        "recipe": {"task": {"train_images": 500}},
+    }
+    write_table(tmp_path / "made.parquet", columns, about)
+    return tmp_path / "made.parquet"
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    monkeypatch.setattr("supernet.harness.report.correlation.figures.draw", lambda *_: [])
+    for report in ("study", "search"):
+        monkeypatch.setattr(f"supernet.harness.report.{report}.figures.draw", lambda *_: {})
+
+
 def called(*arguments):
     done = CliRunner().invoke(supernet, [str(argument) for argument in arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 
 
-def test_one_file_trains_ranks_is_swept_in_a_study_and_searches(file, tmp_path):
+@pytest.mark.usefixtures("no_figures")
+def test_one_file_trains_ranks_is_swept_in_a_study_and_searches(file, table, tmp_path):
     (tmp_path / "base.yaml").write_text("{}\n")
     options = ["--plugin", file]
     methods = ["methods.lazy.stay=3", "methods.confident.weight=0.5"]
@@ -93,7 +121,7 @@ def test_one_file_trains_ranks_is_swept_in_a_study_and_searches(file, tmp_path):
         " valid_images: 64}\n  network: {channels: 4, cells: 1}\n  training: {epochs: 1, batch_size: 32}\n"
         "  evaluation: {images: 64}\nheuristics:\n  confident.weight: [0.1, 0.5]\n  gentle: all\n"
     )
-    called("study", "run", "study.yaml", "--executor", "local", "--workers", 1)
+    called("study", "run", "study.yaml", "--executor", "process")
     question = "SELECT methods, value FROM runs JOIN recipes USING (hash) WHERE key = 'methods.confident.weight'"
     found = called("query", question, "--format", "csv")
     assert "confident(weight=0.5),0.5" in found
@@ -102,7 +130,7 @@ def test_one_file_trains_ranks_is_swept_in_a_study_and_searches(file, tmp_path):
     assert "gentle=0.02" in plan
     searched = ["search", "--dataset", "digits", "--algorithms", "lazy-ws", "--budget", "40p", "--seeds", 1]
     shared = [part for change in SMALL for part in ("--set", change)]
-    called(*searched, *shared, *options, "--executor", "process")
+    called(*searched, *shared, *options, "--table", table, "--executor", "process")
 
 
 def test_in_a_session_a_decorated_class_is_enough(tmp_path):

@@ -1,3 +1,4 @@
+import io
 import os
 import subprocess
 import sys
@@ -156,22 +157,33 @@ def test_a_command_like_no_other_gets_all(monkeypatch):
     assert len(result.output) < 800
 
 
+NOT_UTF8 = os.fsdecode(b"\xff.yaml")
+
+
 def test_file_names_that_are_not_utf8_are_printed_escaped(tmp_path):
-    name = os.fsdecode(b"\xff.yaml")
-    (tmp_path / name).write_text("heuristics: 3\n")
-    for command in (
-        ["study", "status", name],
-        ["train", name, "--out", "o"],
-        ["train", "nowhere-" + name, "--out", "o"],
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "supernet.harness.commands.cli", *command],
-            capture_output=True,
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[3])},
-            check=False,
-        )
-        assert done.returncode == 1
-        assert b"Traceback" not in done.stderr
-        assert b"\\udcff.yaml" in done.stderr
-        assert done.stderr.count(b"\n") == 1
+    (tmp_path / NOT_UTF8).write_text("heuristics: 3\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "supernet.harness.commands.cli", "study", "status", NOT_UTF8],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[3])},
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert b"\\udcff.yaml" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("recipe", [NOT_UTF8, "nowhere-" + NOT_UTF8], ids=ascii)
+def test_recipes_whose_names_are_not_utf8_are_printed_escaped(recipe, tmp_path, monkeypatch, capfdbinary):
+    (tmp_path / NOT_UTF8).write_text("heuristics: 3\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["supernet", "train", recipe, "--out", "o"])
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", write_through=True))
+    with pytest.raises(SystemExit) as ending:
+        cli.main()
+    said = capfdbinary.readouterr().err
+    assert ending.value.code == 1
+    assert b"\\udcff.yaml" in said
+    assert said.count(b"\n") == 1

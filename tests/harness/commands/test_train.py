@@ -1,17 +1,14 @@
 """`supernet train`, `rank` and `heuristics` as a person uses them, on the embedded task."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from tiny import begin, kill, wait_for
 
 from supernet.benchmarks.errors import UserError
 from supernet.harness.commands import cli
@@ -28,25 +25,35 @@ RECIPE = {
 
 
 @pytest.fixture
-def supernet(made_up, tmp_path):
-    def run(*arguments, expect=0):
-        done = subprocess.run(
-            command(*arguments), capture_output=True, text=True, env=environment(made_up), timeout=200
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        assert done.returncode == expect, done.stderr
-        return done.stdout + done.stderr
-
+def supernet(made_up, tmp_path, monkeypatch, capsys):
+    """Run the command in this process: what it says."""
+    monkeypatch.setenv("SUPERNET_DATA", str(made_up))
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
+
+    def run(*arguments, expect=0):
+        monkeypatch.setattr(sys, "argv", ["supernet", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code
+        said = capsys.readouterr()
+        assert code == expect, said
+        return said.out + said.err
+
     return run
 
 
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Figures take long."""
+    monkeypatch.setattr("supernet.harness.report.correlation.figures.draw", lambda *_: [])
+
+
 def command(*arguments):
-    return [sys.executable, "-m", "supernet.harness.commands.cli", *map(str, arguments)]
-
-
-def environment(data):
-    return {**os.environ, "SUPERNET_DATA": str(data), "OMP_NUM_THREADS": "1"}
+    """The command in a process that has everything imported already."""
+    sys.argv = ["supernet", *map(str, arguments)]
+    cli.main()
 
 
 def test_train_and_rank_a_sample(supernet, tmp_path):
@@ -66,17 +73,15 @@ def test_train_and_rank_a_sample(supernet, tmp_path):
     assert "holds a run already" in supernet("train", tmp_path / "recipe.yaml", "--out", out, expect=1)
 
 
-def test_a_killed_training_resumes_to_the_same_ranking(supernet, made_up, tmp_path):
+@pytest.mark.usefixtures("no_figures")
+def test_a_killed_training_resumes_to_the_same_ranking(supernet, tmp_path):
     recipe = [tmp_path / "recipe.yaml", "training.epochs=4"]
     supernet("train", *recipe, "--out", tmp_path / "whole")
-    process = subprocess.Popen(command("train", *recipe, "--out", tmp_path / "killed"), env=environment(made_up))
+    process = begin(command, "train", *recipe, "--out", tmp_path / "killed", "--threads", 1)
     try:
-        deadline = time.monotonic() + 100
-        while not (tmp_path / "killed" / "checkpoint.pt").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for((tmp_path / "killed" / "checkpoint.pt").exists)
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill(process)
     supernet("train", *recipe, "--out", tmp_path / "killed", "--resume")
     listed = tmp_path / "list.csv"
     listed.write_text("index\n" + "\n".join(map(str, range(30))))
@@ -106,7 +111,7 @@ def test_the_catalogue_is_printed_by_space(supernet):
     assert "dynamic-channels" not in supernet("heuristics", "--space", "nb201")
 
 
-# ---- in this process ---------------------------------------------------------------------------------------------
+# ---- a run that is trained already ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +125,8 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture
-def called(made_up, monkeypatch):
-    """Run a command, without figures, which take long; all that it said."""
-    monkeypatch.setattr("supernet.harness.report.correlation.figures.draw", lambda *_: [])
+def called(made_up, monkeypatch, no_figures):
+    """Run a command without figures; all that it said."""
 
     def call(*arguments):
         monkeypatch.setenv("SUPERNET_DATA", str(made_up))

@@ -298,7 +298,7 @@ def test_figures_take_names_as_they_are(truth201, tmp_path):
     from supernet.harness.report.correlation import figures
 
     rows = np.arange(60)
-    names = [*HOSTILE, "top1/val", "top1:val", "TOP1?val", "../up"]
+    names = [*HOSTILE, "a_b_c", "top1/val", "../up"]
     scores = {name: np.arange(60.0) for name in names}
     found = correlate(table(rows, scores), truth201, TEST, resamples=20)
     with figures.style():
@@ -306,14 +306,14 @@ def test_figures_take_names_as_they_are(truth201, tmp_path):
         texts = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
         assert {figures.label_of(name) for name in names} <= texts
         figures.save(figure, tmp_path, "all")
-    few = {name: scores[name] for name in ("a$b$c", "\ud800", "top1/val", "top1:val")}
+    few = {name: scores[name] for name in ("a$b$c", "a_b_c", "\ud800")}
     y = truth201.accuracy("cifar10", "test", 200, "mean", rows)
     paths = figures.draw(found, few, y, [f"#{row} $x" for row in rows], tmp_path / "figures")
     assert len(paths) == len(set(paths)) == 2 + 4 * len(few)
     for path in paths:
         assert path.is_file()
         assert path.parent == tmp_path / "figures"
-    assert "a$b$c" in next(p for p in paths if p.suffix == ".svg" and "ranks-a_b_c" in p.name).read_text("utf-8")
+    assert "a$b$c" in next(p for p in paths if p.name == "ranks-a_b_c.svg").read_text("utf-8")
 
 
 @pytest.mark.parametrize("columns", [["[b]$by$"], ["[b]$by$", "_more"]])
