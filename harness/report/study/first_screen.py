@@ -186,7 +186,7 @@ def marks(a: Analysis) -> Html:
     axis = Axis([0.0, 1.0, *(m.low for m in found if m.low is not None), *(m.value for m in found)])
     drawn, key = [], []
     for m in found:
-        shape = SHAPES.get(m.name, "ring")
+        shape = SHAPES.get(m.name, "hollow")
         if m.low is not None and m.high is not None:
             drawn.append(el("i", class_=f"range {shape}", style=f"--low:{axis.at(m.low)};--high:{axis.at(m.high)}"))
         drawn.append(el("i", class_=f"mark {shape}", style=f"--at:{axis.at(m.value)}"))

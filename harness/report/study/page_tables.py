@@ -19,7 +19,7 @@ CLEAR = 0.05
 """Dunnett-corrected p-value under which an effect counts as clear."""
 
 
-FIRST = frozenset({"Heuristic", "Value", "Runs", "τ", "Difference", "Likely", "p (Dunnett)", "Regret@1", "Accuracy"})
+FIRST = frozenset({"Heuristic", "Value", "Runs", "τ", "Difference", "Likely", "p", "Regret@1", "Accuracy"})
 """Columns that are shown at first; in every group they come before the others."""
 
 
@@ -50,7 +50,7 @@ def columns(a: Analysis) -> list[Column]:
     )
     difference = (
         "Mean τ less that of the base, unpaired, over every seed that is there. Arrows say up or down; they are filled "
-        f"where p (Dunnett) < {CLEAR:g}. The intervals of all settings hold together with {level}. Settings with one "
+        f"where p < {CLEAR:g}. The intervals of all settings hold together with {level}. Settings with one "
         "seed are not tested."
     )
     dunnett = "Two-sided p-value of the difference, Dunnett-corrected for all comparisons with the base."
@@ -63,7 +63,7 @@ def columns(a: Analysis) -> list[Column]:
         "probability of its sign (empirical Bayes: true means of settings from one normal law)."
     )
     verdicts = (
-        "Clear: p (Dunnett) below 0.05. Negligible: shown to be smaller than the study's margin by two one-sided tests "
+        "Clear: p below 0.05. Negligible: shown to be smaller than the study's margin by two one-sided tests "
         "with a family-wise level of 5 %. Undecided: neither."
     )
     bins = "τ against true accuracies cut into bins of {} points from 0 (floor), so that smaller differences are ties."
@@ -76,7 +76,7 @@ def columns(a: Analysis) -> list[Column]:
         Column("Ranking", "τ", tau, _tau),
         Column("Ranking", "Difference", difference, _difference),
         Column("Ranking", "Likely", likely, _likely),
-        Column("Ranking", "p (Dunnett)", dunnett, _p(lambda d: d.p_corrected), "ascending"),
+        Column("Ranking", "p", dunnett, _p(lambda d: d.p_corrected), "ascending"),
         Column("Ranking", "Verdict", verdicts, lambda row: _verdict(row, a.margin), **text),
         Column("Ranking", "q", q, _p(lambda d: d.q), "ascending"),
         Column("Ranking", "Sparse τ @0.1", bins.format("0.1"), _mean("sparse_tau@0.1")),
@@ -201,11 +201,8 @@ def _likely(row: Row) -> tuple[object, float | None]:
     if d is None:
         return ABSENT, None
     up = d.positive >= 0.5
-    chance = 100 * (d.positive if up else 1 - d.positive)
-    return (
-        f"{number(d.value, '+.3f')} ({'up' if up else 'down'}: {min(chance, 99.9):.{1 if chance >= 99 else 0}f} %)",
-        d.value,
-    )
+    chance = min(99, round(100 * (d.positive if up else 1 - d.positive)))
+    return f"{number(d.value, '+.2f')} ({'up' if up else 'down'} {chance} %)", d.value
 
 
 def _verdict(row: Row, margin: float) -> tuple[str, str]:

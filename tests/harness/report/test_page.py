@@ -41,14 +41,16 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_is_whole_and_refers_to_nothing_outside(text):
+def test_the_page_is_whole_and_refers_to_nothing_outside(study, text):
     read = Reader(text)
     assert read.open == []
     assert len(set(read.ids)) == len(read.ids)
-    assert {value[1:] for value in read.references if value.startswith("#")} <= set(read.ids)
+    assert {value[1:].partition("&")[0] for value in read.references if value.startswith("#")} <= set(read.ids)
     assert all(value.startswith(("#", "data:")) for value in read.references)
     assert set(re.findall(r"https?://[^\s\"'<)]+", text)) == {"http://www.w3.org/2000/svg"}
     assert not re.search(r"<!--=|@import|url\((?!#figure-)", text)
+    beside = page(**typed(study), files=["tables/effects.csv"])
+    assert '<a href="tables/effects.csv" download="">' in beside
 
 
 def test_every_number_that_matters_is_in_the_text(text):

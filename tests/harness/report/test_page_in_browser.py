@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from made_up_study import EVIL, typed
-from scipy.stats import rankdata
+from scipy.stats import kendalltau, rankdata
 
 from supernet.benchmarks.spaces import space
 from supernet.harness.report.study.page import page
@@ -56,9 +56,11 @@ def address(text, tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, address):
-    """The page, fresh, in a wide window; afterwards nothing may stand in the browser's log."""
+    """The page, fresh, in a wide window, with one run chosen; afterwards the browser's log must be empty."""
     size(browser, 1400, 1000)
+    browser.get("about:blank")
     browser.get(address)
+    choose(browser, "run", "base, seed 0")
     yield browser
     assert browser.get_log("browser") == []
 
@@ -161,6 +163,61 @@ def test_choosing_a_run_changes_the_plot(opened, study):
     assert shown(opened)["Predicted rank"] == f"{predicted:g} of 300"
 
 
+def test_the_mean_over_seeds_ranks_by_mean_ranks(opened, study):
+    choose(opened, "run", "base, mean ranks of 3 seeds")
+    assert find(opened, "#plot").get_attribute("data-run") == "base"
+    of_base = [run["scores"] for run in study["scatter"]["runs"] if run["label"] == "base"]
+    mean = np.mean([rankdata(scores) for scores in of_base], axis=0)
+    tau = kendalltau(mean, study["scatter"]["true"]).statistic
+    assert find(opened, "#facts dd").text == f"{tau:.3f}"
+
+
+def test_two_runs_stand_beside_each_other_and_share_what_is_pointed_at(opened, study):
+    assert not find(opened, "#plot-2").is_displayed()
+    choose(opened, "run-2", "learning-rate=0.01, seed 1")
+    left, right = find(opened, "#plot"), find(opened, "#plot-2")
+    assert right.is_displayed()
+    assert left.rect["y"] == right.rect["y"]
+    hover(opened, study, 17)
+    names = [e.text for e in opened.find_elements("css selector", "#tip h4")]
+    assert names == ["base, seed 0", "learning-rate=0.01, seed 1"]
+    assert len(opened.find_elements("css selector", ".plot .ring:not([hidden])")) == 2
+    choose(opened, "run-2", "nothing")
+    assert not right.is_displayed()
+
+
+def test_what_is_chosen_stands_in_the_address_and_is_chosen_again(opened, study):
+    for control, value in (("run", "learning-rate=0.1, seed 2"), ("axes", "accuracy"), ("colour", "uses of none")):
+        choose(opened, control, value)
+    opened.execute_script("document.querySelector('#columns').click()")
+    find(opened, "#filter").send_keys("rate")
+    kept = opened.current_url
+    opened.get("about:blank")
+    opened.get(kept)
+    values = [find(opened, f"#{control}").get_attribute("value") for control in ("run", "axes", "colour", "filter")]
+    assert values == ["learning-rate=0.1-2", "values", "none", "rate"]
+    assert find(opened, "#plot").get_attribute("data-run") == "learning-rate=0.1-2"
+    assert find(opened, "#columns").is_selected()
+
+
+def test_a_change_of_the_verdict_leads_to_its_ranking(opened):
+    link = find(opened, "#forest tbody th a")
+    link.click()
+    frame = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
+    opened.execute_async_script(frame)  # the page hears of its new address before it is drawn anew
+    assert find(opened, "#plot").get_attribute("data-run") == link.text
+
+
+def test_columns_beyond_the_first_are_shown_when_asked_for(opened):
+    folded = find(opened, "#table th.more button")
+    assert not folded.is_displayed()
+    box = find(opened, "#effects .scroll")
+    wide = opened.execute_script("return arguments[0].scrollWidth - arguments[0].clientWidth", box)
+    assert wide <= 0  # what is shown at first fits
+    opened.execute_script("document.querySelector('#columns').click()")
+    assert folded.is_displayed()
+
+
 def test_axes_part_and_colour_change_the_plot(opened):
     pictures = [picture(opened)]
     for control, value in (("axes", "accuracy"), ("part", "truly best"), ("colour", "uses of skip_connect")):
@@ -214,13 +271,12 @@ def test_the_plot_follows_the_colour_scheme(opened):
         return [
             picture(opened),
             *(find(opened, css).value_of_css_property("background-color") for css in ("body", ".card")),
+            find(opened, ".card svg text").value_of_css_property("fill"),
         ]
 
     light, dark = prefer("light"), prefer("dark")
     prefer("light")
-    assert light[0] != dark[0]
-    assert light[1] != dark[1]
-    assert light[2] == dark[2] == "rgba(255, 255, 255, 1)"  # figures keep a white ground
+    assert all(a != b for a, b in zip(light, dark, strict=True))
 
 
 def column(browser, k):
@@ -312,6 +368,8 @@ def test_unusual_studies_work_in_the_browser(browser, study, tmp_path, changed):
     path.write_text(page(**typed(study)), encoding="utf-8")
     size(browser, 1000, 900)
     browser.get(path.as_uri())
+    if changed != "empty":
+        choose(browser, "run", "base, seed 0")
     if changed == "empty":
         assert find(browser, "#no-runs").is_displayed()
         assert not find(browser, "#plot").is_displayed()

@@ -1,5 +1,8 @@
 // Architectures as drawings and strings.
 
+/** An architecture's string, which breaks between operations only. */
+const spelled = (arch) => make("code", {}, ...arch.split(/(?<=[+|](?=[^+|]))/).flatMap((part) => [part, make("wbr")]));
+
 /** Edges on a path of operations other than none from an input to the output. */
 function alive({ nodes, edges, inputs }) {
   const kept = edges.filter(({ op }) => op !== "none");
