@@ -41,18 +41,18 @@ class Shipped:
 
 SHIPPED: Mapping[str, Shipped] = {
     "magic-t": Shipped(
-        "magic", "a chain of architectures of which neighbours differ in a few decisions", "Xu et al., ICML 2022"
+        "magic", "trains a chain of architectures whose neighbours differ in a few decisions", "Xu et al., ICML 2022"
     ),
     "replay": Shipped(
-        "replay", "every step also trains architectures of a diverse archive", "Zhang et al., NSAS, CVPR 2020"
+        "replay", "trains architectures of a diverse archive again in every step", "Zhang et al., NSAS, CVPR 2020"
     ),
     "landmarks": Shipped(
         "landmarks",
-        "a ranking loss over landmark architectures with known accuracies",
+        "adds a ranking loss over landmark architectures with known accuracies",
         "Yu, Ranftl and Salzmann, CVPR 2021",
     ),
     "reptile": Shipped(
-        "steps", "weights move to the mean of copies that each trained on one path", "Ha et al., SUMNAS, ICLR 2022"
+        "steps", "moves weights towards the mean of copies that each trained on a path", "Ha et al., SUMNAS, ICLR 2022"
     ),
 }
 """Name -> where it is."""

@@ -8,7 +8,6 @@ from click.testing import CliRunner
 import supernet as sn
 from supernet.harness.commands.cli import supernet
 from supernet.harness.search.algorithms.registry import ALGORITHMS, forget
-from supernet.heuristics import catalogue, registry
 
 MINE = '''
 import supernet as sn
@@ -52,15 +51,8 @@ SMALL = [
 
 
 @pytest.fixture(autouse=True)
-def _forgotten():
-    for name in registry.SHIPPED:
-        registry.entry(name)
-    known = (catalogue.CATALOGUE, registry.METHODS)
-    before = [dict(names) for names in known]
+def _forgotten(registries):
     yield
-    for names, content in zip(known, before, strict=True):
-        names.clear()
-        names.update(content)
     if "lazy-ws" in ALGORITHMS:
         forget("lazy-ws")
 
