@@ -221,7 +221,7 @@ class Cells:
         return total
 
     def flops(self, stem: int = 128, modules: int = 3, classes: int = 10, size: int = 32) -> NDArray[np.int64]:
-        """Multiply-accumulates of the convolutions and the classifier for an image of `size` pixels a side: (n,)."""
+        """Multiply-accumulates of the convolutions and the classifier for an image of `size` pixels per side: (n,)."""
         total = np.full(len(self), 27 * stem * size**2 + 4 * stem * classes, dtype=np.int64)
         for number, (inputs, outputs) in enumerate(_module_widths(stem, modules)):
             total += self._module_weights(inputs, outputs)[0] * (size >> (number // modules)) ** 2

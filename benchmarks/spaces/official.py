@@ -26,7 +26,7 @@ class Official(ABC):
     best: Mapping[str, float]
     """Accuracy column -> published accuracy of the best architecture, rounded to 0.01."""
     data_sets: Mapping[str, tuple[int, int]]
-    """Data set -> its classes, and the size of its images in pixels a side."""
+    """Data set -> its classes, and the size of its images in pixels per side."""
     train_images: Mapping[str, int]
     """Data set -> images on which the benchmark trained its stand-alone networks."""
 
