@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 Read = Callable[[str], Any]
-"""From the name of a column to the column, a PyArrow array."""
+"""A function from the name of a column to the column, a PyArrow array."""
 
 
 class Official(ABC):
@@ -18,7 +18,7 @@ class Official(ABC):
     name: str
     """Name of the benchmark: the space in its tables' metadata, and the argument of `supernet data import`."""
     title: str
-    """What one row of a table stands for, such as a distinct cell of the benchmark; for messages."""
+    """The things that rows of a table stand for, such as distinct cells of the benchmark; for messages."""
     fetched_as: str
     """Name of the official file for `supernet data fetch`."""
     order: str
@@ -33,7 +33,7 @@ class Official(ABC):
     @property
     @abstractmethod
     def rows(self) -> int:
-        """Rows of a whole table."""
+        """Number of rows of a complete table."""
 
     @abstractmethod
     def in_order(self, keys: Sequence[str]) -> bool:

@@ -30,7 +30,7 @@ class Split:
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> Split:
-        """From pixels (n, size, size, 3), which are not copied where they are contiguous, and labels (n,)."""
+        """Make a split from pixels (n, size, size, 3), which are not copied if they are contiguous, and labels (n,)."""
         images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
         return cls(images, torch.from_numpy(np.asarray(labels, dtype=np.int64)))
 

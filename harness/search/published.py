@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FOUND_ON = ("nb201", "cifar10")
+FOUND_ON = ("nb201", "cifar10")  # the numbers below are of this benchmark only
 """Space and data set of the only comparisons beside which a report may show these numbers."""
 CIFAR10 = "searched on CIFAR-10"
 EACH = "searched on each data set"
