@@ -78,5 +78,5 @@ def load_all(files: Sequence[Path | str]) -> tuple[Plugin, ...]:
 
 
 def importing() -> Plugin | None:
-    """Return the plug-in that is being imported now, which owns whatever is registered meanwhile; None if none is."""
+    """Return the plug-in that is being imported now, which owns everything registered meanwhile; None if none is."""
     return _importing[-1] if _importing else None

@@ -61,8 +61,8 @@ def _network_problems(r: Sections) -> Iterable[str]:
         yield f"network.partial_channels is for {_with_operations_on('edges')}: {r.space} has operations on nodes"
     if n.partial_channels > 1 and n.path_dropout:
         yield (
-            "network.partial_channels cannot be combined with path_dropout, which would also drop the channels that "
-            "bypass the operation"
+            "network.partial_channels cannot be combined with path_dropout, "
+            "which would also drop the channels that bypass the operation"
         )
     if r.evaluation.bn == "running" and not r.network.bn_track:
         yield "evaluation.bn=running needs network.bn_track=true: without it there are no running statistics"
@@ -75,10 +75,7 @@ def _with_operations_on(where: str) -> str:
 
 def _sampling_problems(r: Sections) -> Iterable[str]:
     if r.sampling.batch == "split" and r.sampling.law == "sandwich":
-        yield (
-            "sampling.batch=split cannot be combined with law=sandwich: students would see other images than their "
-            "teacher"
-        )
+        yield "sampling.batch=split cannot be combined with law=sandwich: students and teacher need the same images"
     if r.sampling.batch == "split" and r.sampling.law == "distribution" and r.distribution.step == "importance":
         yield (
             "sampling.batch=split cannot be combined with distribution.step=importance, which weighs architectures by "
@@ -89,10 +86,7 @@ def _sampling_problems(r: Sections) -> Iterable[str]:
     if r.sampling.law in ("fair", "sandwich", "fixed") and r.sampling.paths != 1:
         yield f"sampling.paths cannot be set with law={r.sampling.law}, which fixes the number of paths"
     if r.sampling.law in ("architectures", "classes", "fixed") and r.sampling.per_cell:
-        yield (
-            f"sampling.per_cell draws decisions cell by cell, but law={r.sampling.law} draws whole architectures from "
-            "a list"
-        )
+        yield f"sampling.per_cell draws decisions cell by cell, but law={r.sampling.law} draws whole architectures"
     if not r.sampling.with_none and space(r.space).idle_option is None:
         names = listed(name for name in SPACE_NAMES if space(name).idle_option is not None)
         yield f"sampling.with_none=false is for {names}: {r.space} has no operation none"
@@ -163,8 +157,8 @@ def _distribution_problems(r: Sections) -> Iterable[str]:
         yield "distribution.perturbation needs model=softmax or simplex, not dirichlet"
     if d.step == "second-order" and (d.model == "dirichlet" or d.route == "gate"):
         yield (
-            "distribution.step=second-order compares losses of the same mixture, but this distribution draws another "
-            "mixture each time"
+            "distribution.step=second-order compares losses of the same mixture, "
+            "but this distribution draws another mixture each time"
         )
     on_edges = space(r.space).operations_on == "edges"
     if d.edge_weights and (not on_edges or sampled or d.model not in ("softmax", "simplex")):

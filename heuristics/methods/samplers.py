@@ -121,7 +121,7 @@ SAMPLERS: dict[str, Callable[[SearchSpace, Recipe, int], Method]] = {
     "sandwich": lambda space, r, cells: Sandwich(space, cells, r.sampling.with_none),
     "fixed": lambda space, r, _: Fixed(space, r.sampling.architecture or ""),
 }
-"""Law -> function of a space, a recipe and the number of cells that draw an architecture of their own -> sampler."""
+"""Law -> function that makes its sampler from a space, a recipe, and the number of cells that draw independently."""
 
 
 def sampler_for(space: SearchSpace, recipe: Recipe, cells: int) -> Method:
