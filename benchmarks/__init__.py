@@ -1,1 +1,1 @@
-"""The ground: search spaces, stand-alone ground truth, and tasks. Imports neither heuristics nor harness."""
+"""Search spaces, ground truth of stand-alone networks, and tasks. Imports neither heuristics nor harness."""

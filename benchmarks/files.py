@@ -54,7 +54,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file whole; each line carries its own line ending."""
+    """Write a text file whole; each line must have its line ending."""
     with whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as out:
         out.writelines(lines)
 

@@ -1,6 +1,6 @@
-"""Opening files that come from elsewhere: only regular files, up to a stated size.
+"""Functions that open files from elsewhere: only regular files, up to a stated size.
 
-A named pipe or a device would block the reader, or never end. `open_plain` raises an OSError, for callers that add
+A named pipe or a device could block the reader, or never end. `open_plain` raises an OSError, for callers that add
 their own message about the file; `open_regular` raises a BadTable with a complete message.
 """
 

@@ -1,7 +1,7 @@
 """Content that carries its own SHA-256, so that damage is seen before anything parses the content.
 
 The checksum is appended, which makes content and checksum one file that one rename replaces. Readers of ZIP archives
-(`torch.load` among them) pass over what follows the archive.
+(`torch.load` among them) ignore data after the archive.
 """
 
 from __future__ import annotations

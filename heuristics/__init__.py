@@ -1,1 +1,1 @@
-"""Recipes, and the methods and heuristics that can be toggled in them. Imports benchmarks only."""
+"""Recipes, and the methods and heuristics that can be switched on in them. Imports benchmarks only."""

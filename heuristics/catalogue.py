@@ -1,8 +1,9 @@
 """The heuristics that weight-sharing papers use, each a named edit of a recipe.
 
-The fourteen of Yu, Ranftl and Salzmann (TPAMI 2021), in their two families (the training protocol, and the mapping
-from architectures to shared weights, with its low-fidelity settings), and the switches that published results
-leave unsaid. The paper's fourteen are sixteen entries: learning rate and schedule are two, as is dropout.
+The catalogue has the fourteen heuristics of Yu, Ranftl and Salzmann (TPAMI 2021), in their two families: the training
+protocol, and the mapping from architectures to shared weights, whose low-fidelity settings are a family of their own
+here. They make sixteen entries, because learning rate and schedule are two, and so are the two kinds of dropout. The
+other entries are heuristics of other papers, and details that change results but are rarely reported.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from supernet.heuristics import registry
 from supernet.heuristics.recipe import Recipe, RecipeError
 from supernet.heuristics.same_code import add
 
-Family = Literal["protocol", "mapping", "low fidelity", "unsaid", "method"]
+Family = Literal["protocol", "mapping", "low fidelity", "unreported details", "method"]
 _Edit = TypeVar("_Edit", bound=Callable[[Any], Sequence[str]])
 
 YU = "Yu et al., TPAMI 2021"
@@ -36,26 +37,30 @@ class Heuristic:
     name: str
     family: Family
     what: str
+    """One line that says what the heuristic does, for lists."""
     values: dict[str, tuple[str, ...]]
-    """Value -> overrides of the recipe."""
+    """Value -> the changes of the recipe that it makes, such as `training.epochs=10`."""
     source: str
+    """The paper or code that the heuristic comes from."""
     spaces: tuple[str, ...] = SPACE_NAMES
+    """Names of the spaces to which it applies."""
 
     def __hash__(self) -> int:
         return hash(self.name)
 
     @property
     def key(self) -> str | None:
-        """The recipe key, if the heuristic sets exactly one; the heuristic then takes any value of that key."""
+        """The recipe's key, if the heuristic sets exactly one; it then accepts any value of that key, too."""
         (first, *_) = next(iter(self.values.values()))
         key = first.partition("=")[0]
         return key if all(changes == (f"{key}={value}",) for value, changes in self.values.items()) else None
 
     def apply(self, recipe: Recipe, value: str) -> Recipe:
-        """The recipe with this value.
+        """Return the recipe with this value of the heuristic.
 
         Raises:
-            RecipeError: the value is unknown, or does not apply to the recipe's space or the rest of the recipe.
+            RecipeError: the value is unknown, or the heuristic does not apply to the recipe's space, or the value
+                cannot be combined with the rest of the recipe.
         """
         if value not in self.values and self.key is None:
             raise RecipeError(
@@ -76,7 +81,7 @@ _HEURISTICS = (
     Heuristic(
         "batch-norm",
         "protocol",
-        "learned scale and shift; running statistics kept; which statistics score",
+        "learns a scale and shift in batch norm or not, and scores with batch, running or recalibrated statistics",
         {
             "affine-batch": ("network.bn_affine=true", "network.bn_track=false", "evaluation.bn=batch"),
             "plain-batch": ("network.bn_affine=false", "network.bn_track=false", "evaluation.bn=batch"),
@@ -93,21 +98,35 @@ _HEURISTICS = (
     Heuristic(
         "learning-rate",
         "protocol",
-        "initial learning rate",
+        "sets the initial learning rate",
         _key("training.learning_rate", 0.01, 0.025, 0.05, 0.1, 0.2),
         YU,
     ),
     Heuristic(
-        "schedule", "protocol", "learning-rate schedule", _key("training.schedule", "cosine", "constant", "step"), YU
+        "schedule",
+        "protocol",
+        "lowers the learning rate as a cosine or in steps, or keeps it constant",
+        _key("training.schedule", "cosine", "constant", "step"),
+        YU,
     ),
-    Heuristic("epochs", "protocol", "epochs of training", _key("training.epochs", 10, 25, 50, 100, 200, 400), YU),
     Heuristic(
-        "weight-decay", "protocol", "weight decay", _key("training.weight_decay", 0.0, 1e-4, 3e-4, 1e-3, 3e-3), YU
+        "epochs",
+        "protocol",
+        "sets the number of training epochs",
+        _key("training.epochs", 10, 25, 50, 100, 200, 400),
+        YU,
+    ),
+    Heuristic(
+        "weight-decay",
+        "protocol",
+        "sets the weight decay of the shared weights",
+        _key("training.weight_decay", 0.0, 1e-4, 3e-4, 1e-3, 3e-3),
+        YU,
     ),
     Heuristic(
         "path-sampling",
         "protocol",
-        "which paths a step trains",
+        "chooses how the architectures that a step trains are drawn",
         {
             "random-nas": ("sampling.law=uniform",),
             "random-a": ("sampling.law=architectures",),
@@ -119,7 +138,7 @@ _HEURISTICS = (
     Heuristic(
         "sandwich",
         "protocol",
-        "largest, smallest and two random paths; the largest one is the teacher",
+        "trains the largest, the smallest and two random architectures in every step; the largest teaches the others",
         {"on": ("sampling.law=sandwich",)},
         "Yu et al., BigNAS, ECCV 2020",
         WITH_EXTREMES,
@@ -128,7 +147,7 @@ _HEURISTICS = (
     Heuristic(
         "dynamic-channels",
         "mapping",
-        "width of a node that depends on the architecture, as a part of shared weights",
+        "keeps nodes at one width, or gives each its width in the benchmark's network as a part of the shared weights",
         _key("network.channel_mode", "fixed", "fixed_chunk", "random_chunk", "shuffle", "interpolate"),
         YU,
         ON_NODES,
@@ -136,103 +155,141 @@ _HEURISTICS = (
     Heuristic(
         "ofa-kernel",
         "mapping",
-        "the 1x1 convolution is the centre of the 3x3 one",
+        "takes the 1x1 convolution from the centre of the 3x3 kernel, or gives it weights of its own",
         _key("network.ofa_kernel", "own", "centre", "transform"),
         f"{YU}; Cai et al., ICLR 2020",
     ),
     Heuristic(
-        "ws-bn", "mapping", "one batch norm per set of parents", _key("network.ws_bn", "false", "true"), YU, ON_NODES
+        "ws-bn",
+        "mapping",
+        "gives a node one batch norm for each set of parents",
+        _key("network.ws_bn", "false", "true"),
+        YU,
+        ON_NODES,
     ),
-    Heuristic("path-dropout", "mapping", "drop the outputs of paths", _key("network.path_dropout", 0.0, 0.1, 0.2), YU),
     Heuristic(
-        "global-dropout", "mapping", "dropout of the pooled features", _key("network.global_dropout", 0.0, 0.1, 0.2), YU
+        "path-dropout",
+        "mapping",
+        "drops outputs of edges at random during training, with up to this probability",
+        _key("network.path_dropout", 0.0, 0.1, 0.2),
+        YU,
     ),
     Heuristic(
-        "op-on", "mapping", "operations on edges or on nodes", _key("network.op_on", "edge", "node"), YU, ON_EDGES
+        "global-dropout",
+        "mapping",
+        "applies dropout to the pooled features before the classifier",
+        _key("network.global_dropout", 0.0, 0.1, 0.2),
+        YU,
+    ),
+    Heuristic(
+        "op-on",
+        "mapping",
+        "gives operations weights for each edge, or shares them among the edges into a node",
+        _key("network.op_on", "edge", "node"),
+        YU,
+        ON_EDGES,
     ),
     # ---- low fidelity: a cheaper super-net
-    Heuristic("layers", "low fidelity", "cells per stage", _key("network.cells", 1, 2, 3, 5), YU),
+    Heuristic(
+        "layers", "low fidelity", "sets the number of cells in each stage", _key("network.cells", 1, 2, 3, 5), YU
+    ),
     Heuristic(
         "training-portion",
         "low fidelity",
-        "share of the training images that train",
+        "sets the share of the training images that train the weights; the others validate",
         _key("task.train_portion", 0.25, 0.5, 0.75, 0.9),
         YU,
     ),
-    Heuristic("batch-size", "low fidelity", "images per step", _key("training.batch_size", 64, 128, 256, 512), YU),
-    Heuristic("channels", "low fidelity", "channels of the first stage", _key("network.channels", 4, 8, 16, 32), YU),
-    # ---- unsaid: settings that change results and are rarely reported
+    Heuristic(
+        "batch-size",
+        "low fidelity",
+        "sets the number of images in a training step",
+        _key("training.batch_size", 64, 128, 256, 512),
+        YU,
+    ),
+    Heuristic(
+        "channels",
+        "low fidelity",
+        "sets the number of channels in the first stage",
+        _key("network.channels", 4, 8, 16, 32),
+        YU,
+    ),
+    # ---- unreported details: settings that change results and that papers rarely report
     Heuristic(
         "unsampled",
-        "unsaid",
-        "the effect of a step on weights that it did not use",
+        "unreported details",
+        "keeps weights that a step did not use, or applies momentum and weight decay to them, too",
         _key("training.unsampled", "keep", "zero"),
         "default of zero_grad before and since PyTorch 2.0",
     ),
     Heuristic(
         "gradient",
-        "unsaid",
-        "gradients of a step's paths are averaged or summed",
+        "unreported details",
+        "averages or sums the gradients of the paths of a step",
         _key("sampling.reduce", "mean", "sum"),
         YU,
     ),
     Heuristic(
         "paths-see",
-        "unsaid",
-        "each path of a step sees the whole batch, or its part",
+        "unreported details",
+        "shows each path of a step the whole batch, or a part of it",
         _key("sampling.batch", "whole", "split"),
         "this project",
     ),
     Heuristic(
         "per-cell",
-        "unsaid",
-        "one architecture for all cells, or one for each, while training",
+        "unreported details",
+        "draws one architecture for all cells in training, or one for each cell",
         _key("sampling.per_cell", "false", "true"),
         "D-X-Y/AutoDL-Projects, forward_urs",
     ),
     Heuristic(
         "with-none",
-        "unsaid",
-        "whether training samples the operation none",
+        "unreported details",
+        "includes the operation none in training, or leaves it out",
         _key("sampling.with_none", "true", "false"),
         "Li et al., GAEA, ICLR 2021",
         WITH_NONE,
     ),
     Heuristic(
         "clip",
-        "unsaid",
-        "norm to which gradients are clipped",
+        "unreported details",
+        "clips gradients to this norm; null turns clipping off",
         _key("training.clip", "null", 0.25, 5.0),
         "Li and Talwalkar, UAI 2019",
     ),
     Heuristic(
-        "nesterov", "unsaid", "Nesterov momentum", _key("training.nesterov", "false", "true"), "D-X-Y/AutoDL-Projects"
+        "nesterov",
+        "unreported details",
+        "turns Nesterov momentum on",
+        _key("training.nesterov", "false", "true"),
+        "D-X-Y/AutoDL-Projects",
     ),
     Heuristic(
         "label-smoothing",
-        "unsaid",
-        "label smoothing",
+        "unreported details",
+        "smooths the labels in the training loss by this amount",
         _key("training.label_smoothing", 0.0, 0.1),
         "Guo et al., ECCV 2020",
     ),
     Heuristic(
         "score-by",
-        "unsaid",
-        "rank by loss or by accuracy",
+        "unreported details",
+        "ranks architectures by validation loss or by validation accuracy",
         _key("evaluation.metric", "loss", "accuracy"),
         "this project",
     ),
 )
 
 CATALOGUE: dict[str, Heuristic] = {heuristic.name: heuristic for heuristic in _HEURISTICS}
-"""Name -> heuristic."""
+"""Name -> heuristic, of all that ship or were registered."""
 
 
 def register(heuristic: Heuristic) -> None:
-    """Register a heuristic under its name, for studies.
+    """Register a heuristic under its name, so that studies can name it.
 
     Raises:
-        UserError: another heuristic has this name, or one of its values sets no key.
+        UserError: another heuristic has this name, or the heuristic has no values, or one of them sets no key.
     """
     if not heuristic.values or not all(heuristic.values.values()):
         raise UserError(f"The heuristic {quoted(heuristic.name)} needs values that each set at least one key.")
@@ -251,11 +308,15 @@ def heuristic(
     """Register a function from a value to changes of the recipe, such as `["training.epochs=10"]`, as a heuristic.
 
     Args:
-        values: numbers or texts; `all` in a study stands for all of them.
-        what: one line for lists; default: the first line of the function's docstring.
+        name: how studies name the heuristic.
+        values: the numbers or texts to call the function with; `all` in a study stands for all of them.
+        what: one line for lists that says what the heuristic does; default: the first line of the function's docstring.
+        source: the paper.
+        family: the kind of change, by which reports group heuristics.
+        spaces: names of the spaces to which it applies.
 
     Raises:
-        UserError: see `register`; or the function fails for one of the values.
+        UserError: see `register`; also raised if the function fails for one of the values.
     """
 
     def registered(edit: _Edit) -> _Edit:
@@ -271,7 +332,11 @@ def heuristic(
 
 
 def find(name: str) -> Heuristic | None:
-    """The heuristic of this name: of the catalogue, or a method (`magic-t`), or its parameter (`magic-t.changes`)."""
+    """Find a heuristic by name: an entry of the catalogue, a method (`magic-t`), or a parameter (`magic-t.changes`).
+
+    Returns:
+        The heuristic; None if there is none of this name.
+    """
     if name in CATALOGUE:
         return CATALOGUE[name]
     method, _, parameter = name.partition(".")
@@ -290,5 +355,5 @@ def find(name: str) -> Heuristic | None:
 
 
 def names() -> list[str]:
-    """All names that `find` accepts, except parameters of methods."""
+    """Return all names that `find` accepts, except those of parameters of methods."""
     return [*CATALOGUE, *registry.names()]

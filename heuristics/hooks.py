@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch, SearchSpace
 from supernet.benchmarks.tasks.loader import Batch
+from supernet.heuristics.meter import Meter
 from supernet.heuristics.recipe import Recipe
 
 # ---- architectures as the network takes them -------------------------------------------------------------------------
@@ -58,8 +59,8 @@ class Path:
     weight: float = 1.0
     """Factor of its loss."""
     role: str = "main"
-    """The role by which losses distinguish paths. A path with the role student learns from the path with the role
-    teacher before it in the same step, on the same images, under any law; paths of other roles learn from labels."""
+    """The role by which losses distinguish paths. Under any law, a path with the role student learns from the latest
+    path with the role teacher in the same step, on the same images; paths of other roles learn from labels."""
 
 
 class Supernet(nn.Module):
@@ -67,7 +68,7 @@ class Supernet(nn.Module):
 
     @property
     def cell_count(self) -> int:
-        """Cells that may each have a routing of their own."""
+        """Number of cells that may each have a routing of their own."""
         return 1
 
     @abstractmethod
@@ -84,10 +85,10 @@ class Supernet(nn.Module):
 
     @abstractmethod
     def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
-        """Weights of the modules that compute an option of a decision, over all cells; empty if it has none."""
+        """Return the weights of the modules that compute an option of a decision, over all cells; empty if none do."""
 
     def logits_of(self, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
-        """Logits of each architecture on one batch, in the order given: (n, classes) each."""
+        """Yield the logits of each architecture on one batch, in the order given: (n, classes) each."""
         for arch in archs:
             yield self(x, arch)
 
@@ -101,17 +102,20 @@ class Output:
 
     path: Path
     images: Tensor
+    """float32: (n, 3, size, size)."""
     labels: Tensor
+    """int64: (n,)."""
     rows: Tensor
+    """Numbers of the images within their split, int64: (n,)."""
     logits: Tensor
     """float32, with gradients: (n, classes)."""
     features: tuple[Tensor, ...] = ()
-    """Outputs of all cells, if captured; else empty."""
+    """Outputs of all cells if they were captured, (n, channels, height, width) each; empty otherwise."""
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """Loss and correct images of a step, as tensors, so that the host does not wait for the device."""
+    """Loss and number of correct images of a step. They are tensors, so that the host need not wait for the device."""
 
     loss: Tensor
     """Mean loss over paths, a scalar."""
@@ -125,15 +129,15 @@ class Step(Protocol):
     """The hooks of all methods of a recipe, called by the method that turns paths into an update."""
 
     def batches(self, ctx: Context, paths: int) -> list[Batch]:
-        """The images of each path of a step: the whole batch, or a part of it."""
+        """Return the images of each path of a step: the whole batch, or a part of it."""
         ...
 
     def path(self, ctx: Context, path: Path, batch: Batch, factor: float) -> StepResult:
-        """Pass a batch forward and its loss, times a factor, backward; gradients add up."""
+        """Pass a batch forward on a path, and its loss, times a factor, backward; gradients add up."""
         ...
 
     def before_update(self, ctx: Context) -> None:
-        """Run the backward pass of losses over the whole step, then let methods read or change the gradients."""
+        """Run the backward pass of losses over the whole step; then let methods read or change the gradients."""
         ...
 
     def after_update(self, ctx: Context) -> None:
@@ -142,23 +146,7 @@ class Step(Protocol):
 
 
 class NotFinite(ArithmeticError):
-    """A value that training depends on is infinite or NaN; the text is the start of a sentence."""
-
-
-@dataclass
-class Meter:
-    """Counts of images passed forward and backward; a mixture of k options counts as k paths."""
-
-    forward: float = 0.0
-    backward: float = 0.0
-
-    def passes(self, batch_size: int) -> float:
-        """Passes of one path forward and backward for one batch; backward counts as two thirds of a pass."""
-        return (self.forward + 2 * self.backward) / (3 * batch_size)
-
-    def copy(self) -> Meter:
-        """The present counts."""
-        return Meter(self.forward, self.backward)
+    """A value that training depends on is infinite or NaN. The text begins a sentence, which the loop completes."""
 
 
 class Truth(Protocol):
@@ -168,13 +156,19 @@ class Truth(Protocol):
     """Indices of the architectures that have ground truth, ascending."""
 
     def ask(self, indices: ArrayLike) -> NDArray[np.float64]:
-        """Accuracies in percent of architectures: (n,). They are charged once each, and left out of the ranking."""
+        """Return the accuracies of architectures in percent, float64: (n,).
+
+        Each architecture is charged once, and rankings of the run leave it out.
+
+        Args:
+            indices: indices of the architectures in the space: (n,).
+        """
         ...
 
 
 @dataclass(eq=False)
 class Context:
-    """The state of training for methods: network, batch, random numbers, streams of images and ground truth."""
+    """The state of training as methods see it: network, batch, random numbers, streams of images and ground truth."""
 
     recipe: Recipe
     space: SearchSpace
@@ -187,16 +181,22 @@ class Context:
     numbers: Mapping[int, int] = field(default_factory=dict)
     """id of a method -> its number, which seeds its random numbers."""
     source: Truth | None = None
+    """The ground truth behind `truth`; None if the run has none."""
     remake: Callable[[bool], None] | None = None
+    """What `rebuild` calls."""
     meter: Meter = field(default_factory=Meter)
     epoch: int = 0
+    """Number of the present epoch, from 0."""
     step: int = 0
-    """Steps taken since the start of training."""
+    """Number of steps taken since the start of training."""
     steps: int = 0
-    """Steps of the whole training."""
+    """Number of steps of the whole training."""
     images: Tensor = field(default_factory=lambda: torch.empty(0))
+    """The images of the present step, augmented: (n, 3, size, size)."""
     labels: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    """Their labels: (n,)."""
     rows: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    """Their numbers within the training split: (n,)."""
 
     def __post_init__(self) -> None:
         self._generators: dict[int, np.random.Generator] = {}
@@ -205,9 +205,10 @@ class Context:
         self._mixture = options / self.recipe.network.partial_channels
 
     def forward(self, path: Path, batch: Batch | None = None, *, capture: bool = False) -> Output:
-        """Pass images through the network on one path, and meter it.
+        """Pass images through the network on one path, and meter the pass.
 
         Args:
+            path: the path; its routing is followed.
             batch: the images; default: those of the step.
             capture: also return the output of every cell.
         """
@@ -219,7 +220,15 @@ class Context:
     def logits(
         self, images: Tensor, routing: Routing | tuple[Routing, ...], features: list[Tensor] | None = None
     ) -> Tensor:
-        """The network's logits (n, classes), in float32 also under autocast; metered."""
+        """Return the network's logits (n, classes) for images on a routing, and meter the pass.
+
+        The logits are float32, also under autocast.
+
+        Args:
+            images: (n, 3, size, size).
+            routing: one routing for all cells, or one for each.
+            features: gets the output of every cell appended, if given.
+        """
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.recipe.training.amp):
             logits: Tensor = self.network(images, routing, features)
         logits = logits.float()
@@ -227,6 +236,7 @@ class Context:
         return logits
 
     def _count(self, images: float, logits: Tensor) -> None:
+        """Count images passed forward, and count them as passed backward when the gradient of the logits arrives."""
         meter = self.meter
         meter.forward += images
         if logits.requires_grad:
@@ -237,9 +247,9 @@ class Context:
             logits.register_hook(went_backward)
 
     def _paths(self, routing: Any) -> float:
-        """Number of paths whose operations cost as much as a routing: a mixture computes those of all options.
+        """Return the number of paths that cost as much as a routing: a mixture computes all options of an operation.
 
-        Options of parents cost nothing; with partial channels, operations cost a part.
+        Decisions about parents cost nothing. With partial channels, each operation costs a part.
         """
         first = routing[0]
         if isinstance(first, tuple):
@@ -248,25 +258,27 @@ class Context:
         return self._mixture if mixed else 1.0
 
     def stream(self, split: str, asker: Method) -> Batch:
-        """The next batch of an endless stream, in random order and augmented.
+        """Return the next batch of an endless stream of images, in random order and augmented.
 
         Args:
             split: "train" or "valid".
-            asker: the method; each one has a separate stream.
+            asker: the method that asks; each one has a separate stream.
         """
         assert self.batches is not None
         return self.batches(split, self.numbers[id(asker)])
 
     def random(self, asker: Method) -> np.random.Generator:
-        """The random generator of the method `asker`, reseeded in every epoch, so that a resumed run draws the same
-        numbers."""
+        """Return the random generator of the method that asks.
+
+        It is reseeded in every epoch, so that a resumed run draws the same numbers.
+        """
         number = self.numbers[id(asker)]
         if number not in self._generators:
             self._generators[number] = np.random.default_rng([self.recipe.seed, self.epoch, number])
         return self._generators[number]
 
     def begin_epoch(self, epoch: int, step: int) -> None:
-        """Seed all random numbers of an epoch."""
+        """Begin an epoch: set its number and that of the step, and reseed all random numbers."""
         self.epoch, self.step = epoch, step
         self.rng = np.random.default_rng([self.recipe.seed, epoch])
         self._generators.clear()
@@ -280,13 +292,13 @@ class Context:
         """
         if self.source is None:
             raise UserError(
-                "A method of this recipe asks for ground truth, but the run has none: give the table's measure, as "
-                "`supernet study` and `supernet train` do, or `truth` to `train`."
+                "A method of this recipe asks for ground truth, but this run was started without a table. `supernet "
+                "train` and `supernet study` find one; from Python, give the argument `truth` of `train`."
             )
         return self.source
 
     def rebuild(self, restart: bool = True) -> None:
-        """Continue with a network that a method has changed, with a new optimiser for its parameters.
+        """Continue training with a network that a method has changed, and make a new optimiser for its parameters.
 
         Args:
             restart: also restart the learning-rate schedule, over the remaining steps.
@@ -310,24 +322,27 @@ class Method:
     keeps_graph: bool = False
     """Whether `step_loss` goes backward through the outputs of the step's paths, which costs memory."""
     reads: frozenset[str] = frozenset()
-    """The keys paths, per_cell and with_none of `recipe.sampling` that the method follows, if it plans."""
+    """For a method that plans: which of the keys paths, per_cell and with_none of `recipe.sampling` it follows."""
 
     def wrap(self, network: Supernet, ctx: Context) -> Supernet:
-        """Wrap the network before training, for example in a partition or a dictionary of weights."""
+        """Return the network to train, for example this one within a partition or a dictionary of weights."""
         return network
 
     def parameter_groups(self, ctx: Context) -> list[dict[str, Any]]:
-        """Groups of parameters with separate settings: `params`, and `scale` of the learning rate or settings of the
-        optimiser. Parameters in no group have the recipe's settings."""
+        """Return groups of parameters with settings of their own.
+
+        Each group is a dict with `params` (a list), and with `scale` (a factor of the learning rate) or settings of
+        the optimiser. Parameters in no group have the recipe's settings.
+        """
         return []
 
     def start_epoch(self, ctx: Context) -> None:
         """Called before the first step of an epoch."""
 
     def image_weights(self, ctx: Context) -> Tensor | None:
-        """Weights by which the training images of this epoch are drawn, with replacement: (images,), float64.
+        """Return weights in proportion to which this epoch draws training images, with replacement, float64: (images,).
 
-        None, the default, visits every image once.
+        With None, the default, the epoch visits every image once.
         """
         return None
 
@@ -335,7 +350,7 @@ class Method:
         """Called before a step's paths are planned; `ctx` has the step's images."""
 
     def plan(self, ctx: Context) -> list[Path]:
-        """The paths of the step. Exactly one method of a recipe plans."""
+        """Return the paths of the step. Exactly one method of a recipe plans."""
         raise NotImplementedError
 
     def take_step(self, ctx: Context, plan: Sequence[Path], step: Step) -> StepResult:
@@ -347,11 +362,14 @@ class Method:
         raise NotImplementedError
 
     def path_loss(self, ctx: Context, out: Output) -> Tensor | None:
-        """A term of a path's loss, a scalar, differentiated at once; None if it does not apply to the path."""
+        """Return a term of the loss of a path, a scalar, which is differentiated at once; None if none applies."""
         return None
 
     def step_loss(self, ctx: Context, outs: Sequence[Output]) -> Tensor | None:
-        """A term of the step's loss, a scalar, after the backward passes of all paths; None if it does not apply."""
+        """Return a term of the step's loss, a scalar, or None. It is called after the backward passes of all paths.
+
+        The outputs have no gradients, unless a method of the recipe has `keeps_graph`.
+        """
         return None
 
     def after_path(self, ctx: Context, out: Output) -> None:
@@ -367,32 +385,13 @@ class Method:
         """Called after the last step of an epoch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed run needs for equal bits: tensors, numbers, texts, lists and dicts."""
+        """Return all that a resumed run needs to go on with equal bits: tensors, numbers, texts, lists and dicts."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
-        """Restore the result of `state_dict`. Called before the network's weights are loaded: it may reshape it."""
+        """Restore the result of `state_dict`, before the network's weights are loaded: their shapes may change here."""
 
 
 def overrides(method: Method, hook: str) -> bool:
-    """Whether a method overrides this hook."""
+    """Tell whether a method overrides this hook."""
     return getattr(type(method), hook) is not getattr(Method, hook)
-
-
-# ---- distributions over architectures --------------------------------------------------------------------------------
-
-
-class ArchModel(Protocol):
-    """A distribution over architectures."""
-
-    def sample(self) -> Arch:
-        """One architecture, drawn with torch's global generator."""
-        ...
-
-    def log_prob(self, arch: Arch) -> Tensor:
-        """Log-probability of an architecture, with gradients, a scalar."""
-        ...
-
-    def best(self) -> Arch:
-        """The architecture that the distribution selects."""
-        ...

@@ -1,4 +1,4 @@
-"""Plug-ins: files of the user's that register methods, heuristics or search algorithms when they are imported."""
+"""Plug-ins: Python files of a user that register methods, heuristics or search algorithms when they are imported."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.regular import read_plain
 
 _importing: list[Plugin] = []
+"""The plug-ins that are being imported now, the innermost last."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A Python file, named by its content."""
+    """A Python file, identified by its content."""
 
     path: str
     sha256: str
+    """SHA-256 of the content, hexadecimal."""
 
     @classmethod
     def read(cls, path: Path) -> Plugin:
-        """The plug-in in a file.
+        """Read a plug-in from a file, without importing it.
 
         Raises:
-            UserError: it cannot be read.
+            UserError: the file cannot be read.
         """
         try:
             content = read_plain(path)
@@ -36,16 +38,16 @@ class Plugin:
         return cls(str(path.resolve()), hashlib.sha256(content).hexdigest())
 
     def load(self) -> None:
-        """Import the file, once in a process.
+        """Import the file, once per process.
 
         Raises:
-            UserError: it cannot be imported, or has changed since it was read.
+            UserError: the file cannot be imported, or has changed since it was read.
         """
         name = f"supernet_plugin_{self.sha256[:16]}"
         if name in sys.modules:
             return
         if Plugin.read(Path(self.path)).sha256 != self.sha256:
-            raise UserError(f"The plug-in {self.path} has changed since this run was planned. Plan it anew.")
+            raise UserError(f"The plug-in {self.path} has changed since this run was planned. Plan the run again.")
         definition = importlib.util.spec_from_file_location(name, self.path)
         if definition is None or definition.loader is None:
             raise UserError(f"The plug-in {self.path} is not a Python file: its name does not end in .py.")
@@ -64,7 +66,7 @@ class Plugin:
 
 
 def load_all(files: Sequence[Path | str]) -> tuple[Plugin, ...]:
-    """Import these files, each once.
+    """Import these files, each once per process, and return them as plug-ins.
 
     Raises:
         UserError: one of them cannot be read or imported.
@@ -76,5 +78,5 @@ def load_all(files: Sequence[Path | str]) -> tuple[Plugin, ...]:
 
 
 def importing() -> Plugin | None:
-    """The plug-in that is being imported now, to which belongs what is registered now."""
+    """Return the plug-in that is being imported now, which owns everything registered meanwhile; None if none is."""
     return _importing[-1] if _importing else None

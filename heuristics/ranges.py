@@ -1,7 +1,7 @@
-"""The values that each number of a recipe can have.
+"""The range of values that each number of a recipe can have.
 
-Upper bounds keep what a recipe asks for within the arithmetic of NumPy and PyTorch and within the memory of common
-machines, so that an impossible request is refused before anything is allocated.
+Upper bounds keep a recipe within the arithmetic of NumPy and PyTorch and within the memory of common machines, so that
+an impossible request is refused before anything is allocated.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from supernet.benchmarks.spaces import space as space_named
 from supernet.benchmarks.wording import quoted
 
 MOST_EPOCHS = 1_000_000
+"""Largest number of epochs, our choice. It is below 1,000,003, so that no two seeds of torch coincide (see below)."""
 MOST_SEED = (2**64 - 1) // 1_000_003 - 1
-"""Training seeds torch with seed * 1,000,003 + epoch, which has to stay below 2^64."""
+"""Largest seed. Training seeds torch with seed * 1,000,003 + epoch, which has to stay below 2^64."""
 MOST_PARAMETERS = 2**29
-"""Weights of a super-net: 2 GiB in float32, and three times that with gradients and momentum."""
+"""Largest number of weights of a super-net: 2 GiB in float32, and three times that with gradients and momentum."""
 _LARGE = 1e30
-"""Bound of numbers that have no natural one; they stay finite in float32."""
+"""Upper bound of numbers that have no natural one; numbers below it are finite in float32."""
 _COUNT = 1_000_000
+"""Upper bound of counts of images, batches and updates, our choice."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,12 @@ class Range:
     low: float
     high: float
     above: bool = False
-    """`low` itself does not belong to it."""
+    """Whether `low` itself is excluded."""
     below: bool = False
-    """`high` itself does not belong to it."""
+    """Whether `high` itself is excluded."""
 
     def problem(self, name: str, value: float) -> str | None:
-        """What is wrong with the value of this key, in words; None if it lies in the interval."""
+        """Say what is wrong with the value of the key `name`; None if the value lies in the interval."""
         low_fits = value > self.low if self.above else value >= self.low
         high_fits = value < self.high if self.below else value <= self.high
         if low_fits and high_fits:
@@ -96,20 +98,21 @@ RANGES: dict[str, Range] = {
     "evaluation.images": _IMAGES,
     "evaluation.batch_size": _IMAGES,
 }
-"""Key -> its values; every number of a recipe is here. A value of None, where a key allows it, is in no range."""
+"""Key -> its range, for every number of a recipe. The value None, where a key allows it, is not compared."""
 
 
 def network_parameters(space: str, channels: int, cells: int, wide_nodes: bool) -> int:
-    """About the number of weights of a super-net, from the square of its width.
+    """Estimate the number of weights of a super-net, which grows with the square of its width.
 
     Args:
-        space: a space with a super-net.
-        channels: of the first of three stages, each twice as wide as the one before.
-        cells: per stage.
-        wide_nodes: nodes with operations are as wide as the widest architecture needs (a `channel_mode` other than
-            `fixed`).
+        space: name of a space that has a super-net.
+        channels: number of channels of the first of three stages, each of which is twice as wide as the one before.
+        cells: number of cells per stage.
+        wide_nodes: whether nodes with operations are as wide as the widest architecture needs (a `channel_mode` other
+            than `fixed`).
     """
     within = space_named(space)
     if within.operations_on == "edges":
+        # 280 counts the kernels of the two reductions between stages; the rest is roughly the kernels of all cells.
         return channels**2 * (210 * len(within.operations) * cells + 280)
     return channels**2 * cells * (900 if wide_nodes else 250)

@@ -1,7 +1,7 @@
 """The recipe: everything that decides how a super-net is built, trained and scored.
 
-A recipe is immutable and serialisable; its hash names it. Whatever changes results in silence elsewhere has a key
-of its own here: how batch norm is used at scoring, what happens to operations that a step did not sample, whether
+A recipe is immutable and serialisable, and its hash names it. Details that change results and are easily left implicit
+have keys here: how batch norm is used in scoring, what happens to operations that a step did not sample, whether
 gradients of several paths are summed or averaged, whether all cells share one architecture.
 """
 
@@ -39,18 +39,18 @@ from supernet.heuristics.spelling import unknown_key
 from supernet.heuristics.values import is_of, typed, wrong_kind
 
 MOST_PROBLEMS = 8
-"""Problems that one message lists."""
+"""Number of problems that one message lists at most."""
 RETIRED: Mapping[str, Any] = {"training.extras": ""}
-"""Keys of earlier versions -> the value at which they did nothing, with which stored recipes still have them."""
+"""Keys of earlier versions -> the value at which they did nothing. Stored recipes may still have them at this value."""
 
 
 class RecipeError(UserError):
-    """A recipe that cannot be read or combines what cannot be combined; the text says which key and why."""
+    """A recipe that cannot be read, or whose values cannot be combined; the text says which key is wrong and why."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A super-net and what is done with it."""
+    """How a super-net is built, trained and scored."""
 
     space: str = DEFAULT_SPACE
     seed: int = 0
@@ -61,7 +61,7 @@ class Recipe:
     distribution: DistributionSection = field(default_factory=DistributionSection)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
     methods: tuple[Chosen, ...] = ()
-    """Further methods of training (`heuristics.registry`), in the order in which their hooks are called."""
+    """Methods that take part in training (`heuristics.registry`), in the order in which their hooks are called."""
 
     def __post_init__(self) -> None:
         for name, kind, value in _fields(self):
@@ -75,21 +75,24 @@ class Recipe:
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
-        """The plug-ins that define methods of this recipe, each once."""
+        """The plug-ins that define methods of this recipe, without repetitions."""
         return tuple(dict.fromkeys(chosen.plugin for chosen in self.methods if chosen.plugin is not None))
 
     def as_dict(self) -> dict[str, Any]:
-        """Nested plain values, every key present, and the plug-ins that define its methods."""
+        """Return nested plain values with every key, and the plug-ins that define the methods."""
         return dataclasses.asdict(dataclasses.replace(self, methods=())) | {
             "methods": [chosen.as_dict() for chosen in self.methods],
             "plugins": [dataclasses.asdict(plugin) for plugin in self.plugins],
         }
 
     def override(self, changes: Iterable[str]) -> Recipe:
-        """A copy with changes of the form `section.key=value`, values written as in YAML.
+        """Return a copy with changes of the form `section.key=value`, where values are written as in YAML.
 
-        `methods.NAME=true` adds a method, `methods.NAME=false` removes it, and `methods.NAME.PARAMETER=value` sets a
-        parameter of it, and adds it if it is not there.
+        `methods.NAME=true` adds a method, and `methods.NAME=false` removes it. `methods.NAME.PARAMETER=value` sets a
+        parameter of a method, which it adds if necessary.
+
+        Raises:
+            RecipeError: a change is not of this form, names an unknown key, or has a value that cannot be used.
         """
         content = self.as_dict()
         for change in changes:
@@ -109,7 +112,7 @@ class Recipe:
         return from_dict(content)
 
     def shortened(self) -> Recipe:
-        """The same work per step in one epoch, to time it: with a learning rate at which nothing diverges."""
+        """Return a recipe of one epoch with the same work per step, for timing; its small learning rate is stable."""
         training = dataclasses.replace(
             self.training, epochs=1, warmup_epochs=0.0, learning_rate=1e-6, final_learning_rate=0.0
         )
@@ -124,14 +127,14 @@ class Recipe:
     def hash(self) -> str:
         """Sixteen hexadecimal digits that name the recipe's contents.
 
-        Keys with their default values do not count, so that a key added later leaves the names of recipes that do
-        not set it. A default must therefore never change.
+        Keys with default values do not count, so that a key added later does not change the names of recipes that do
+        not set it. For the same reason a default must never change.
         """
         return hash_of(self.as_dict())
 
 
 def hash_of(content: Mapping[str, Any]) -> str:
-    """The hash of the recipe that `as_dict` described, whether or not its values are known in this process.
+    """Return the hash of the recipe that `as_dict` described, even if this process does not know its methods.
 
     Raises:
         KeyError: it has keys that this version lacks.
@@ -141,10 +144,12 @@ def hash_of(content: Mapping[str, Any]) -> str:
 
 
 def chosen_keys(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What a recipe that `as_dict` described sets to other values than the defaults, wherever its plug-ins lie.
+    """Return the keys that a recipe, described by `as_dict`, sets to other values than the defaults.
+
+    Plug-ins are identified by their contents, so that the result does not depend on where their files are.
 
     Raises:
-        KeyError: it has keys that this version lacks.
+        KeyError: the recipe has keys that this version lacks.
     """
     content = _current(content)
     if "plugins" in content:
@@ -153,7 +158,7 @@ def chosen_keys(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _current(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The content without keys of earlier versions, where these did nothing."""
+    """Return the content without keys of earlier versions that have the value at which they did nothing."""
     current = dict(content)
     for name, harmless in RETIRED.items():
         section, _, key = name.partition(".")
@@ -164,6 +169,7 @@ def _current(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_defaults(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys whose values differ from the defaults, section by section; sections without any are left out."""
     chosen = {}
     for key, value in content.items():
         if isinstance(value, Mapping):
@@ -175,19 +181,19 @@ def _without_defaults(content: Mapping[str, Any], defaults: Mapping[str, Any]) -
 
 @functools.cache
 def key_names() -> tuple[str, ...]:
-    """All keys of a recipe with their sections, such as training.epochs."""
+    """Return all keys of a recipe with their sections, such as training.epochs."""
     names = [name for name, kind, _ in _fields(Recipe()) if not dataclasses.is_dataclass(kind)]
     return tuple(name for name in names if name != "methods")
 
 
 @functools.cache
 def _hints(section: Any) -> dict[str, Any]:
-    """Name -> type of the fields of a recipe or of one of its sections."""
+    """Return name -> type of the fields of a recipe or of one of its sections."""
     return typing.get_type_hints(section)
 
 
 def _fields(section: Any, prefix: str = "") -> Iterable[tuple[str, Any, Any]]:
-    """Name, type and value of all fields of a recipe, those of a section after the section itself."""
+    """Yield name, type and value of all fields of a recipe; the fields of a section follow the section itself."""
     for key, kind in _hints(section.__class__).items():
         value = getattr(section, key)
         yield f"{prefix}{key}", kind, value
@@ -196,7 +202,7 @@ def _fields(section: Any, prefix: str = "") -> Iterable[tuple[str, Any, Any]]:
 
 
 def load(path: Path) -> Recipe:
-    """Read a recipe from YAML; keys that it leaves out have their defaults.
+    """Read a recipe from YAML; keys that the file leaves out have their defaults.
 
     Raises:
         RecipeError: the file cannot be read, is not YAML, or is not a recipe.
@@ -219,12 +225,16 @@ def load(path: Path) -> Recipe:
 
 
 def from_dict(content: Mapping[str, Any], folder: Path | None = None) -> Recipe:
-    """A recipe from nested plain values; unknown keys and values of a wrong type are errors.
+    """Make a recipe from nested plain values.
 
-    Its `plugins`, as paths or as `as_dict` wrote them, are imported first.
+    Its `plugins`, given as paths or as `as_dict` wrote them, are imported first.
 
     Args:
-        folder: where relative paths of plug-ins start.
+        folder: the folder that relative paths of plug-ins start from; default: the working folder.
+
+    Raises:
+        RecipeError: a key is unknown, a value has the wrong type or range, or values cannot be combined.
+        UserError: a plug-in cannot be read or imported.
     """
     if not isinstance(content, Mapping):
         raise RecipeError(f"the recipe must hold keys and values, not {quoted(content)}.")
@@ -235,16 +245,16 @@ def from_dict(content: Mapping[str, Any], folder: Path | None = None) -> Recipe:
     return dataclasses.replace(recipe, methods=methods) if methods else recipe
 
 
-def load_plugins(listed_there: Any, folder: Path | None = None) -> list[Plugin]:
+def load_plugins(entries: Any, folder: Path | None = None) -> list[Plugin]:
     """Import plug-ins that are listed by their paths, or as `Recipe.as_dict` wrote them.
 
     Raises:
-        UserError: it is not such a list, or one of them cannot be imported.
+        UserError: `entries` is not such a list, or one of the plug-ins cannot be imported.
     """
-    if not isinstance(listed_there, list):
-        raise RecipeError(f"plugins must be a list of Python files, not {quoted(listed_there)}.")
+    if not isinstance(entries, list):
+        raise RecipeError(f"plugins must be a list of Python files, not {quoted(entries)}.")
     plugins = []
-    for given in listed_there:
+    for given in entries:
         if isinstance(given, str):
             plugin = Plugin.read((folder or Path()) / given)
         elif isinstance(given, Mapping) and given.keys() == {"path", "sha256"}:
@@ -256,12 +266,16 @@ def load_plugins(listed_there: Any, folder: Path | None = None) -> list[Plugin]:
     return plugins
 
 
-def _methods(listed_there: Any, plugins: Sequence[Plugin]) -> tuple[Chosen, ...]:
-    """The methods of a recipe, as it lists them, where it lists these plug-ins."""
-    if not isinstance(listed_there, list | tuple):
-        raise RecipeError(f"methods must be a list, not {quoted(listed_there)}.")
+def _methods(entries: Any, plugins: Sequence[Plugin]) -> tuple[Chosen, ...]:
+    """Read the methods that a recipe lists, each a name or a mapping with a name and parameters.
+
+    Args:
+        plugins: the plug-ins that the recipe lists.
+    """
+    if not isinstance(entries, list | tuple):
+        raise RecipeError(f"methods must be a list, not {quoted(entries)}.")
     found = []
-    for given in listed_there:
+    for given in entries:
         if isinstance(given, str):
             given = {"name": given}
         if not isinstance(given, Mapping) or "name" not in given:
@@ -276,7 +290,11 @@ def _methods(listed_there: Any, plugins: Sequence[Plugin]) -> tuple[Chosen, ...]
 
 
 def _change_methods(methods: list[dict[str, Any]], name: str, value: Any) -> None:
-    """Add, remove or change a method in the list of a recipe."""
+    """Add, remove or change a method in the list of a recipe.
+
+    Args:
+        name: methods.NAME or methods.NAME.PARAMETER.
+    """
     _, method, *parameter = name.split(".", 2)
     there = next((given for given in methods if given["name"] == method), None)
     if not parameter:
@@ -294,6 +312,7 @@ def _change_methods(methods: list[dict[str, Any]], name: str, value: Any) -> Non
 
 
 def _build(section: Any, content: Any, prefix: str) -> Any:
+    """Make a recipe or a section from plain values; `prefix` is the name of the section, empty for the recipe."""
     if not isinstance(content, Mapping):
         raise RecipeError(f"{prefix or 'the recipe'} must hold keys and values, not {quoted(content)}.")
     hints = _hints(section)
@@ -317,7 +336,7 @@ def _typed(kind: Any, value: Any, name: str) -> Any:
 
 
 def _value(text: str) -> Any:
-    """A value as YAML reads it; what is not YAML, such as the string of an architecture, is text."""
+    """Read a value as YAML; a text that is not valid YAML, such as the string of an architecture, is kept as text."""
     try:
         return parse_yaml(text)
     except BadYaml:

@@ -1,7 +1,7 @@
-"""The registry of methods: what a recipe can list under `methods`, with typed parameters.
+"""The registry of methods: the names that a recipe can list under `methods`, with typed parameters.
 
-`method` registers a class under a name. Methods that ship are imported when a recipe first names them, so that
-listing them does not wait for torch.
+`method` registers a class under a name. Methods that ship are imported when a recipe first names them, so that a list
+of them need not import torch.
 """
 
 from __future__ import annotations
@@ -34,28 +34,32 @@ class Shipped:
     """A method that belongs to the project, before its module is imported."""
 
     module: str
+    """The module within `heuristics.methods` that registers it."""
     what: str
+    """One line that says what the method does, for lists."""
     source: str
+    """The paper."""
     spaces: tuple[str, ...] = SPACE_NAMES
+    """Names of the spaces to which it applies."""
 
 
 SHIPPED: Mapping[str, Shipped] = {
     "magic-t": Shipped(
-        "magic", "a chain of architectures of which neighbours differ in a few decisions", "Xu et al., ICML 2022"
+        "magic", "trains a chain of architectures whose neighbours differ in a few decisions", "Xu et al., ICML 2022"
     ),
     "replay": Shipped(
-        "replay", "every step also trains architectures of a diverse archive", "Zhang et al., NSAS, CVPR 2020"
+        "replay", "trains architectures of a diverse archive again in every step", "Zhang et al., NSAS, CVPR 2020"
     ),
     "landmarks": Shipped(
         "landmarks",
-        "a ranking loss over landmark architectures with known accuracies",
+        "adds a ranking loss over landmark architectures with known accuracies",
         "Yu, Ranftl and Salzmann, CVPR 2021",
     ),
     "reptile": Shipped(
-        "steps", "weights move to the mean of copies that each trained on one path", "Ha et al., SUMNAS, ICLR 2022"
+        "steps", "moves weights towards the mean of copies that each trained on a path", "Ha et al., SUMNAS, ICLR 2022"
     ),
 }
-"""Name -> where it is."""
+"""Name -> a method that ships."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,10 @@ class Parameter:
 
     name: str
     kind: Any
+    """The type that its values have."""
     default: Any
     what: str = ""
+    """The text after the field, which says what the parameter means."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +80,17 @@ class Entry:
 
     name: str
     make: type
+    """The class, which takes the parameters as keywords."""
     what: str
+    """One line that says what the method does, for lists."""
     source: str
+    """The paper."""
     spaces: tuple[str, ...]
+    """Names of the spaces to which it applies."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """Name -> parameter, in the order of the class's fields."""
     plugin: Plugin | None = None
-    """The file that registered it; None of what ships, and of what was registered in a session."""
+    """The file that registered it; None for methods that ship or that were registered in an interactive session."""
 
     @property
     def reads(self) -> frozenset[str]:
@@ -87,14 +98,14 @@ class Entry:
         return frozenset(getattr(self.make, "reads", ()))
 
     def has(self, hook: str) -> bool:
-        """Whether the method has this hook of its own."""
+        """Tell whether the class of the method, or a base class other than `Method`, overrides this hook."""
         return any(hook in vars(c) for c in self.make.__mro__ if c.__qualname__ not in ("Method", "object"))
 
 
 METHODS: dict[str, Entry] = {}
-"""Name -> method, of all that were imported."""
+"""Name -> method, for all methods that were registered in this process."""
 _plugins: dict[str, list[Plugin]] = {}
-"""Name -> the plug-ins that registered it, of equal code, the last one last."""
+"""Name -> the plug-ins that registered the method, with equal code, in order of registration."""
 
 
 def method(
@@ -108,12 +119,12 @@ def method(
 
     Args:
         name: lower-case letters, digits and hyphens.
-        what: one line for lists; the first line of the class's docstring without.
+        what: one line that says what the method does, for lists; default: the first line of the class's docstring.
         source: the paper.
-        spaces: where the method applies.
+        spaces: names of the spaces to which the method applies.
 
     Raises:
-        UserError: the name, a parameter or the class cannot be used, or other code has the name already.
+        UserError: the name, a parameter or the class cannot be used, or the name belongs to other code already.
     """
 
     def register(kind: _Made) -> _Made:
@@ -126,7 +137,7 @@ def method(
         if known is not None and not same(known.make, kind):
             raise UserError(
                 f"There is a method {quoted(name)} already, and its code differs: register yours under another name, "
-                "so that results of both can be told apart. (After a change in a notebook, restart it.)"
+                "so that results of the two can be told apart. (If you changed the code in a notebook, restart it.)"
             )
         shipped = SHIPPED.get(name)
         if shipped is not None and not kind.__module__.startswith("supernet.heuristics.methods."):
@@ -149,10 +160,10 @@ def method(
 
 
 def entry(name: str) -> Entry:
-    """The method of this name.
+    """Find the method of this name; one that ships is imported if necessary.
 
     Raises:
-        UserError: there is none; the text says what is near.
+        UserError: there is none; the text suggests a similar name.
     """
     if name not in METHODS and name in SHIPPED:
         importlib.import_module(f"supernet.heuristics.methods.{SHIPPED[name].module}")
@@ -161,28 +172,32 @@ def entry(name: str) -> Entry:
         near = nearest(name, known) if isinstance(name, str) else None
         raise UserError(
             f"there is no method {quoted(name)}; {did_you_mean(name, known) if near else listed(known) + ' are known.'}"
-            " Methods of your own have to be loaded first: --plugin FILE, or `plugins` in the file."
+            " A method of your own has to be loaded first, by --plugin FILE or by the key `plugins` of the recipe."
         )
     return METHODS[name]
 
 
 def defined_by(name: str, plugins: Sequence[Plugin]) -> Plugin | None:
-    """The plug-in that defines a method: one of these if it does; None of what ships or was defined in a session."""
+    """Find the plug-in that defines a method, preferably one of these.
+
+    Returns:
+        The plug-in; None for methods that ship or that were registered in an interactive session.
+    """
     known = {plugin.sha256: plugin for plugin in _plugins.get(name, [])}
     named = [plugin for plugin in plugins if plugin.sha256 in known]
     return named[0] if named else entry(name).plugin
 
 
 def names() -> list[str]:
-    """The names of all methods."""
+    """Return the names of all methods, sorted."""
     return sorted({*SHIPPED, *METHODS})
 
 
 def chosen(name: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a method that differ from their defaults, in the order of their names.
+    """Return the given parameters of a method that differ from their defaults, typed and sorted by name.
 
     Raises:
-        UserError: there is no such method or parameter, or a value is of another type or out of range.
+        UserError: there is no such method or parameter, or a value has the wrong type or range.
     """
     found = entry(name)
     values: dict[str, Any] = {}
@@ -211,7 +226,7 @@ def _check_name(name: Any) -> None:
 
 
 def _parameters(name: str, kind: type) -> dict[str, Parameter]:
-    """The parameters of a method's class."""
+    """Return the parameters of a method's class: name -> parameter."""
     hints, texts = typing.get_type_hints(kind), _texts(kind)
     found = {}
     for part in dataclasses.fields(kind):
@@ -229,6 +244,7 @@ def _parameters(name: str, kind: type) -> dict[str, Parameter]:
 
 
 def _supported(kind: Any) -> bool:
+    """Tell whether a parameter can have this type."""
     if kind in _PARAMETER_TYPES or typing.get_origin(kind) is typing.Literal:
         return True
     options = [option for option in typing.get_args(kind) if option is not type(None)]
@@ -236,7 +252,7 @@ def _supported(kind: Any) -> bool:
 
 
 def _texts(kind: type) -> dict[str, str]:
-    """Field -> the text that stands after it in the class's source; nothing of classes without a source file."""
+    """Return field -> the text after it in the class's source; empty for classes without a source file."""
     try:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     except (OSError, TypeError, SyntaxError, ValueError):

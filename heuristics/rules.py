@@ -1,4 +1,4 @@
-"""Which values of a recipe cannot be, or not together."""
+"""The rules of recipes: which values are out of range, and which cannot be combined."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from supernet.heuristics.ranges import MOST_PARAMETERS, RANGES, network_paramete
 from supernet.heuristics.sections import Sections
 
 UNREAD: Mapping[str, object] = {"paths": 1, "per_cell": False, "with_none": True}
-"""Keys of `sampling` that a method that plans may ignore -> the values at which this makes no difference."""
+"""Keys of `sampling` that a planning method may ignore -> the values at which ignoring them makes no difference."""
 
 
 def problems(r: Sections) -> Iterable[str]:
-    """What cannot be used, or not together, in words."""
+    """Yield a phrase for each value of a recipe that cannot be used, or cannot be combined with the others."""
     unknown = r.space not in SPACE_NAMES
     if unknown:
         yield f"there is no space {quoted(r.space)}; {did_you_mean(r.space, SPACE_NAMES).removesuffix('.')}"
     wrong = list(_out_of_range(r))
     yield from wrong
     if unknown or wrong:
-        return  # what follows asks the space, and calculates with these numbers
+        return  # the rules below need the space, and calculate with these numbers
     yield from _network_problems(r)
     yield from _sampling_problems(r)
     yield from _distribution_problems(r)
@@ -31,7 +31,7 @@ def problems(r: Sections) -> Iterable[str]:
 
 
 def _out_of_range(r: Sections) -> Iterable[str]:
-    """Numbers outside of their ranges, and those that are not numbers."""
+    """Yield a phrase for each number outside of its range, and for each NaN."""
     for name, allowed in RANGES.items():
         *sections, key = name.split(".")
         value = getattr(getattr(r, sections[0]) if sections else r, key)
@@ -58,29 +58,35 @@ def _network_problems(r: Sections) -> Iterable[str]:
     elif n.op_on == "node":
         yield f"network.op_on=node is for {_with_operations_on('edges')}: {r.space} has its operations on nodes already"
     if n.partial_channels > 1 and within.operations_on != "edges":
-        yield f"network.partial_channels is for {_with_operations_on('edges')}: widths of {r.space} follow from parents"
+        yield f"network.partial_channels is for {_with_operations_on('edges')}: {r.space} has operations on nodes"
     if n.partial_channels > 1 and n.path_dropout:
-        yield "network.partial_channels and path_dropout do not go together: what passes by would be dropped, too"
+        yield (
+            "network.partial_channels cannot be combined with path_dropout, "
+            "which would also drop the channels that bypass the operation"
+        )
     if r.evaluation.bn == "running" and not r.network.bn_track:
         yield "evaluation.bn=running needs network.bn_track=true: without it there are no running statistics"
 
 
 def _with_operations_on(where: str) -> str:
-    """The names of the spaces whose cells have their operations there."""
+    """List the names of the spaces whose cells have their operations on `edges` or on `nodes`."""
     return listed(name for name in SPACE_NAMES if space(name).operations_on == where)
 
 
 def _sampling_problems(r: Sections) -> Iterable[str]:
     if r.sampling.batch == "split" and r.sampling.law == "sandwich":
-        yield "sampling.batch=split does not go with law=sandwich: students would see other images than their teacher"
+        yield "sampling.batch=split cannot be combined with law=sandwich: students and teacher need the same images"
     if r.sampling.batch == "split" and r.sampling.law == "distribution" and r.distribution.step == "importance":
-        yield "sampling.batch=split does not go with distribution.step=importance: likelihoods are of the whole batch"
+        yield (
+            "sampling.batch=split cannot be combined with distribution.step=importance, which weighs architectures by "
+            "their likelihood of the whole batch"
+        )
     if (r.sampling.law == "fixed") != (r.sampling.architecture is not None):
-        yield "sampling.law=fixed and sampling.architecture go together: it trains that one alone"
+        yield "sampling.law=fixed and sampling.architecture go together: the law trains only that architecture"
     if r.sampling.law in ("fair", "sandwich", "fixed") and r.sampling.paths != 1:
-        yield f"sampling.paths is for laws that leave the number open; {r.sampling.law} sets it"
+        yield f"sampling.paths cannot be set with law={r.sampling.law}, which fixes the number of paths"
     if r.sampling.law in ("architectures", "classes", "fixed") and r.sampling.per_cell:
-        yield f"sampling.per_cell draws decisions cell by cell, which the law {r.sampling.law} does not"
+        yield f"sampling.per_cell draws decisions cell by cell, but law={r.sampling.law} draws whole architectures"
     if not r.sampling.with_none and space(r.space).idle_option is None:
         names = listed(name for name in SPACE_NAMES if space(name).idle_option is not None)
         yield f"sampling.with_none=false is for {names}: {r.space} has no operation none"
@@ -89,7 +95,7 @@ def _sampling_problems(r: Sections) -> Iterable[str]:
 def _method_problems(r: Sections) -> Iterable[str]:
     names = [chosen.name for chosen in r.methods]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"methods lists {name} {names.count(name)} times: a recipe has each method once"
+        yield f"methods lists {name} {names.count(name)} times, but a recipe can have each method only once"
     entries = [registry.entry(name) for name in dict.fromkeys(names)]
     for entry in entries:
         if r.space not in entry.spaces:
@@ -97,23 +103,23 @@ def _method_problems(r: Sections) -> Iterable[str]:
     for hook, does in (("plan", "plan the paths of a step"), ("take_step", "turn paths into an update")):
         several = [entry.name for entry in entries if entry.has(hook)]
         if len(several) > 1:
-            yield f"the methods {listed(several)} all {does}: a recipe has one that does"
+            yield f"the methods {listed(several)} all {does}, but only one method of a recipe can do so"
     for entry in entries:
         if entry.has("plan"):
             yield from _planning_problems(r, entry)
 
 
 def _planning_problems(r: Sections, entry: registry.Entry) -> Iterable[str]:
-    """What does not go with a method that plans in place of sampling.law."""
+    """Yield a phrase for each value that cannot be combined with a method that plans in place of sampling.law."""
     if r.sampling.law != "uniform":
         law = r.sampling.law
-        yield f"the method {entry.name} plans the paths of a step, and so does sampling.law={law}: leave one out"
+        yield f"the method {entry.name} and sampling.law={law} both plan the paths of a step: leave one out"
     for key, harmless in UNREAD.items():
         value = getattr(r.sampling, key)
         if value != harmless and key not in entry.reads:
             yield (
                 f"sampling.{key} is {str(value).lower()}, which the method {entry.name} does not read: leave it at "
-                f'{str(harmless).lower()}. A method that reads it says so: reads = frozenset({{"{key}"}})'
+                f'{str(harmless).lower()}. A method that reads it declares so: reads = frozenset({{"{key}"}})'
             )
 
 
@@ -131,32 +137,35 @@ def _distribution_problems(r: Sections) -> Iterable[str]:
             yield "sampling.law=distribution needs distribution.model"
         return
     if r.sampling.per_cell:
-        yield "sampling.per_cell draws an architecture for every cell; a distribution has one for all"
+        yield "sampling.per_cell draws an architecture for every cell, but a distribution draws one for all cells"
     if r.sampling.law not in ("distribution", "uniform"):
-        yield f"distribution.model goes with sampling.law=distribution or uniform, not {r.sampling.law}"
+        yield f"distribution.model needs sampling.law=distribution or uniform, not {r.sampling.law}"
     if r.sampling.paths != 1 and r.sampling.law == "distribution":
-        yield "sampling.paths is for laws that leave the number open; distribution sets it"
+        yield "sampling.paths cannot be set with law=distribution, which fixes the number of paths"
     sampled = d.step in ("importance", "reinforce")
     if d.model == "controller" and d.step != "reinforce":
         yield f"distribution.model=controller learns by step=reinforce, not {d.step}: it has no weights to mix"
     if d.model in ("simplex", "dirichlet") and sampled:
         yield f"distribution.model={d.model} learns by gradients through a mixture, not by step={d.step}"
     if d.route == "gate" and d.model not in ("softmax", "simplex"):
-        yield f"distribution.route=gate draws from a softmax or a simplex, not a {d.model}"
+        yield f"distribution.route=gate draws from a softmax or a simplex, not from a {d.model}"
     if d.route == "gate" and d.perturbation != "none":
-        yield "distribution.perturbation is of a mixture, not of route=gate"
+        yield "distribution.perturbation needs route=mixture, not gate: it perturbs the weights of a mixture"
     if (d.perturbation != "none" or d.route == "gate") and sampled:
-        yield f"distribution.step={d.step} samples architectures: there is no mixture to route or perturb"
+        yield f"distribution.step={d.step} samples architectures, so that there is no mixture to route or perturb"
     if d.perturbation != "none" and d.model == "dirichlet":
-        yield "distribution.perturbation is of a softmax or a simplex, not a dirichlet"
+        yield "distribution.perturbation needs model=softmax or simplex, not dirichlet"
     if d.step == "second-order" and (d.model == "dirichlet" or d.route == "gate"):
-        yield "distribution.step=second-order compares losses of one mixture; this distribution draws another each time"
+        yield (
+            "distribution.step=second-order compares losses of the same mixture, "
+            "but this distribution draws another mixture each time"
+        )
     on_edges = space(r.space).operations_on == "edges"
     if d.edge_weights and (not on_edges or sampled or d.model not in ("softmax", "simplex")):
         yield f"distribution.edge_weights is for mixtures of a softmax or a simplex on {_with_operations_on('edges')}"
     if d.edge_weights and (d.route == "gate" or d.perturbation != "none"):
-        yield "distribution.edge_weights goes with route=mixture and without perturbation"
+        yield "distribution.edge_weights needs route=mixture and perturbation=none"
     if r.network.channel_mode != "fixed" and not sampled:
-        yield "distribution.step with gradients mixes widths, which needs network.channel_mode=fixed"
+        yield f"distribution.step={d.step} mixes operations of equal width, which needs network.channel_mode=fixed"
     if d.start_epoch > r.training.epochs:
-        yield f"distribution.start_epoch is {d.start_epoch}, beyond the {r.training.epochs} epochs of training"
+        yield f"distribution.start_epoch is {d.start_epoch}, but training has only {r.training.epochs} epochs"

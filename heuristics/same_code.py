@@ -1,6 +1,6 @@
-"""Registering things under names, without replacing what another file registered or the project ships.
+"""Registries by name, in which an entry that ships or that another file registered is never replaced.
 
-Results are named by the names in their recipes. If a name could come to mean other code, results of the old code
+Results are stored under the names in their recipes. If a name could come to mean other code, results of the old code
 would be taken for those of the new.
 """
 
@@ -15,44 +15,45 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.wording import quoted
 
 MOST_NAME = 200
-"""Characters of a registered name."""
+"""Largest number of characters of a registered name, our choice."""
 _Made = TypeVar("_Made")
 _NOT_CODE = {
     "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__",
     "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__parameters__",
 }  # fmt: skip
+"""Attributes of a class that do not change what it computes."""
 
 
 def add(registry: MutableMapping[str, _Made], name: str, made: _Made, what: str) -> None:
-    """Add an entry to a registry; the same code under the same name may be registered again.
+    """Add an entry to a registry; the same code may be registered again under the same name.
 
     Args:
-        what: the kind of entry, for messages, such as "sampling law".
+        what: the kind of entry, for messages, such as "heuristic".
 
     Raises:
-        UserError: the name is not a text, or other code has it already.
+        UserError: the name is not a text of 1 to MOST_NAME characters, or belongs to other code already.
     """
     if not isinstance(name, str) or not name.strip() or len(name) > MOST_NAME:
         raise UserError(f"The name of a {what} must be a text of 1 to {MOST_NAME} characters, not {quoted(name)}.")
     if name in registry and not same(registry[name], made):
         raise UserError(
             f"There is a {what} {quoted(name)} already, and its code differs: register yours under another name, so "
-            "that results of both can be told apart. (After a change in a notebook, restart it.)"
+            "that results of the two can be told apart. (If you changed the code in a notebook, restart it.)"
         )
     registry[name] = made
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two definitions have the same code, wherever it lies."""
+    """Tell whether two definitions have the same code, even if it comes from different files."""
     if one is other:
         return True
     return bool(one == other) or _Described(one).code == _Described(other).code
 
 
 class _Described:
-    """What functions, classes and values of equal source have in common, wherever that source lies.
+    """A description of a function, class or value by its code, equal for equal code in different files.
 
-    Names that the code uses are followed within its own module; what comes from elsewhere counts by its name.
+    Names that the code uses are followed within its own module; things of other modules are described by their names.
     """
 
     def __init__(self, thing: Any) -> None:
@@ -94,6 +95,6 @@ class _Described:
 
 
 def _names(code: types.CodeType) -> list[str]:
-    """Global names that a function refers to, also within functions that it defines."""
+    """Return the global names that a function refers to, also within functions that it defines."""
     inner = [name for part in code.co_consts if isinstance(part, types.CodeType) for name in _names(part)]
     return sorted({*code.co_names, *inner})

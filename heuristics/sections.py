@@ -15,17 +15,18 @@ class TaskSection:
 
     name: str = "cifar10"
     size: int | None = None
-    """Images are down-sampled to this many pixels a side; None keeps them."""
+    """Pixels per side to which images are down-sampled; None keeps their size."""
     train_portion: float = 0.9
-    """Share of the training images that train; the rest validates."""
+    """Share of the training images that train the weights; the others validate."""
     train_images: int | None = None
-    """Training images kept after the split; None keeps all."""
+    """Number of training images kept after the split; None keeps all."""
     valid_images: int | None = None
+    """Number of validation images kept after the split; None keeps all."""
     test_images: int | None = None
-    """Only stand-alone training is tested."""
+    """Number of test images kept; None keeps all. Only stand-alone networks are tested."""
     seed: int = 0
-    """Seed of the split into training and validation images (digits: of the canvases). It is not the recipe's seed,
-    so that runs of several seeds see the same data and are scored on the same images."""
+    """Seed of the split into training and validation images (for digits, of the images themselves). It differs from the
+    recipe's seed, so that runs with several seeds see the same data and are scored on the same images."""
 
 
 @dataclass(frozen=True)
@@ -33,28 +34,32 @@ class NetworkSection:
     """How the super-net is built and how an architecture maps onto its weights."""
 
     channels: int = 16
-    """Channels of the first stage."""
+    """Number of channels of the first stage."""
     cells: int = 5
-    """Cells per stage."""
+    """Number of cells per stage."""
     bn_affine: bool = True
+    """Whether batch norm learns a scale and a shift."""
     bn_track: bool = False
-    """Keep running statistics while training."""
+    """Whether batch norm keeps running statistics while training."""
     op_on: Literal["edge", "node"] = "edge"
-    """On `node`, edges into a node share one set of weights per operation, except those from the cell's input."""
+    """Where weights belong to. With `node`, the edges into a node share one set of weights per operation, except those
+    from the cell's input."""
     ofa_kernel: Literal["own", "centre", "transform"] = "own"
-    """The 1x1 convolution has weights of its own, or is the centre of the 3x3 one, as it is or scaled by a learned
+    """The weights of the 1x1 convolution: its own, or the centre of the 3x3 kernel, unchanged or scaled by a learned
     factor."""
     channel_mode: Literal["fixed", "fixed_chunk", "random_chunk", "shuffle", "interpolate"] = "fixed"
-    """1Shot1: nodes keep one width, or take the benchmark's (output channels / edges into the output) as a part of
-    shared weights: the first channels, a random chunk, a random selection, or an interpolation."""
+    """1Shot1 only: the width of nodes. With `fixed` it is the same for all architectures. Otherwise it is that of the
+    benchmark (output channels / edges into the output), and a node uses the first channels of the shared weights, a
+    random chunk, a random selection, or an interpolation of them."""
     ws_bn: bool = False
-    """1Shot1: one batch norm per set of parents of a node."""
+    """1Shot1 only: whether a node has one batch norm for each set of parents."""
     path_dropout: float = 0.0
-    """Probability with which the output of an edge is dropped, reached linearly over layers and steps."""
+    """Probability with which the output of an edge is dropped, in the last cell at the end of training. It grows
+    linearly with depth and with the steps done."""
     global_dropout: float = 0.0
-    """Dropout of the pooled features."""
+    """Dropout probability of the pooled features."""
     partial_channels: int = 1
-    """nb201: operations see one in k channels of their node, the others pass by (k of PC-DARTS)."""
+    """nb201 only: operations see one in k channels of their node, and the others bypass them (the k of PC-DARTS)."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +68,27 @@ class TrainingSection:
 
     epochs: int = 100
     batch_size: int = 64
+    """Images per step."""
     learning_rate: float = 0.025
+    """Learning rate of SGD after the warm-up."""
     final_learning_rate: float = 0.001
+    """Learning rate at the end of the cosine schedule."""
     schedule: Literal["cosine", "constant", "step"] = "cosine"
-    """`step` divides by ten at 30 % and 60 % of the steps; all change with every step."""
+    """How the learning rate changes after the warm-up: as a cosine, not at all, or divided by ten at 30 % and at 60 %
+    of the steps."""
     warmup_epochs: float = 0.0
+    """Epochs in which the learning rate grows linearly from 0; fractions are allowed."""
     momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 3e-4
     clip: float | None = 5.0
-    """Norm to which the whole gradient is clipped; None does not."""
+    """L2 norm to which the gradient of all weights together is clipped; None turns clipping off."""
     label_smoothing: float = 0.0
     unsampled: Literal["keep", "zero"] = "keep"
-    """What an optimiser step does to weights without a gradient: leave them, or (as zero-filled gradients do)
-    apply momentum and weight decay to them."""
+    """What an optimiser step does to weights without a gradient: it leaves them as they are, or it applies momentum and
+    weight decay to them, as it does with gradients filled with zeros."""
     amp: bool = False
-    """bfloat16 autocast."""
+    """Whether the network computes under bfloat16 autocast."""
 
 
 @dataclass(frozen=True)
@@ -86,69 +96,74 @@ class SamplingSection:
     """Which paths a step trains."""
 
     law: Literal["uniform", "architectures", "classes", "fair", "sandwich", "fixed", "distribution"] = "uniform"
-    """`uniform` draws every decision on its own (Random-NAS, SPOS); `architectures` draws from those that differ
-    (Random-A), `classes` from those that compute different functions; `fair` trains every option equally often in
-    every step (FairNAS); `sandwich` takes the largest, the smallest and two random ones; `fixed` trains one
-    architecture alone; `distribution` follows the one that is learned."""
+    """`uniform` draws every decision independently (Random-NAS, SPOS); `architectures` draws distinct architectures
+    (Random-A), and `classes` one architecture of each functional class, uniformly; `fair` trains every option equally
+    often in every step (FairNAS); `sandwich` trains the largest, the smallest and two random architectures (BigNAS);
+    `fixed` trains only one architecture; `distribution` follows the distribution that is learned."""
     paths: int = 1
-    """Paths per step, where the law leaves it open."""
+    """Number of paths per step, for laws that do not fix it."""
     batch: Literal["whole", "split"] = "whole"
-    """Every path of a step sees the whole batch, or its own part of it."""
+    """Whether every path of a step sees the whole batch, or its own part of it."""
     reduce: Literal["mean", "sum"] = "mean"
-    """How the gradients of a step's paths add up."""
+    """Whether the gradients of a step's paths are averaged or summed."""
     per_cell: bool = False
-    """Draw an architecture for every cell instead of one for all."""
+    """Whether an architecture is drawn for every cell, instead of one for all cells."""
     with_none: bool = True
-    """Also sample the operation none."""
+    """Whether the operation none is sampled, too."""
     architecture: str | None = None
-    """The architecture of the `fixed` law, as its official string."""
+    """The architecture of the law `fixed`, as its official string."""
 
 
 @dataclass(frozen=True)
 class DistributionSection:
-    """A distribution over architectures, learned in turn with the weights."""
+    """A distribution over architectures that is learned, alternating with the weights."""
 
     model: Literal["none", "softmax", "simplex", "dirichlet", "controller"] = "none"
-    """Logits of a softmax; points of the simplex themselves, learned by exponentiated gradients (GAEA); a Dirichlet
-    distribution of mixtures (DrNAS); or an LSTM that decides one thing after the other (ENAS)."""
+    """The form of the distribution: a softmax of logits; points of the simplex, learned by exponentiated gradients
+    (GAEA); a Dirichlet distribution over mixtures (DrNAS); or an LSTM that makes the decisions in order (ENAS)."""
     step: Literal["first-order", "second-order", "importance", "reinforce"] = "first-order"
-    """How it learns: by gradients through a relaxed network, of first or second order (DARTS); by weighing sampled
-    architectures with their likelihoods (PARSEC); or by policy gradients (ENAS)."""
+    """How the distribution learns: by first-order or second-order gradients through a relaxed network (DARTS), from
+    sampled architectures weighted by their likelihoods (PARSEC), or by policy gradients (ENAS)."""
     route: Literal["mixture", "gate"] = "mixture"
-    """How the network is relaxed: all options, weighed (DARTS), or one that is drawn, with a gradient to all (GDAS)."""
+    """How the network is relaxed: as a weighted sum of all options (DARTS), or as one option that is drawn, with
+    gradients to all of them (GDAS)."""
     perturbation: Literal["none", "random", "adversarial"] = "none"
-    """How the mixture is perturbed in steps of the weights (SmoothDARTS)."""
+    """How the mixture is perturbed while the weights learn (SmoothDARTS)."""
     data: Literal["valid", "train"] = "valid"
-    """What it learns from: validation images (bilevel), or further batches of training images (single-level, ERM)."""
+    """The images that the distribution learns from: validation images (bilevel), or further batches of training images
+    (single-level, ERM)."""
     first: Literal["distribution", "weights"] = "distribution"
     """Which of the two learns first in a step."""
     start_epoch: int = 0
-    """Epochs in which the weights learn alone."""
+    """Number of epochs at the start in which only the weights learn."""
     learning_rate: float = 3e-4
+    """Learning rate of the distribution's parameters."""
     weight_decay: float = 1e-3
-    """Adam's decay of logits; for a Dirichlet, of its parameters, which are elu^-1(concentration - 1)."""
+    """Adam's weight decay of logits; for a Dirichlet distribution, of its parameters, elu^-1(concentration - 1)."""
     beta1: float = 0.5
-    """Adam's decay of the mean gradient."""
+    """Adam's decay rate of the mean gradient."""
     epsilon: float = 1e-8
     """Adam's epsilon."""
     edge_weights: bool = False
-    """nb201: also weigh the edges into a node (PC-DARTS)."""
+    """nb201 only: whether the edges into a node have weights, too (PC-DARTS)."""
     floor: float = 1e-5
-    """simplex: the least weight."""
+    """simplex: least weight of an option."""
     entropy: float = 0.0
     """simplex: factor of sum(w log w) in the loss; reinforce: factor of the entropy in the reward."""
     temperature: float = 10.0
-    """gate: temperature of the first epoch; it falls linearly."""
+    """gate: temperature in the first epoch, from which it changes linearly."""
     final_temperature: float = 0.1
+    """gate: temperature in the last epoch."""
     radius: float = 0.03
-    """perturbation: radius in the first epoch; it grows linearly."""
+    """perturbation: largest change of a weight in the first epoch, from which it changes linearly."""
     final_radius: float = 0.3
+    """perturbation: largest change of a weight in the last epoch."""
     samples: int = 16
-    """importance: architectures per step; reinforce: per update of the controller."""
+    """Number of sampled architectures; importance: per step; reinforce: per update of the controller."""
     likelihood: float = 1.0
-    """importance: power to which a batch's likelihood is raised; 1 makes one architecture have nearly all weight."""
+    """importance: power to which a batch's likelihood is raised; with 1, one architecture gets nearly all weight."""
     updates: int = 50
-    """reinforce: updates of the controller after every epoch."""
+    """reinforce: number of updates of the controller after every epoch."""
 
 
 @dataclass(frozen=True)
@@ -156,13 +171,16 @@ class EvaluationSection:
     """How architectures are scored with the shared weights."""
 
     bn: Literal["batch", "running", "recalibrate"] = "batch"
-    """Batch norm uses the statistics of the scoring batch, running ones, or ones recomputed for every architecture."""
+    """The statistics that batch norm uses: those of the scoring batch, running ones, or ones recomputed for every
+    architecture."""
     recalibration_batches: int = 4
+    """Number of batches from which statistics are recomputed."""
     images: int = 1000
-    """Validation images, the same for all architectures."""
+    """Number of validation images, the same for all architectures."""
     batch_size: int = 250
+    """Images per batch in scoring."""
     metric: Literal["loss", "accuracy"] = "loss"
-    """The score that ranks; both are written."""
+    """The score that architectures are ranked by; results contain both."""
 
 
 @dataclass(frozen=True)
@@ -171,12 +189,12 @@ class Chosen:
 
     name: str
     parameters: tuple[tuple[str, Any], ...] = ()
-    """Names and values, in the order of the names."""
+    """Names and values, sorted by name."""
     plugin: Plugin | None = None
-    """The file that defines it, of methods that do not ship."""
+    """The file that defines the method; None for methods that ship."""
 
     def as_dict(self) -> dict[str, Any]:
-        """As a recipe lists it."""
+        """Return the method as a recipe lists it: its name and its parameters."""
         return {"name": self.name, **dict(self.parameters)}
 
 

@@ -1,4 +1,4 @@
-"""From a key that a recipe does not have to the one that was probably meant."""
+"""Suggestions for misspelled keys: from a key that recipes do not have to the one that was probably meant."""
 
 from __future__ import annotations
 
@@ -32,17 +32,19 @@ ALIASES = {
     "score_by": "metric", "eval_images": "evaluation.images", "eval_batch_size": "evaluation.batch_size",
     "search_space": "space", "random_seed": "seed", "rng": "seed", "manual_seed": "seed",
 }  # fmt: skip
-"""Usual names, in lower case with underscores -> a key, or the last part of one."""
+"""Names that are common elsewhere, in lower case with underscores -> a key, or the last part of one."""
 SECTIONS = ("", "training", "task", "evaluation", "network", "sampling", "distribution")
-"""Where a key that stands in several sections is looked for first."""
+"""The order in which sections are searched for a key that several of them have."""
+SIMILAR = 0.65
+"""Least similarity (difflib's ratio, from 0 to 1) of a key that is suggested, our choice."""
 
 
 def unknown_key(name: str, known: Sequence[str]) -> str:
-    """The message about a key that does not exist, with the one that was probably meant.
+    """Return the message about a key that does not exist, with the one that was probably meant.
 
     Args:
-        name: as written, with its section.
-        known: the keys that there are, with their sections.
+        name: the key as written, with its section.
+        known: all keys, with their sections.
     """
     section = name.partition(".")[0]
     within = [key for key in known if key.startswith(f"{section}.")]
@@ -51,7 +53,7 @@ def unknown_key(name: str, known: Sequence[str]) -> str:
     elif meant := _meant(name[:80].lower().replace("-", "_"), known):
         hint = f"did you mean {meant}?"
     elif within:
-        hint = f"there is {listed(within, 40)}"
+        hint = f"the section {section} has {listed(within, 40)}"
     else:
         sections = dict.fromkeys(key.partition(".")[0] for key in known)
         hint = f"a recipe has {listed(sections)}"
@@ -59,10 +61,10 @@ def unknown_key(name: str, known: Sequence[str]) -> str:
 
 
 def _meant(name: str, known: Sequence[str]) -> str | None:
-    """The key that was meant: of the same last part, by a usual name, or of similar spelling."""
+    """Find the key that was meant: one with the same last part, a common name, or a similar spelling; None if none."""
     section, _, last = name.rpartition(".")
     alias = ALIASES.get(last)
-    # A usual name goes before a key of the same name in a section that was not asked for.
+    # A common name takes precedence over a key of the same name in a section that was not asked for.
     wanted = [last] if alias is None or f"{section}.{last}" in known else [alias, last]
     for word in wanted:
         if word in known:
@@ -79,9 +81,10 @@ def _meant(name: str, known: Sequence[str]) -> str | None:
 
 
 def _section(key: str) -> str:
+    """Return the section of a key, empty for a key outside of sections."""
     return key.rpartition(".")[0]
 
 
 def _close(name: str, other: str) -> bool:
-    """Whether two spellings are alike enough to name one beside the other."""
-    return SequenceMatcher(None, name, other).ratio() >= 0.65
+    """Tell whether two spellings are similar enough to suggest one for the other."""
+    return SequenceMatcher(None, name, other).ratio() >= SIMILAR

@@ -1,4 +1,4 @@
-"""Whether a value is of the type of the key that it is given for, and what to say if it is not."""
+"""Types of the values of recipes: conversion, checks, and the messages about values of a wrong type."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from typing import Any, Literal
 from supernet.benchmarks.wording import listed, nearest, quoted
 
 MOST_TEXT = 1_000
-"""Characters of a text in a recipe."""
+"""Largest number of characters of a text in a recipe, our choice."""
 
 
 def typed(kind: Any, value: Any, name: str) -> Any:
-    """The value as this type: numbers may be written as whole numbers or text (YAML reads 1e-3 as text).
+    """Return the value as this type. A float may be given as a whole number or as text, since YAML reads 1e-3 as text.
+
+    Args:
+        name: the key, for messages.
 
     Raises:
-        ValueError: it is of another type.
+        ValueError: the value is of another type.
     """
     if float in (kind, *typing.get_args(kind)) and isinstance(value, int | str) and not isinstance(value, bool):
         try:
@@ -30,7 +33,7 @@ def typed(kind: Any, value: Any, name: str) -> Any:
 
 
 def is_of(kind: Any, value: Any) -> bool:
-    """Whether the value is of a field's type; a whole number is a number, too."""
+    """Tell whether the value is of a field's type; a whole number also counts as a float."""
     if isinstance(kind, types.UnionType):
         return any(is_of(option, value) for option in typing.get_args(kind))
     if typing.get_origin(kind) is Literal:
@@ -41,7 +44,7 @@ def is_of(kind: Any, value: Any) -> bool:
 
 
 def wrong_kind(name: str, kind: Any, value: Any) -> str:
-    """The message about a value of another type than its key's."""
+    """Return the message about a value that is not of the type of its key."""
     options = typing.get_args(kind)
     if typing.get_origin(kind) is Literal:
         near = nearest(value, options)

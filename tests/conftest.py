@@ -64,3 +64,18 @@ def interrupted():
             train(*arguments, **about, after_epoch=stop)
 
     return interrupted
+
+
+@pytest.fixture
+def registries():
+    """Forgets the methods and heuristics that a test registers."""
+    from supernet.heuristics import catalogue, registry
+
+    for name in registry.SHIPPED:
+        registry.entry(name)
+    known = (catalogue.CATALOGUE, registry.METHODS)
+    before = [dict(names) for names in known]
+    yield
+    for names, content in zip(known, before, strict=True):
+        names.clear()
+        names.update(content)

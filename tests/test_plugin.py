@@ -11,7 +11,6 @@ from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.table import write_table
 from supernet.harness.commands.cli import supernet
 from supernet.harness.search.algorithms.registry import ALGORITHMS, forget
-from supernet.heuristics import catalogue, registry
 
 MINE = '''
 import supernet as sn
@@ -55,15 +54,8 @@ SMALL = [
 
 
 @pytest.fixture(autouse=True)
-def _forgotten():
-    for name in registry.SHIPPED:
-        registry.entry(name)
-    known = (catalogue.CATALOGUE, registry.METHODS)
-    before = [dict(names) for names in known]
+def _forgotten(registries):
     yield
-    for names, content in zip(known, before, strict=True):
-        names.clear()
-        names.update(content)
     if "lazy-ws" in ALGORITHMS:
         forget("lazy-ws")
 

@@ -1,6 +1,6 @@
 """Search spaces and official benchmarks by name.
 
-A space is one module here, which gives its `SPACES`, and one super-net in `harness/supernet`.
+A space consists of a module here, which defines `SPACES`, and a super-net in `harness/supernet`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from supernet.benchmarks.spaces.official import Official
 from supernet.benchmarks.wording import did_you_mean, quoted
 
 REGISTRY: Mapping[str, Callable[[], SearchSpace]] = {**nb201.SPACES, **nb1shot1.SPACES}
-"""Name -> how the space is made."""
+"""Name -> function that makes the space."""
 SPACE_NAMES = tuple(REGISTRY)
 DEFAULT_SPACE = NB201.name
-"""The default where no space is named."""
+"""The space that is used if none is named."""
 OFFICIAL: Mapping[str, Official] = {official.name: official for official in (nb201.OFFICIAL, nb101.OFFICIAL)}
 """Name -> benchmark whose official files can be imported. The cells of NAS-Bench-101 are not a product of decisions, so
 NAS-Bench-101 has ground truth but no search space."""
@@ -35,7 +35,11 @@ __all__ = [
 
 @cache
 def space(name: str) -> SearchSpace:
-    """The search space of this name; one instance per process, since enumerations are kept on it."""
+    """Return the search space of this name: the same instance at every call, since it keeps its enumerations.
+
+    Raises:
+        UserError: there is no space of this name.
+    """
     if name not in REGISTRY:
         raise UserError(f"There is no search space {quoted(name)}; {did_you_mean(name, SPACE_NAMES)}")
     return REGISTRY[name]()

@@ -1,4 +1,4 @@
-"""Architectures as one option for each of several decisions: how they are drawn and changed."""
+"""Architectures as one option for each of several decisions, and the ways to draw and change them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Choices:
         return [number for number, d in enumerate(self.decisions) if isinstance(d.options[0], str)]
 
     def sample_decisions(self, rng: np.random.Generator, n: int) -> Archs:
-        """n architectures (repeats possible), each decision drawn independently (Random-NAS): (n, decisions)."""
+        """Draw n architectures with independent decisions (Random-NAS): (n, decisions). They may repeat."""
         return rng.integers(self.cardinalities, size=(n, len(self.decisions))).astype(np.int8)
 
     @cached_property
@@ -56,16 +56,16 @@ class Choices:
         return [len(d) for d in self.decisions]
 
     def draw(self, rng: Random) -> Arch:
-        """An architecture with every decision drawn independently."""
+        """Draw an architecture with independent decisions."""
         return tuple([int(rng.random() * k) for k in self.options])
 
     def mutate(self, arch: Arch, rng: Random) -> Arch:
-        """A copy with one decision, chosen uniformly, moved to another option, chosen uniformly."""
+        """Return a copy in which one random decision has another random option, both drawn uniformly."""
         place = int(rng.random() * len(arch))
         return (*arch[:place], self._other(arch, place, rng), *arch[place + 1 :])
 
     def mutate_each(self, arch: Arch, probability: float, rng: Random) -> Arch:
-        """A copy in which each decision moves, with this probability, to another option, chosen uniformly."""
+        """Return a copy in which each decision has, with this probability, another option, drawn uniformly."""
         return tuple(
             [
                 self._other(arch, place, rng) if rng.random() < probability else option
@@ -74,12 +74,12 @@ class Choices:
         )
 
     def _other(self, arch: Arch, place: int, rng: Random) -> int:
-        """A uniformly chosen option of a decision, different from the architecture's."""
+        """Draw an option of a decision uniformly from those that the architecture does not have."""
         option = int(rng.random() * (self.options[place] - 1))
         return option + (option >= arch[place])
 
     def neighbours(self, arch: Arch) -> list[Arch]:
-        """All architectures that differ in exactly one decision: sum of (options - 1) of them."""
+        """Return all architectures that differ in exactly one decision; there are sum(options - 1) of them."""
         return [
             (*arch[:place], option, *arch[place + 1 :])
             for place, k in enumerate(self.options)
@@ -89,16 +89,20 @@ class Choices:
 
     @staticmethod
     def crossover(a: ArrayLike, b: ArrayLike, rng: np.random.Generator) -> Archs:
-        """Children that take each decision from either parent with probability one half: (n, decisions), as parents."""
+        """Return children that take each decision from either parent with probability one half: (n, decisions).
+
+        Args:
+            a, b: the parents: (n, decisions) each.
+        """
         first = np.asarray(a, dtype=np.int8)
         return np.where(rng.random(first.shape) < 0.5, first, np.asarray(b, dtype=np.int8))
 
     def redraw(self, archs: Archs, probability: float, rng: np.random.Generator) -> Archs:
-        """Copies in which each decision is, with this probability, drawn again from all its options: (n, decisions)."""
+        """Return copies in which each decision is redrawn, with this probability, from all options: (n, decisions)."""
         redrawn = self.sample_decisions(rng, len(archs))
         return np.where(rng.random(archs.shape) < probability, redrawn, archs)
 
     @staticmethod
     def distance(a: ArrayLike, b: ArrayLike) -> Any:
-        """Hamming distance over decisions; broadcasts over leading axes."""
+        """Return the Hamming distance, the number of differing decisions; leading axes are broadcast."""
         return (np.asarray(a) != np.asarray(b)).sum(axis=-1)

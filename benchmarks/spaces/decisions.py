@@ -1,7 +1,7 @@
 """A search space as a product of independent categorical decisions.
 
-Everything that weight-sharing NAS asks of a space (sampling, mutation, neighbourhoods, distances, encodings)
-follows from its decisions; a space adds how its architectures are spelled and which of them coincide.
+The operations that weight-sharing NAS needs (sampling, mutation, neighbourhoods, distances, encodings) follow from the
+decisions. A space adds the spelling of its architectures, and which of them coincide.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ gigabytes, and its classes hours."""
 class SearchSpace(Choices, ABC):
     """A finite set of architectures, numbered 0 … len - 1 in the benchmark's official order.
 
-    Unless a space overrides `_rank` and `_unrank`, that order counts the decisions' options with the last
-    decision running fastest. Array arguments may be anything that NumPy turns into an array.
+    Unless a space overrides `_rank` and `_unrank`, this order counts the decisions' options, and the last decision
+    changes fastest. Array arguments may be anything that NumPy turns into an array.
 
     Everything specific to a space is a member here, so that no other module needs to know which spaces exist.
     """
@@ -41,13 +41,14 @@ class SearchSpace(Choices, ABC):
     own_network: tuple[int, int]
     """Channels and cells per stage of the stand-alone networks of the benchmark."""
     operations_on: Literal["edges", "nodes"] = "edges"
-    """Where the operations of a cell are. The width of a node with an operation may depend on its parents."""
+    """Whether operations are on edges or on nodes. The width of a node with an operation may depend on its parents."""
     idle_option: int | None = None
     """The option of an operation decision that computes nothing, if the space has one; it is the first."""
     skip_option: int | None = None
-    """The skip connection's option number, if any: a large share of it in a cell is a known sign of a failed search."""
+    """The option of a skip connection, if the space has one: many of them in a cell are a known sign of a failed
+    search."""
     shortest_paths: int | None = None
-    """Paths of `path_code` that the published settings of BANANAS keep, the shortest first; None for all."""
+    """Number of paths of `path_code` that the published settings of BANANAS keep, the shortest first; None for all."""
     distinct_class: str | None = None
     """The kind of class for `distinct`, which takes one member of each; None if every architecture is distinct."""
     computation_class: str | None = None
@@ -134,7 +135,7 @@ class SearchSpace(Choices, ABC):
         return int(self.indices([arch])[0])
 
     def known_index(self, arch: Arch) -> int:
-        """The index of an architecture of this space, fifty times as fast as `index`, which checks that it is one."""
+        """Return the index of an architecture without the checks of `index`, which makes it fifty times as fast."""
         number = 0
         for option, place in zip(arch, self._place_list, strict=True):
             number += option * place
@@ -149,7 +150,11 @@ class SearchSpace(Choices, ABC):
         return int(self._rank(np.array([number]))[0])
 
     def checked_indices(self, indices: ArrayLike) -> NDArray[np.int64]:
-        """The indices as an int64 array (n,); BadArchitecture if one is outside 0 … len - 1."""
+        """Return the indices as an int64 array (n,).
+
+        Raises:
+            BadArchitecture: an index is outside 0 … len - 1, or is not a whole number.
+        """
         rows = np.atleast_1d(_whole(indices, self.name))
         outside = (rows < 0) | (rows >= len(self))
         if outside.any():
@@ -167,7 +172,11 @@ class SearchSpace(Choices, ABC):
 
     @abstractmethod
     def parse(self, text: str) -> Arch:
-        """The architecture of an official string; BadArchitecture quotes what is wrong with it."""
+        """Return the architecture of an official string.
+
+        Raises:
+            BadArchitecture: the string names no architecture of the space; the text quotes what is wrong with it.
+        """
 
     def strings(self, archs: ArrayLike) -> list[str]:
         """The official string of each architecture of an array (n, decisions): n texts."""
@@ -197,7 +206,7 @@ class SearchSpace(Choices, ABC):
 
     @property
     def class_names(self) -> dict[str, str]:
-        """Name -> meaning of each way in which architectures coincide."""
+        """Name of each kind of class of coinciding architectures -> its meaning."""
         return {}
 
     def classes(self, name: str) -> NDArray[np.int64]:
@@ -247,7 +256,7 @@ class SearchSpace(Choices, ABC):
         raise UserError(f"{self.name} has no operation that stands for none, so that all of its operations are live.")
 
     def extremes(self) -> tuple[Arch, Arch] | None:
-        """The largest and the smallest architecture; None where the space has no such order."""
+        """Return the largest and the smallest architecture; None if the space does not define them."""
         return None
 
     def _no_such(self, what: str, name: str, known: dict[str, str]) -> BadArchitecture:
@@ -298,18 +307,18 @@ class SearchSpace(Choices, ABC):
 
     @abstractmethod
     def path_code(self, archs: ArrayLike) -> NDArray[np.float32]:
-        """One indicator per operation sequence from input to output, the shortest first (White et al., BANANAS, 2021).
+        """Return one indicator per operation sequence from input to output, the shortest first: (n, paths).
 
-        Shape (n, paths).
+        This is the path encoding of BANANAS (White et al., AAAI 2021).
         """
 
     @abstractmethod
     def layout(self, arch: Sequence[int]) -> tuple[Graph, ...]:
-        """The cells of an architecture as graphs, for drawings: one for each kind of cell."""
+        """Return the cells of an architecture as graphs for drawings, one for each kind of cell."""
 
 
 def _whole(numbers: ArrayLike, name: str) -> NDArray[np.int64]:
-    """Numbers as int64; fractions and masks are errors."""
+    """Return numbers as int64; fractions and masks are errors."""
     given = np.asarray(numbers)
     if given.size and given.dtype.kind not in "iu":
         raise BadArchitecture(f"{name}: indices and options are whole numbers, not {given.dtype} values")

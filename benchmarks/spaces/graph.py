@@ -16,12 +16,12 @@ class Edge:
     source: int
     target: int
     op: str = ""
-    """Its operation; empty where operations sit on nodes."""
+    """Its operation; empty if operations are on nodes."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A cell whose nodes are numbered so that edges lead upwards; the last node is the output."""
+    """A cell whose nodes are numbered so that edges lead to higher numbers; the last node is the output."""
 
     nodes: tuple[str, ...]
     """Label of each node: its operation where operations are on nodes, else its name."""
@@ -36,7 +36,7 @@ class Graph:
 
     @property
     def on_edges(self) -> bool:
-        """Whether operations sit on edges; otherwise they sit on nodes."""
+        """Whether operations are on edges; otherwise they are on nodes."""
         return any(edge.op for edge in self.edges)
 
     def as_json(self) -> list[Any]:

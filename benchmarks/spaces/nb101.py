@@ -48,7 +48,13 @@ class Cells:
 
     @classmethod
     def from_bits(cls, vertices: ArrayLike, bits: ArrayLike, ops: Sequence[str]) -> Cells:
-        """From a table's columns: bit x + y (y - 1) / 2 is the edge x -> y, `ops` one digit per interior vertex."""
+        """Read cells from columns of a table: (n,) each.
+
+        Args:
+            vertices: numbers of vertices.
+            bits: adjacency, where bit x + y (y - 1) / 2 is the edge x -> y.
+            ops: one digit per interior vertex, the number of its operation.
+        """
         count, code = np.asarray(vertices, dtype=np.int64), np.asarray(bits, dtype=np.int64)
         edges = np.zeros((len(count), SLOTS, SLOTS), dtype=bool)
         for y in range(1, SLOTS):
@@ -64,7 +70,8 @@ class Cells:
         """One cell from an upper-triangular 0/1 matrix and the official operation names, input and output included.
 
         Raises:
-            BadArchitecture: not square, not 0/1, not upper triangular, too large, or with other operations.
+            BadArchitecture: the matrix is not square, not 0/1, not upper triangular or too large, or an operation is
+                unknown.
         """
         try:
             table = np.asarray(matrix)
@@ -221,7 +228,7 @@ class Cells:
         return total
 
     def flops(self, stem: int = 128, modules: int = 3, classes: int = 10, size: int = 32) -> NDArray[np.int64]:
-        """Multiply-accumulates of the convolutions and the classifier for an image of `size` pixels a side: (n,)."""
+        """Multiply-accumulates of the convolutions and the classifier for an image of `size` pixels per side: (n,)."""
         total = np.full(len(self), 27 * stem * size**2 + 4 * stem * classes, dtype=np.int64)
         for number, (inputs, outputs) in enumerate(_module_widths(stem, modules)):
             total += self._module_weights(inputs, outputs)[0] * (size >> (number // modules)) ** 2

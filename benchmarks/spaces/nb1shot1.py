@@ -213,10 +213,10 @@ class NB1Shot1(SearchSpace):
 
 
 def _published(cells: Cells) -> NDArray[np.bool_]:
-    """Whether upstream's generator reaches each cell, loose ends pruned: (n,).
+    """Tell whether the published generator reaches each cell, with loose ends pruned: (n,).
 
-    `SearchSpace._generate_adjacency_matrix` of automl/nasbench-1shot1 goes on from the last parent alone, so
-    it completes a graph only where the last parent of every used node is the used node just before it.
+    `SearchSpace._generate_adjacency_matrix` of automl/nasbench-1shot1 continues only from the last parent, so that it
+    completes a graph only if the last parent of every used node is the used node just before it.
     """
     edges, used = cells.pruned().edges, cells.used
     reached = np.ones(len(cells), dtype=bool)
@@ -228,4 +228,4 @@ def _published(cells: Cells) -> NDArray[np.bool_]:
 
 
 SPACES = {f"nb1shot1-{number}": partial(NB1Shot1, number) for number in PARENTS}
-"""Name -> how the space is made."""
+"""Name -> function that makes the space."""

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 Read = Callable[[str], Any]
-"""From the name of a column to the column, a PyArrow array."""
+"""A function from the name of a column to the column, a PyArrow array."""
 
 
 class Official(ABC):
@@ -18,7 +18,7 @@ class Official(ABC):
     name: str
     """Name of the benchmark: the space in its tables' metadata, and the argument of `supernet data import`."""
     title: str
-    """What one row of a table stands for, such as a distinct cell of the benchmark; for messages."""
+    """The things that rows of a table stand for, such as distinct cells of the benchmark; for messages."""
     fetched_as: str
     """Name of the official file for `supernet data fetch`."""
     order: str
@@ -26,14 +26,14 @@ class Official(ABC):
     best: Mapping[str, float]
     """Accuracy column -> published accuracy of the best architecture, rounded to 0.01."""
     data_sets: Mapping[str, tuple[int, int]]
-    """Data set -> its classes, and the size of its images in pixels a side."""
+    """Data set -> its classes, and the size of its images in pixels per side."""
     train_images: Mapping[str, int]
     """Data set -> images on which the benchmark trained its stand-alone networks."""
 
     @property
     @abstractmethod
     def rows(self) -> int:
-        """Rows of a whole table."""
+        """Number of rows of a complete table."""
 
     @abstractmethod
     def in_order(self, keys: Sequence[str]) -> bool:

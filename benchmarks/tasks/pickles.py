@@ -85,7 +85,7 @@ def _reconstruct(*_: Any) -> Array:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes in the older protocols."""
+    """Restore bytes, which Python 3 writes as a call of `_codecs.encode` in the older protocols."""
     return text.encode("latin1")
 
 

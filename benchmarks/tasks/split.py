@@ -30,7 +30,7 @@ class Split:
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8], labels: NDArray[np.integer]) -> Split:
-        """From pixels (n, size, size, 3), which are not copied where they are contiguous, and labels (n,)."""
+        """Make a split from pixels (n, size, size, 3), which are not copied if they are contiguous, and labels (n,)."""
         images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
         return cls(images, torch.from_numpy(np.asarray(labels, dtype=np.int64)))
 
@@ -63,7 +63,7 @@ def shrink(split: Split, size: int) -> Split:
     if size == now:
         return split
     if size < 1 or now % size:
-        raise UserError(f"Images of {now} pixels a side cannot be averaged down to {size}: it does not divide {now}.")
+        raise UserError(f"Images of {now} pixels per side cannot be averaged down to {size}: it does not divide {now}.")
     small = torch.empty((n, 3, size, size), dtype=torch.uint8, memory_format=torch.channels_last)
     for start in range(0, n, _CHUNK):  # in parts, because floats take four times the room
         rows = slice(start, start + _CHUNK)

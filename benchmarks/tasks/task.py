@@ -84,7 +84,7 @@ def load_task(
     seed: int = 0,
     folder: Path | None = None,
 ) -> Task:
-    """The task of this name.
+    """Load the task of this name.
 
     Args:
         name: one of `TASKS`.
@@ -118,7 +118,7 @@ def load_task(
         official, test = parts
         order = _order(len(official), seed)
         cut = round(train_portion * len(official))
-        # From the other end, so that the same images validate for any training share.
+        # Validation images are taken from the other end, so that the first ones are the same for any training share.
         parts = official.take(order[:cut]), official.take(order[cut:].flip(0)), test
     train, valid, test = parts
     train = _first(train, train_images, f"training images of {name}")

@@ -1,1 +1,1 @@
-"""Stand-alone results: the table format, the importers that write it, and the tables at hand."""
+"""Results of stand-alone networks: the table format, the importers that write it, and the tables that are available."""

@@ -195,7 +195,7 @@ def _into(part: BinaryIO, file: Path, remote: Remote, progress: Progress | None,
 
 
 def _locked_part(file: Path, progress: Progress | None) -> BinaryIO | None:
-    """`FILE.part`, open for this process alone; None if another process completed the file meanwhile.
+    """Open `FILE.part` exclusively for this process; None if another process completed the file meanwhile.
 
     Raises:
         UserError: the part is a link or not a regular file, or another process holds it and receives nothing.

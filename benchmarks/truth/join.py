@@ -1,4 +1,4 @@
-"""From architectures of a space to rows of a ground-truth table."""
+"""The rows of a ground-truth table that hold the results of architectures of a space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folders in which ground-truth tables and data sets lie."""
+"""The folders of ground-truth tables and data sets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import platformdirs
 from supernet.benchmarks.errors import UserError
 
 ENVIRONMENT = "SUPERNET_DATA"
+"""Environment variable that names the data folder."""
 
 
 def data_dir() -> Path:

@@ -64,7 +64,7 @@ def survey() -> Survey:
 
 
 def tables() -> tuple[list[GroundTruth], list[str]]:
-    """All ground-truth tables at hand, those with most results first, and messages about damaged ones.
+    """Return all ground-truth tables that are available, those with most results first, and messages about others.
 
     Raises:
         UserError: see `survey`.
@@ -103,8 +103,8 @@ def opened(path: Path) -> GroundTruth:
     if version != DIGITS_VERSION:
         raise BadTable(
             f"{path} was measured on version {quoted(version)} of the digits task, but this is version "
-            f"{DIGITS_VERSION}: they do not compare. Build it again with `supernet benchmark build`, or install the "
-            "version it came with."
+            f"{DIGITS_VERSION}, and results of the two are not comparable. Build the table again with `supernet "
+            "benchmark build`, or install the version of the project that it came with."
         )
     return table
 

@@ -1,69 +1,85 @@
-"""`supernet heuristics`: the catalogue of heuristics, and the methods that ship."""
+"""`supernet heuristics`: the catalogue of heuristics, and the methods that ship or that plug-ins register."""
 
 from __future__ import annotations
 
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from supernet.benchmarks.errors import UserError
+from supernet.harness.commands.plugins import PLUGIN
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from supernet.heuristics.catalogue import Heuristic
+    from supernet.heuristics.registry import Entry, Shipped
 
 WIDE = 120
-"""Columns of a terminal from which on the tables also have spaces and sources."""
+"""Width of a terminal, in columns, from which on the tables also show spaces and sources."""
 
 NO_TERMINAL = 140
-"""Columns of the tables, or more, where the output is not a terminal."""
+"""Least width of the tables, in columns, where the output is not a terminal."""
+
+FAMILY = len("low fidelity")
+"""Width of the column of families, which leaves room for whole values at 80 columns; longer names take two lines."""
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--space", "space_name", help="Only those that apply to this space.")
-def heuristics(name: str | None, space_name: str | None) -> None:
+@PLUGIN
+def heuristics(name: str | None, space_name: str | None, plugins: tuple[Path, ...]) -> None:
     """Print the catalogue of heuristics and methods.
 
     With the NAME of a heuristic, print its values and the keys that each sets; with that of a method, its parameters.
+    Those that a plug-in registers are printed, too.
     """
     from supernet.benchmarks.spaces import SPACE_NAMES
     from supernet.benchmarks.wording import did_you_mean, quoted
     from supernet.heuristics.catalogue import CATALOGUE
-    from supernet.heuristics.registry import SHIPPED
 
+    methods = _methods()
     if space_name is not None and space_name not in SPACE_NAMES:
         raise UserError(f"There is no search space {quoted(space_name)}; {did_you_mean(space_name, SPACE_NAMES)}")
     if name is None:
-        _print_all(space_name)
+        _print_all(space_name, methods)
     elif name in CATALOGUE:
         _check_space("heuristic", name, CATALOGUE[name].spaces, space_name)
         _print_heuristic(CATALOGUE[name])
-    elif name in SHIPPED:
-        _check_space("method", name, SHIPPED[name].spaces, space_name)
+    elif name in methods:
+        _check_space("method", name, methods[name].spaces, space_name)
         _print_method(name)
     else:
-        known = [*CATALOGUE, *SHIPPED]
+        known = [*CATALOGUE, *methods]
         raise UserError(
             f"There is no heuristic or method {quoted(name)}; {did_you_mean(name.replace('_', '-'), known)} "
             "`supernet heuristics` lists all."
         )
 
 
-def _check_space(what: str, name: str, spaces: Sequence[str], wanted: str | None) -> None:
+def _methods() -> dict[str, Shipped | Entry]:
+    """Name -> method: those that ship, without importing their modules, and those that plug-ins registered."""
+    from supernet.heuristics.registry import METHODS, SHIPPED
+
+    registered = {name: METHODS[name] for name in METHODS if name not in SHIPPED}
+    return {**SHIPPED, **registered}
+
+
+def _check_space(kind: str, name: str, spaces: Sequence[str], wanted: str | None) -> None:
+    """Refuse a heuristic or method that does not apply to the space asked for."""
     if wanted is not None and wanted not in spaces:
-        raise UserError(f"The {what} {name} is for {', '.join(spaces)}, not for {wanted}.")
+        raise UserError(f"The {kind} {name} is for {', '.join(spaces)}, not for {wanted}.")
 
 
-def _print_all(space: str | None) -> None:
-    """Print the heuristics and the methods that apply to a space, or to any, without an import of the methods."""
+def _print_all(space: str | None, methods: Mapping[str, Shipped | Entry]) -> None:
+    """Print the heuristics of the catalogue and these methods; with a space, only those that apply to it."""
     from rich.console import Console
 
     from supernet.heuristics.catalogue import CATALOGUE
-    from supernet.heuristics.registry import SHIPPED
 
     console = Console()
     if not console.is_terminal:
@@ -71,9 +87,9 @@ def _print_all(space: str | None) -> None:
     wide = console.width >= WIDE
     console.print(_catalogue([entry for entry in CATALOGUE.values() if space is None or space in entry.spaces], wide))
     rows = [
-        (name, shipped.what, _spaces(shipped.spaces), shipped.source)
-        for name, shipped in SHIPPED.items()
-        if space is None or space in shipped.spaces
+        (name, known.what, _spaces(known.spaces), known.source)
+        for name, known in methods.items()
+        if space is None or space in known.spaces
     ]
     console.print(_table(("method", "what", "spaces", "source")[: 4 if wide else 2], rows))
     more = "parameters of methods, and the keys that values set" if wide else "spaces, sources, parameters and keys"
@@ -81,12 +97,13 @@ def _print_all(space: str | None) -> None:
 
 
 def _print_heuristic(entry: Heuristic) -> None:
+    """Print what a heuristic does, and the keys that each of its values sets."""
     click.echo(f"{entry.name}: {entry.what}\nfamily {entry.family}; spaces {', '.join(entry.spaces)}; {entry.source}\n")
     width = max(map(len, entry.values))
     for value, changes in entry.values.items():
         click.echo(f"  {value:{width}}  {' '.join(changes)}")
     if entry.key:
-        click.echo(f"  Other values of {entry.key} can be given, too.")
+        click.echo(f"  Any other value of {entry.key} can be given, too.")
 
 
 def _print_method(name: str) -> None:
@@ -111,14 +128,14 @@ def _print_method(name: str) -> None:
 
 
 def _written(value: Any) -> str:
-    """A parameter's value as recipes write it."""
+    """Return a parameter's value as recipes write it."""
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _kind(kind: Any) -> str:
-    """The type of a parameter: `float`, `valid or train`, `int or null`."""
+    """Return the type of a parameter in words: `float`, `valid or train`, `int or null`."""
     if typing.get_origin(kind) is typing.Literal:
         return " or ".join(map(str, typing.get_args(kind)))
     parts = typing.get_args(kind) or (kind,)
@@ -126,12 +143,12 @@ def _kind(kind: Any) -> str:
 
 
 def _spaces(spaces: Sequence[str]) -> str:
-    # A narrow terminal has no room for the long names of the three spaces.
+    # The table has no room for the long names of the three spaces of NAS-Bench-1Shot1.
     return "all" if len(spaces) > 3 else ", ".join(spaces).replace("nb1shot1-", "1shot1-")
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A row for each of `rows`, which may have more cells than there are titles. The first column is never broken."""
+    """Build a table; cells of a row beyond the titles are left out, and the first column is never wrapped."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -145,10 +162,10 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 
 def _catalogue(entries: list[Heuristic], wide: bool) -> Table:
-    """A row for each heuristic, a rule between families.
+    """Build a table with a row for each heuristic and a rule between families.
 
     Args:
-        wide: there is room for spaces and sources.
+        wide: whether there is room for spaces and sources.
     """
     from rich import box
     from rich.table import Table
@@ -157,8 +174,13 @@ def _catalogue(entries: list[Heuristic], wide: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     longest = max((len(value) for entry in entries for value in entry.values), default=0)
     for title in ("heuristic", "family", "what", "values", "spaces", "source")[: 6 if wide else 4]:
-        whole = title in ("heuristic", "family")
-        table.add_column(title, no_wrap=whole, min_width=longest + 1 if title == "values" else None, overflow="fold")
+        table.add_column(
+            title,
+            no_wrap=title == "heuristic",
+            min_width={"family": FAMILY, "values": longest + 1}.get(title),
+            max_width=FAMILY if title == "family" else None,
+            overflow="fold",
+        )
     family = ""
     for entry in entries:
         if family and entry.family != family:

@@ -1,4 +1,4 @@
-"""Results of searches by budget spent: regret curves, final accuracies, ranks, tests, time to reach an accuracy."""
+"""The analysis of searches: regret by budget spent, final accuracies, ranks, tests, and time to reach an accuracy."""
 
 from __future__ import annotations
 
@@ -21,24 +21,26 @@ from supernet.harness.search.contrasts import Contrast, Omnibus, contrast, omnib
 from supernet.harness.search.truths import Truths
 
 GRID = 80
-"""Points of a curve."""
+"""Number of points of a curve: our choice."""
 NEAR = (0.5, 0.1)
-"""Points of accuracy below the best known at which time to reach is reported: our choice."""
+"""Distances from the best known accuracy, in points, for which the time to come so close is reported: our choice."""
 RANKED = 10
-"""Fewest common seeds for which mean ranks over the seeds of one data set are reported: our choice."""
+"""Smallest number of common seeds for which mean ranks over the seeds of one data set are reported: our choice."""
 MARKS = (0.5, 1.0)
-"""Shares of a super-net's steps at which picks are measured for its curve if the table lacks them: our choice."""
+"""Shares of a super-net's epochs after which picks that the table lacks are measured for its curve: our choice."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Test regret of the incumbent as the budget is spent."""
+    """Regret of the incumbent as the budget is spent, in points of accuracy: (points,) each."""
 
     spent: NDArray[np.float64]
+    """Amounts of the budget spent."""
     mean: NDArray[np.float64]
+    """Mean over seeds."""
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-    """95 % interval of the mean over seeds, not below 0; NaN for one seed."""
+    """Bounds of the 95 % interval of the mean over seeds, not below 0; NaN for one seed."""
     quartiles: NDArray[np.float64]
     """First, second and third quartile over seeds: (3, points)."""
 
@@ -54,25 +56,26 @@ class Entry:
     states: dict[int, str] = field(default_factory=dict)
     """Seed -> done, diverged, failed or missing."""
     problems: list[str] = field(default_factory=list)
-    """One sentence for each reason of failure, with the seeds concerned."""
+    """One sentence for each reason of a failure, with the seeds concerned."""
     trace: pd.DataFrame = field(default_factory=pd.DataFrame)
     picks: dict[int, int] = field(default_factory=dict)
     """Seed -> index of the final pick."""
     final: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    """Measure -> accuracies of the final picks, by ascending seed."""
+    """Measure -> accuracies of the final picks in percent, by ascending seed: (seeds,)."""
     curve: Curve | None = None
     reached: dict[float, tuple[float, float]] = field(default_factory=dict)
-    """Distance from the best -> (median spent when first within it, infinite if most never were; share that were)."""
+    """Distance from the best -> (median amount spent until a pick is within it, infinite if most searches never are;
+    share of searches that are)."""
     rank: tuple[float, float, float] | None = None
     """Mean rank by final accuracy among the algorithms, with its interval; 1 is best. None below RANKED seeds."""
 
     @property
     def done(self) -> int:
-        """Seeds that are."""
+        """The number of seeds whose searches are done."""
         return sum(state == "done" for state in self.states.values())
 
     def summary(self, measure: Measure) -> tuple[float | None, float | None]:
-        """Mean and standard deviation of the final accuracies over the seeds whose value is known."""
+        """Return mean and standard deviation over seeds of the known final accuracies; None if there are too few."""
         values = self.final.get(str(measure), np.empty(0))
         values = values[~np.isnan(values)]
         if not len(values):
@@ -87,14 +90,14 @@ class Outcome:
     comparison: Comparison
     measures: tuple[Measure, ...]
     best: float
-    """The largest known value of the first measure."""
+    """The largest known value of the first measure, in percent."""
     entries: list[Entry]
     common: list[int]
     """Seeds that all algorithms have finished, on which ranks are compared."""
     versus: list[Contrast]
-    """Every other algorithm against random search, the only confirmatory family: p-values by Holm's method."""
+    """Every other algorithm against random search, with p-values by Holm's method: the only confirmatory tests."""
     pairs: list[Contrast]
-    """Every two algorithms, exploratory: false discovery rates."""
+    """All pairs of algorithms, with false discovery rates: exploratory tests."""
     omnibus: Omnibus | None
     """The test of all algorithms at once."""
     critical: float | None
@@ -110,12 +113,12 @@ class Outcome:
 
     @property
     def best_first(self) -> list[Entry]:
-        """The entries by falling mean final accuracy; those without one come last."""
+        """The entries by descending mean final accuracy; those without one come last."""
         return sorted(self.entries, key=lambda entry: -(entry.summary(self.measures[0])[0] or -1.0))
 
 
 def gather(comparison: Comparison, store: Store) -> list[Entry]:
-    """The traces of all runs that are done."""
+    """Collect the states of all runs of a comparison and the traces of those that are done: an entry per algorithm."""
     use(comparison.plugins)  # the runs may have loaded plug-ins of other searches since
     entries: dict[str, Entry] = {}
     reasons: dict[tuple[str, str], list[int]] = {}
@@ -141,7 +144,7 @@ def gather(comparison: Comparison, store: Store) -> list[Entry]:
 
 
 def _said(seeds: Sequence[int]) -> str:
-    """The seeds in words: seed 3; seeds 0 to 9; seeds 0, 4, 7."""
+    """Write seeds in words: seed 3; seeds 0 to 9; seeds 0, 4, 7."""
     if len(seeds) == 1:
         return f"seed {seeds[0]}"
     if list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
@@ -150,12 +153,12 @@ def _said(seeds: Sequence[int]) -> str:
 
 
 def wanted(entries: Sequence[Entry]) -> list[int]:
-    """Architectures whose accuracies the curves and tables need and that may have to be measured."""
+    """Return the indices of architectures whose accuracies curves and tables need; some may have to be measured."""
     return sorted({int(pick) for entry in entries for pick in _marked(entry)["pick"]} if entries else set())
 
 
 def _marked(entry: Entry) -> pd.DataFrame:
-    """Rows of a trace at the marks."""
+    """Return the rows of a trace at the shares MARKS of its steps."""
     if not len(entry.trace):
         return pd.DataFrame({"pick": [], "seed": []})
     last = entry.trace.groupby("seed")["step"].transform("max")
@@ -164,9 +167,11 @@ def _marked(entry: Entry) -> pd.DataFrame:
 
 
 def analyse(comparison: Comparison, entries: list[Entry], truths: Sequence[Truths]) -> Outcome:
-    """Curves, tables and tests of the finished searches.
+    """Compute curves, tables and tests of the finished searches.
 
     Args:
+        comparison: the comparison.
+        entries: the result of `gather`; their curves, accuracies and ranks are filled in.
         truths: one for each reported measure; regret is computed from the first.
     """
     main, kind = truths[0], comparison.budget.kind
@@ -200,7 +205,7 @@ def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _follow(entry: Entry, truth: Truths, best: float, kind: str) -> None:
-    """The curve of an algorithm, and when it came near the best."""
+    """Compute the curve of an algorithm, and the amounts spent until it came near the best."""
     runs = []
     frame = entry.trace.assign(regret=best - truth.of(entry.trace["pick"].to_numpy()))
     frame = frame[~frame["regret"].isna()]
@@ -220,7 +225,7 @@ def _follow(entry: Entry, truth: Truths, best: float, kind: str) -> None:
 
 
 def _last(spent: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The last step that each budget of the grid affords, -1 for none; `spent` need not be monotonic: (grid,)."""
+    """Return the last step that each budget of the grid affords, -1 for none: (grid,). `spent` may also fall."""
     allowed = grid * (1 + 1e-9)
     if (np.diff(spent) >= 0).all():
         return np.searchsorted(spent, allowed, side="right") - 1
@@ -228,9 +233,9 @@ def _last(spent: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.i
 
 
 def _mean_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """95 % interval of the mean over rows by Student's t; NaN for one row: (columns,) twice.
+    """Return the 95 % interval of the mean over rows by Student's t; NaN for one row: (columns,) twice.
 
-    A bootstrap of few rows hardly leaves their range: with three rows it covers the true mean in 75 % of cases.
+    A bootstrap of few rows would be too narrow: with three rows it covers the true mean in 75 % of cases.
     """
     n, mean = len(values), values.mean(0)
     if n < 2:
@@ -240,11 +245,11 @@ def _mean_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
 
 
 def _regret_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """95 % interval of the mean of regrets over rows, by Student's t on the scale of its square root: (columns,) twice.
+    """Return the 95 % interval of the mean regret over rows, on the scale of its square root: (columns,) twice.
 
-    Regrets are skewed and end at 0. On this scale the interval is never below 0, and simulated of random searches of
-    NAS-Bench-201 it covers the true mean as often as or more often than on the plain scale, with errors on both sides
-    that are closer to equal. NaN for one row.
+    Regrets are skewed and bounded by 0, below which this interval, by Student's t, never falls. In simulations with
+    random searches of NAS-Bench-201 it covers the true mean at least as often as an interval on the plain scale, and
+    its errors on the two sides are closer to equal. Both bounds are NaN for one row.
     """
     mean, (low, high) = values.mean(0), _mean_interval(values)
     root, half = np.sqrt(mean), (high - low) / 2
@@ -254,17 +259,18 @@ def _regret_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], 
 
 
 def _common(done: Sequence[Entry], truth: Truths) -> list[int]:
-    """Seeds that all algorithms have finished, with a known accuracy."""
+    """Return the seeds that all algorithms have finished and whose accuracies are all known, ascending."""
     seeds = [{seed for seed, pick in entry.picks.items() if not np.isnan(truth.of([pick])[0])} for entry in done]
     return sorted(set.intersection(*seeds)) if seeds else []
 
 
 def _table(done: Sequence[Entry], seeds: Sequence[int], truth: Truths) -> NDArray[np.float64]:
-    """Final accuracies: (algorithms, seeds)."""
+    """Return final accuracies in percent: (algorithms, seeds)."""
     return np.array([truth.of([entry.picks[seed] for seed in seeds]) for entry in done])
 
 
 def _rank(done: list[Entry], seeds: Sequence[int], truth: Truths) -> None:
+    """Set the mean rank of each algorithm over these seeds, if there are enough."""
     if len(done) < 2 or len(seeds) < RANKED:
         return
     ranks = scipy_stats.rankdata(-_table(done, seeds, truth), axis=0)
@@ -276,11 +282,12 @@ def _rank(done: list[Entry], seeds: Sequence[int], truth: Truths) -> None:
 def _expected_random(
     comparison: Comparison, truth: Truths, best: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Expected regret of random search with replacement over the table: exact for budgets of queries.
+    """Return the expected regret of random search with replacement over the table: (budgets spent, regrets).
 
-    After n queries the observed-best has observed rank r with probability (r/N)^n - ((r-1)/N)^n, N architectures
-    ranked from the worst; its value is its true accuracy. For a budget in seconds, n is the budget divided by the mean
-    cost, not rounded: an approximation, slightly optimistic if accurate architectures cost more.
+    With N architectures ranked from the worst observed accuracy to the best, the incumbent after n queries has rank r
+    with probability (r/N)^n - ((r-1)/N)^n; its regret is that of its true accuracy. This is exact for budgets of
+    queries. For a budget in seconds, n is the budget divided by the mean cost, without rounding: an approximation,
+    which is slightly optimistic if accurate architectures cost more. None if costs or accuracies are not known.
     """
     if comparison.budget.kind == "passes":
         return None
@@ -300,7 +307,12 @@ def _expected_random(
 def expected_best(
     observed: NDArray[np.float64], true: NDArray[np.float64], n: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Expected true value of the observed-best of n draws with replacement, ties at random: (budgets,)."""
+    """Return the expected true value of the best observed of n draws with replacement, ties at random: (budgets,).
+
+    Args:
+        observed, true: observed and true values of all architectures: (architectures,).
+        n: numbers of draws, not necessarily whole: (budgets,).
+    """
     order = np.argsort(observed, kind="stable")
     _, group, sizes = np.unique(observed[order], return_inverse=True, return_counts=True)
     mean = np.bincount(group, true[order]) / sizes
@@ -310,7 +322,7 @@ def expected_best(
 
 
 def _notes(comparison: Comparison, done: Sequence[Entry], truth: Truths) -> list[str]:
-    """Notes for the reader about costs and accuracies."""
+    """Return notes for the reader about costs and accuracies."""
     seen = dict.fromkeys((comparison.truth.measure.epochs, *comparison.fidelities))
     notes = [note for epochs in seen for note in comparison.objective(epochs).notes]
     alone = [entry.title for entry in done if entry.name in ("halving", "hyperband")]
@@ -335,10 +347,8 @@ def _notes(comparison: Comparison, done: Sequence[Entry], truth: Truths) -> list
         )
     if truth.sampled:
         notes.append(
-            f"The table has a sample of the space. Picks that it lacks were trained as its architectures were, once "
-            "each "
-            f"({truth.measure.seed}). The best known accuracy is that of all measured so far, so that regrets grow "
-            "when a "
-            "better architecture is measured."
+            "The table has a sample of the space. Picks that it lacks were trained as its architectures were, once "
+            f"each ({truth.measure.seed}). The best known accuracy is that of all measured so far, so that regrets "
+            "grow when a better architecture is measured."
         )
     return list(dict.fromkeys(notes))

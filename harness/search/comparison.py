@@ -1,4 +1,4 @@
-"""A comparison of search algorithms: what they search, what they may spend, and what a report says of their picks."""
+"""A comparison of search algorithms: the benchmark, the budget, the seeds, and the accuracies that a report shows."""
 
 from __future__ import annotations
 
@@ -33,28 +33,30 @@ from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe
 
 MOST_SEEDS = 100_000
+"""Largest number of seeds of a comparison, our choice."""
 BLOCK = 25
-"""Seeds of one run of an algorithm that queries a table, which takes no longer than reading it."""
+"""Number of seeds in one run of an algorithm that queries a table, our choice: their searches take no longer than
+reading the table."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is searched on one data set, unless one says otherwise."""
+    """The defaults of comparisons on one data set of a benchmark."""
 
     observed: Measure
-    """What searches see."""
+    """The accuracy that searches observe."""
     fidelities: tuple[str, ...]
-    """Epochs that algorithms of several fidelities use."""
+    """Epochs at which algorithms of several fidelities query."""
     reported: tuple[Measure, ...]
-    """What the report says of a pick; regret is of the first."""
+    """The accuracies of picks that the report shows; regret is computed from the first."""
     recipe: tuple[str, ...]
-    """Of super-nets."""
+    """Changes of the default recipe for super-nets, as `section.key=value`."""
     repeats: tuple[str, ...] = ()
-    """Seen instead where no table at hand has the one of `observed`."""
+    """Seeds of the table to observe instead, in this order, if no table has the seed of `observed`."""
 
 
-# Super-nets of NAS-Bench-201's size, trained as its weight-sharing experiments do (configs/nas-benchmark/algos of
-# D-X-Y/AutoDL-Projects): half of the training images for the weights, half for the architecture.
+# Super-nets of NAS-Bench-201's size, trained as in its weight-sharing experiments (configs/nas-benchmark/algos of
+# D-X-Y/AutoDL-Projects): half of the training images train the weights, the other half the distribution.
 _GPU = (
     "training.batch_size=64", "training.learning_rate=0.025", "training.final_learning_rate=0.001",
     "training.nesterov=true", "training.weight_decay=5e-4", "network.bn_affine=false", "task.train_portion=0.5",
@@ -76,7 +78,7 @@ _THREE = (
 
 
 def _of_nb201(dataset: str, observed: str) -> Scene:
-    """A comparison on a data set of NAS-Bench-201: all accuracies are reported, the test accuracy on this one first."""
+    """Make the scene of a data set of NAS-Bench-201; it reports all accuracies, the test accuracy on this one first."""
     reported = sorted(_THREE, key=lambda m: (m.dataset, m.split) != (dataset, "test"))
     seen = Measure(observed, "valid", "12", "mean")
     return Scene(seen, ("12", "200"), tuple(reported), (f"task.name={dataset}", *_GPU))
@@ -90,7 +92,7 @@ _OF_NB101 = Scene(
     ("task.name=cifar10", "network.cells=3", *_GPU),
     repeats=("r0",),
 )
-# What is compared by default is a choice of this study, for each benchmark that it has results of.
+# These defaults are our choice, for each benchmark that has results.
 _SCENES: dict[str, dict[str, Scene]] = {
     "nb201": {
         "cifar10": _of_nb201("cifar10", "cifar10-valid"),
@@ -107,28 +109,30 @@ SCENES = {(where, dataset): scene for where, scenes in _SCENES.items() for datas
 
 @dataclass(frozen=True)
 class Comparison:
-    """Algorithms, a budget, and seeds."""
+    """A comparison of search algorithms under one budget, with several seeds each."""
 
     space: str
     dataset: str
     algorithms: tuple[str, ...]
+    """Names of the algorithms (`ALGORITHMS`)."""
     budget: Budget
     seeds: int
+    """Number of seeds, which are 0, 1, …"""
     table: str | None = None
-    """Name or path of the ground truth, where it is not to be found by itself."""
+    """Name or path of the ground-truth table; default: the first suitable one."""
     epochs: str | None = None
-    """Fidelity that algorithms of one fidelity see."""
+    """Fidelity that algorithms of one fidelity observe; default: that of the scene."""
     only: tuple[str, ...] | None = None
-    """Fidelities that algorithms of several use, where these are not all there are."""
+    """Fidelities that algorithms of several fidelities use; default: those of the scene that the table has."""
     overrides: tuple[str, ...] = ()
-    """Changes of the super-nets' base recipe."""
+    """Changes of the super-nets' base recipe, as `section.key=value`."""
     rate: float = 1.0
-    """Factor of the learning rates of distributions, for searches of other lengths than published ones."""
+    """Factor of the learning rates of distributions, for searches whose length differs from that of published ones."""
     plugins: tuple[Plugin, ...] = ()
-    """Files that register algorithms, or what the super-nets' recipes name."""
+    """Files that register algorithms, or methods of the super-nets' recipes."""
 
     def __post_init__(self) -> None:
-        # The benchmarks' own spellings are known, too: CIFAR-10 and ImageNet16-120.
+        # The benchmarks' own spellings, such as CIFAR-10 and ImageNet16-120, are accepted, too.
         folded = {_folded(where, dataset): (where, dataset) for where, dataset in SCENES}
         known = folded.get(_folded(self.space, self.dataset))
         if known is None:
@@ -138,16 +142,16 @@ class Comparison:
         if not 1 <= self.seeds <= MOST_SEEDS:
             raise UserError(f"A comparison has 1 to {MOST_SEEDS:,} seeds, not {quoted(self.seeds)}.")
         if not 0 < self.rate < math.inf:
-            raise UserError(f"The factor of learning rates (--rate) has to be above 0 and finite, not {self.rate}.")
+            raise UserError(f"The factor of learning rates (--rate) must be above 0 and finite, not {self.rate}.")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values; of plug-ins the names of their files alone, since the folders are of one machine."""
+        """Return plain values. Plug-ins are described by file names without folders, which differ between machines."""
         plugins = [{"path": Path(p.path).name, "sha256": p.sha256} for p in self.plugins]
         return {**dataclasses.asdict(self), "plugins": plugins}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Comparison:
-        """What `as_dict` wrote, as JSON has it; keys of later versions are left out."""
+        """Read the comparison that `as_dict` wrote, after a way through JSON; keys of later versions are ignored."""
         known = {field.name for field in dataclasses.fields(cls)}
         lists = {key: tuple(content[key]) for key in ("algorithms", "overrides")}
         only = content["only"] and tuple(content["only"])
@@ -170,14 +174,14 @@ class Comparison:
 
     @property
     def name(self) -> str:
-        """What the report is called unless one says otherwise: nb201-cifar10-12000s-3f2a91."""
+        """The default name of the report, such as nb201-cifar10-12000s-3f2a91."""
         return f"{self.space}-{self.dataset}-{self.budget.short}-{self.identity[:6]}"
 
     def check(self) -> None:
-        """Look for all that can be known to fail before any search begins.
+        """Look for problems that are certain before any search begins.
 
         Raises:
-            UserError: with a line for each problem.
+            UserError: there are problems; the text has a line for each.
         """
         found: dict[str, None] = {}
         for name in self.algorithms:
@@ -195,10 +199,10 @@ class Comparison:
             raise UserError("\n".join(found))
 
     def _check_query(self, name: str) -> None:
-        """That the algorithm works on the table, and can pay for a query.
+        """Check that the algorithm works on the table, and that the budget affords a query.
 
         Raises:
-            UserError: it does not, or it cannot.
+            UserError: one of these is not so.
         """
         algorithm = ALGORITHMS[name]
         assert isinstance(algorithm, QueryAlgorithm)
@@ -224,7 +228,7 @@ class Comparison:
             )
 
     def _check_sharing(self, name: str) -> None:
-        """That the recipe is one, that its images are there, and that the budget affords an epoch.
+        """Check that the recipe can be used, that its images are available, and that the budget affords an epoch.
 
         Raises:
             UserError: one of these is not so.
@@ -232,15 +236,15 @@ class Comparison:
         kind, amount = self.budget.kind, self.budget.amount
         if kind == "queries":
             raise UserError(
-                f"{name} shares weights and queries nothing: give a budget in seconds (s), passes (p) or by the "
-                "clock (w)."
+                f"{name} shares weights and queries nothing: give a budget in seconds (s), passes (p) or seconds by "
+                "the clock (w)."
             )
         recipe = self.recipe(name)
         task = task_of(recipe.task)
         images = len(task.train)
         if images < recipe.training.batch_size:
             raise UserError(
-                f"{name}: {images:,} training images are less than one batch of {recipe.training.batch_size:,}."
+                f"{name}: {images:,} training images are fewer than one batch of {recipe.training.batch_size:,}."
             )
         if kind == "wall":
             return
@@ -256,7 +260,7 @@ class Comparison:
 
     @property
     def scene(self) -> Scene:
-        """What is searched."""
+        """The defaults of the space and data set."""
         return SCENES[self.space, self.dataset]
 
     @property
@@ -265,7 +269,7 @@ class Comparison:
 
     @cached_property
     def truth(self) -> Truth:
-        """What algorithms of one fidelity see."""
+        """The accuracies that algorithms of one fidelity observe."""
         scene = self.scene
         seen = dataclasses.replace(scene.observed, epochs=self.epochs or scene.observed.epochs)
         for repeat in scene.repeats:
@@ -277,20 +281,20 @@ class Comparison:
 
     @cached_property
     def ground_truth(self) -> GroundTruth:
-        """The table."""
+        """The table that searches observe."""
         return self.truth.open(self.space)
 
     def objective(self, epochs: str) -> Objective:
-        """What algorithms see at this fidelity."""
+        """Return the objective that algorithms observe at this fidelity alone."""
         m = self.truth.measure
         return objective(self.within, self.ground_truth, m.dataset, (epochs,), m.seed, m.split)
 
     @property
     def fidelities(self) -> tuple[str, ...]:
-        """Epochs at which the table has what algorithms of several fidelities see, from the cheapest up.
+        """The fidelities of algorithms that use several, in epochs, the cheapest first.
 
         Raises:
-            UserError: the table lacks some that were asked for.
+            UserError: the table lacks a fidelity that was asked for.
         """
         m = self.truth.measure
         there = {e.epochs for e in self.ground_truth.measures if dataclasses.replace(e, epochs=m.epochs) == m}
@@ -308,7 +312,7 @@ class Comparison:
         return Recipe().override([f"space={self.space}", *self.scene.recipe, *self.overrides])
 
     def recipe(self, algorithm: str) -> Recipe:
-        """The super-net's recipe of an algorithm that shares weights."""
+        """Return the super-net's recipe for an algorithm that shares weights."""
         recipe = recipe_for(algorithm, self.base, self.within)
         d = recipe.distribution
         if d.model == "none":
@@ -318,11 +322,11 @@ class Comparison:
         )
 
     def specs(self) -> list[SearchSpec]:
-        """All runs, those of one algorithm together, in the order of seeds."""
+        """Return all runs, algorithm by algorithm and in the order of seeds."""
         found = []
         for name in self.algorithms:
             algorithm = ALGORITHMS[name]
-            # What ships and queries depends on no plug-in, so that its runs serve comparisons with and without.
+            # Shipped algorithms that query need no plug-in: comparisons with and without plug-ins share their runs.
             plugins = () if isinstance(algorithm, QueryAlgorithm) and algorithm is SHIPPED.get(name) else self.plugins
             if isinstance(algorithm, QueryAlgorithm):
                 truth = self.truth
@@ -342,21 +346,18 @@ class Comparison:
 
 
 def _folded(where: str, dataset: str) -> tuple[str, str]:
-    """The names as they are compared, however they are spelled."""
+    """Return the names in lower case without hyphens, as they are compared."""
     return where.lower().replace("-", ""), dataset.lower().replace("-", "")
 
 
 def _no_scene(where: str, dataset: str) -> str:
-    """What to say of a space or data set without a comparison."""
+    """Return the message about a space or data set that has no scene."""
     datasets = [known for space_, known in SCENES if space_ == where]
     if datasets:
         near = nearest(dataset, datasets)
         perhaps = f"; did you mean {near}?" if near else "."
-        return (
-            f"There is no comparison on {where} with {quoted(dataset)}{perhaps} There is: "
-            + "; ".join(f"{where} with {known}" for known in datasets)
-            + "."
-        )
+        there = "; ".join(f"{where} with {known}" for known in datasets)
+        return f"There is no comparison on {where} with {quoted(dataset)}{perhaps} There is: {there}."
     spaces = dict.fromkeys(space_ for space_, _ in SCENES)
     near = nearest(where, spaces)
     perhaps = f"; did you mean {near}?" if near else "."
@@ -364,5 +365,5 @@ def _no_scene(where: str, dataset: str) -> str:
 
 
 def _number(epochs: str) -> float:
-    """To sort by; what is no number, such as half of a training, comes last."""
+    """Return a number to sort epochs by; a text that is not a number, such as half of a training, comes last."""
     return float(epochs) if epochs.isdecimal() else float("inf")

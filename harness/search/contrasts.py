@@ -1,10 +1,10 @@
-"""Tests between the results of search algorithms: unpaired, by ranks.
+"""Unpaired rank tests between the results of search algorithms.
 
-Searches with equal seeds share at most their first random architectures, so seeds are not treated as pairs. Regrets
-are skewed and often exactly 0, where a rank test needs neither a transformation nor a floor. Simulated with random
-searches of NAS-Bench-201 (four algorithms against random search, 8 to 30 seeds, Holm), it keeps its level (0.04 to 0.06
-for 0.05) and finds what Dunnett's test on the logarithm of regret finds or more: 0.67 against 0.65 for four times the
-queries at 30 seeds.
+Seeds are not treated as pairs, because searches with equal seeds share at most their first random architectures.
+Regrets are skewed and often exactly 0, for which a rank test needs neither a transformation nor a floor. In simulations
+with random searches of NAS-Bench-201 (four algorithms against random search, 8 to 30 seeds, Holm's correction), the
+test keeps its level (0.04 to 0.06 for a nominal 0.05). Its power is at least that of Dunnett's test on the logarithm of
+regret: 0.67 against 0.65 for four times the queries at 30 seeds.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from scipy import stats
 from supernet.harness.statistics.bootstrap import holm
 
 LEAST = 8
-"""Seeds of each algorithm below which no two are tested: with fewer, few p-values can be small enough to matter."""
+"""Smallest number of seeds of each algorithm for a test of two, our choice: with fewer seeds, few p-values can be small
+enough to be significant after a correction for several tests."""
 LEVEL = 0.05
+"""Level of all tests, and one minus the confidence of intervals."""
 EXACT = 60
-"""Searches of two algorithms together up to which the distribution of ranks is computed in full."""
+"""Largest number of searches of two algorithms together for which the distribution of ranks is computed exactly, our
+choice; beyond it, the normal approximation is used."""
 SHUFFLES = 9_999
-"""Permutations for the test of all algorithms at once, where one has fewer than LEAST seeds."""
+"""Number of permutations in the test of all algorithms at once, if one has fewer than LEAST seeds; our choice."""
 
 Floats = NDArray[np.float64]
 
@@ -37,22 +40,23 @@ class Contrast:
     first: str
     second: str
     first_seeds: int
+    """Number of searches of the first algorithm whose accuracy is known."""
     second_seeds: int
     difference: float
-    """Mean of the first minus that of the second, points of accuracy."""
+    """Mean accuracy of the first minus that of the second, in points."""
     low: float
     high: float
-    """95 % interval of the difference (Welch); NaN where one has a single seed."""
+    """Bounds of the 95 % interval of the difference (Welch); NaN if one algorithm has a single seed."""
     better: float
-    """Share of pairs of searches in which that of the first is the better one; ties count half."""
+    """Share of the pairs of one search of each in which the first is better; ties count half."""
     p: float | None
-    """Mann-Whitney, two-sided; None where one has fewer than LEAST seeds."""
+    """Two-sided p-value of the Mann-Whitney test; None if one algorithm has fewer than LEAST seeds."""
     adjusted: float | None = None
-    """The p-value by Holm's method, or the false discovery rate q by that of Benjamini and Hochberg."""
+    """The p-value corrected by Holm's method, or the q-value of Benjamini and Hochberg; None if there is no p-value."""
 
     @property
     def clear(self) -> bool:
-        """Whether the adjusted p-value is below 5 %, and the interval excludes 0 on the side that the ranks favour."""
+        """Whether the adjusted value is below 5 %, and the interval excludes 0 on the side that the ranks favour."""
         if self.adjusted is None or self.adjusted >= LEVEL:
             return False
         return (self.low > 0 and self.better > 0.5) or (self.high < 0 and self.better < 0.5)
@@ -60,15 +64,20 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Omnibus:
-    """Kruskal and Wallis' test of all algorithms at once."""
+    """The Kruskal-Wallis test of all algorithms at once."""
 
     p: float
     permuted: bool
-    """Whether p comes from permutations, not from the distribution for many seeds."""
+    """Whether p comes from permutations, not from the chi-squared distribution for many seeds."""
 
 
 def contrast(first: str, second: str, a: Floats, b: Floats) -> Contrast:
-    """Two algorithms by the final accuracies of their searches, one or more each."""
+    """Compare two algorithms by the final accuracies of their searches.
+
+    Args:
+        first, second: names of the algorithms.
+        a, b: accuracies of their searches, one or more each: (seeds,).
+    """
     tested = min(len(a), len(b)) >= LEAST
     above = np.sign(a[:, None] - b[None, :])
     return Contrast(
@@ -78,12 +87,12 @@ def contrast(first: str, second: str, a: Floats, b: Floats) -> Contrast:
 
 
 def with_holm(contrasts: Sequence[Contrast]) -> list[Contrast]:
-    """The contrasts as one family of tests, corrected by Holm's method."""
+    """Return the contrasts with p-values corrected by Holm's method, as one family of tests."""
     return _adjusted(contrasts, holm)
 
 
 def with_q(contrasts: Sequence[Contrast]) -> list[Contrast]:
-    """The contrasts with false discovery rates (Benjamini and Hochberg, JRSS B 1995)."""
+    """Return the contrasts with q-values, which control the false discovery rate (Benjamini and Hochberg, 1995)."""
     return _adjusted(contrasts, false_discovery)
 
 
@@ -93,12 +102,12 @@ def _adjusted(contrasts: Sequence[Contrast], method: Callable[[Sequence[float]],
 
 
 def false_discovery(p_values: Sequence[float]) -> list[float]:
-    """Benjamini and Hochberg's step-up q of each p-value."""
+    """Return the step-up q-value of each p-value (Benjamini and Hochberg, JRSS B 1995)."""
     return [float(q) for q in stats.false_discovery_control(p_values)] if p_values else []
 
 
 def welch(a: Floats, b: Floats) -> tuple[float, float]:
-    """95 % interval of the difference of two means (Welch, 1947); NaN where one is of a single value."""
+    """Return the 95 % interval of the difference of two means (Welch, 1947); NaN if one has a single value."""
     if min(len(a), len(b)) < 2:
         return float("nan"), float("nan")
     parts = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
@@ -111,13 +120,13 @@ def welch(a: Floats, b: Floats) -> tuple[float, float]:
 
 
 def rank_sum_p(a: Floats, b: Floats) -> float:
-    """Two-sided p-value of Mann and Whitney's test.
+    """Return the two-sided p-value of the Mann-Whitney test.
 
-    For up to EXACT values it is exact, given the ties: the share of all divisions of the values into groups of these
-    sizes whose rank sum is at least as far from its mean (Streitberg and Roehmel, 1986). For more it is that of the
-    normal distribution, corrected for ties and continuity.
+    For up to EXACT values the p-value is exact, given the ties: it is the share of all divisions of the values into
+    groups of these sizes whose rank sum is at least as far from its mean (Streitberg and Roehmel, 1986). For more
+    values it comes from the normal approximation, corrected for ties and continuity.
     """
-    ranks = np.rint(2 * stats.rankdata(np.concatenate([a, b]))).astype(int)  # doubled, which makes them whole
+    ranks = np.rint(2 * stats.rankdata(np.concatenate([a, b]))).astype(int)  # doubled, to make mean ranks of ties whole
     if np.ptp(ranks) == 0:
         return 1.0
     if len(ranks) > EXACT:
@@ -133,12 +142,20 @@ def rank_sum_p(a: Floats, b: Floats) -> float:
 
 
 def smallest_p(first: int, second: int) -> float:
-    """The least two-sided p-value that ranks of so many searches of two algorithms can give."""
+    """Return the smallest two-sided p-value that a rank test of two algorithms with these numbers of seeds can give."""
     return min(1.0, 2 / comb(first + second, first))
 
 
 def omnibus(values: Mapping[str, Floats], seed: int = 0) -> Omnibus | None:
-    """Whether the algorithms differ at all; None for fewer than two, or where one has a single seed."""
+    """Test whether the algorithms differ at all.
+
+    Args:
+        values: algorithm -> final accuracies of its searches: (seeds,).
+        seed: seed of the permutations.
+
+    Returns:
+        The test; None for fewer than two algorithms, or if one has a single seed.
+    """
     groups = list(values.values())
     if len(groups) < 2 or min(map(len, groups)) < 2:
         return None

@@ -1,4 +1,5 @@
-"""What a pass of one path for one batch costs in the simulated seconds of a benchmark."""
+"""The cost of a path pass in the simulated seconds of a benchmark. A path pass is one path, forward and backward, for
+one batch."""
 
 from __future__ import annotations
 
@@ -13,14 +14,17 @@ from supernet.benchmarks.truth.training import train_images_of
 from supernet.heuristics.recipe import Recipe
 
 FORWARD = 1 / 3
-"""A pass forward alone: backward takes about two."""
+"""Cost of a forward pass in path passes, since a backward pass costs about twice as much as a forward pass."""
 
 
 def seconds_per_pass(recipe: Recipe, within: SearchSpace, truth: GroundTruth, observed: Measure, task: Task) -> float:
-    """Simulated seconds of one path pass: the benchmark's mean time per training image, scaled by mean operations.
+    """Return the simulated seconds of one path pass.
+
+    This is the benchmark's mean training time per image, times the images of a batch, times the ratio of the mean
+    multiply-accumulates of the super-net's paths to those of the benchmark's networks.
 
     Raises:
-        UserError: the table has no training times.
+        UserError: the table has no training times for the data set.
     """
     timed = [epochs for epochs in truth.timed_epochs(observed.dataset) if epochs.isdecimal()]
     if not timed:
@@ -38,5 +42,6 @@ def seconds_per_pass(recipe: Recipe, within: SearchSpace, truth: GroundTruth, ob
 
 
 def _flops(recipe: Recipe, within: SearchSpace, members: np.ndarray, size: int) -> np.ndarray:
+    """Return the multiply-accumulates of paths of the super-net for one image of `size` pixels per side: (n,)."""
     n = recipe.network
     return within.flops(within.archs(members), n.channels, n.cells, size)

@@ -1,4 +1,4 @@
-"""What a comparison of searches found, in words: each sentence follows from the numbers by a fixed rule."""
+"""The findings of a comparison of searches in sentences, each of which follows from the numbers by a fixed rule."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from supernet.harness.search.contrasts import LEAST, LEVEL, Contrast, smallest_p
 from supernet.harness.statistics.printed import bounds, number
 
 UNIFORM = 0.95
-"""Share of the largest entropy from which a distribution is called near-uniform: a convention of this report."""
+"""Share of the largest entropy from which on a distribution is called near-uniform: a convention of this report."""
 
 
 def findings(outcome: Outcome) -> list[str]:
-    """What the numbers say, by rule; first what tests say of them."""
+    """Return sentences about the numbers; the first says what the tests of the algorithms show."""
     known = [entry for entry in outcome.best_first if entry.summary(outcome.measures[0])[0] is not None]
     said = [headline(outcome)]
     if len(known) > 1:
@@ -26,7 +26,7 @@ def findings(outcome: Outcome) -> list[str]:
 
 
 def headline(outcome: Outcome) -> str:
-    """What the tests say of the algorithms; that there are none where there are too few seeds."""
+    """Say what the tests of the algorithms show, or that there are none because there are too few seeds."""
     main = outcome.measures[0]
     known = [entry for entry in outcome.best_first if entry.summary(main)[0] is not None]
     if not known:
@@ -71,24 +71,23 @@ def _without_random(outcome: Outcome) -> str:
         return f"No two algorithms are distinguishable{too_few(outcome.pairs)}"
     clear = sum(c.clear for c in tested)
     return (
-        f"Of {_count(len(tested), 'pair', 'pairs')} of algorithms tested, {clear} {_differs(clear)} clearly (false "
-        "discovery "
-        "rate 5 %); there is no random search to compare with."
+        f"Of {_count(len(tested), 'pair', 'pairs')} of algorithms tested, {clear} {_differs(clear)} clearly "
+        "(false discovery rate 5 %); there is no random search to compare with."
     )
 
 
 def too_few(contrasts: Sequence[Contrast]) -> str:
-    """Why none of these was tested, as the end of a sentence."""
+    """Say why none of these contrasts was tested, as the end of a sentence."""
     best = max(contrasts, key=lambda c: (min(c.first_seeds, c.second_seeds), c.first_seeds + c.second_seeds))
     counts = sorted((best.first_seeds, best.second_seeds))
     seeds = _range([n for c in contrasts for n in (c.first_seeds, c.second_seeds)])
     said = f" with {seeds} seeds each: tests need {LEAST} seeds of both algorithms."
     least = smallest_p(*counts)
     if least * len(contrasts) >= LEVEL:
+        correction = f", before any correction for {len(contrasts):,} tests" if len(contrasts) > 1 else ""
         said += (
             f" A rank test of {counts[0]} against {_count(counts[1], 'search', 'searches')} cannot give a p-value "
-            "below "
-            f"{least:.2g}" + (f", before any correction for {len(contrasts):,} tests." if len(contrasts) > 1 else ".")
+            f"below {least:.2g}{correction}."
         )
     return said
 
@@ -104,7 +103,7 @@ def _all_together(outcome: Outcome) -> str:
 
 
 def _highest(outcome: Outcome, known: Sequence[Entry]) -> str:
-    """The highest mean where tests can say what it is worth, else how far the means are apart."""
+    """Name the algorithm with the highest mean if tests tell what it is worth; otherwise give the range of means."""
     main = outcome.measures[0]
     means = [entry.summary(main)[0] or 0.0 for entry in known]
     top = known[0]
@@ -126,14 +125,13 @@ def _about_pairs(outcome: Outcome) -> list[str]:
         return []
     clear = sum(c.clear for c in tested)
     return [
-        f"Of all {len(tested)} pairs of algorithms tested, {clear} {_differs(clear)} clearly (exploratory: false "
-        "discovery "
-        "rate 5 %)."
+        f"Of all {len(tested)} pairs of algorithms tested, {clear} {_differs(clear)} clearly "
+        "(exploratory: false discovery rate 5 %)."
     ]
 
 
 def _about_training(outcome: Outcome) -> list[str]:
-    """What super-nets were like at the end of their training."""
+    """Describe the super-nets at the end of their training."""
     said = []
     titles = {entry.name: entry.title for entry in outcome.entries}
     decided = [entry for entry in outcome.entries if _at_end(entry, "entropy") is not None]
@@ -167,7 +165,7 @@ def _near_uniform(entry: Entry) -> bool:
 
 
 def _seeds(outcome: Outcome, entry: Entry) -> int:
-    """Searches whose final accuracy is known."""
+    """Return the number of searches whose final accuracy is known."""
     values = entry.final.get(str(outcome.measures[0]), np.empty(0))
     return int((~np.isnan(values)).sum())
 
@@ -194,7 +192,7 @@ def _p(p: float) -> str:
 
 
 def difference(contrast: Contrast) -> str:
-    """+0.25 [+0.21, +0.29], with as many digits as it takes to tell the ends from 0."""
+    """Write a difference and its interval, such as +0.25 [+0.21, +0.29], with enough digits to tell the ends from 0."""
     digits = 2
     while digits < 6 and any(end != 0 and round(end, digits) == 0 for end in (contrast.low, contrast.high)):
         digits += 1
@@ -203,7 +201,7 @@ def difference(contrast: Contrast) -> str:
 
 
 def _at_end(entry: Entry, column: str) -> float | None:
-    """What the last row of a search has there, mean over seeds; None where the algorithm has no such thing."""
+    """Return the mean over seeds of a column in the last rows of searches; None if the algorithm has no such column."""
     if not entry.sharing or not entry.picks:
         return None
     values = entry.trace.sort_values("step").groupby("seed")[column].last().astype(float)
@@ -211,11 +209,12 @@ def _at_end(entry: Entry, column: str) -> float | None:
 
 
 def _gap(entry: Entry) -> float | None:
-    """Accuracy of the mixture minus that of the pick at the end, points, mean over seeds; None without a mixture."""
+    """Return the accuracy of the mixture minus that of its pick at the end, mean over seeds, in points; None without a
+    mixture."""
     mixture, pick = _at_end(entry, "mixture_accuracy"), _at_end(entry, "pick_accuracy")
     return None if mixture is None or pick is None else mixture - pick
 
 
 def short(measure: Measure) -> str:
-    """Data set and split, such as cifar10 test."""
+    """Return data set and split of a measure, such as cifar10 test."""
     return f"{measure.dataset} {measure.split}"

@@ -1,4 +1,4 @@
-"""What a search may spend, and what it has spent."""
+"""Budgets of searches, and ledgers of what searches spend."""
 
 from __future__ import annotations
 
@@ -15,25 +15,28 @@ KINDS = {
     "passes": "path passes: one path, forward and backward, for one batch",
     "wall": "seconds by the clock",
 }
-"""What budgets are counted in."""
+"""Kind of cost -> what it counts."""
 NAMES = {"queries": "queries", "seconds": "simulated seconds", "passes": "path passes", "wall": "seconds by the clock"}
+"""Kind of cost -> its short name for messages and reports."""
 _UNITS = {"q": "queries", "s": "seconds", "p": "passes", "w": "wall"}
+"""Unit of a budget, as users write it -> kind of cost."""
 _FORM = re.compile(r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?(?:e\+?[0-9]+)?)\s*([a-z]*)")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What each search may spend."""
+    """The amount that each search may spend of one kind of cost."""
 
     kind: str
+    """One of KINDS."""
     amount: float
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """From `200q`, `20000s`, `5000p`, `600w`, or `20000 seconds`.
+        """Read a budget such as `200q`, `20000s`, `5000p`, `600w` or `20000 seconds`.
 
         Raises:
-            UserError: the text is none of these, or its number is not above 0 and finite.
+            UserError: the text has another form, or its number is not above 0 and finite.
         """
         match = _FORM.fullmatch(text.strip().lower())
         kind = _UNITS.get(match[2], match[2]) if match else ""
@@ -48,7 +51,7 @@ class Budget:
 
     @property
     def short(self) -> str:
-        """As `parse` reads it, such as 12000s."""
+        """The budget as `parse` reads it, such as 12000s."""
         unit = next(unit for unit, kind in _UNITS.items() if kind == self.kind)
         return f"{self.amount:.15g}".replace("+", "") + unit
 
@@ -58,21 +61,21 @@ class Budget:
 
 @dataclass
 class Ledger:
-    """Everything that one search spent, in all kinds; the budget limits one of them."""
+    """The amounts that one search has spent of all kinds of cost, one of which its budget limits."""
 
     budget: Budget
     spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 0.0))
 
     @property
     def used(self) -> float:
-        """Spent of what the budget counts."""
+        """The amount spent of the kind that the budget limits."""
         return self.spent[self.budget.kind]
 
     def affords(self, **costs: float) -> bool:
-        """Whether a step of these costs stays within the budget; the step that would exceed it is not to be taken."""
+        """Tell whether a step of these costs (kind -> amount) stays within the budget; if not, it must not be taken."""
         return self.used + costs.get(self.budget.kind, 0.0) <= self.budget.amount
 
     def charge(self, **costs: float) -> None:
-        """Write down what a step cost."""
+        """Add the costs of a step: kind -> amount."""
         for kind, amount in costs.items():
             self.spent[kind] += amount

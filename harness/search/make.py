@@ -1,4 +1,4 @@
-"""One search run from its spec to its directory."""
+"""Make one search run: from its spec to the files of its directory."""
 
 from __future__ import annotations
 
@@ -28,15 +28,18 @@ from supernet.harness.training.loop import Diverged
 
 
 def read(content: Mapping[str, Any]) -> SearchSpec:
-    """The spec that `as_dict` wrote; its plug-ins are imported first."""
+    """Read the spec that `as_dict` wrote; its plug-ins are imported first."""
     return SearchSpec.from_dict(content)
 
 
 def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
-    """Search in the work folder, for `execute`; the state: done or diverged.
+    """Run the searches of a spec and write their files into the work folder; `execute` calls this.
+
+    Returns:
+        The state of the run: "done" or "diverged".
 
     Raises:
-        UserError: the algorithm is not known here, or its code is not that of the spec.
+        UserError: the algorithm is not known here, its code is not that of the spec, or the search cannot begin.
     """
     if spec.present_code() != spec.code:
         raise UserError(f"The code of the search algorithm {spec.algorithm} has changed since this run was planned.")
@@ -69,15 +72,21 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
 
 
 def observed(spec: SearchSpec, truth: GroundTruth) -> Objective:
-    """What the searches of a spec see."""
+    """Return the objective that the searches of a spec observe.
+
+    Raises:
+        UserError: the spec asks for test accuracies, or the table lacks what it asks for.
+    """
     m = spec.truth.measure
     if m.split == "test":
-        raise UserError("A search must not see test accuracies; only its report does. Observe another split.")
+        raise UserError(
+            "A search must not see test accuracies, which are only for its report. Let it observe another split."
+        )
     return objective(space(spec.space), truth, m.dataset, spec.fidelities, m.seed, m.split)
 
 
 def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame:
-    """Searches of a benchmark: a row per query."""
+    """Run searches that query a benchmark, and return one row per query."""
     algorithm, seen = ALGORITHMS[spec.algorithm], observed(spec, truth)
     assert isinstance(algorithm, QueryAlgorithm)
     if spec.budget.kind == "passes":
@@ -113,7 +122,7 @@ def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame
 
 
 def _spelled(within: SearchSpace, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a trace with the official string beside each index: of picks, and of what was looked up."""
+    """Return the rows of a trace with an official string beside each index: that of the pick, and that looked up."""
     for indices, strings in (("pick", "pick_arch"), ("index", "arch")):
         if indices in rows:
             distinct, place = np.unique(rows[indices], return_inverse=True)
@@ -122,18 +131,17 @@ def _spelled(within: SearchSpace, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def maker_of(name: str, algorithm: QueryAlgorithm, seen: Objective, truth: GroundTruth) -> Maker:
-    """The algorithm, as it can work on a table that may lack architectures.
+    """Return the function that makes the algorithm for a table, which may lack architectures.
 
     Raises:
-        UserError: it cannot.
+        UserError: the table lacks architectures, and the algorithm cannot work without them.
     """
     known = np.flatnonzero(~np.isnan(seen.fidelities[-1].values))
     if len(known) == len(seen.space):
         return algorithm.make
     if algorithm.make is not RandomSearch:
         raise UserError(
-            f"{name} moves from architecture to architecture, but {truth.path.name} has {len(known):,} of the "
-            f"{len(seen.space):,} of {seen.space.name}: of the algorithms that query a benchmark, only random can do "
-            "with these."
+            f"{name} can query any architecture of {seen.space.name}, but {truth.path.name} has only {len(known):,} of "
+            f"{len(seen.space):,}. Of the algorithms that query a benchmark, only random works with such a table."
         )
     return partial(RandomSearch, among=[tuple(arch) for arch in seen.space.archs(known).tolist()])

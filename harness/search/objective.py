@@ -1,4 +1,4 @@
-"""What a search sees of a benchmark: validation accuracies at some fidelities, each at its own cost."""
+"""The objective of a search on a benchmark: validation accuracies at one or more fidelities, each with its cost."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ class Fidelity:
 
     epochs: str
     values: list[float]
-    """Accuracy as a search sees it, percent; NaN where the benchmark has none."""
+    """Accuracy of each architecture that a search observes, in percent; NaN where the benchmark has none."""
     seconds: list[float]
-    """Of training; NaN where the table has none, which serves budgets of queries alone."""
+    """Training time of each architecture in seconds; NaN where the table has none, so that only budgets of queries can
+    be used."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What a search maximises, at its fidelities from the cheapest up."""
+    """The accuracies that a search maximises."""
 
     space: SearchSpace
     fidelities: tuple[Fidelity, ...]
+    """The fidelities, the cheapest first."""
     notes: tuple[str, ...] = ()
+    """Sentences for the reader of a report about times that the table lacks."""
 
     @property
     def top(self) -> int:
@@ -40,15 +43,17 @@ class Objective:
 def objective(
     within: SearchSpace, truth: GroundTruth, dataset: str, epochs: tuple[str, ...], seed: str, split: str = "valid"
 ) -> Objective:
-    """The objective of searches on a table.
+    """Make the objective of searches on a table.
 
     Args:
-        split: `valid`, or for tests of algorithms `test`, which no search of a report may use.
-        epochs: fidelities from the cheapest up.
-        seed: whose accuracies are observed.
+        dataset: the data set whose accuracies are observed.
+        epochs: the fidelities, the cheapest first.
+        seed: the table's seed whose accuracies are observed.
+        split: `valid`; tests of algorithms may use `test`, but searches of a report must not.
 
     Raises:
-        UserError: the table lacks one of them, or the space is too large to be listed.
+        UserError: the table has no architecture of the space or lacks a fidelity, or the space is too large to be
+            listed.
     """
     rows = truth_rows(within, within.every_index("a search on a table"), truth)
     known = rows >= 0
@@ -68,7 +73,7 @@ def objective(
 
 
 def _seconds(truth: GroundTruth, dataset: str, epochs: str, rows: np.ndarray) -> tuple[np.ndarray, str]:
-    """Seconds of training of each row, and how they were derived where the table does not say."""
+    """Return the training time of each row in seconds, and a note on how it was derived; empty if the table has it."""
     available = truth.timed_epochs(dataset)
     if epochs in available:
         return truth.mean_train_seconds(dataset, epochs, rows), ""
@@ -82,7 +87,7 @@ def _seconds(truth: GroundTruth, dataset: str, epochs: str, rows: np.ndarray) ->
 
 
 def reported(within: SearchSpace, truth: GroundTruth, measure: Measure) -> np.ndarray:
-    """Test accuracy of every architecture by index, NaN where there is none, for reports alone: (n,).
+    """Return a measure of every architecture by index, NaN where the table has none: (n,). Only reports may use this.
 
     Raises:
         UserError: the space is too large to be listed.

@@ -1,4 +1,4 @@
-"""How an architecture is picked with shared weights: by the distribution, or by scores on validation images."""
+"""Pickers, which pick an architecture with shared weights: by the distribution, or by scores on validation images."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pick:
-    """An architecture, and how many images were passed forward to find it."""
+    """An architecture that was picked."""
 
     arch: Arch
     images: int = 0
+    """Number of images that were passed forward to find it, counted once per architecture."""
 
 
 class Picker(Protocol):
-    """Picks an architecture of a trained super-net."""
+    """Picks an architecture with the weights of a trained super-net."""
 
     def __call__(self, run: Run, rng: np.random.Generator) -> Pick: ...
 
 
 @dataclass(frozen=True)
 class Likeliest:
-    """The likeliest of the distribution."""
+    """Picks the most likely architecture of the distribution."""
 
     def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
         assert run.learner is not None
@@ -41,9 +42,10 @@ class Likeliest:
 
 @dataclass(frozen=True)
 class BestDrawn:
-    """The best-scored of some that are drawn from the distribution, as ENAS and SETN do (100 in NAS-Bench-201)."""
+    """Picks the best-scored of some architectures drawn from the distribution, as ENAS and SETN do."""
 
     samples: int = 100
+    """Number of architectures drawn, as in NAS-Bench-201's experiments."""
 
     def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
         assert run.learner is not None
@@ -54,10 +56,12 @@ class BestDrawn:
 
 @dataclass(frozen=True)
 class BestRandom:
-    """The best by all images among the random architectures that are the best by one batch (RandomNAS)."""
+    """Scores random architectures on one batch, and picks the best of those kept on all images (RandomNAS)."""
 
     samples: int = 100
+    """Number of architectures scored on one batch."""
     kept: int = 10
+    """Number of the best of these, which are scored on all images."""
 
     def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
         indices = space(run.recipe.space).sample(rng, self.samples)
@@ -69,18 +73,21 @@ class BestRandom:
 
 @dataclass(frozen=True)
 class Evolved:
-    """Evolution of a population on scores of shared weights: half crossovers, half mutations of the best (SPOS).
+    """Evolves a population on scores with shared weights: half crossovers, half mutations of the best (SPOS).
 
-    No architecture is scored twice: where a child is known already, another is drawn. SPOS takes 50 architectures and
-    20 generations; the defaults here score as many as `BestRandom`.
+    No architecture is scored twice: if a child is known already, another one is drawn. SPOS uses 50 architectures and
+    20 generations; the defaults here score 100 architectures, as `BestRandom` does.
     """
 
     TRIES = 20
-    """Times that so many children are drawn at most, in spaces with few architectures left."""
+    """Largest number of rounds in which children of a generation are drawn, our choice: near the end of a small space
+    most children are known already."""
 
     population: int = 20
+    """Number of architectures of a generation."""
     generations: int = 5
     parents: int = 10
+    """Number of the best architectures so far, from which children are made."""
     mutation: float = 0.1
     """Probability that a decision of a mutated parent is drawn anew."""
 
@@ -101,7 +108,12 @@ class Evolved:
     def _unknown_children(
         self, within: SearchSpace, parents: NDArray[np.int64], known: Mapping[int, float], rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """As many architectures as the population has, none of them scored before."""
+        """Return the indices of the next generation, none of them scored before: (population,), fewer if none are left.
+
+        Args:
+            parents: indices of the parents.
+            known: index -> score of all architectures scored so far.
+        """
         found: dict[int, None] = {}
         for _ in range(self.TRIES):
             children = within.indices(self._children(within, within.archs(parents), rng))
@@ -111,7 +123,7 @@ class Evolved:
         return np.array(list(found)[: self.population], dtype=np.int64)
 
     def _children(self, within: SearchSpace, parents: Archs, rng: np.random.Generator) -> Archs:
-        """Children of these parents, (population, decisions): half crossovers, half mutations."""
+        """Return children of these parents, half crossovers and half mutations: (population, decisions)."""
         half = self.population // 2
         first, second = (parents[rng.integers(len(parents), size=half)] for _ in range(2))
         crossed = within.crossover(first, second, rng)
@@ -120,6 +132,7 @@ class Evolved:
 
 
 def _best_of(run: Run, indices: NDArray[np.int64]) -> Pick:
+    """Pick the architecture with the best score on all scoring images."""
     images = run.recipe.evaluation.images
     best = int(indices[np.argmax(_scores(run, indices, images))])
     arch = tuple(space(run.recipe.space).archs(np.array([best]))[0].tolist())
@@ -127,17 +140,16 @@ def _best_of(run: Run, indices: NDArray[np.int64]) -> Pick:
 
 
 def _passed(run: Run, architectures: int, images: int) -> int:
-    """Images passed forward to score so many architectures, with those that recalibrate their batch norm."""
+    """Return the number of images passed forward to score this many architectures, including recalibration."""
     e = run.recipe.evaluation
     calibration = e.recalibration_batches * min(e.batch_size, images) if e.bn == "recalibrate" else 0
     return architectures * (images + calibration)
 
 
 def _scores(run: Run, indices: NDArray[np.int64], images: int) -> NDArray[np.float64]:
-    """Higher is better: (architectures,)."""
-    from supernet.harness.scoring.supernet import (
-        rank,  # which imports torch: a list of the algorithms need not wait for it
-    )
+    """Return the scores of architectures on this many validation images, higher is better: (architectures,)."""
+    # This imports torch, for which a list of the algorithms need not wait.
+    from supernet.harness.scoring.supernet import rank
 
     protocol = replace(run.recipe.evaluation, images=images)
     scores = rank(run, indices, evaluation=protocol)

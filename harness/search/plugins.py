@@ -10,10 +10,10 @@ from supernet.heuristics.plugins import Plugin
 
 
 def load_plugins(files: Sequence[Path | str | Plugin]) -> tuple[Plugin, ...]:
-    """Plug-ins, each once; the algorithms that they register are known afterwards, and those of no others.
+    """Load plug-ins, each once. Afterwards, algorithms of these plug-ins are registered, and none of other plug-ins.
 
     Raises:
-        UserError: one cannot be read or imported, or registers a name that is taken.
+        UserError: a plug-in cannot be read or imported, or registers a name that is taken.
     """
     read = [file if isinstance(file, Plugin) else Plugin.read(Path(file)) for file in files]
     loaded = tuple({plugin.sha256: plugin for plugin in read}.values())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FOUND_ON = ("nb201", "cifar10")  # the numbers below are of this benchmark alone
-"""Space and data set of the comparisons beside which they may stand."""
+FOUND_ON = ("nb201", "cifar10")  # the numbers below are of this benchmark only
+"""Space and data set of the only comparisons beside which a report may show these numbers."""
 CIFAR10 = "searched on CIFAR-10"
 EACH = "searched on each data set"
 UNKNOWN = "whether searched once or on each data set is not known to us"
@@ -13,14 +13,14 @@ UNKNOWN = "whether searched once or on each data set is not known to us"
 
 @dataclass(frozen=True)
 class Published:
-    """Mean and standard deviation of what an algorithm found, data set by data set."""
+    """Mean and standard deviation of the test accuracies of the architectures that an algorithm found, in percent."""
 
     cifar10: tuple[float, float | None]
     cifar100: tuple[float, float | None]
     imagenet16: tuple[float, float | None]
     source: str
     searched: str
-    """Whether the three accuracies are of cells found on CIFAR-10, or of cells found on each data set."""
+    """Where the cells were found: on CIFAR-10 for all three accuracies, or on each data set."""
 
 
 _NB201 = "Dong and Yang, NAS-Bench-201, ICLR 2020"
@@ -44,7 +44,7 @@ PUBLISHED: dict[str, Published] = {
     "drnas": Published((94.36, 0.0), (73.51, 0.0), (46.34, 0.0), _DRNAS, EACH),
     "gaea-darts-erm": Published((94.10, None), (73.43, None), (46.36, None), _GAEA, UNKNOWN),
 }
-"""Algorithm -> what was published of it, taken from secondary sources.
+"""Algorithm -> its published accuracies, taken from secondary sources.
 
-Those that query see CIFAR-10's validation accuracies after 12 epochs, for 12,000 s.
+The algorithms that query a benchmark observe CIFAR-10's validation accuracies after 12 epochs, for 12,000 s.
 """

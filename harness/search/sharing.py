@@ -1,4 +1,4 @@
-"""One search with shared weights: a super-net trained for what the budget affords, and its picks on the way."""
+"""One search with shared weights: a super-net trained for the epochs that the budget affords, with picks on the way."""
 
 from __future__ import annotations
 
@@ -35,30 +35,38 @@ from supernet.heuristics.distribution.models import Factorised
 from supernet.heuristics.recipe import Recipe
 
 PICKS = "picks.json"
-"""What the epochs so far brought, while the run is unfinished."""
+"""File of the work folder with the picks so far, while the run is unfinished."""
 SCORED_PICKS = 4
-"""Picks at most of a search that scores architectures for each: so many, evenly spread, the last at its end."""
+"""Largest number of picks of a search whose picks score architectures, our choice, since every such pick is charged.
+The picks are evenly spread over the epochs, the last one at the end."""
 SPARE = 0.95
-"""Share of a budget by the clock that is planned for."""
+"""Share of a budget by the clock for which epochs are planned, our choice; the rest is a reserve for slower epochs."""
 
 
 class _Exceeded(Exception):
-    """The next epoch would exceed, or the last one did exceed, the budget."""
+    """The epochs so far and the pick together exceed the budget."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What training and picking cost."""
+    """Prices of training and picking, by which costs are computed."""
 
     batch_size: int
+    """Images per path pass."""
     seconds_per_pass: float | None
+    """Simulated seconds of a path pass; None if the benchmark has no training times."""
 
     def pick(self, pick: Pick, wall: float) -> dict[str, float]:
-        """Of one pick that took so long by the clock."""
+        """Return the costs of a pick: kind -> amount.
+
+        Args:
+            wall: the seconds by the clock that the pick took.
+        """
         passes = FORWARD * pick.images / self.batch_size
         return self.of_passes(passes) | {"wall": wall}
 
     def of_passes(self, passes: float) -> dict[str, float]:
+        """Return the costs of this many path passes: kind -> amount."""
         seconds = {} if self.seconds_per_pass is None else {"seconds": passes * self.seconds_per_pass}
         return {"passes": passes, **seconds}
 
@@ -66,12 +74,19 @@ class Prices:
 def share_weights(
     spec: SearchSpec, seed: int, truth: GroundTruth, work: Path, device: str, report: Callable[[float, str], None]
 ) -> list[dict[str, Any]]:
-    """Train, and pick after every epoch (or some, where that takes scores); a row per pick within the budget.
+    """Train a super-net, and pick an architecture after every epoch, or after some where picks score architectures.
 
-    Interrupted, it goes on from the checkpoint in `work`.
+    An interrupted search continues from the checkpoint in `work`.
+
+    Args:
+        report: called with the share of the work that is done, from 0 to 1, and a short text.
+
+    Returns:
+        A row for each pick within the budget: seed, step (epochs done), pick (index), costs by kind, and the state of
+        the distribution and the pick.
 
     Raises:
-        UserError: the budget does not afford one epoch, or is of queries, of which there are none.
+        UserError: the budget does not afford one epoch and a pick, or is one of queries.
         Diverged: the loss is not finite.
     """
     assert spec.recipe is not None
@@ -85,7 +100,7 @@ def share_weights(
     def after_epoch(run: Run) -> None:
         if run.epoch not in _pick_epochs(recipe.training.epochs, scores=not isinstance(picker.pick, Likeliest)):
             return
-        if any("passes" not in entry for entry in run.log):  # begun by a version that did not meter them
+        if any("passes" not in entry for entry in run.log):  # an earlier version, which did not meter them, began it
             raise run_folder.DamagedCheckpoint("The checkpoint does not say what its epochs cost.")
         began = time.perf_counter()
         pick = picker.pick(run, np.random.default_rng([seed, run.epoch]))
@@ -127,7 +142,7 @@ def share_weights(
     except _Exceeded:
         if not rows:
             raise UserError(
-                f"{spec.algorithm}: a budget of {spec.budget} did not suffice for one epoch and a pick."
+                f"{spec.algorithm}: a budget of {spec.budget} was not enough for one epoch and a pick."
             ) from None
     except run_folder.DamagedCheckpoint:
         for damaged in (work / run_folder.CHECKPOINT, work / run_folder.LOG, path):
@@ -137,7 +152,7 @@ def share_weights(
 
 
 def _queried(run: Run, truth: GroundTruth, spec: SearchSpec) -> float:
-    """Simulated seconds of the stand-alone trainings whose accuracies methods asked for."""
+    """Return the simulated seconds of the stand-alone trainings whose accuracies methods asked for."""
     m = spec.truth.measure
     if not len(run.asked) or m.epochs not in truth.timed_epochs(m.dataset):
         return 0.0
@@ -146,10 +161,10 @@ def _queried(run: Run, truth: GroundTruth, spec: SearchSpec) -> float:
 
 
 def _read_picks(path: Path) -> dict[int, dict[str, Any]]:
-    """Step -> row, of what an interrupted search has picked.
+    """Read the rows of an interrupted search: step -> row; empty if there are none.
 
     Raises:
-        DamagedCheckpoint: the file is not what was written.
+        DamagedCheckpoint: the file was damaged.
     """
     try:
         return {int(row["step"]): row for row in read_json(path)["rows"]}
@@ -160,13 +175,13 @@ def _read_picks(path: Path) -> dict[int, dict[str, Any]]:
 
 
 def _pick_epochs(epochs: int, scores: bool) -> set[int]:
-    """Epochs after which to pick."""
+    """Return the numbers of epochs after which to pick; `scores` tells whether picks score architectures."""
     count = min(epochs, SCORED_PICKS) if scores else epochs
     return {math.ceil(epochs * (k + 1) / count) for k in range(count)}
 
 
 def _state(run: Run, arch: Arch) -> dict[str, Any]:
-    """How decided the distribution is, and what its pick is like; for reports, and not charged."""
+    """Describe the distribution and the pick at this point, for reports; this is not charged."""
     model = run.learner.model if run.learner is not None else None
     skip = space(run.recipe.space).skip_option
     entry: dict[str, Any] = {
@@ -186,13 +201,17 @@ def _state(run: Run, arch: Arch) -> dict[str, Any]:
 def _planned(
     spec: SearchSpec, recipe: Recipe, truth: GroundTruth, task: Task, sharing: SharingAlgorithm, work: Path, device: str
 ) -> tuple[Recipe, Prices]:
-    """The recipe with as many epochs as the budget affords, so that its schedule ends where the budget does."""
+    """Return the recipe with as many epochs as the budget affords, so that its schedule ends with the budget.
+
+    Raises:
+        UserError: the budget does not afford one epoch and a pick, or is one of queries.
+    """
     within, size = space(spec.space), recipe.training.batch_size
     kind, amount = spec.budget.kind, spec.budget.amount
     if kind == "queries":
         raise UserError(
-            f"{spec.algorithm} shares weights and queries nothing: give a budget in seconds (s), passes (p) or by the "
-            "clock (w)."
+            f"{spec.algorithm} shares weights and queries nothing: give a budget in seconds (s), passes (p) or seconds "
+            "by the clock (w)."
         )
     rate = None
     if kind == "seconds" or truth.timed_epochs(spec.truth.measure.dataset):
@@ -201,7 +220,7 @@ def _planned(
     if (work / run_folder.RECIPE).exists():
         planned = recipes.load(work / run_folder.RECIPE)
         if _with_epochs(planned, recipe.training.epochs, recipe.distribution.start_epoch) == recipe:
-            return planned, prices  # what was planned before is gone on with
+            return planned, prices  # an interrupted search continues with the epochs planned at its start
     picking = _picking(recipe, task, sharing, device, prices)[kind]
     oracle = Oracle.for_recipe(recipe, truth, spec.truth.measure)
     cost = epoch_cost(recipe, task=task, device=device, oracle=oracle)
@@ -225,7 +244,7 @@ def _with_epochs(recipe: Recipe, epochs: int, start_epoch: int) -> Recipe:
 
 
 def _picking(recipe: Recipe, task: Task, sharing: SharingAlgorithm, device: str, prices: Prices) -> dict[str, float]:
-    """What a pick costs, from one of an untrained super-net."""
+    """Measure the costs of a pick on an untrained super-net: kind -> amount."""
     run = start(recipe, task=task, device=device)
     began = time.perf_counter()
     pick = sharing.pick(run, np.random.default_rng(0))

@@ -21,18 +21,19 @@ class SearchSpec:
 
     space: str
     truth: Truth
-    """What the search observes: validation accuracies of a table, at the most expensive fidelity."""
+    """The accuracies that the search observes at the most expensive fidelity: validation accuracies of a table."""
     fidelities: tuple[str, ...]
-    """Epochs at which it can look architectures up, from the cheapest up, the last one that of `truth`."""
+    """Epochs after which it can look architectures up, the cheapest first; the last one is that of `truth`."""
     algorithm: str
     budget: Budget
     seeds: tuple[int, ...]
     recipe: Recipe | None = None
-    """Of the super-net, for algorithms that share weights."""
+    """The super-net's recipe; None for algorithms that share no weights."""
     plugins: tuple[Plugin, ...] = ()
-    """Files to be imported first, which register the algorithm or what its recipe names."""
+    """Files to import first, which register the algorithm or the methods of its recipe."""
     code: str | None = None
-    """What tells the algorithm's code from other code of its name; that of the present code without."""
+    """The version of the algorithm's code, which distinguishes it from other code of the same name; default: that of
+    the present code."""
     kind: ClassVar[str] = SEARCH
 
     def __post_init__(self) -> None:
@@ -40,21 +41,22 @@ class SearchSpec:
             object.__setattr__(self, "code", self.present_code())
 
     def present_code(self) -> str:
-        """What tells results that the code makes now from those of other code."""
-        split = self.recipe is not None and self.recipe.sampling.batch == "split"  # whose costs were others once
+        """Return the version of the present code, which distinguishes its results from those of other code."""
+        # Earlier versions charged other costs for split batches, so that their results need other names.
+        split = self.recipe is not None and self.recipe.sampling.batch == "split"
         return algorithms.code_of(self.algorithm) + ("+split" if split else "")
 
     def as_dict(self) -> dict[str, Any]:
-        """Nested plain values."""
+        """Return nested plain values, which `from_dict` reads."""
         recipe = None if self.recipe is None else self.recipe.as_dict()
         return {**dataclasses.asdict(self), "recipe": recipe, "kind": SEARCH, "format": FORMAT}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> SearchSpec:
-        """The spec that `as_dict` wrote.
+        """Read the spec that `as_dict` wrote; its plug-ins are imported.
 
         Raises:
-            UserError: a plug-in cannot be imported or has changed since.
+            UserError: a plug-in cannot be imported or has changed since then.
         """
         plugins = tuple(Plugin(**plugin) for plugin in content.get("plugins", ()))
         algorithms.use(plugins)
@@ -72,11 +74,11 @@ class SearchSpec:
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits that name the run, wherever its table and plug-ins lie."""
+        """Sixteen hexadecimal digits that name the run; they do not depend on where its table and plug-ins are."""
         return hash_of(self.as_dict())
 
     @property
     def label(self) -> str:
-        """What tells it from other runs of the same comparison."""
+        """The name of the run within its comparison: the algorithm and the seeds."""
         first, *more = self.seeds
         return f"{self.algorithm}, seed {first}" + (f" to {more[-1]}" if more else "")

@@ -1,4 +1,4 @@
-"""True accuracies of the architectures that searches picked: looked up, or measured where a table can be added to."""
+"""True accuracies of the architectures that searches picked: looked up, or measured where a table can be extended."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from supernet.harness.search.objective import reported
 
 
 class Additions(Protocol):
-    """Where architectures that a table lacks can be trained as its own were."""
+    """A store of results for architectures that a table lacks, which are trained as those of the table were."""
 
     def sampled(self) -> NDArray[np.int64]:
-        """Architectures that the table itself has: (n,)."""
+        """Return the indices of the architectures that the table itself has: (n,)."""
         ...
 
     def results(self, seed: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """Architectures that were added with this seed, and the accuracy of each by split, in percent."""
+        """Yield the indices of architectures added with this seed, each with its accuracies by split, in percent."""
         ...
 
     def train(
         self, indices: Sequence[int], seed: int, workers: int, progress: Callable[[int, int], None] | None = None
     ) -> list[str]:
-        """Train architectures; a sentence for each that diverged."""
+        """Train architectures, and return a sentence for each that diverged."""
         ...
 
 
 class Truths:
-    """One measure of every architecture, for reports alone.
+    """One measure of every architecture. Only reports may use it.
 
     Args:
-        additions: train architectures that the table lacks; one of a functional class stands for all.
+        within: the space.
+        table: the ground truth.
+        measure: the accuracy to look up.
+        additions: trains architectures that the table lacks, one for each functional class; default: none are trained.
     """
 
     def __init__(
@@ -50,23 +53,32 @@ class Truths:
             self._read(self._additions)
 
     def of(self, indices: ArrayLike) -> NDArray[np.float64]:
-        """Percent, NaN where unknown: (n,)."""
+        """Return the accuracies of architectures in percent, NaN where unknown: (n,)."""
         return self._values[self._representative[np.asarray(indices)]]
 
     @property
     def sampled(self) -> bool:
-        """Whether the table holds a sample of the space, to which is added."""
+        """Whether the table has only a sample of the space, to which results are added."""
         return self._additions is not None
 
     @property
     def known(self) -> NDArray[np.float64]:
-        """All that the table or a measurement gives: (known,)."""
+        """All accuracies that the table or a measurement gives, in percent: (known,)."""
         return self._values[~np.isnan(self._values)]
 
     def measure_missing(
         self, indices: Sequence[int], workers: int, progress: Callable[[int, int], None] | None = None
     ) -> list[str]:
-        """Train what is unknown of these, where that is possible; what is wrong with those that stay unknown."""
+        """Train those of these architectures whose accuracy is unknown, if that is possible.
+
+        Args:
+            indices: indices of the architectures.
+            workers: number of processes.
+            progress: called with the numbers of architectures done and in total.
+
+        Returns:
+            A sentence for each architecture that remains unknown because its training diverged.
+        """
         if self._additions is None:
             return []
         wanted = np.unique(self._representative[np.asarray(indices, dtype=np.int64)])
@@ -79,20 +91,21 @@ class Truths:
 
     @property
     def _seed(self) -> int:
-        """The benchmark's seed of the measure, s0 for 0."""
+        """The seed of the measure as a number: 0 for s0."""
         return int(self.measure.seed.removeprefix("s"))
 
     def _read(self, additions: Additions) -> None:
+        """Take over the results that were added."""
         for index, result in additions.results(self._seed):
             self._values[index] = result[self.measure.split]
 
 
 def _representatives(within: SearchSpace, sampled: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each architecture the one that stands for its functional class, a sampled one where there is one."""
+    """Return the architecture that represents the functional class of each one, a sampled one if possible: (len,)."""
     every = within.every_index("a report of searches")
     classes = within.same_function(every)
     first = np.full(classes.max() + 1, -1)
     order = every[::-1]
-    first[classes[order]] = order  # the last to be written is the first member
+    first[classes[order]] = order  # in descending order, so that the first member of a class is written last
     first[classes[sampled]] = sampled
     return first[classes]

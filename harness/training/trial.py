@@ -14,7 +14,7 @@ from supernet.benchmarks.tasks.task import Task
 from supernet.harness.training.loop import batches, begin_epoch, end_epoch, stepper
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import start, task_of
-from supernet.heuristics.hooks import Meter
+from supernet.heuristics.meter import Meter
 from supernet.heuristics.recipe import Recipe
 
 

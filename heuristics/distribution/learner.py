@@ -1,4 +1,4 @@
-"""The method that a recipe's distribution over architectures becomes: model, planner and updater."""
+"""The method that learns a recipe's distribution over architectures: a model, a planner of paths and an updater."""
 
 from __future__ import annotations
 
@@ -40,15 +40,17 @@ PERTURBED: dict[str, type[Mixture]] = {
 
 @dataclass(eq=False)
 class Learner(Method):
-    """A distribution over architectures, learned in turn with the weights."""
+    """A distribution over architectures that is learned, alternating with the weights."""
 
     model: Distribution
     sampler: Method
     """The method that plans the paths of weight steps under the law `distribution`."""
     updater: Updater
+    """Computes the gradients of the distribution."""
     rule: Rule
+    """Applies these gradients."""
     begins: int
-    """Epoch in which the distribution begins to learn."""
+    """Number of the epoch, from 0, in which the distribution begins to learn."""
     first: bool
     """Whether the distribution learns before the weights in each step."""
 
@@ -79,6 +81,7 @@ class Learner(Method):
             self._check()
 
     def _check(self) -> None:
+        """Raise NotFinite if a parameter of the distribution is not finite."""
         if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
             raise NotFinite("The distribution over architectures is not finite")
 
@@ -97,7 +100,11 @@ class Learner(Method):
 
 
 def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:
-    """The distribution of a recipe, initialised from torch's global generator; None if the recipe has none."""
+    """Make the learner of a recipe's distribution, initialised from torch's global generator.
+
+    Returns:
+        The learner; None if the recipe has no distribution.
+    """
     d = recipe.distribution
     if d.model == "none":
         return None
@@ -117,6 +124,7 @@ def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:
 
 
 def _sampled(model: Distribution, rule: Rule, recipe: Recipe) -> tuple[Method, Updater]:
+    """Make the planner and the updater of a distribution that learns from sampled architectures."""
     d = recipe.distribution
     if d.step == "reinforce":
         return Sampled(model), Reinforce(model, rule)
@@ -124,6 +132,7 @@ def _sampled(model: Distribution, rule: Rule, recipe: Recipe) -> tuple[Method, U
 
 
 def _relaxed(model: Distribution, rule: Rule, space: SearchSpace, recipe: Recipe) -> tuple[Method, Updater]:
+    """Make the planner and the updater of a distribution that learns by gradients through a relaxed network."""
     d = recipe.distribution
     assert isinstance(model, Factorised)
     if d.route == "gate":
@@ -135,7 +144,7 @@ def _relaxed(model: Distribution, rule: Rule, space: SearchSpace, recipe: Recipe
 
 
 def _edges_by_node(space: SearchSpace) -> list[list[int]]:
-    """For a space with operations on edges: the decisions of the incoming edges of each node with several."""
+    """Return the decisions of the edges into each node that has several, for a space with operations on edges."""
     (cell,) = space.layout([0] * len(space.decisions))
     targets = [edge.target for edge in cell.edges]
     into = {node: [edge for edge, target in enumerate(targets) if target == node] for node in targets}

@@ -1,4 +1,4 @@
-"""Distributions over architectures, which differentiable, Bayesian and reinforcement methods learn.
+"""The distributions over architectures that differentiable, Bayesian and reinforcement-learning methods learn.
 
 Their parameters are on the CPU: they are small, and the CPU needs the sampled architectures to launch the next step.
 """
@@ -19,13 +19,13 @@ INITIAL_SPREAD = 1e-3
 
 
 class Factorised(nn.Module):
-    """Independent distributions over the options of every decision, in one padded table.
+    """An independent distribution over the options of each decision; the parameters are in one padded table.
 
     Args:
-        cardinalities: number of options of each decision.
-        first: number of the first option that can be chosen: 1 excludes `none` of NAS-Bench-201.
-        groups: groups of decisions that are weighted against each other, such as the edges into a node (PC-DARTS);
-            default: none.
+        cardinalities: the number of options of each decision.
+        first: the first option that can be chosen; 1 excludes `none` of NAS-Bench-201.
+        groups: groups of decisions whose weights sum to one, such as the edges into a node (PC-DARTS); default: no
+            groups.
     """
 
     def __init__(self, cardinalities: Sequence[int], first: int = 0, groups: Sequence[Sequence[int]] = ()) -> None:
@@ -33,6 +33,7 @@ class Factorised(nn.Module):
         self._cardinalities = list(cardinalities)
         options = torch.arange(max(cardinalities))
         self.allowed: Tensor
+        """Whether each cell of the table is an option that can be chosen: (decisions, options)."""
         self.register_buffer(
             "allowed", (options < torch.tensor(self._cardinalities)[:, None]) & (options >= first), persistent=False
         )
@@ -42,53 +43,61 @@ class Factorised(nn.Module):
         """Parameters of the weights of decisions within their groups: (decisions,)."""
 
     def _initial(self, allowed: Tensor) -> Tensor:
+        """Return the initial parameters: (decisions, options)."""
         return INITIAL_SPREAD * torch.randn(allowed.shape)
 
     def _initial_shares(self) -> Tensor:
+        """Return the initial parameters of the weights within groups: (decisions,)."""
         return INITIAL_SPREAD * torch.randn(len(self._cardinalities))
 
     def probabilities(self) -> Tensor:
-        """Probability of every option, with gradients, zero for padding and excluded options: (decisions, options)."""
+        """Return the probability of every option, with gradients: (decisions, options).
+
+        Padding and excluded options have probability 0.
+        """
         raise NotImplementedError
 
     def _edge_weights(self) -> Tensor | None:
-        """Weights of decisions within their groups, with gradients: (decisions,); None without groups."""
+        """Return the weights of decisions within their groups, with gradients: (decisions,); None without groups."""
         raise NotImplementedError
 
     def weights(self) -> list[Tensor]:
-        """Weights of a mixture, with gradients: (options,) for each decision."""
-        return self.rows(self._weighed(self.mixture()))
+        """Return the weights of one step's mixture, with gradients: (options,) for each decision."""
+        return self.rows(self._with_edge_weights(self.mixture()))
 
     def mixture(self) -> Tensor:
-        """Weights of one step's mixture, without the weights of edges: (decisions, options)."""
+        """Return the weights of one step's mixture without the weights of edges: (decisions, options)."""
         return self.probabilities()
 
     def mean(self) -> list[Tensor]:
-        """Weights of the mean mixture, for evaluation; equal at every call: (options,) for each decision."""
+        """Return the weights of the mean mixture, for evaluation: (options,) for each decision. Nothing is drawn."""
         with torch.no_grad():
-            return self.rows(self._weighed(self.probabilities()))
+            return self.rows(self._with_edge_weights(self.probabilities()))
 
-    def _weighed(self, table: Tensor) -> Tensor:
+    def _with_edge_weights(self, table: Tensor) -> Tensor:
+        """Multiply the rows of a table by the weights of their decisions within groups, if there are any."""
         edges = self._edge_weights()
         return table if edges is None else table * edges[:, None]
 
     def rows(self, table: Tensor) -> list[Tensor]:
-        """The padded table as one tensor for each decision."""
+        """Split a padded table into one tensor (options,) for each decision."""
         return [row[:k] for row, k in zip(table.unbind(), self._cardinalities, strict=True)]
 
     def sample(self) -> Arch:
+        """Draw an architecture with torch's global generator."""
         with torch.no_grad():
             return tuple(torch.multinomial(self.probabilities(), 1)[:, 0].tolist())
 
     def log_prob(self, arch: Arch) -> Tensor:
+        """Return the log-probability of an architecture, a scalar with gradients."""
         return self.probabilities()[torch.arange(len(arch)), torch.tensor(arch)].log().sum()
 
     def best(self) -> Arch:
-        """The most probable option of every decision; the first one of ties."""
+        """Return the most probable option of every decision, the first of equal ones."""
         return tuple(self.probabilities().argmax(1).tolist())
 
     def entropy(self) -> float:
-        """Mean entropy of the decisions, divided by its maximum: from 0 (decided) to 1 (undecided)."""
+        """Return the mean entropy of the decisions as a share of its maximum: from 0 (certain) to 1 (uniform)."""
         with torch.no_grad():
             p = self.probabilities()
             most = self.allowed.sum(1).double().log()
@@ -102,7 +111,7 @@ class Softmax(Factorised):
         return self.log_probabilities().exp()
 
     def log_probabilities(self) -> Tensor:
-        """Minus infinity where there is no option: (decisions, options)."""
+        """Return log-probabilities, minus infinity where there is no option: (decisions, options)."""
         return self.table.masked_fill(~self.allowed, -math.inf).log_softmax(1)
 
     def _edge_weights(self) -> Tensor | None:
@@ -115,7 +124,7 @@ class Softmax(Factorised):
 
 
 class Simplex(Factorised):
-    """A point on the simplex for each decision, which is the parameter itself (GAEA, Li et al., ICLR 2021)."""
+    """A point on the simplex for each decision, which itself is the parameter (GAEA, Li et al., ICLR 2021)."""
 
     def _initial(self, allowed: Tensor) -> Tensor:
         return allowed / allowed.sum(1, keepdim=True)
@@ -130,7 +139,7 @@ class Simplex(Factorised):
         return self.table * self.allowed
 
     def log_probabilities(self) -> Tensor:
-        """Minus infinity where there is no option: (decisions, options)."""
+        """Return log-probabilities, minus infinity where there is no option: (decisions, options)."""
         # The logarithm of a masked zero would turn gradients into NaN.
         return self.table.masked_fill(~self.allowed, 1.0).log().masked_fill(~self.allowed, -math.inf)
 
@@ -139,11 +148,16 @@ class Simplex(Factorised):
 
     @torch.no_grad()
     def exponentiate(self, gradients: Sequence[Tensor], rate: float, floor: float) -> None:
-        """One exponentiated-gradient step: multiply by exp(-rate g), normalise, raise to `floor`, normalise.
+        """Take one exponentiated-gradient step: multiply by exp(-rate g), normalise, raise to `floor`, normalise again.
 
-        The published code (liamcli/gaea_release) raises to the floor once, before normalising for mixtures and after
-        it for gates. Doing both keeps sums at one and, after a step of any size, weights at or above the floor, which
-        matters because the gradients of gates divide by the weights.
+        The published code (liamcli/gaea_release) normalises once: after raising weights to the floor for mixtures, and
+        before it for gates. Doing both keeps sums at one and, after a step of any size, keeps weights at about the
+        floor or above, which matters because the gradients of gates divide by the weights.
+
+        Args:
+            gradients: those of `table`, and of `shares` if there are groups.
+            rate: the learning rate.
+            floor: the least weight before the last normalisation.
         """
         self.table.copy_(self._exponentiated(self.table, gradients[0], rate, floor, self.allowed))
         if self.shares is not None:
@@ -153,19 +167,23 @@ class Simplex(Factorised):
 
     @staticmethod
     def _exponentiated(point: Tensor, gradient: Tensor, rate: float, floor: float, allowed: Tensor) -> Tensor:
+        """Return the points on the simplex after the step, along the last dimension."""
         moved = point.double().log() - rate * gradient.double()  # in logarithms, because large gradients would overflow
         raised = moved.masked_fill(~allowed, -math.inf).softmax(-1).clamp(min=floor) * allowed
         return (raised / raised.sum(-1, keepdim=True)).float()
 
 
 class Dirichlet(Factorised):
-    """A Dirichlet distribution of mixtures for each decision, concentrations elu(a) + 1 (DrNAS, Chen et al., 2021)."""
+    """A Dirichlet distribution over mixtures for each decision (DrNAS, Chen et al., ICLR 2021).
+
+    The concentrations are elu(a) + 1 with parameters a.
+    """
 
     LEAST = 1e-3
     """Smallest concentration, our choice: draws with smaller ones can underflow."""
 
     def concentrations(self) -> Tensor:
-        """Concentrations of all options, with gradients: (decisions, options)."""
+        """Return the concentrations of all options, with gradients: (decisions, options)."""
         return (F.elu(self.table) + 1).clamp(min=self.LEAST)
 
     def mixture(self) -> Tensor:
@@ -174,7 +192,7 @@ class Dirichlet(Factorised):
         return gammas / gammas.sum(1, keepdim=True)
 
     def probabilities(self) -> Tensor:
-        """Weights of the mean mixture: (decisions, options)."""
+        """Return the weights of the mean mixture: (decisions, options)."""
         chosen = self.concentrations() * self.allowed
         return chosen / chosen.sum(1, keepdim=True)
 
@@ -183,12 +201,16 @@ class Dirichlet(Factorised):
 
 
 class Controller(nn.Module):
-    """An LSTM that makes the decisions in order, each one given those before (ENAS, Pham et al., ICML 2018).
+    """An LSTM that makes the decisions in order, each given the previous ones (ENAS, Pham et al., ICML 2018).
 
-    Sizes, tanh constant and temperature are those of NAS-Bench-201's experiments (ENAS.py of D-X-Y/AutoDL-Projects).
+    Args:
+        cardinalities: the number of options of each decision.
+        first: the first option that can be chosen.
     """
 
     HIDDEN, LAYERS, TANH, TEMPERATURE = 32, 2, 2.5, 5.0
+    """Units per layer, layers, and the constants of logits: TANH * tanh(output / TEMPERATURE). All are those of
+    NAS-Bench-201's experiments (ENAS.py of D-X-Y/AutoDL-Projects)."""
 
     def __init__(self, cardinalities: Sequence[int], first: int = 0) -> None:
         super().__init__()
@@ -201,10 +223,11 @@ class Controller(nn.Module):
             nn.init.uniform_(parameter, -0.1, 0.1)
 
     def decide(self, choose: Callable[[int, Tensor], int]) -> tuple[Arch, Tensor, Tensor]:
-        """An architecture, its log-probability and the summed entropy of the decisions.
+        """Make all decisions, and return the architecture, its log-probability and the summed entropy of the decisions.
 
         Args:
-            choose: maps the number of a decision and the log-probabilities of its allowed options to one of them.
+            choose: maps the number of a decision and the log-probabilities of its allowed options to the number of
+                one of these options.
         """
         x: Tensor = self.start
         state, arch = None, []
@@ -223,24 +246,26 @@ class Controller(nn.Module):
         return tuple(arch), log_prob, entropy
 
     def retrace(self, arch: Arch) -> tuple[Tensor, Tensor]:
-        """Log-probability of an architecture, and the summed entropy of the decisions on the way, with gradients."""
+        """Return the log-probability of an architecture and the summed entropy of its decisions, with gradients."""
         _, log_prob, entropy = self.decide(lambda decision, _: arch[decision] - self._first)
         return log_prob, entropy
 
     def sample(self) -> Arch:
+        """Draw an architecture with torch's global generator."""
         with torch.no_grad():
             return self.decide(lambda _, log_p: int(torch.multinomial(log_p.exp(), 1)))[0]
 
     def log_prob(self, arch: Arch) -> Tensor:
+        """Return the log-probability of an architecture, a scalar with gradients."""
         return self.retrace(arch)[0]
 
     def best(self) -> Arch:
-        """The architecture of greedy decisions."""
+        """Return the architecture that results from greedy decisions."""
         with torch.no_grad():
             return self.decide(lambda _, log_p: int(log_p.argmax()))[0]
 
     def entropy(self) -> float:
-        """Mean entropy of the decisions that lead to the greedy architecture, divided by its maximum."""
+        """Return the mean entropy of the decisions that lead to the greedy architecture, as a share of its maximum."""
         with torch.no_grad():
             total = self.retrace(self.best())[1]
             most = sum(math.log(k - self._first) for k in self._cardinalities)

@@ -1,4 +1,4 @@
-"""From a distribution over architectures to the paths of a step: mixtures, gates, perturbed mixtures, samples."""
+"""Planners that turn a distribution over architectures into the paths of a step: mixtures, gates and samples."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.heuristics.distribution.models import Controller, Factorised, Simplex, Softmax
-from supernet.heuristics.hooks import ArchModel, Context, Gate, Method, NotFinite, Path, Routing
+from supernet.heuristics.hooks import Context, Gate, Method, NotFinite, Path, Routing
 
 Distribution = Factorised | Controller
 
 
 class Mixture(Method):
-    """The weighted sum of all options of every decision (DARTS; DrNAS draws the weights)."""
+    """Plans the weighted sum of all options of every decision (DARTS; DrNAS draws the weights)."""
 
     def __init__(self, model: Factorised) -> None:
         self.model = model
 
     def route(self, ctx: Context) -> Routing:
-        """The relaxed network of one step, with gradients to the distribution."""
+        """Return the relaxed network of one step, with gradients to the distribution."""
         return on_device(self.model.weights(), ctx)
 
     def plan(self, ctx: Context) -> list[Path]:
-        """The path of a step of the weights, without gradients to the distribution."""
+        """Return the path of a step of the weights, without gradients to the distribution."""
         with torch.no_grad():
             return [Path(self.route(ctx))]
 
 
 class Gates(Method):
-    """One option of every operation, drawn by Gumbel-max, with straight-through gradients to all of them (GDAS).
+    """Plans one option of every operation, drawn by Gumbel-max, with straight-through gradients to all options (GDAS).
 
-    Decisions about parents stay mixtures, as in NAS-Bench-1Shot1's own experiments. One draw serves all cells.
+    Decisions about parents remain mixtures, as in NAS-Bench-1Shot1's experiments. All cells use the same draw.
 
     Args:
-        operations: decisions that are gated.
+        operations: numbers of the decisions that are gated.
     """
 
     def __init__(self, model: Softmax | Simplex, operations: Sequence[int]) -> None:
         self.model, self._operations = model, set(operations)
 
     def route(self, ctx: Context) -> Routing:
-        """The relaxed network of one step, with gradients to the distribution."""
+        """Return the relaxed network of one step, with gradients to the distribution."""
         log_p = self.model.log_probabilities()
         gumbel = -torch.empty_like(log_p).exponential_().clamp(min=1e-20).log()
         soft = ((log_p + gumbel) / temperature(ctx)).softmax(1)
@@ -59,14 +59,14 @@ class Gates(Method):
         )
 
     def plan(self, ctx: Context) -> list[Path]:
-        """The path of a step of the weights, without gradients to the distribution."""
+        """Return the path of a step of the weights, without gradients to the distribution."""
         with torch.no_grad():
             routing = self.route(ctx)
         return [Path(tuple(choice.option if isinstance(choice, Gate) else choice for choice in routing))]
 
 
 class RandomPerturbation(Mixture):
-    """Weights learn under mixtures with uniform noise (SmoothDARTS-RS, Chen and Hsieh, ICML 2020)."""
+    """Plans mixtures with uniform noise, under which the weights learn (SmoothDARTS-RS, Chen and Hsieh, ICML 2020)."""
 
     def plan(self, ctx: Context) -> list[Path]:
         with torch.no_grad():
@@ -79,13 +79,14 @@ class RandomPerturbation(Mixture):
 
 
 class AdversarialPerturbation(Mixture):
-    """Weights learn under the nearby mixture with the largest loss (SmoothDARTS-ADV, Chen and Hsieh, ICML 2020).
+    """Plans the nearby mixture with the largest loss (SmoothDARTS-ADV, Chen and Hsieh, ICML 2020).
 
-    The mixture is found by seven projected sign-gradient steps from a random start; if its loss is not larger than that
-    of the clean mixture, the clean mixture is used.
+    Projected sign-gradient steps search for it from a random start. If its loss is not larger than that of the clean
+    mixture, the clean mixture is used.
     """
 
     STEPS = 7
+    """Number of sign-gradient steps, as in the authors' code (chenxiangning/SmoothDARTS)."""
 
     def plan(self, ctx: Context) -> list[Path]:
         with torch.no_grad():
@@ -105,13 +106,14 @@ class AdversarialPerturbation(Mixture):
             return [Path(on_device(self.model.rows(worst), ctx))]
 
     def _loss(self, table: Tensor, ctx: Context) -> Tensor:
+        """Return the loss of a mixture on the step's images, a scalar."""
         return F.cross_entropy(ctx.logits(ctx.images, on_device(self.model.rows(table), ctx)), ctx.labels)
 
 
 class Sampled(Method):
-    """One architecture drawn from the distribution (ENAS)."""
+    """Plans one architecture drawn from the distribution (ENAS)."""
 
-    def __init__(self, model: ArchModel) -> None:
+    def __init__(self, model: Distribution) -> None:
         self._model = model
 
     def plan(self, ctx: Context) -> list[Path]:
@@ -119,26 +121,39 @@ class Sampled(Method):
 
 
 class ImportanceSampled(Method):
-    """Several sampled architectures, weighted by their likelihoods of the batch (PARSEC, Casale et al., 2019).
+    """Plans several sampled architectures, weighted by their likelihoods of the batch (PARSEC, Casale et al., 2019).
 
-    Each likelihood costs a forward pass; architectures with negligible weight are not trained.
+    Each likelihood costs a forward pass. Architectures with a negligible weight are not trained.
+
+    Args:
+        samples: number of architectures drawn per step.
+        power: power to which likelihoods are raised.
     """
 
     NEGLIGIBLE = 1e-4
+    """Weight up to which an architecture is not trained, of a sum of one; our choice."""
 
-    def __init__(self, model: ArchModel, samples: int, power: float) -> None:
+    def __init__(self, model: Distribution, samples: int, power: float) -> None:
         self._model, self._samples, self._power = model, samples, power
 
     def plan(self, ctx: Context) -> list[Path]:
         archs = [self._model.sample() for _ in range(self._samples)]
         weights = importance(ctx, archs, ctx.images, ctx.labels, self._power).tolist()
         kept = [Path(arch, w) for arch, w in zip(archs, weights, strict=True) if w > self.NEGLIGIBLE]
-        mean = ctx.recipe.sampling.reduce == "mean"  # the step rule divides by the number of paths
+        mean = ctx.recipe.sampling.reduce == "mean"  # then the update divides by the number of paths
         return [replace(path, weight=path.weight * len(kept)) for path in kept] if mean else kept
 
 
 def importance(ctx: Context, archs: Sequence[Routing], images: Tensor, labels: Tensor, power: float) -> Tensor:
-    """Weights of architectures in proportion to a power of their likelihoods of a batch: (architectures,)."""
+    """Return weights in proportion to a power of the likelihoods of a batch under architectures: (architectures,).
+
+    Args:
+        images: (n, 3, size, size).
+        labels: (n,).
+
+    Raises:
+        NotFinite: the loss of an architecture is not finite.
+    """
     with torch.no_grad():
         known: dict[Routing, Tensor] = {}
         for arch in archs:
@@ -151,18 +166,18 @@ def importance(ctx: Context, archs: Sequence[Routing], images: Tensor, labels: T
 
 
 def on_device(rows: Sequence[Tensor], ctx: Context) -> tuple[Tensor, ...]:
-    """The weights on the device of the images."""
+    """Return the weights on the device of the images."""
     return tuple(row.to(ctx.images.device) for row in rows)
 
 
 def temperature(ctx: Context) -> float:
-    """Temperature of gates, which falls linearly from the first to the last epoch."""
+    """Return the temperature of gates, which changes linearly from the first to the last epoch."""
     d = ctx.recipe.distribution
     return _linear(d.temperature, d.final_temperature, ctx)
 
 
 def perturbation_radius(ctx: Context) -> float:
-    """Radius of perturbations, which grows linearly from the first to the last epoch."""
+    """Return the radius of perturbations, which changes linearly from the first to the last epoch."""
     d = ctx.recipe.distribution
     return _linear(d.radius, d.final_radius, ctx)
 
@@ -173,10 +188,14 @@ def _linear(start: float, end: float, ctx: Context) -> float:
 
 
 def projected(table: Tensor, centre: Tensor, radius: float, allowed: Tensor) -> Tensor:
-    """The table projected to mixtures within `radius` of the centre in every weight: (decisions, options).
+    """Project a table onto mixtures: limit every weight to `radius` around the centre: (decisions, options).
 
-    Weights are not negative and sum to one per decision. If all weights of a decision become zero, its largest weight
-    before becomes one (chenxiangning/SmoothDARTS).
+    Afterwards negative weights are zero, and the weights of a decision are normalised to a sum of one. If all weights
+    of a decision become zero, the largest one before that becomes one (chenxiangning/SmoothDARTS).
+
+    Args:
+        table, centre: (decisions, options).
+        allowed: whether each option can be chosen, bool: (decisions, options).
     """
     moved = centre + (table - centre).clamp(-radius, radius)
     near = moved.clamp(0, 1) * allowed

@@ -1,4 +1,4 @@
-"""How a distribution over architectures learns, in turn with the weights of the super-net."""
+"""The ways in which a distribution over architectures learns, alternating with the weights of the super-net."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from supernet.heuristics.hooks import Batch, Context, Routing
 from supernet.heuristics.sections import DistributionSection
 
 Stream = Callable[[], Batch]
-"""Gives the next batch that the distribution learns from."""
+"""A function that returns the next batch that the distribution learns from."""
 
 
 class Rule(Protocol):
-    """Applies gradients to a distribution."""
+    """Applies gradients to the parameters of a distribution, in the order of the parameters."""
 
     def apply(self, gradients: Sequence[Tensor]) -> None: ...
 
@@ -31,7 +31,7 @@ class Rule(Protocol):
 class Adam:
     """Adam on all parameters of a distribution, with its own weight decay (quark0/darts, cnn/architect.py).
 
-    For a Dirichlet, the decay is a penalty on the distance of concentrations from one (xiangning-chen/DrNAS).
+    For a Dirichlet distribution, the decay penalises the distance of concentrations from one (xiangning-chen/DrNAS).
     """
 
     def __init__(self, model: Distribution, d: DistributionSection) -> None:
@@ -55,7 +55,7 @@ class Adam:
 
 
 class Exponentiated:
-    """Exponentiated gradients, which stay on the simplex (GAEA, Li et al., ICLR 2021)."""
+    """Exponentiated gradients, which keep the parameters on the simplex (GAEA, Li et al., ICLR 2021)."""
 
     def __init__(self, model: Simplex, d: DistributionSection) -> None:
         self._model, self._rate, self._floor = model, d.learning_rate, d.floor
@@ -67,20 +67,20 @@ class Exponentiated:
         return {}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """No-op: exponentiated gradients have no state."""
+        """Do nothing: exponentiated gradients have no state."""
 
 
 class Updater:
-    """The way in which a distribution learns between steps of the weights. Every hook is a no-op by default."""
+    """The way in which a distribution learns between steps of the weights. By default every hook does nothing."""
 
     def step(self, ctx: Context, stream: Stream) -> None:
-        """Update the distribution; called once per step of the weights."""
+        """Update the distribution; this is called once per step of the weights."""
 
     def end_epoch(self, ctx: Context, stream: Stream) -> None:
         """Update the distribution after the last step of an epoch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """All values that are kept from step to step."""
+        """Return all values that are kept from step to step."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -88,7 +88,7 @@ class Updater:
 
 
 class FirstOrder(Updater):
-    """The gradient of the loss on another batch, with the weights as they are (DARTS, Liu et al., ICLR 2019)."""
+    """Follows the gradient of the loss on another batch with the present weights (DARTS, Liu et al., ICLR 2019)."""
 
     def __init__(self, relaxation: Mixture | Gates, rule: Rule) -> None:
         self._relaxation, self._rule = relaxation, rule
@@ -99,7 +99,12 @@ class FirstOrder(Updater):
         self._rule.apply(torch.autograd.grad(self.loss(ctx, images, labels), self._parameters))
 
     def loss(self, ctx: Context, images: Tensor, labels: Tensor) -> Tensor:
-        """The loss that the distribution minimises, a scalar with gradients to the distribution and the weights."""
+        """Return the loss that the distribution minimises, a scalar with gradients to the distribution and the weights.
+
+        Args:
+            images: (n, 3, size, size).
+            labels: (n,).
+        """
         d, model = ctx.recipe.distribution, self._relaxation.model
         loss = F.cross_entropy(ctx.logits(images, self._relaxation.route(ctx)), labels)
         if isinstance(model, Simplex) and d.entropy:
@@ -109,12 +114,14 @@ class FirstOrder(Updater):
 
 
 class SecondOrder(FirstOrder):
-    """The gradient of the loss on another batch after one step of the weights (DARTS, eq. 7 and 8).
+    """Follows the gradient of the loss on another batch after one step of the weights (DARTS, eq. 7 and 8).
 
-    The product with the Hessian is a difference of two gradients. The weights are restored bit by bit.
+    The product with the Hessian is approximated by a difference of two gradients. Afterwards the weights have the same
+    bits as before.
     """
 
     DISTANCE = 0.01
+    """L2 distance by which the weights move for the difference, as in the authors' code (quark0/darts)."""
 
     def step(self, ctx: Context, stream: Stream) -> None:
         images, labels = stream()[:2]
@@ -142,7 +149,7 @@ class SecondOrder(FirstOrder):
         self._rule.apply([a - scale * (p - m) for a, p, m in zip(ahead, *sides, strict=True)])
 
     def _look_ahead(self, ctx: Context, weights: list[torch.nn.Parameter], rate: float) -> None:
-        """Take the step that the weights' optimiser would take on the training batch."""
+        """Move the weights as their optimiser would on the training batch."""
         loss = self.loss(ctx, ctx.images, ctx.labels)
         gradients = torch.autograd.grad(loss, weights, allow_unused=True)
         group = ctx.optimiser.param_groups[0]
@@ -161,15 +168,16 @@ class SecondOrder(FirstOrder):
     def _move(
         weights: Sequence[Tensor], origin: Sequence[Tensor], direction: Sequence[Tensor | None], by: Tensor | float
     ) -> None:
+        """Set the weights to origin + by * direction."""
         for w, start, d in zip(weights, origin, direction, strict=True):
             w.copy_(start if d is None else start + by * d)
 
 
 class Importance(Updater):
-    """Gradient ascent on the log-probabilities of samples, weighted by likelihood (PARSEC, Casale et al., 2019).
+    """Raises the log-probabilities of samples in proportion to their likelihoods (PARSEC, Casale et al., 2019).
 
-    The mean is subtracted from the weights of the samples. This has no effect in expectation, and samples of equal
-    likelihood leave the distribution unchanged.
+    The mean is subtracted from the weights of the samples. In expectation this has no effect, but with it samples of
+    equal likelihood leave the distribution unchanged.
     """
 
     def __init__(self, model: Distribution, rule: Rule) -> None:
@@ -185,13 +193,15 @@ class Importance(Updater):
 
 
 class Reinforce(Updater):
-    """Policy gradients on the accuracy of sampled architectures, after every epoch (ENAS, Pham et al., ICML 2018).
+    """Follows policy gradients of sampled architectures' accuracies after every epoch (ENAS, Pham et al., ICML 2018).
 
-    Clipping and the baseline's decay are those of NAS-Bench-201's experiments (ENAS.py of D-X-Y/AutoDL-Projects),
-    where every step resets the baseline to that of the last epoch; here the baseline moves with every sample.
+    In NAS-Bench-201's experiments (ENAS.py of D-X-Y/AutoDL-Projects), every step resets the baseline to that of the
+    last epoch; here the baseline moves with every sample.
     """
 
     DECAY, CLIP = 0.99, 5.0
+    """Decay rate of the baseline per sample, and L2 norm to which gradients are clipped: both are those of
+    NAS-Bench-201's experiments."""
 
     def __init__(self, model: Distribution, rule: Rule) -> None:
         self._model, self._rule = model, rule
@@ -221,6 +231,7 @@ class Reinforce(Updater):
         self.baseline = state["baseline"]
 
     def _likelihood(self, arch: Routing) -> tuple[Tensor, Tensor]:
+        """Return the log-probability of an architecture and the summed entropy of its decisions, with gradients."""
         if isinstance(self._model, Controller):
             return self._model.retrace(arch)  # type: ignore[arg-type]
         p = self._model.probabilities()
@@ -229,5 +240,5 @@ class Reinforce(Updater):
 
 @torch.no_grad()
 def _accuracy(ctx: Context, arch: Routing, images: Tensor, labels: Tensor) -> float:
-    """Share of a batch that an architecture classifies correctly."""
+    """Return the share of a batch that an architecture classifies correctly, from 0 to 1."""
     return float((ctx.logits(images, arch).argmax(1) == labels).float().mean())

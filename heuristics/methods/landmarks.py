@@ -1,4 +1,4 @@
-"""Landmarks: architectures with known accuracies, which shared weights have to rank as the truth does."""
+"""Landmarks: architectures with known accuracies, which the shared weights learn to rank as the ground truth does."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from supernet.heuristics.registry import method
 
 @method("landmarks")
 class Landmarks(Method):
-    """A loss where shared weights rank two landmarks in the wrong order (Yu, Ranftl and Salzmann, CVPR 2021).
+    """Adds a loss where shared weights rank two landmarks in the wrong order (Yu, Ranftl and Salzmann, CVPR 2021).
 
-    Landmarks are drawn at random when the loss begins, and their ground truth is asked for: it is charged, and
-    rankings leave them out. Every step draws one pair and adds coefficient * relu(L(better) - L(worse)), with the
-    cross-entropies L on one batch of the method's own. That batch is of validation images by default, as in the
-    authors' code (kcyu2014/nas-landmarkreg), from which the other defaults come, as far as they do not depend on the
-    length of the training: the coefficient grows as a cosine from the beginning of the loss to the end of training.
-    Their own schedule ends at .69 of the coefficient, and their pairs prefer good landmarks; neither is copied.
+    Landmarks are drawn at random when the loss begins. The method asks for their ground truth, which is charged, and
+    rankings of the run leave them out. Every step draws one pair and adds coefficient * relu(L(better) - L(worse)),
+    where L is the cross-entropy on one batch that the method draws for itself. The batch has validation images by
+    default, as in the authors' code (kcyu2014/nas-landmarkreg). The other defaults are also those of that code where
+    they do not depend on the length of training. The coefficient grows as a cosine from the beginning of the loss to
+    the end of training. In two points the method differs from the code: there, the schedule ends at 0.69 of the
+    coefficient, and good landmarks are drawn more often.
     """
 
     count: int = 50
-    """Landmarks."""
+    """Number of landmarks."""
     coefficient: float = 10.0
     """Factor of the loss at the end of training."""
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -38,20 +39,22 @@ class Landmarks(Method):
     begin: float = 0.375
     """Share of the epochs after which the loss begins (150 of 400)."""
     images: Literal["valid", "train"] = "valid"
-    """The split that landmarks are compared on."""
+    """The split whose images landmarks are compared on."""
     _indices: list[int] = field(default_factory=list, init=False)
     _true: list[float] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         if not (2 <= self.count <= 10_000 and self.coefficient > 0 and 0 <= self.begin < 1):
-            raise ValueError("count is at least 2, coefficient above 0, begin in [0, 1)")
+            raise ValueError("count lies in 2 to 10000, coefficient is above 0, and begin lies in [0, 1)")
 
     def start_epoch(self, ctx: Context) -> None:
         if self._indices or ctx.epoch < self.begin * ctx.recipe.training.epochs:
             return
         known = ctx.truth.known
         if len(known) < self.count:
-            raise UserError(f"methods.landmarks.count is {self.count}, but {len(known)} architectures have truth.")
+            raise UserError(
+                f"methods.landmarks.count is {self.count:,}, but only {len(known):,} architectures have ground truth."
+            )
         drawn = ctx.random(self).choice(known, self.count, replace=False)
         true = ctx.truth.ask(drawn)
         order = np.argsort(true, kind="stable")
@@ -71,6 +74,7 @@ class Landmarks(Method):
         return self._factor(ctx) * torch.relu(losses[1] - losses[0])
 
     def _factor(self, ctx: Context) -> float:
+        """Return the factor of the loss at the present step."""
         if self.schedule == "constant":
             return self.coefficient
         first = self.begin * ctx.steps

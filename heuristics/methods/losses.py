@@ -1,4 +1,4 @@
-"""Losses that every recipe has: from the labels, and from a teacher where the plan names one."""
+"""Losses that every recipe has: cross-entropy with the labels, and distillation from a teacher if the plan has one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from supernet.heuristics.recipe import Recipe
 
 
 class CrossEntropy(Method):
-    """Cross-entropy with the labels, for every path but students, who learn from their teacher."""
+    """Cross-entropy with the labels, for every path except students, which learn from their teacher."""
 
     def __init__(self, label_smoothing: float) -> None:
         self._smoothing = label_smoothing
@@ -25,7 +25,7 @@ class CrossEntropy(Method):
 class InPlaceDistillation(Method):
     """Students match the softened outputs of the step's teacher on the same images (Yu et al., BigNAS, ECCV 2020).
 
-    Paths of other roles get no term.
+    Paths of other roles have no such term.
     """
 
     def __init__(self) -> None:
@@ -42,5 +42,5 @@ class InPlaceDistillation(Method):
 
 
 def losses_for(recipe: Recipe) -> list[Method]:
-    """The losses of a recipe; which of them applies to a path is decided by the path's role."""
+    """Return the losses of a recipe; the role of a path decides which of them applies to it."""
     return [CrossEntropy(recipe.training.label_smoothing), InPlaceDistillation()]

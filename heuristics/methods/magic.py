@@ -1,4 +1,4 @@
-"""MAGIC: interference between architectures is mitigated by what follows what (Xu et al., ICML 2022)."""
+"""MAGIC: architectures interfere less if consecutive ones are similar (Xu et al., ICML 2022)."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ from supernet.heuristics.registry import method
 
 @method("magic-t")
 class MagicT(Method):
-    """Architectures form a chain: each differs from the one before in exactly a few decisions (MAGIC-T).
+    """Trains a chain of architectures, each of which differs from the one before in `changes` decisions (MAGIC-T).
 
-    The decisions are chosen uniformly, and move to other options, chosen uniformly, so that in the long run every
-    architecture is as likely as any other. The paper changes one decision a step.
+    The decisions and their new options are drawn uniformly, so that in the long run every architecture is equally
+    likely. The paper changes one decision per step.
     """
 
     reads = frozenset({"with_none"})
 
     changes: int = 1
-    """Decisions that change from step to step."""
+    """Number of decisions that change from step to step."""
     _last: list[int] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.changes < 1:
-            raise ValueError("changes is at least 1")
+            raise ValueError("changes must be at least 1")
 
     def plan(self, ctx: Context) -> list[Path]:
         options = [list(range(len(decision))) for decision in ctx.space.decisions]
         if self.changes > len(options):
-            raise UserError(f"methods.magic-t.changes is {self.changes}, but {ctx.space.name} has {len(options)}.")
+            raise UserError(
+                f"methods.magic-t.changes is {self.changes:,}, but an architecture of {ctx.space.name} has only "
+                f"{len(options)} decisions."
+            )
         if not ctx.recipe.sampling.with_none:
             for number in ctx.space.operations:
                 options[number].remove(ctx.space.idle_option)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from supernet.heuristics.recipe import Recipe, RecipeError
 
 
 class Uniform(Method):
-    """`paths` paths a step, every decision drawn on its own (SPOS; Random-NAS of Yu et al., 2021)."""
+    """Plans `paths` paths per step and draws every decision independently (SPOS; Random-NAS of Yu et al., 2021)."""
 
     def __init__(self, space: SearchSpace, paths: int, cells: int, with_none: bool) -> None:
         self._draws, self._cells = paths, cells
@@ -29,7 +29,11 @@ class Uniform(Method):
 
 
 class UniformOver(Method):
-    """`paths` paths a step, drawn from a list of architectures (Random-A: one member per class)."""
+    """Plans `paths` paths per step, drawn from a list of architectures (Random-A: one member per class).
+
+    Args:
+        members: indices of the architectures: (members,).
+    """
 
     def __init__(self, space: SearchSpace, members: NDArray[np.int64], paths: int) -> None:
         self._archs, self._paths = space.archs(members), paths
@@ -40,10 +44,11 @@ class UniformOver(Method):
 
 
 class StrictFair(Method):
-    """As many paths as the largest decision has options; every option of every decision is trained equally often.
+    """Trains every option of every decision equally often in each step (FairNAS).
 
-    Each decision goes through a permutation of its options of its own. Where a decision has fewer options than
-    there are paths (in 1Shot1), it goes through further permutations, the last of which may be cut short.
+    A step has one path for each option of the largest decision. Each decision goes through its own random permutation
+    of its options. A decision with fewer options than there are paths (in 1Shot1) goes through further permutations,
+    the last of which may be cut short.
     """
 
     def __init__(self, space: SearchSpace, cells: int, with_none: bool) -> None:
@@ -62,12 +67,13 @@ class StrictFair(Method):
 
 
 class Sandwich(Method):
-    """The largest, the smallest and two random architectures; the largest teaches the others (BigNAS).
+    """Plans the largest, the smallest and two random architectures; the largest teaches the others (BigNAS).
 
-    What is the largest and the smallest is said by `SearchSpace.extremes`.
+    `SearchSpace.extremes` gives the largest and the smallest architecture.
     """
 
     RANDOM = 2
+    """Number of random architectures per step, as in BigNAS."""
 
     def __init__(self, space: SearchSpace, cells: int, with_none: bool) -> None:
         extremes = space.extremes()
@@ -84,7 +90,7 @@ class Sandwich(Method):
 
 
 class Fixed(Method):
-    """One architecture, always: stand-alone training."""
+    """Plans the same architecture in every step: stand-alone training."""
 
     def __init__(self, space: SearchSpace, text: str) -> None:
         self._path = Path(space.parse(text))
@@ -94,7 +100,7 @@ class Fixed(Method):
 
 
 def _option_range(space: SearchSpace, with_none: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and one past the last option of each decision: (decisions,) twice."""
+    """Return the first option of each decision and one past the last: (decisions,) twice."""
     low = np.zeros_like(space.cardinalities)
     if not with_none:
         low[space.operations] = space.first_working
@@ -102,6 +108,7 @@ def _option_range(space: SearchSpace, with_none: bool) -> tuple[NDArray[np.int64
 
 
 def _path(rows: list[list[int]]) -> Path:
+    """Make a path from the options of each cell: (cells, decisions)."""
     cells: tuple[Routing, ...] = tuple(tuple(row) for row in rows)
     return Path(cells[0] if len(cells) == 1 else cells)
 
@@ -114,31 +121,31 @@ SAMPLERS: dict[str, Callable[[SearchSpace, Recipe, int], Method]] = {
     "sandwich": lambda space, r, cells: Sandwich(space, cells, r.sampling.with_none),
     "fixed": lambda space, r, _: Fixed(space, r.sampling.architecture or ""),
 }
-"""Law -> how to make its sampler for a space, a recipe, and the number of cells that draw for themselves."""
+"""Law -> function that makes its sampler from a space, a recipe, and the number of cells that draw independently."""
 
 
 def sampler_for(space: SearchSpace, recipe: Recipe, cells: int) -> Method:
-    """The sampler of a recipe.
+    """Make the sampler of a recipe.
 
     Args:
-        cells: cells of the network, for recipes that draw an architecture for each.
+        cells: number of cells of the network, used by recipes that draw an architecture for each.
     """
     return SAMPLERS[recipe.sampling.law](space, recipe, cells if recipe.sampling.per_cell else 1)
 
 
-def _taken(space: SearchSpace, members: NDArray[np.int64], with_none: bool) -> NDArray[np.int64]:
-    """Those of the architectures that training may take: with all of their operations, or with working ones alone."""
+def _trainable(space: SearchSpace, members: NDArray[np.int64], with_none: bool) -> NDArray[np.int64]:
+    """Keep the architectures that training may sample: all of them, or those without the operation none."""
     if with_none:
         return members
     return members[(space.archs(members)[:, space.operations] >= space.first_working).all(axis=1)]
 
 
 def _distinct(space: SearchSpace, with_none: bool) -> NDArray[np.int64]:
-    """One of each distinct architecture that training may take: (distinct,), ascending."""
-    return _taken(space, space.distinct(), with_none)
+    """Return the indices of distinct architectures that training may sample, ascending: (distinct,)."""
+    return _trainable(space, space.distinct(), with_none)
 
 
 def _functional(space: SearchSpace, with_none: bool) -> NDArray[np.int64]:
-    """The first architecture of each functional class that training may take: (classes,), ordered by class."""
-    members = _taken(space, space.every_index("sampling.law=classes"), with_none)
+    """Return the first trainable architecture of each functional class, ordered by class: (classes,)."""
+    members = _trainable(space, space.every_index("sampling.law=classes"), with_none)
     return members[np.unique(space.same_function(members), return_index=True)[1]]

@@ -1,4 +1,4 @@
-"""Methods that turn the paths of a step into an update of the shared weights, and the hooks that they call."""
+"""The methods that turn the paths of a step into an update of the shared weights, and the `Step` that they get."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from supernet.heuristics.hooks import Batch, Context, Method, Output, Path, Step
 from supernet.heuristics.registry import entry, method
 
 SMALLEST_ALONE = 8
-"""Pixels a side from which on a batch may be a single image: after halving twice, several pixels are left."""
+"""Pixels per side from which on a batch may have a single image. The networks halve images twice, so that batch norm
+still sees several pixels per channel."""
 
 
 class Hooks:
-    """Calls the hooks that methods have within a step, in the order of the methods; a `Step`."""
+    """A `Step` that calls the hooks of methods in the order of the methods."""
 
     def __init__(self, methods: Sequence[Method]) -> None:
         self._path_losses, self._step_losses, self._after_path, self._before, self._after = (
@@ -40,8 +41,8 @@ class Hooks:
         found = found or [whole] * paths
         if len(found[-1].images) == 1 and ctx.images.shape[-1] < SMALLEST_ALONE:
             raise UserError(
-                f"A path that sees a single image of {ctx.images.shape[-1]} pixels a side leaves batch norm nothing to "
-                "normalise over: raise training.batch_size or task.size."
+                f"A path that sees a single image of {ctx.images.shape[-1]} pixels per side leaves batch norm nothing "
+                "to normalise over: raise training.batch_size or task.size."
             )
         return found
 
@@ -74,12 +75,13 @@ class Hooks:
 
 
 def _detached(out: Output) -> Output:
+    """Return the output without gradients, so that the path's graph can be freed."""
     features = tuple(feature.detach() for feature in out.features)
     return dataclasses.replace(out, logits=out.logits.detach(), features=features)
 
 
 class Accumulate(Method):
-    """Every path goes forward and backward in turn; one optimiser step with the mean or sum of their gradients.
+    """Passes every path forward and backward in turn, then takes one optimiser step with their mean or summed gradient.
 
     Each path sees the whole batch, or its own part of it. Only one path's graph is in memory at a time.
     """
@@ -104,26 +106,26 @@ class Accumulate(Method):
 
 @method("reptile")
 class Reptile(Method):
-    """Weights move towards the mean of copies that each trained on one path (SUMNAS, Ha et al., ICLR 2022).
+    """Moves weights towards the mean of copies that each trained on one path (SUMNAS, Ha et al., ICLR 2022).
 
-    Each path of the step starts from the weights w and trains a copy for a few SGD steps on its images, with the
-    learning rate and weight decay of the recipe and momentum of its own. Then w <- w - rate * mean_k(w - w_k). The
-    mean difference stands as the gradient while other methods look at it; it is not clipped.
+    Path k of the step trains a copy w_k of the weights w for a few SGD steps on its images, with the learning rate
+    and weight decay of the recipe and momentum of its own. Then w <- w - rate * mean_k(w - w_k). Other methods see the
+    mean difference as the gradient, which is not clipped.
 
-    The paper uses strictly fair paths (`sampling.law=fair`). Its own settings are not known to us; these defaults are
-    those of ShunLu91/PA-DA, which trains it on NAS-Bench-201.
+    The paper uses strictly fair paths (`sampling.law=fair`). We do not know its other settings; these defaults are
+    those of ShunLu91/PA-DA, which trains SUMNAS on NAS-Bench-201.
     """
 
     rate: float = 1.0
     """Share of the way to the mean of the copies."""
     steps: int = 2
-    """SGD steps of each copy."""
+    """Number of SGD steps of each copy."""
     momentum: float = 0.9
-    """Momentum within the steps of a copy."""
+    """Momentum of the SGD steps of a copy."""
 
     def __post_init__(self) -> None:
         if not (0 < self.rate <= 1 and 1 <= self.steps <= 100 and 0 <= self.momentum < 1):
-            raise ValueError("rate lies in (0, 1], steps in 1 to 100, momentum in [0, 1)")
+            raise ValueError("rate must lie in (0, 1], steps in 1 to 100, and momentum in [0, 1)")
 
     def take_step(self, ctx: Context, plan: Sequence[Path], step: Step) -> StepResult:
         weights = [w for w in ctx.network.parameters() if w.requires_grad]
@@ -158,15 +160,15 @@ class Reptile(Method):
 
 
 def _nothing_to_learn(ctx: Context, path: Path) -> str:
-    """The message about a path that no loss applies to."""
+    """Return the message about a path to which no loss applies."""
     planners = [f"method {c.name}" for c in ctx.recipe.methods if entry(c.name).has("plan")]
     planner = planners[0] if planners else f"sampling law {ctx.recipe.sampling.law}"
     if path.role != "student":
         return f"No loss applies to a path with the role {quoted(path.role)} of the {planner}."
     if ctx.recipe.sampling.batch == "split":
         return (
-            f"The {planner} plans students, who learn from a teacher on the same images: set sampling.batch=whole, "
-            "since sampling.batch=split gives every path images of its own."
+            f"The {planner} plans students, which learn from a teacher on the same images: set sampling.batch=whole, "
+            "since sampling.batch=split gives every path different images."
         )
     return (
         f"The {planner} plans a path with the role student without one with the role teacher before it in the same "

@@ -62,8 +62,8 @@ def test_what_cannot_be_used_is_refused_with_the_reason(change, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["sampling.law=fair", "sampling.paths=3"], "fair sets it"),
-        (["sampling.law=architectures", "sampling.per_cell=true"], "which the law architectures does not"),
+        (["sampling.law=fair", "sampling.paths=3"], "law=fair, which fixes"),
+        (["sampling.law=architectures", "sampling.per_cell=true"], "law=architectures draws whole architectures"),
         (["sampling.law=fare"], "did you mean fair"),
         (["space=nb1shot1-1", "sampling.with_none=false"], "nb1shot1-1 has no operation none"),
         (["space=nb1shot1-1", "network.op_on=node"], "operations on nodes already"),

@@ -183,7 +183,7 @@ def test_one_method_plans_and_each_stands_once():
     method("drawn")(Drawn)
     with pytest.raises(RecipeError, match="the methods drawn, magic-t all plan the paths of a step"):
         Recipe().override(["methods.drawn=true", "methods.magic-t=true"])
-    with pytest.raises(RecipeError, match=r"so does sampling\.law=fair"):
+    with pytest.raises(RecipeError, match=r"drawn and sampling\.law=fair both plan"):
         Recipe().override(["methods.drawn=true", "sampling.law=fair"])
     with pytest.raises(RecipeError, match="lists drawn 2 times"):
         from_dict({"methods": ["drawn", "drawn"]})

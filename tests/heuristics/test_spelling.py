@@ -47,7 +47,7 @@ def test_the_key_that_was_meant_is_named(written, meant):
 def test_a_key_like_no_other_gets_the_keys_that_there_are():
     with pytest.raises(RecipeError, match="there is no key 'zzz'; a recipe has space, seed, task, network, training"):
         Recipe().override(["zzz=1"])
-    with pytest.raises(RecipeError, match=r"there is training\.epochs, training\.batch_size, .*training\.amp"):
+    with pytest.raises(RecipeError, match=r"section training has training\.epochs, .*training\.amp"):
         Recipe().override(["training.zzzzzz=1"])
     with pytest.raises(RecipeError, match=r"'training'; it is a section, which has the keys training\.epochs"):
         Recipe().override(["training=1"])

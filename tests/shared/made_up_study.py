@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 
 EVIL = '</script><script>document.title="taken"</script><b>&amp;'
 """Text that takes over a page on which it becomes markup."""
-FAMILIES = {"learning-rate": "protocol", "path-sampling": "protocol", "op-on": "mapping", "clip": "unsaid"}
+FAMILIES = {"learning-rate": "protocol", "path-sampling": "protocol", "op-on": "mapping", "clip": "unreported details"}
 VALUES = {
     "learning-rate": ("0.01", "0.05", "0.1", "0.2"),
     "path-sampling": ("random-a", "classes", "fair-nas"),

@@ -1,4 +1,4 @@
-"""The shape of a search algorithm on a benchmark, and the loop that runs one under a budget."""
+"""The interface of a search algorithm on a benchmark, and the loop that runs one under a budget."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Query:
-    """An architecture to be looked up at a fidelity, by number from the cheapest up."""
+    """An architecture to look up at a fidelity."""
 
     arch: Arch
     fidelity: int
+    """Number of the fidelity, 0 for the cheapest."""
 
 
 class SearchAlgorithm(Protocol):
     """An algorithm that asks for architectures and is told their accuracies."""
 
     def ask(self) -> Query:
-        """The next query."""
+        """Return the next query."""
         ...
 
     def tell(self, query: Query, value: float) -> None:
@@ -39,7 +40,7 @@ class SearchAlgorithm(Protocol):
 
 
 Maker = Callable[[Moves, int, Random], SearchAlgorithm]
-"""(moves, number of the top fidelity, random numbers) -> a new algorithm."""
+"""Function of moves, the number of the most expensive fidelity and random numbers -> a new algorithm."""
 
 
 @dataclass
@@ -51,9 +52,9 @@ class Trace:
     values: list[float] = field(default_factory=list)
 
     def incumbents(self) -> NDArray[np.int64]:
-        """Index of the architecture that the search would pick after each query: (queries,).
+        """Return the index of the architecture that the search would pick after each query: (queries,).
 
-        The best seen at the highest fidelity seen so far, the first of equals.
+        It is the best one at the highest fidelity queried so far, the first of equals.
         """
         best, best_key = -1, (-1, -np.inf)
         picked = np.empty(len(self.indices), dtype=np.int64)
@@ -69,7 +70,11 @@ class Trace:
 def search(make: Maker, objective: Objective, ledger: Ledger, seed: int) -> Trace:
     """Run an algorithm until the next query would exceed its budget.
 
-    Every query is charged, also for an architecture seen before: a repeated query stands for a second training.
+    Every query is charged, even if the architecture was seen before: a repeated query stands for a second training.
+
+    Args:
+        ledger: the budget; the costs of queries are added to it.
+        seed: seed of all random numbers of the search.
     """
     within = moves(objective.space.name)
     algorithm = make(within, objective.top, Random(seed))
@@ -79,7 +84,7 @@ def search(make: Maker, objective: Objective, ledger: Ledger, seed: int) -> Trac
         index = within.index(query.arch)
         fidelity = objective.fidelities[query.fidelity]
         cost = fidelity.seconds[index]
-        # By the clock, too, a query takes as long as the training that it stands for.
+        # A query is charged the time of the training that it stands for, also in seconds by the clock.
         if not ledger.affords(queries=1, seconds=cost, wall=cost):
             return trace
         ledger.charge(queries=1, seconds=cost, wall=cost)

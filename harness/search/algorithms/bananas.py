@@ -1,4 +1,4 @@
-"""BANANAS: an ensemble of networks on path encodings proposes mutations of the best."""
+"""BANANAS: an ensemble of networks on path encodings proposes mutations of the best architectures."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from supernet.harness.search.algorithms.predictor import Ensemble
 
 
 class BANANAS:
-    """Rounds of queries of mutated best architectures, chosen by independent Thompson sampling from an ensemble of
-    networks on truncated path encodings (White et al., AAAI 2021).
+    """Queries mutations of the best architectures in rounds (White et al., AAAI 2021).
 
-    No architecture is queried twice. Defaults are those of naszilla/naszilla (`nas_algorithms.py`, `nas_benchmarks.py`,
-    `params.py`): 10 random architectures, rounds of 10 out of 100 candidates; an expected number of changes of
-    decisions / (decisions - 2) in each; 30 paths on NAS-Bench-201, 40 of those of NAS-Bench-101.
+    An ensemble of networks on truncated path encodings chooses them by independent Thompson sampling. No architecture
+    is queried twice until the whole space has been. Defaults are those of naszilla/naszilla (`nas_algorithms.py`,
+    `nas_benchmarks.py`, `params.py`): 10 random architectures first, then rounds of 10 out of 100 candidates, in each
+    of which decisions / (decisions - 2) decisions change in expectation; 30 paths on NAS-Bench-201, and 40 of those of
+    NAS-Bench-101.
 
     Args:
-        paths: number of paths in the encoding, the shortest first; `shortest_paths` of the space by default.
+        paths: number of paths in the encoding, the shortest first; default: `shortest_paths` of the space.
+        initial: number of random architectures at the start.
+        batch: number of queries of a round.
+        candidates: number of mutations from which those of a round are chosen.
     """
 
     def __init__(
@@ -58,20 +62,20 @@ class BANANAS:
         return list(drawn)
 
     def _round(self) -> list[Arch]:
-        """The candidates that the networks predict to be best, each judged by an independent posterior draw."""
+        """Return the best candidates by the networks' predictions, of which one posterior draw judges each."""
         candidates = self._mutations() or self._left_over()
         known = self._moves.space.path_code(list(self._seen))[:, : self._paths]
         others = self._moves.space.path_code(candidates)[:, : self._paths]
-        says = self._ensemble.predict(known, list(self._seen.values()), others, self._generator)
+        predicted = self._ensemble.predict(known, list(self._seen.values()), others, self._generator)
         draws = [
             self._rng.gauss(mean, spread)
-            for mean, spread in zip(says.mean(axis=0).tolist(), says.std(axis=0).tolist(), strict=True)
+            for mean, spread in zip(predicted.mean(axis=0).tolist(), predicted.std(axis=0).tolist(), strict=True)
         ]
         order = sorted(range(len(candidates)), key=draws.__getitem__, reverse=True)
         return [candidates[place] for place in order[: self._batch]]
 
     def _mutations(self) -> list[Arch]:
-        """Distinct unseen mutations of the best architecture seen; then of the next best, and so on."""
+        """Return distinct unseen mutations of the best architecture seen, then of the next best, and so on."""
         found: dict[Arch, None] = {}
         for parent in sorted(self._seen, key=self._seen.__getitem__, reverse=True):
             for _ in range(self._candidates):
@@ -83,6 +87,6 @@ class BANANAS:
         return list(found)
 
     def _left_over(self) -> list[Arch]:
-        """Unseen architectures that mutation no longer finds near the end of a space; after them, the best again."""
+        """Return unseen architectures, which mutation no longer finds near the end of a space; after them, the best."""
         unseen = [arch for arch in map(tuple, self._moves.space.archs().tolist()) if arch not in self._seen]
         return unseen[: self._candidates] or [max(self._seen, key=self._seen.__getitem__)]

@@ -1,4 +1,4 @@
-"""Digests of the code that defines a search algorithm, so that other code of the same name gets other results."""
+"""Digests of the code that defines a search algorithm, which keep results of different code of one name apart."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from typing import Any
 _PROJECT = tuple(Path(__file__).resolve().parents[3] / name for name in ("benchmarks", "harness", "heuristics"))
 _PLAIN = (str, int, float, bool, bytes, type(None))
 _DEPTH = 4
-"""Levels of nested values that a digest looks into."""
+"""Number of levels of nested values that a digest looks into, our choice; deeper values count by their type."""
 
 
 class _NoSource(Exception):
-    """Code that was not read from a file: typed into a session, say."""
+    """Code that was not read from a file, such as code typed into an interactive session."""
 
 
 def digest(definition: Any, files: Iterable[Path] = ()) -> str:
-    """Hexadecimal SHA-256 of what defines an algorithm.
+    """Return the SHA-256 of the code and values that define an algorithm, in hexadecimal.
 
     It covers the contents of the files of all modules that the definition uses, except those of this project, of
     Python and of installed packages, and the plain values that the definition holds: arguments of a
     `partial`, fields of a data class, variables of a closure. The digest does not depend on the location of files.
 
     Args:
-        definition: class, function, `partial` or object.
-        files: further files that belong to it.
+        definition: a class, function, `partial` or object.
+        files: further files that belong to the definition.
 
     Returns:
-        The digest. Code without a file gets a new random one each time, so that its results are never taken for
+        The digest. Code without a file gets a new random digest each time, so that its results are never taken for
         those of other code.
     """
     modules: dict[str, ModuleType] = {}
@@ -49,7 +49,7 @@ def digest(definition: Any, files: Iterable[Path] = ()) -> str:
 
 
 def _described(value: Any, modules: dict[str, ModuleType], depth: int) -> Any:
-    """The value as JSON; modules that define it are added to `modules`."""
+    """Describe a value by plain values; modules that define it are added to `modules`."""
     if isinstance(value, _PLAIN):
         return repr(value)
     if depth == 0:
@@ -81,7 +81,7 @@ def _described(value: Any, modules: dict[str, ModuleType], depth: int) -> Any:
 
 
 def _content_of(cell: Any) -> Any:
-    """The value of a closure's variable; None if it has no value yet."""
+    """Return the value of a closure's variable; None if it has no value yet."""
     try:
         return cell.cell_contents
     except ValueError:
@@ -94,7 +94,7 @@ def _add(name: str | None, modules: dict[str, ModuleType]) -> None:
 
 
 def _reachable(modules: Mapping[str, ModuleType]) -> list[ModuleType]:
-    """These modules and all that they import, without the project's own, Python's and installed packages'."""
+    """Return these modules and all that they import, except those of this project, Python and installed packages."""
     waiting, seen = list(modules.values()), dict[str, ModuleType]()
     while waiting:
         module = waiting.pop()
@@ -117,7 +117,7 @@ def _foreign(module: ModuleType) -> bool:
     if module.__name__.partition(".")[0] in sys.stdlib_module_names - {"__main__"}:
         return True
     file = getattr(module, "__file__", None)
-    if file is None:  # a namespace package has no code; a session has code without a file
+    if file is None:  # a namespace package has no code; an interactive session has code without a file
         return module.__name__ != "__main__"
     path = Path(file).resolve()
     return {"site-packages", "dist-packages"} & set(path.parts) != set() or any(

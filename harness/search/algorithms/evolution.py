@@ -26,13 +26,16 @@ class RandomSearch:
         return Query(arch, self._top)
 
     def tell(self, query: Query, value: float) -> None:
-        """No-op: random search does not learn."""
+        """Do nothing: random search does not learn."""
 
 
 class RegularisedEvolution:
-    """Mutates the best of a random sample of the population, from which the oldest leaves (Real et al., AAAI 2019).
+    """Mutates the best of a random sample of the population; the child replaces the oldest (Real et al., AAAI 2019).
 
-    Population 10 and sample 3 are those of NAS-Bench-201's experiments (R_EA.py of D-X-Y/AutoDL-Projects).
+    Args:
+        population: number of architectures in the population.
+        sample: number of architectures in the sample. Both defaults are those of NAS-Bench-201's experiments (R_EA.py
+            of D-X-Y/AutoDL-Projects).
     """
 
     def __init__(self, moves: Moves, top: int, rng: Random, population: int = 10, sample: int = 3) -> None:
@@ -43,7 +46,7 @@ class RegularisedEvolution:
         population = self._population
         if len(population) < (population.maxlen or 0):
             return Query(self._moves.random(self._rng), self._top)
-        # With replacement, as the experiments draw it.
+        # The sample is drawn with replacement, as in these experiments.
         candidates = [population[int(self._rng.random() * len(population))] for _ in range(self._sample)]
         parent = max(candidates, key=lambda member: member[0])[1]
         return Query(self._moves.mutated(parent, self._rng), self._top)
@@ -78,7 +81,7 @@ class LocalSearch:
             self._around = [self._centre]
 
     def _step(self) -> bool:
-        """Queue the neighbours of the centre, or move to the best of them; False if there was nothing to do."""
+        """Queue the neighbours of the centre, or move to the best of them; False if none of them is better."""
         assert self._centre is not None
         neighbours = self._moves.neighbours(self._centre)
         if any(arch not in self._seen for arch in neighbours):

@@ -23,5 +23,5 @@ class Moves:
 
 @lru_cache(maxsize=2)
 def moves(name: str) -> Moves:
-    """The moves of a space; they are cached."""
+    """Return the moves of a space, which are cached."""
     return Moves(space(name))

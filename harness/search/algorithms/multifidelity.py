@@ -10,18 +10,18 @@ from supernet.harness.search.algorithms.ask import Query
 from supernet.harness.search.algorithms.moves import Moves
 
 ETA = 3
-"""One in ETA architectures is promoted to the next fidelity. Three is the default of Hyperband and of HpBandSter."""
+"""One in ETA architectures is promoted to the next fidelity; three is the default of Hyperband and of HpBandSter."""
 
 
 class Hyperband:
-    """Brackets of successive halving, from many at the cheapest fidelity to few at the most expensive, over and over
-    (Li et al., JMLR 2018).
+    """Repeats brackets of successive halving, which start at all fidelities in turn (Li et al., JMLR 2018).
 
-    Fidelities take the place of powers of eta: a bracket that starts k fidelities below the top begins with
-    ceil((levels / (k + 1)) eta^k) architectures.
+    Brackets that start at a cheaper fidelity begin with more architectures. Fidelities take the place of powers of
+    eta: a bracket that starts k fidelities below the top begins with ceil((levels / (k + 1)) eta^k) architectures.
 
     Args:
-        brackets: number of fidelities below the top at which successive brackets start; by default all of them.
+        brackets: how many fidelities below the top each bracket starts; default: one bracket for every fidelity, the
+            cheapest first.
     """
 
     def __init__(self, moves: Moves, top: int, rng: Random, brackets: tuple[int, ...] | None = None) -> None:
@@ -33,7 +33,7 @@ class Hyperband:
         self._level = 0
 
     def propose(self) -> Arch:
-        """A new architecture."""
+        """Return a new architecture for the start of a bracket."""
         return self._moves.random(self._rng)
 
     def ask(self) -> Query:
@@ -55,35 +55,36 @@ class Hyperband:
 
 
 def successive_halving(moves: Moves, top: int, rng: Random) -> Hyperband:
-    """Hyperband with only the bracket that starts at the cheapest fidelity (Jamieson and Talwalkar, AISTATS 2016)."""
+    """Make a Hyperband with only the bracket that starts at the cheapest fidelity (Jamieson and Talwalkar, 2016)."""
     return Hyperband(moves, top, rng, brackets=(top,))
 
 
 class BOHB(Hyperband):
-    """Hyperband whose proposals have the highest ratio of two densities: of the good and of the other observations at
-    the highest fidelity that has enough of both (Falkner et al., ICML 2018).
+    """Hyperband whose proposals have the highest ratio of two densities (Falkner et al., ICML 2018).
 
-    It follows HpBandSter, the authors' code (`hpbandster/optimizers/config_generators/bohb.py`): with d decisions a
-    model takes max(d + 1, 15 %) good observations and max(d + 1, 85 %) others, and begins when there are d + 1 of
-    each. The bandwidth of a decision is the normal reference rule for the numbers of its options,
-    1.06 std n^(-1 / (4 + d)), but not below a minimum. A candidate starts at a random good observation and keeps each
-    of its options with probability 1 - bandwidth; otherwise it draws an option uniformly. The factor that widens
-    bandwidths of candidates (`bandwidth_factor`) applies to continuous decisions, and these spaces have none.
+    The densities are those of the good and of the other observations at the highest fidelity that has enough of both.
+    The class follows HpBandSter, the authors' code (`hpbandster/optimizers/config_generators/bohb.py`). With d
+    decisions, a model uses max(d + 1, 15 %) good observations and max(d + 1, 85 %) others, as soon as there are d + 1
+    of each. The bandwidth of a decision follows the normal reference rule for the numbers of its options,
+    1.06 std n^(-1 / (4 + d)), but has a minimum. A candidate starts at a random good observation and keeps each of its
+    options with probability 1 - bandwidth; otherwise it draws an option uniformly. The factor that widens bandwidths
+    of candidates (`bandwidth_factor`) applies to continuous decisions, which these spaces do not have.
 
-    Defaults are what NAS-Bench-201's experiments gave HpBandSter (`exps/algos/BOHB.py` and
+    Defaults are those with which NAS-Bench-201's experiments called HpBandSter (`exps/algos/BOHB.py` and
     `scripts-search/algos/BOHB.sh` of D-X-Y/AutoDL-Projects): 4 candidates, no random proposals once there is a model,
-    bandwidths of at least 0.3. HpBandSter's own are 64 candidates, 1/3 random proposals and 0.001.
+    and bandwidths of at least 0.3. HpBandSter's own defaults are 64 candidates, 1/3 random proposals and 0.001.
 
-    One thing differs. Densities are products of Aitchison and Aitken's kernels: 1 - bandwidth for the same option,
-    bandwidth / (options - 1) for another, here with all options of a decision and a bandwidth at which no option is
-    less likely to stay than to change into each other one. Those of statsmodels, which HpBandSter calls, count the
-    options that occur and take any bandwidth, so that they can be infinite or negative.
+    The class differs from HpBandSter in one point. Densities are products of Aitchison and Aitken's kernels:
+    1 - bandwidth for the same option, and bandwidth / (options - 1) for another one. Here, the kernels take all options
+    of a decision into account, and bandwidths are limited so that an option is at least as likely to stay as to change
+    into any other one. The kernels of statsmodels, which HpBandSter calls, count only options that occur and take any
+    bandwidth, so that densities can be infinite or negative.
 
     Args:
-        good: percent of observations that are good ones.
+        good: percentage of observations that count as good.
         candidates: number of candidates from which the best is proposed.
         at_random: probability of a random proposal once there is a model.
-        least_bandwidth: minimum of bandwidths.
+        least_bandwidth: smallest bandwidth.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class BOHB(Hyperband):
 
     @property
     def points(self) -> int:
-        """Number of good observations, and of others, that a model needs: d + 1 of each."""
+        """Number of good observations that a model needs, and also of others: d + 1."""
         return len(self._moves.options) + 1
 
     def propose(self) -> Arch:
@@ -115,7 +116,11 @@ class BOHB(Hyperband):
         return max(candidates, key=lambda arch: max(good(arch), TINY) / max(other(arch), TINY))
 
     def division(self, known: list[tuple[float, Arch]]) -> tuple[Density, Density]:
-        """Densities of the good and of the other observations among those known, (accuracy, architecture)."""
+        """Return the densities of the good and of the other observations.
+
+        Args:
+            known: all observations at one fidelity, (accuracy, architecture) each.
+        """
         ordered = [arch for _, arch in sorted(known, key=lambda seen: -seen[0])]
         cut = max(self.points, self._good * len(ordered) // 100)
         rest = max(self.points, (100 - self._good) * len(ordered) // 100)
@@ -132,12 +137,12 @@ TINY = 1e-32
 
 
 class Density:
-    """Kernel density of some architectures: the mean of products of kernels over decisions.
+    """The kernel density of some architectures: the mean of products of kernels over decisions.
 
     Args:
         among: the architectures, one or more.
-        options: numbers of options of each decision.
-        least: minimum of the bandwidths.
+        options: number of options of each decision.
+        least: smallest bandwidth.
     """
 
     def __init__(self, among: list[Arch], options: list[int], least: float) -> None:
@@ -149,7 +154,7 @@ class Density:
         self._other = [h / max(1, k - 1) for h, k in zip(capped, options, strict=True)]
 
     def __call__(self, arch: Arch) -> float:
-        """The density at an architecture."""
+        """Return the density at an architecture."""
         total = 0.0
         for centre in self.among:
             kernel = 1.0
@@ -159,7 +164,7 @@ class Density:
         return total / len(self.among)
 
     def near(self, rng: Random) -> Arch:
-        """A candidate: one of the architectures at random, with each decision redrawn with probability bandwidth."""
+        """Return a random one of the architectures, each decision of which is redrawn with probability bandwidth."""
         centre = rng.choice(self.among)
         return tuple(
             option if rng.random() < 1 - h else int(rng.random() * k)
@@ -168,6 +173,6 @@ class Density:
 
 
 def _deviation(values: tuple[int, ...]) -> float:
-    """Population standard deviation (divides by n)."""
+    """Return the population standard deviation, which divides by n."""
     n, total = len(values), sum(values)
     return math.sqrt(max(0, n * sum(v * v for v in values) - total * total)) / n

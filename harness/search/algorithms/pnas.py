@@ -16,12 +16,11 @@ from supernet.harness.search.algorithms.predictor import Ensemble
 
 
 class Growth:
-    """How cells without idle operations grow out of one another, in a space with operations on edges, one of them idle.
+    """The order in which cells grow, operation by operation, in a space with operations on edges and an idle option.
 
-    An idle operation, to which nothing comes or from which nothing leads on, does nothing, so a cell has one
-    operation more than another only where all of its operations lie on paths from input to output. The parent of a
-    cell is the largest cell that remains after one of its operations, and every operation that is idle then, is
-    removed: it has one operation less, or less by a whole path.
+    An operation that is not on a path from input to output has no effect, so only cells all of whose operations lie on
+    such paths are counted. The parents of a cell are the largest cells that remain after one of its operations, and
+    every operation that then has no effect, is removed: they have one operation less, or less by a whole path.
     """
 
     def __init__(self, within: SearchSpace) -> None:
@@ -31,10 +30,10 @@ class Growth:
         without_idle = within.indices(np.where(live, archs, none))
         nothing = within.index((none,) * most)
         self.sizes: NDArray[np.int64] = live.sum(axis=1)
-        """Operations that are not idle: (architectures,)."""
+        """Number of operations of each architecture that have an effect: (architectures,)."""
         cells = np.flatnonzero((without_idle == np.arange(len(archs))) & (self.sizes > 0))
         self.levels = [cells[self.sizes[cells] == size] for size in range(1, most + 1)]
-        """Indices of the cells of one operation, of two, and so on."""
+        """Indices of the cells with one operation, with two, and so on."""
         taken = np.repeat(archs[:, None], most, axis=1)
         taken[:, range(most), range(most)] = none
         rests = without_idle[within.indices(taken.reshape(-1, most))].reshape(-1, most)
@@ -46,7 +45,7 @@ class Growth:
         """Whether the removal of any one operation leaves no connected cell: (architectures,)."""
 
     def children(self, level: int, of: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Indices of the cells of a level (from 0) whose parents are among these, and of those without parents."""
+        """Return the indices of the cells of a level (from 0) that have a parent among these, or no parents at all."""
         cells = self.levels[level]
         return cells[self.first[cells] | np.isin(self.parents[cells], of).any(axis=1)]
 
@@ -57,15 +56,17 @@ def _growth(within: SearchSpace) -> Growth:
 
 
 class PNAS:
-    """All cells of one operation, then of each number of operations those that an ensemble of networks predicts to be
-    the best among the children of the best before (Liu et al., ECCV 2018).
+    """Searches from simple to complex cells (Liu et al., ECCV 2018).
+
+    It queries all cells with one operation. For each further number of operations it queries a beam: the children of
+    the best cells so far that an ensemble of networks predicts to be the best.
 
     The paper's cells grow block by block. Those of NAS-Bench-201 always have six edges: here they grow in operations
-    other than none (see `Growth`), from one to six, and the other edges are none. The beam is 20 instead of the
-    paper's 256, which would be a large part of this space; 20 is our choice. After the last level the search continues
-    with its remaining cells, with new predictions after every beam, and then with the rest of the space. The ensemble
-    of BANANAS on all paths replaces the paper's ensemble of recurrent networks; with encodings of the operations alone
-    it finds worse cells.
+    other than none (see `Growth`), from one to six, and the other edges are none. The beam is 20, our choice; the
+    paper's 256 would be a large part of this space. After the last level the search continues with its remaining
+    cells, with new predictions after every beam, and then with the rest of the space. The ensemble of BANANAS on all
+    paths replaces the paper's ensemble of recurrent networks; with encodings that only list the operations it finds
+    worse cells.
 
     Raises:
         UserError: the space has no idle operation.
@@ -103,7 +104,7 @@ class PNAS:
         self._seen[self._moves.index(query.arch)] = value
 
     def _pool(self) -> NDArray[np.int64]:
-        """Indices of the architectures that may be queried next."""
+        """Return the indices of the architectures that may be queried next."""
         seen = np.array(list(self._seen))
         if self._level < len(self._growth.levels) - 1:
             self._level += 1
@@ -119,9 +120,9 @@ class PNAS:
         return seen[[int(np.argmax(list(self._seen.values())))]]
 
     def _best(self, pool: NDArray[np.int64]) -> list[int]:
-        """The beam: the architectures of the pool with the highest mean prediction."""
+        """Return the beam: the indices of the architectures of the pool with the highest mean prediction."""
         known = self._space.path_code(self._space.archs(list(self._seen)))
         others = self._space.path_code(self._space.archs(pool))
-        says = self._ensemble.predict(known, list(self._seen.values()), others, self._generator).mean(axis=0)
-        best: list[int] = pool[np.argsort(-says, kind="stable")[: self._beam]].tolist()
+        predicted = self._ensemble.predict(known, list(self._seen.values()), others, self._generator).mean(axis=0)
+        best: list[int] = pool[np.argsort(-predicted, kind="stable")[: self._beam]].tolist()
         return best

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Networks:
-    """Fully connected networks of equal sizes, held and computed as one batch of matrices."""
+    """Fully connected networks of equal sizes, stored and computed as one batch of matrices."""
 
     numbers: Tensor
-    """All weights and biases in one row, and so their gradients: one array makes the optimiser faster."""
+    """All weights and biases in one row, as are their gradients: a single array makes the optimiser faster."""
     weights: list[Tensor]
     """The weights of each layer as views of `numbers`: (networks, inputs, outputs)."""
     biases: list[Tensor]
@@ -28,10 +28,12 @@ class Networks:
 
     @classmethod
     def drawn(cls, count: int, sizes: list[int], generator: torch.Generator) -> Networks:
-        """Networks with the uniform weights of Glorot and Bengio (AISTATS 2010) and zero biases.
+        """Make networks with the uniform weights of Glorot and Bengio (AISTATS 2010) and zero biases.
 
         Args:
-            sizes: numbers of inputs, of units of each hidden layer, of outputs.
+            count: number of networks.
+            sizes: numbers of inputs, of units of each hidden layer, and of outputs.
+            generator: the source of random numbers.
         """
         import torch  # here, not above: it takes seconds, which a list of the algorithms need not wait for
 
@@ -48,7 +50,7 @@ class Networks:
         return cls(numbers, views[::2], views[1::2])
 
     def __call__(self, codes: Tensor) -> Tensor:
-        """The output of each network: (networks, n, inputs) -> (networks, n)."""
+        """Return the output of each network: (networks, n, inputs) -> (networks, n)."""
         import torch
 
         *hidden, last = zip(self.weights, self.biases, strict=True)
@@ -60,11 +62,11 @@ class Networks:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Hyper-parameters of an ensemble, whose networks are fitted to observed accuracies from independent weights.
+    """The hyper-parameters of an ensemble, whose networks are fitted to observed accuracies from independent weights.
 
-    They learn the error, 100 - accuracy, whose scale suits weights near zero, under the mean absolute error, with
-    Adam in mini-batches that every network draws on its own. Sizes and rates are those of BANANAS for all spaces
-    (`meta_neuralnet_params` and `meta_neural_net.py` of naszilla/naszilla).
+    The networks learn 100 - accuracy, whose scale suits weights near zero. The loss is the mean absolute error, and the
+    optimiser is Adam, with mini-batches that every network draws independently. Sizes and rates are those of BANANAS
+    for all spaces (`meta_neuralnet_params` and `meta_neural_net.py` of naszilla/naszilla).
     """
 
     networks: int = 5
@@ -78,7 +80,7 @@ class Ensemble:
     def predict(
         self, codes: NDArray[np.float32], values: list[float], others: NDArray[np.float32], generator: torch.Generator
     ) -> NDArray[np.float32]:
-        """Predicted accuracies of other architectures by networks fitted to known ones: (networks, others), percent.
+        """Predict accuracies of architectures by networks fitted to known ones, in percent: (networks, others).
 
         Args:
             codes: encodings of the architectures whose accuracies are known: (n, inputs).

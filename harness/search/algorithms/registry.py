@@ -39,9 +39,9 @@ class QueryAlgorithm:
     source: str
     make: Maker
     fidelities: bool = False
-    """Whether it also uses the cheaper fidelities."""
+    """Whether it also queries the cheaper fidelities."""
     code: str = ""
-    """The version of its code, part of the names of its runs: results of other code have other names."""
+    """The version of its code, which is part of the names of its runs, so that results of other code are not reused."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ _DARTS = (_LEARNED, _SOFTMAX)
 _GATES = ("distribution.route=gate",)
 _PARTIAL = ("network.partial_channels=4", "distribution.edge_weights=true", "distribution.learning_rate=6e-4")
 _ERM = ("distribution.data=train",)
-# Rate and absence of `none` as in liamcli/gaea_release, its NAS-Bench-201 configuration.
+# The learning rate and the absence of `none` are those of the NAS-Bench-201 configuration of liamcli/gaea_release.
 _GAEA = (_LEARNED, _SIMPLEX, "distribution.learning_rate=0.1")
 _WITHOUT_NONE = ("sampling.with_none=false",)
 
@@ -112,7 +112,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "parsec": SharingAlgorithm(
         "PARSEC",
         "Casale et al., 2019",
-        # The paper's number of samples and learning rate are not known to us.
+        # We do not know the paper's number of samples and learning rate; these are our choice.
         (*_DARTS, "distribution.step=importance", "distribution.samples=8", "distribution.learning_rate=0.01"),
         Likeliest(),
         code="3",
@@ -146,7 +146,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         Likeliest(),
     ),
 }  # fmt: skip
-"""Name -> algorithm. Hyper-parameters not given here are defaults of the recipe or of the class."""
+"""Name -> algorithm. Hyper-parameters that are not given here are the defaults of the recipe or of the class."""
 
 
 SHIPPED = MappingProxyType(dict(ALGORITHMS))
@@ -162,13 +162,13 @@ class _Registration:
     file: str
     """File of the caller; empty if the caller is not a file."""
     plugin: str | None
-    """Digest of the plug-in that was being imported."""
+    """Digest of the plug-in that was being imported; None if there was none."""
 
 
 _added: dict[str, _Registration] = {}
 """Name -> its present registration."""
 _of_plugins: dict[str, dict[str, _Registration]] = {}
-"""Digest of a plug-in -> its registrations, for the next time that it is used in this process."""
+"""Digest of a plug-in -> its registrations, which are restored when it is used again in this process."""
 _written: dict[str, tuple[Algorithm, str]] = {}
 """Name -> an algorithm that was assigned to ALGORITHMS without `register`, and its code."""
 
@@ -180,8 +180,9 @@ def register(name: str, make: Maker, *, title: str | None = None, source: str = 
     code never gets the results of other code.
 
     Args:
-        name: without spaces and commas.
-        make: maps moves, the number of the top fidelity and random numbers to an object with `ask` and `tell`.
+        name: 1 to 60 characters without spaces and commas.
+        make: maps moves, the number of the most expensive fidelity and random numbers to an object with `ask` and
+            `tell`.
         title: the title in reports; the name by default.
         source: where it was published.
         fidelities: whether it also queries the cheaper fidelities.
@@ -205,14 +206,14 @@ def register_sharing(
     """Add an algorithm that trains a super-net and picks an architecture, so that comparisons can name it.
 
     Args:
-        name: without spaces and commas.
+        name: 1 to 60 characters without spaces and commas.
         changes: changes of the base recipe, such as `sampling.law=fair`.
         pick: maps a trained super-net and random numbers to a `harness.search.picks.Pick`.
         title: the title in reports; the name by default.
         source: where it was published.
 
     Raises:
-        UserError: as `register`.
+        UserError: see `register`; `pick` must be callable.
     """
     if not callable(pick):
         raise UserError(f"The picker of the search algorithm {quoted(name)} cannot be called: {quoted(pick)}.")
@@ -228,7 +229,7 @@ def forget(name: str) -> None:
 
 
 def code_of(name: str) -> str:
-    """The version of an algorithm's present code: empty for most shipped algorithms, a digest for added ones.
+    """Return the version of an algorithm's present code: empty for most shipped algorithms, a digest for added ones.
 
     Raises:
         UserError: there is no algorithm of this name.
@@ -256,10 +257,10 @@ class Importable(Protocol):
 
 
 def use(plugins: Sequence[Importable]) -> None:
-    """Import plug-ins. Afterwards no algorithm of another plug-in is registered.
+    """Import plug-ins; afterwards no algorithm of any other plug-in is registered.
 
     Raises:
-        UserError: one cannot be imported, or registers a name that is taken.
+        UserError: a plug-in cannot be imported, or registers a name that is taken.
     """
     wanted = {plugin.sha256 for plugin in plugins}
     for name in [name for name, known in _added.items() if known.plugin is not None and known.plugin not in wanted]:
@@ -285,7 +286,7 @@ def _import_of(plugin: str) -> Iterator[None]:
 
 
 def known_elsewhere(name: str) -> bool:
-    """Whether other processes can load this algorithm: it ships, or a plug-in registered it."""
+    """Tell whether other processes can load this algorithm, because it ships or a plug-in registered it."""
     return name in SHIPPED or (name in _added and _added[name].plugin is not None)
 
 
@@ -315,7 +316,7 @@ def _add(name: str, algorithm: Algorithm, frame: FrameType) -> None:
 
 
 def _check_free(name: str, file: str) -> None:
-    """Refuse a name that another file registered; a file may register its own algorithm again, as new code."""
+    """Refuse a name that ships or that another file registered; a file may register its own algorithm again."""
     known = _added.get(name)
     if name in ALGORITHMS and (name in SHIPPED or known is None or known.file != file):
         where = "the project" if name in SHIPPED else (known and known.file) or "this session"
@@ -323,10 +324,10 @@ def _check_free(name: str, file: str) -> None:
 
 
 def named(names: str) -> list[str]:
-    """The algorithms of a comma-separated list.
+    """Return the algorithms of a comma-separated list, without repetitions.
 
     Raises:
-        UserError: one of them is not known.
+        UserError: an algorithm is not known, or the list is empty.
     """
     chosen = [name for name in (part.strip() for part in names.split(",")) if name]
     for name in chosen:
@@ -342,10 +343,10 @@ def named(names: str) -> list[str]:
 
 
 def recipe_for(algorithm: str, base: Recipe, within: SearchSpace) -> Recipe:
-    """The base recipe with the changes of the algorithm.
+    """Return the base recipe with the changes of an algorithm.
 
     Raises:
-        RecipeError: it does not apply to the space, or not to this base.
+        RecipeError: the changes do not apply to the space or cannot be combined with this base.
     """
     sharing = ALGORITHMS[algorithm]
     assert isinstance(sharing, SharingAlgorithm)

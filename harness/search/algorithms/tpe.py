@@ -10,15 +10,17 @@ from supernet.harness.search.algorithms.moves import Moves
 
 
 class TPE:
-    """Proposes options that are more frequent among good observations than among the others (Bergstra et al., NeurIPS
-    2011).
+    """Proposes options that are more frequent among good observations than among others (Bergstra et al., 2011).
 
-    Optuna's sampler with its own defaults: 10 random architectures first, then the best of 24 drawn candidates, the
-    best tenth being the good ones. It may propose an architecture again.
+    This is Optuna's sampler with its defaults: 10 random architectures first, then the best of 24 candidates; the best
+    tenth of the observations are the good ones. It may propose an architecture again.
 
     Args:
-        multivariate: estimate all decisions jointly, not each on its own as in the paper. Optuna 5 does unless told
-            otherwise, Optuna 4 does not, so it is always told. Jointly, TPE finds better cells of NAS-Bench-201.
+        startup: number of random architectures at the start.
+        candidates: number of candidates from which the best is proposed.
+        multivariate: whether all decisions are estimated jointly instead of independently, as in the paper. The default
+            of Optuna 5 is True and that of Optuna 4 is False, so that this is always passed. Jointly, TPE finds better
+            cells of NAS-Bench-201.
     """
 
     def __init__(
@@ -34,7 +36,7 @@ class TPE:
             import optuna
         except ImportError:
             raise UserError("TPE needs Optuna: pip install 'supernet-study[tpe]'.") from None
-        # Optuna announces every study that is made, and there is one per search.
+        # Optuna logs every new study, and every search makes one.
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler(
             n_startup_trials=startup, n_ei_candidates=candidates, multivariate=multivariate, seed=rng.getrandbits(32)

@@ -12,7 +12,7 @@ from supernet.heuristics.registry import SHIPPED, entry
 
 
 def printed(*arguments):
-    result = CliRunner().invoke(heuristics, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(heuristics, [str(argument) for argument in arguments], catch_exceptions=False)
     assert result.exit_code == 0
     return result.output
 
@@ -23,7 +23,7 @@ def test_names_are_whole_in_a_narrow_terminal(width, capsys):
     words = capsys.readouterr().out.replace(",", " ").split()
     assert "…" not in "".join(words)
     for name, heuristic in CATALOGUE.items():
-        assert {name, *heuristic.values} <= set(words)
+        assert {name, *heuristic.family.split(), *heuristic.values} <= set(words)
 
 
 def test_a_space_leaves_out_what_is_for_others():
@@ -37,7 +37,36 @@ def test_one_heuristic_with_its_values_and_what_they_set():
         assert f"{value} " in text
         assert " ".join(changes) in text
     assert "Other values" not in text
-    assert "Other values of training.learning_rate can be given" in printed("learning-rate")
+    assert "Any other value of training.learning_rate can be given" in printed("learning-rate")
+
+
+def test_heuristics_and_methods_of_a_plugin_are_listed(tmp_path, registries):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import supernet as sn\n\n"
+        '@sn.method("shy", source="me", spaces=("nb201",))\n'
+        "class Shy(sn.Method):\n"
+        '    """Trains rarely."""\n'
+        "    often: float = 0.25\n"
+        '    """Share of the steps."""\n\n'
+        '@sn.heuristic("gentle", values=[0.01, 0.02], source="me")\n'
+        "def gentle(rate):\n"
+        '    """Lowers the learning rate."""\n'
+        '    return [f"training.learning_rate={rate}", "training.momentum=0"]\n'
+    )
+    text = printed("--plugin", file)
+    assert "Trains rarely." in text
+    assert "Lowers the" in text
+    assert "magic-t" in text
+    assert "Share of the steps." in printed("shy", "--plugin", file)
+    assert "training.learning_rate=0.02 training.momentum=0" in printed("gentle", "--plugin", file)
+    assert "Trains rarely." not in printed("--space", "nb1shot1-1", "--plugin", file)
+    with pytest.raises(UserError, match="The method shy is for nb201, not for nb1shot1-1"):
+        printed("shy", "--space", "nb1shot1-1", "--plugin", file)
+    with pytest.raises(UserError, match=r"did you mean gentle\?"):
+        printed("gentel", "--plugin", file)
+    with pytest.raises(UserError, match=r"none\.py cannot be read"):
+        printed("--plugin", tmp_path / "none.py")
 
 
 def test_methods_that_ship_are_listed_with_their_sources():

@@ -321,7 +321,7 @@ def test_filtering_by_text_and_family(opened, study):
     assert visible(opened) == ["learning-rate=0.1"]
     assert find(opened, "#count").text == "1 of 11 settings"
     field.clear()
-    choose(opened, "family", "unsaid")
+    choose(opened, "family", "unreported details")
     assert visible(opened) == ["clip=null", "clip=0.25"]
     choose(opened, "family", "all")
     field.send_keys("diverged")

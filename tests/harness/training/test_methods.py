@@ -162,7 +162,7 @@ def test_ground_truth_is_charged_once_and_needs_a_source(task):
     assert asked == [[2, 9], [5]]
     with pytest.raises(UserError, match="architecture 3, which has no ground truth"):
         truth.ask([3])
-    with pytest.raises(UserError, match="asks for ground truth, but the run has none"):
+    with pytest.raises(UserError, match="asks for ground truth, but this run was started without a table"):
         train(recipe("methods.landmarks.begin=0"), task=task)
 
 

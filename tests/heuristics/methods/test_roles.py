@@ -86,7 +86,7 @@ def test_a_single_small_image_cannot_be_normalised(batch, digits):
     paths = paths_of("main", "main")
     count = len(paths) if batch == "split" else 1
     ctx.images, ctx.labels = ctx.images[:count, :, :4, :4], ctx.labels[:count]
-    with pytest.raises(UserError, match=r"single image of 4 pixels a side .*raise training\.batch_size or task\.size"):
+    with pytest.raises(UserError, match=r"single image of 4 pixels .*raise training\.batch_size or task\.size"):
         one_step(Accumulate(), run, ctx, paths)
 
 
