@@ -1,4 +1,4 @@
-"""`supernet heuristics`: the catalogue of heuristics, and the methods that ship."""
+"""`supernet heuristics` prints the catalogue of heuristics, and the methods that ship."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from supernet.heuristics.catalogue import Heuristic
 
 WIDE = 120
-"""Columns of a terminal from which on the tables also have spaces and sources."""
+"""Width of the output, in characters, from which on the tables also show spaces and sources."""
 
 NO_TERMINAL = 140
-"""Columns of the tables, or more, where the output is not a terminal."""
+"""Smallest width of the tables, in characters, where the output is not a terminal."""
 
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--space", "space_name", help="Only those that apply to this space.")
+@click.option("--space", "space_name", help="Show only heuristics and methods that apply to this space.")
 def heuristics(name: str | None, space_name: str | None) -> None:
     """Print the catalogue of heuristics and methods.
 
-    With the NAME of a heuristic, print its values and the keys that each sets; with that of a method, its parameters.
+    With the NAME of a heuristic, print its values and the keys that each value sets. With the NAME of a method, print
+    its parameters.
     """
     from supernet.benchmarks.spaces import SPACE_NAMES
     from supernet.benchmarks.wording import did_you_mean, quoted
@@ -54,12 +55,17 @@ def heuristics(name: str | None, space_name: str | None) -> None:
 
 
 def _check_space(what: str, name: str, spaces: Sequence[str], wanted: str | None) -> None:
+    """Check that a heuristic or method applies to the wanted space.
+
+    Raises:
+        UserError: it does not.
+    """
     if wanted is not None and wanted not in spaces:
         raise UserError(f"The {what} {name} is for {', '.join(spaces)}, not for {wanted}.")
 
 
 def _print_all(space: str | None) -> None:
-    """Print the heuristics and the methods that apply to a space, or to any, without an import of the methods."""
+    """Print the heuristics and methods that apply to a space, or all of them, without importing the methods."""
     from rich.console import Console
 
     from supernet.heuristics.catalogue import CATALOGUE
@@ -90,7 +96,7 @@ def _print_heuristic(entry: Heuristic) -> None:
 
 
 def _print_method(name: str) -> None:
-    """Print a method's parameters, and how recipes and studies name it. This imports the method."""
+    """Print a method's parameters, and how recipes and studies refer to it. This imports the method."""
     from supernet.heuristics.registry import entry
 
     found = entry(name)
@@ -131,7 +137,7 @@ def _spaces(spaces: Sequence[str]) -> str:
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A row for each of `rows`, which may have more cells than there are titles. The first column is never broken."""
+    """A table of `rows`, which may have more cells than there are titles. The first column is never wrapped."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -145,10 +151,10 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 
 def _catalogue(entries: list[Heuristic], wide: bool) -> Table:
-    """A row for each heuristic, a rule between families.
+    """A table with a row for each heuristic, and a line between families.
 
     Args:
-        wide: there is room for spaces and sources.
+        wide: whether there is room for the columns of spaces and sources.
     """
     from rich import box
     from rich.table import Table

@@ -54,7 +54,7 @@ def ended(error, monkeypatch, capsys):
 def test_what_nobody_foresaw_is_one_paragraph_and_a_trace_in_a_file(error, temporary, monkeypatch, capsys):
     code, said = ended(error, monkeypatch, capsys)
     assert code == 1
-    assert said.startswith("supernet: An error that this program did not foresee stopped the command: ")
+    assert said.startswith("supernet: An unexpected error stopped the command: ")
     assert type(error).__name__ in said
     assert said.count("\n") == 1
     assert len(said) < 1000
@@ -77,7 +77,7 @@ def test_a_trace_that_cannot_be_written_does_not_hide_the_error(monkeypatch, cap
     code, said = ended(KeyError("x"), monkeypatch, capsys)
     assert code == 1
     assert "KeyError ('x')" in said
-    assert "trace could not be written to a file: No such file or directory" in said
+    assert "trace-back could not be written to a file: No such file or directory" in said
 
 
 def out_of_memory():

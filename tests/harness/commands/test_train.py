@@ -242,7 +242,7 @@ def test_an_interrupted_training_says_how_to_go_on(called, run_dir, tmp_path, mo
     out = tmp_path / "a b"
     done = CliRunner().invoke(cli.supernet, ["train", str(run_dir / "recipe.yaml"), "seed=1", "--out", str(out)])
     assert (
-        f"Go on with: supernet train {run_dir / 'recipe.yaml'} seed=1 --out '{out}' --device cpu --resume"
+        f"Continue with: supernet train {run_dir / 'recipe.yaml'} seed=1 --out '{out}' --device cpu --resume"
         in done.output
     )
 
