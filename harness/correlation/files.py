@@ -301,7 +301,7 @@ def _without_infinities(table: ScoreTable, infinite: str | None) -> ScoreTable:
 
 
 def _worst(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The scores with minus infinity replaced by a number just below the lowest score, which keeps Pearson's r defined."""
+    """The scores, with a number just below the lowest one for minus infinity, so that Pearson's r is defined."""
     finite = np.isfinite(values)
     if not finite.any():
         raise UserError(f"Every score of {shown(name)} is infinite: there is nothing to rank.")

@@ -302,8 +302,8 @@ def ceiling_of(truth: GroundTruth, measure: Measure, rows: NDArray[np.int64]) ->
     """The ceiling of the architectures in these rows; None where the table has no repeats.
 
     It is estimated from the repeats of the measure's own data set, split and epochs. If there are none, other splits of
-    the data set are used, and then its variant with or without `-valid`, at the same epochs. A reading without a number,
-    such as `one`, does not count as a repeat.
+    the data set are used, and then its variant with or without `-valid`, at the same epochs. A reading without a
+    number, such as `one`, does not count as a repeat.
     """
     kinds = list(dict.fromkeys((m.dataset, m.split, m.epochs) for m in truth.measures))
     root = measure.dataset.removesuffix("-valid")
