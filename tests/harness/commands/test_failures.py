@@ -152,7 +152,7 @@ def test_a_misspelt_command_gets_the_nearest(group, arguments, meant):
 def test_a_command_like_no_other_gets_all(monkeypatch):
     result = CliRunner().invoke(cli.supernet, ["x" * 5000])
     assert result.exit_code == 2
-    assert "There is spaces, data, heuristics, train" in result.output
+    assert "The commands are spaces, data, heuristics, train" in result.output
     assert len(result.output) < 800
 
 
