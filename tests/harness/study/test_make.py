@@ -340,7 +340,7 @@ def test_a_run_of_changed_ground_truth_fails(spec, store, tmp_path, monkeypatch)
     monkeypatch.setenv("SUPERNET_DATA", str(tmp_path))
     write_truth(tmp_path, shift=1)
     assert execute(spec, store) == "failed"
-    assert "has changed since this run was planned. Plan it anew." in store.failure(spec.hash)
+    assert "has changed since this run was planned. Plan it again." in store.failure(spec.hash)
 
 
 def test_equal_scores_are_still_a_result(spec):
