@@ -46,7 +46,7 @@ class Answer:
 
 
 class Database:
-    """The runs of a store, as they are now, and the ground truth at hand, open to questions in SQL."""
+    """The runs of a store, as they are now, and the available ground truth, open to questions in SQL."""
 
     def __init__(self, store: Store) -> None:
         everything, self.problems = store.results()

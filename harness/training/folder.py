@@ -76,7 +76,7 @@ def prepare(run: Run, out: Path, resume: bool) -> None:
                     "holds weights of this run, so its training starts from the beginning."
                 ) from None
     elif holds_run(out):
-        raise UserError(f"{out} holds a run already. Give --resume to go on with it, or choose another folder.")
+        raise UserError(f"{out} holds a run already. Give --resume to continue it, or choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
     run.recipe.save(out / RECIPE)
     write_status(out, "training", run.recipe.hash, run.epoch, run.device)
