@@ -20,7 +20,7 @@ from supernet.harness.statistics.metrics import MetricError
 
 @dataclass(frozen=True)
 class MeanTau:
-    """Mean tau-b over repeats with its interval, which two repeats lack because their spread is hardly known."""
+    """Mean tau-b over repeats with its interval, which two repeats lack because their spread is too uncertain."""
 
     value: float
     low: float | None
