@@ -181,7 +181,7 @@ def test_files_are_written_where_they_are_asked_for_alone(tmp_path):
         ((), {"epochs": "many"}, "training.epochs"),
         (("a.yaml", "b.yaml"), {}, "one recipe, not 2"),
         (("nowhere.yaml",), {}, "no recipe"),
-        ((), {"resume": True}, "say in which folder"),
+        ((), {"resume": True}, "name the folder"),
     ],
 )
 def test_a_recipe_that_cannot_be_used_is_one_sentence(parts, keys, said):
@@ -211,7 +211,7 @@ def test_a_ranking_of_a_run_and_of_its_super_net_are_one(run):
         (lambda run: sn.rank(3), "takes a trained super-net"),
         (lambda run: run.rank(5, resamples=1), "20 resamples or more"),
         (lambda run: run.rank(5, images=0), "evaluation.images"),
-        (lambda run: run.rank(5, settings="training.epochs=3"), "evaluation section alone"),
+        (lambda run: run.rank(5, settings="training.epochs=3"), "keys of the evaluation section"),
         (lambda run: run.rank(5, sample_seed=-1), "at least 0"),
         (lambda run: sn.correlate([1.0, 2.0], "nb201", "digits"), "Scores are a file"),
         (lambda run: sn.correlate({16: 1.0}, "nb201", "digits", seed=-1), "at least 0"),

@@ -1,4 +1,4 @@
-"""`supernet baselines`: how well parameter count alone ranks, on every ground-truth table at hand."""
+"""`supernet baselines` reports how well parameter count alone ranks, on every available ground-truth table."""
 
 from __future__ import annotations
 
@@ -14,14 +14,24 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results/baselines"), show_default=True)
-@click.option("--resamples", type=click.IntRange(20), help="Bootstrap resamples (default 1000; 200 above 50,000).")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("results/baselines"),
+    show_default=True,
+    help="Folder for figures and numbers.",
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(20),
+    help="Number of bootstrap resamples (default: 1000, or 200 for more than 50,000 architectures).",
+)
 def baselines(out: Path, resamples: int | None) -> None:
-    """Report of parameter count against the mean test accuracies of every ground-truth table at hand."""
+    """Compare parameter count with the mean test accuracies of every available ground-truth table."""
     from supernet.harness.report.correlation.baselines import baselines as compared
     from supernet.harness.report.correlation.text import wide_console
 
-    found = compared(resamples=resamples, out=out, watch=Terminal(), surveyed=_say_surveyed)
+    found = compared(resamples=resamples, out=out, watch=Terminal(), surveyed=_print_left_out)
     if not found.found:
         return
     wide_console(least=160).print(found)
@@ -29,10 +39,11 @@ def baselines(out: Path, resamples: int | None) -> None:
         "attainable: what a perfect ranker reaches against the mean of the table's repeats; repeats agree: tau-b "
         "between two single repeats."
     )
-    click.echo(f"Figures and every number: {out}")
+    click.echo(f"Figures and all numbers are in {out}.")
 
 
-def _say_surveyed(found: Baselines) -> None:
+def _print_left_out(found: Baselines) -> None:
+    """Print which tables cannot be used, and how to get more if only the tables of the package are there."""
     from supernet.benchmarks.truth import shelf
 
     for problem in found.problems:

@@ -1,4 +1,4 @@
-"""`supernet benchmark`: ground truth that the project measures itself."""
+"""`supernet benchmark` measures the project's own ground truth."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from supernet.harness.commands.progress import bar
 
 @click.group(cls=Suggesting)
 def benchmark() -> None:
-    """Ground truth that this project measured itself on the digits task, and how to measure it again."""
+    """List the ground truth that this project measured itself on the digits task, or measure it again."""
 
 
 @benchmark.command("list")
 def list_() -> None:
-    """What ships, with the figures by which task and budget were chosen."""
+    """List the benchmarks that ship, with the figures by which their task and budget were chosen."""
     from rich import box
     from rich.table import Table
 
@@ -47,12 +47,22 @@ def list_() -> None:
 
 @benchmark.command()
 @click.argument("name")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results/embedded"), show_default=True)
-@click.option("--workers", type=click.IntRange(1), help="Processes of one thread each (default: as many as cores).")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("results/embedded"),
+    show_default=True,
+    help="Folder for the table and the files of unfinished builds.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Number of worker processes, with one thread each (default: one per CPU core).",
+)
 def build(name: str, out: Path, workers: int | None) -> None:
     """Train all architectures of the benchmark NAME (or a YAML file) and write its table to OUT.
 
-    Can be interrupted or killed; the same command goes on where it stopped.
+    You can interrupt or kill this command; the same command continues where it stopped.
     """
     import os
 

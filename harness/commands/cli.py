@@ -1,4 +1,4 @@
-"""The `supernet` command. Sub-commands live in `harness.commands`, one module each, imported when called."""
+"""The `supernet` command. Each sub-command is a module of `harness.commands`, which is imported when it is called."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from supernet.benchmarks.errors import UserError
 from supernet.harness.commands.groups import Suggesting
 
 COMMANDS = {
-    "spaces": "Search spaces, their sizes and classes, and the ground truth at hand.",
+    "spaces": "List search spaces, their sizes and classes, and the available ground truth.",
     "data": "Fetch, import, list and verify ground truth and data sets.",
-    "heuristics": "The heuristics and methods that a recipe can toggle.",
-    "train": "Train a super-net by a recipe.",
+    "heuristics": "List the heuristics and methods that a recipe can toggle.",
+    "train": "Train a super-net from a recipe.",
     "rank": "Score architectures with a trained super-net, and report on the ranking.",
-    "correlate": "Rank-disorder report of a file of scores.",
+    "correlate": "Report how well a file of scores ranks architectures.",
     "study": "Plan, run and report on studies of heuristics.",
     "search": "Compare search algorithms under one budget.",
-    "benchmark": "Ground truth that the project measures itself.",
-    "query": "Ask finished runs questions in SQL.",
-    "baselines": "Report of parameter count against every ground-truth table at hand.",
+    "benchmark": "Measure the project's own ground truth.",
+    "query": "Query finished runs in SQL.",
+    "baselines": "Compare parameter count with every available ground-truth table.",
 }
+"""Sub-command -> its line in `supernet --help`."""
 
 
 class LazyGroup(Suggesting):
@@ -52,36 +53,36 @@ def supernet() -> None:
 
 
 def main() -> None:
-    """Run the command; whatever goes wrong ends in one paragraph and an exit status other than 0."""
-    _print_anything()
+    """Run the command. Every error ends in one paragraph on standard error and an exit status other than 0."""
+    _escape_unencodable()
     try:
         supernet(standalone_mode=False)
     except UserError as error:
-        _end(str(error))
+        _fail(str(error))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # whoever reads the output has seen enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        sys.exit(141)  # as shells report SIGPIPE: 128 + 13
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
-        sys.exit(130)
+        sys.exit(130)  # as shells report SIGINT: 128 + 2
     except Exception as error:
         from supernet.harness.commands.failures import explained
 
-        _end(explained(error))
+        _fail(explained(error))
 
 
-def _end(problem: str) -> NoReturn:
+def _fail(problem: str) -> NoReturn:
     click.echo(f"supernet: {problem}", err=True)
     sys.exit(1)
 
 
-def _print_anything() -> None:
-    """Characters that the terminal's encoding lacks, such as bytes of a file name that are not UTF-8, come out escaped.
+def _escape_unencodable() -> None:
+    """Let standard output and error escape characters that their encoding lacks, instead of raising an error.
 
-    Otherwise printing them would end the command.
+    Such characters are, for example, the bytes of a file name that are not UTF-8.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -1,4 +1,4 @@
-"""`supernet correlate`: a file of scores to the full rank-disorder report."""
+"""`supernet correlate` reports how well the scores in a file rank architectures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STDOUT = Path("-")
 """The path that stands for standard output; the table then goes to standard error."""
 ALL = ""
-"""What --lower-is-better without a column means."""
+"""The value of --lower-is-better without a column, which stands for all score columns."""
 
 
 @click.command()
@@ -26,12 +26,18 @@ ALL = ""
 )
 @click.option("--scores", required=True, type=click.Path(path_type=Path), help="CSV, JSON or Parquet.")
 @click.option("--dataset", required=True, help="cifar10, cifar10-valid, cifar100 or imagenet16-120.")
-@click.option("--split", required=True, help="test, valid, …")
-@click.option("--epochs", required=True, help="Stand-alone training budget: 200, 12, 108, …")
+@click.option("--split", required=True, help="Split of the ground truth: test, valid, …")
+@click.option("--epochs", required=True, help="Stand-alone training budget in epochs: 200, 12, 108, …")
 @click.option("--seed", default="mean", show_default=True, help="Seed or repeat of the ground truth.")
-@click.option("--truth", "truth_name", help="Table to use, by path or name (default: the one with most results).")
-@click.option("--arch-column", help="Column with strings, indices or hashes (default: found by name).")
-@click.option("--score-column", multiple=True, help="Score column, repeatable (default: all other numbers).")
+@click.option(
+    "--truth", "truth_name", help="Ground-truth table, by path or name (default: the one with the most results)."
+)
+@click.option("--arch-column", help="Column with strings, indices or hashes (default: found by its name).")
+@click.option(
+    "--score-column",
+    multiple=True,
+    help="Score column; may be given several times (default: all other columns of numbers).",
+)
 @click.option(
     "--lower-is-better",
     "losses",
@@ -39,23 +45,33 @@ ALL = ""
     is_flag=False,
     flag_value=ALL,
     metavar="[COLUMN]",
-    help="Lower values of this score column are better, repeatable; without a column, of all of them.",
+    help="Score column whose lower values are better; may be given several times. Without a column: all of them.",
 )
 @click.option(
     "--infinite",
     type=click.Choice(["worst", "leave-out"]),
     help="What infinite scores mean: rank them worst, or leave their architectures out (default: refuse them).",
 )
-@click.option("--subset", help="Keep to a named part of the space (see `supernet spaces`).")
+@click.option("--subset", help="Use only a named subset of the space (see `supernet spaces`).")
 @click.option("--only-measured", is_flag=True, help="Leave out architectures without ground truth, and say how many.")
-@click.option("--average-repeats", is_flag=True, help="Average the scores of an architecture that repeats.")
-@click.option("--by", help="Columns (a,b,…) to group by: one line per group.")
-@click.option("--repeat", help="With --by: column to average over within a group, such as a seed.")
-@click.option("--top", help="Truly best fractions to report on, as 0.1,0.01 (default: a curve from 1 to 0.01).")
-@click.option("--resamples", type=click.IntRange(20), help="Bootstrap resamples (default 1000; 200 above 50,000).")
-@click.option("--bootstrap-seed", default=0, show_default=True)
+@click.option("--average-repeats", is_flag=True, help="Average the scores of an architecture that occurs repeatedly.")
+@click.option("--by", help="Columns to group by (a,b,…); the report has one line per group.")
+@click.option("--repeat", help="With --by: column, such as a seed, to average over within each group.")
 @click.option(
-    "--json", "json_path", type=click.Path(path_type=Path), help="Write every figure as JSON; - is standard output."
+    "--top",
+    help="Fractions of truly best architectures to report on, such as 0.1,0.01 (default: a curve from 1 to 0.01).",
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(20),
+    help="Number of bootstrap resamples (default: 1000, or 200 for more than 50,000 architectures).",
+)
+@click.option("--bootstrap-seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path),
+    help="Write all numbers as JSON to this file; - is standard output.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for figures (PNG, SVG) and report.json.")
 def correlate(
@@ -81,9 +97,9 @@ def correlate(
     json_path: Path | None,
     out: Path | None,
 ) -> None:
-    """Compare scores with ground truth: Kendall tau and its kin, with intervals, baseline and ceiling.
+    """Compare scores with ground truth: Kendall's tau and other rank metrics, with intervals, baseline and ceiling.
 
-    Score columns named NAME@IMAGES are also shown as tau by number of scoring images.
+    Score columns named NAME@IMAGES are also shown as a table of tau by number of scoring images.
     """
     from supernet.harness.correlation.truth import SPACES, ground_truth
     from supernet.harness.report.correlation.correlate import check_place
@@ -92,7 +108,7 @@ def correlate(
     if space_name not in SPACES:
         raise click.BadParameter(f"{space_name!r} is not one of {', '.join(SPACES)}", param_hint="--space")
     if repeat and not by:
-        raise click.UsageError("--repeat says what to average over within the groups of --by; give --by too.")
+        raise click.UsageError("--repeat says what to average over within the groups of --by; give --by, too.")
     if top and by:
         raise click.UsageError("--top is for score columns, and --by for groups of one column: give one of them.")
     fractions = _fractions(top)
@@ -117,7 +133,11 @@ def correlate(
 
 
 def _fractions(top: str | None) -> list[float] | None:
-    """The fractions of --top, as numbers or percentages."""
+    """The fractions that --top lists as numbers or percentages; None without --top.
+
+    Raises:
+        BadParameter: one of them is not a fraction in (0, 1].
+    """
     if top is None:
         return None
     found = []
@@ -133,13 +153,16 @@ def _fractions(top: str | None) -> list[float] | None:
 
 
 def _show(found: Correlation | GroupedCorrelation, json_path: Path | None, out: Path | None) -> None:
-    """Print the tables, then write what is asked for and say so; JSON on standard output leaves that to itself."""
+    """Print the tables, write the files that were asked for, and print their paths.
+
+    With JSON on standard output, everything else is printed to standard error.
+    """
     from supernet.harness.report.correlation.text import wide_console
 
-    alone = json_path == STDOUT
-    wide_console(stderr=alone).print(found)
+    json_printed = json_path == STDOUT
+    wide_console(stderr=json_printed).print(found)
     paths = []
-    if json_path is not None and alone:
+    if json_printed:
         click.echo(json.dumps(found.as_json(), indent=1, allow_nan=False))
     elif json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,4 +171,4 @@ def _show(found: Correlation | GroupedCorrelation, json_path: Path | None, out: 
     if out is not None:
         paths += found.write(out)
     for path in paths:
-        click.echo(f"wrote {path}", err=alone)
+        click.echo(f"wrote {path}", err=json_printed)

@@ -1,4 +1,4 @@
-"""`supernet data`: ground truth and data sets, from the official files to tables that are checked."""
+"""`supernet data` fetches ground truth and data sets, and turns official files into verified tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _import_nb101(source: Path, target: Path, allow_partial: bool) -> GroundTrut
 
 # The names are spelled out here because the module that knows the benchmarks takes long to load.
 IMPORTERS = {"nb201": _import_nb201, "nb101": _import_nb101}
-"""Benchmark -> how its official files are imported."""
+"""Benchmark -> function that imports its official files."""
 
 
 @click.group(cls=Suggesting)
@@ -63,7 +63,7 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
 
 @data.command("list")
 def list_() -> None:
-    """List the tables in the data folder and in the package, what they hold, and from where."""
+    """List the tables in the data folder and in the package, what they hold, and where they come from."""
     from supernet.benchmarks.truth import shelf
 
     there = shelf.survey()
@@ -102,9 +102,9 @@ def _describe(table: GroundTruth) -> None:
 @data.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def verify(files: tuple[Path, ...]) -> None:
-    """Check tables (all in the data folder and the package, or FILES) against what can be recomputed.
+    """Check FILES, or all tables in the data folder and the package, against what can be recomputed.
 
-    Parquet files of something else that lie in the data folder are named, and do not count as failed.
+    Other Parquet files in the data folder are named and do not count as failed.
     """
     from supernet.benchmarks.truth import shelf
     from supernet.benchmarks.truth.verify import verify as checks
@@ -123,13 +123,13 @@ def verify(files: tuple[Path, ...]) -> None:
     for problem in problems:
         _say(f"FAILED  not usable: {problem}")
     for problem in others:
-        _say(f"Left aside: {problem}")
+        _say(f"Left out: {problem}")
     _say(f"{len(found)} table(s), {failed + len(problems)} failed check(s)")
     sys.exit(1 if failed or problems or not found else 0)
 
 
 def _opened(files: tuple[Path, ...]) -> tuple[list[GroundTruth], list[str], list[str]]:
-    """The tables at these paths, and what is wrong with the others."""
+    """The tables at these paths, what is wrong with files that are not tables, and an empty list."""
     from supernet.benchmarks.errors import BadTable
     from supernet.benchmarks.truth.table import GroundTruth
 
@@ -143,11 +143,12 @@ def _opened(files: tuple[Path, ...]) -> tuple[list[GroundTruth], list[str], list
 
 
 def _on_the_shelf(there: Survey) -> tuple[list[GroundTruth], list[str], list[str]]:
+    """The tables of a survey, what is wrong with damaged ones, and what the other Parquet files are."""
     return there.tables, there.damaged, there.others
 
 
 def _say(text: str) -> None:
-    """Print a text that may hold anything that a file name or a file's metadata can hold."""
+    """Print a text with its unprintable characters escaped: file names and metadata may hold any character."""
     click.echo("".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text))
 
 
@@ -163,11 +164,11 @@ def fetch(name: str | None, folder: Path | None) -> None:
 
     if name is None:
         for remote in REMOTES.values():
-            click.echo(f"{remote.name:16} {remote.what}" + ("" if remote.url else " (no direct address)"))
+            click.echo(f"{remote.name:16} {remote.what}" + ("" if remote.url else " (no direct link)"))
         return
     if name not in REMOTES:
-        raise UserError(f"There is nothing called {quoted(name)} to fetch; {did_you_mean(name, list(REMOTES))}")
+        raise UserError(f"There is no download called {quoted(name)}; {did_you_mean(name, list(REMOTES))}")
     remote = REMOTES[name]
     with bar(name, bytes_=True) as report:
         path = download(remote, folder or shelf.data_dir(), progress=report)
-    click.echo(f"{path}\nchecksum {remote.checksum} holds" + (f"; then {remote.then}" if remote.then else ""))
+    click.echo(f"{path}\nchecksum {remote.checksum} verified" + (f"; then {remote.then}" if remote.then else ""))

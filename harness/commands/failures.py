@@ -1,6 +1,6 @@
-"""What the command line says when a command ends in an error that is not the user's.
+"""Messages of the command line about errors that are not UserErrors.
 
-Every error ends in one paragraph. What nobody foresaw leaves its trace in a file of its own, for a report.
+Every error ends in one paragraph. The trace-back of an unexpected error is saved to a file, for a bug report.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ _MEMORY = re.compile(
 )
 _BYTES = re.compile(r"(?:tried|unable) to allocate ([\d.,]+ ?(?:bytes|[KMGTP]?i?B))", re.IGNORECASE)
 _MOST = 300
-"""Characters of an exception's own text that a message shows."""
+"""Most characters of an exception's own text that a message shows."""
 
 
 def explained(error: Exception) -> str:
-    """One paragraph about an error that is not a UserError; an unforeseen one is written to a file first."""
-    if _of_memory(error):
-        return _memory(error)
+    """One paragraph about an error that is not a UserError; the trace-back of an unexpected one is saved to a file."""
+    if _is_out_of_memory(error):
+        return _memory_message(error)
     if isinstance(error, BrokenExecutor):
         return (
-            "A worker process ended abruptly: it was killed, or memory ran out (then give fewer --workers). What is "
-            "done so far is kept; the same command goes on."
+            "A worker process ended abruptly: it was killed, or memory ran out (in that case, give fewer --workers). "
+            "What is done so far is kept; the same command continues from there."
         )
     if isinstance(error, OSError) and (error.errno is not None or error.filename is not None):
         what = error.strerror or str(error) or type(error).__name__
-        return f"{what}{f': {_name(error.filename)}' if error.filename else ''}."
+        return f"{what}{f': {_shown_name(error.filename)}' if error.filename else ''}."
     if isinstance(error, RecursionError):
-        return f"The input is nested too deeply to be read. {_kept(error)}"
-    return f"An error that this program did not foresee stopped the command: {_summary(error)}. {_kept(error)}"
+        return f"The input is nested too deeply to be read. {_saved_trace(error)}"
+    return f"An unexpected error stopped the command: {_summary(error)}. {_saved_trace(error)}"
 
 
-def _of_memory(error: Exception) -> bool:
-    """Whether memory ran out, by what NumPy, PyTorch, Arrow, DuckDB and the system say then."""
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, told by the messages of NumPy, PyTorch, Arrow, DuckDB and the system."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return isinstance(error, RuntimeError | ValueError | ImportError | _duckdb_errors()) and bool(
@@ -57,24 +57,24 @@ def _duckdb_errors() -> type[Exception]:
     return kind
 
 
-def _memory(error: Exception) -> str:
+def _memory_message(error: Exception) -> str:
     asked = _BYTES.search(_text(error))
     return (
-        f"Memory ran out{f' when {asked[1]} more were needed' if asked else ''}. Free some, or make the work smaller: "
-        "a narrower network (network.channels), smaller batches (training.batch_size, evaluation.batch_size), fewer "
-        "images, or fewer --workers. What is done so far is kept."
+        f"Memory ran out{f' when {asked[1]} more were needed' if asked else ''}. Free some memory, or make the work "
+        "smaller: a narrower network (network.channels), smaller batches (training.batch_size, "
+        "evaluation.batch_size), fewer images, or fewer --workers. What is done so far is kept."
     )
 
 
-def _kept(error: Exception) -> str:
-    """Where the trace of the error is."""
+def _saved_trace(error: Exception) -> str:
+    """Write the trace-back of an error to a new file; a sentence that says where it is."""
     try:
         descriptor, path = tempfile.mkstemp(prefix="supernet-error-", suffix=".txt")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write("".join(traceback.format_exception(error)))
     except OSError as problem:
-        return f"The trace could not be written to a file: {problem.strerror}. What is done so far is kept."
-    return f"The trace is in {path}: please report it with the command that you ran. What is done so far is kept."
+        return f"The trace-back could not be written to a file: {problem.strerror}. What is done so far is kept."
+    return f"The trace-back is in {path}: please report it with the command that you ran. What is done so far is kept."
 
 
 def _summary(error: Exception) -> str:
@@ -83,12 +83,12 @@ def _summary(error: Exception) -> str:
 
 
 def _text(error: Exception) -> str:
-    """The exception's own text in one line of bounded length."""
+    """The exception's own text as one line of bounded length."""
     text = " ".join(str(error)[: 10 * _MOST].split())
     return text if len(text) <= _MOST else text[:_MOST] + "…"
 
 
-def _name(filename: object) -> str:
-    """A file's name as it is where that is short and can be printed."""
+def _shown_name(filename: object) -> str:
+    """A file's name, quoted and cut if it is long or cannot be printed."""
     text = os.fsdecode(filename) if isinstance(filename, str | bytes | os.PathLike) else str(filename)
     return text if len(text) <= _MOST and text.isprintable() else quoted(text, _MOST)

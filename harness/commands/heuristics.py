@@ -30,7 +30,7 @@ FAMILY = len("low fidelity")
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--space", "space_name", help="Only those that apply to this space.")
+@click.option("--space", "space_name", help="Show only heuristics and methods that apply to this space.")
 @PLUGIN
 def heuristics(name: str | None, space_name: str | None, plugins: tuple[Path, ...]) -> None:
     """Print the catalogue of heuristics and methods.

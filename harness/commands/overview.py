@@ -1,4 +1,4 @@
-"""The making of runs as a command line shows it: bars in a terminal, lines elsewhere."""
+"""The progress of runs on the command line: bars in a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from supernet.harness.runs.job import Job
     from supernet.harness.runs.store import Store
 
+LOOK_SECONDS = 5.0
+"""Seconds between two looks at the runs in progress where the output is not a terminal."""
+
 
 @contextmanager
 def overview(
     title: str, store: Store, specs: Sequence[Job], labels: Mapping[str, str]
 ) -> Iterator[tuple[Callable[[str, str], None], Callable[[], None]]]:
-    """Show how far runs are (`harness.study.running.Display`)."""
+    """Show the progress of runs while the block runs, as a `harness.study.running.Display`."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -36,7 +39,7 @@ def overview(
 
 
 class _Overview:
-    """Where runs are: bars in a terminal; elsewhere a line per finished run, and one at least every half minute."""
+    """Shows bars in a terminal; elsewhere, a line for each finished run and a progress line every half minute."""
 
     def __init__(
         self, name: str, store: Store, wanted: Sequence[str], labels: Mapping[str, str], display: Progress
@@ -52,8 +55,8 @@ class _Overview:
         self._looked = -math.inf
 
     def tick(self) -> None:
-        """Show where the runs in progress are."""
-        if self.display.disable and time.monotonic() - self._looked < 5:
+        """Show the progress of the runs that are being made."""
+        if self.display.disable and time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
         now = self._in_progress()
@@ -67,7 +70,7 @@ class _Overview:
             self.display.update(self._shown[run], completed=share, now=text)
 
     def finished(self, run: str, state: str) -> None:
-        """Say that a run has ended, or that another process holds it."""
+        """Show that a run has ended, or that another process is making it."""
         if state == "held":
             if run not in self._held:
                 self._held.add(run)
@@ -83,6 +86,7 @@ class _Overview:
             click.echo(f"{len(self.done)}/{len(self.wanted)} {self.labels[run]}{self._times()}", err=True)
 
     def _in_progress(self) -> dict[str, tuple[float, str]]:
+        """Run -> the share of it that is done, from 0 to 1, and a text about it."""
         found = {}
         for run in self.wanted:
             if run not in self.done and (now := self.store.progress(run)) is not None:
@@ -90,6 +94,7 @@ class _Overview:
         return found
 
     def _share(self, now: Mapping[str, tuple[float, str]]) -> float:
+        """The share of all runs that is done, from 0 to 1."""
         return (len(self.done) + sum(share for share, _ in now.values())) / max(1, len(self.wanted))
 
     def _times(self) -> str:
@@ -106,4 +111,4 @@ class _Overview:
         if state == "diverged":
             with suppress(KeyError, Damaged):
                 reason = self.store.read(run).problem
-        return reason or f"The reason could not be written to {self.store.root}: its disk is full, perhaps."
+        return reason or f"The reason could not be written to {self.store.root}: its disk may be full."

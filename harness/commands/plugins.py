@@ -24,4 +24,4 @@ PLUGIN = click.option(
     callback=_loaded,
     help="Python file that registers methods or heuristics; may be given several times.",
 )
-"""It is loaded before the command begins, so that recipes may name what it registers."""
+"""The option --plugin. Its files are loaded before the command begins, so that recipes may name what they register."""

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar in a terminal, a line with the time left every half minute elsewhere."""
+"""Progress on standard error: a bar in a terminal; elsewhere, a line with the time left every half minute."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ from rich.progress import (
 from supernet.harness.report.watch import Done, Watch
 
 EVERY = 30.0
-"""Seconds between lines where there is no terminal (a batch job's log, say)."""
+"""Seconds between two progress lines where there is no terminal, such as in the log of a batch job."""
 
 
 @contextmanager
 def bar(what: str, *, bytes_: bool = False) -> Iterator[Done]:
-    """A display that is told (done, total); total None while unknown. The bar disappears when the block ends."""
+    """Show a progress bar that disappears when the block ends, or lines where there is no terminal.
+
+    Yields:
+        A function that updates the display; it takes how much is done, and the total or None while that is unknown.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         lines = Lines(what)
@@ -48,7 +52,7 @@ def bar(what: str, *, bytes_: bool = False) -> Iterator[Done]:
 
 
 class Terminal(Watch):
-    """Shows the progress of a piece of work and says on standard error what it tells."""
+    """Shows progress and messages on standard error."""
 
     def tell(self, text: str) -> None:
         click.echo(text, err=True)
@@ -58,14 +62,14 @@ class Terminal(Watch):
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """Say every half minute that work of unknown length goes on."""
+        """Say every half minute that work of unknown length is still going on."""
         lines, ended = Lines(what), threading.Event()
 
-        def beat() -> None:
+        def remind() -> None:
             while not ended.wait(EVERY + 0.1):
                 lines.tell(None, "still at work")
 
-        thread = threading.Thread(target=beat, daemon=True)
+        thread = threading.Thread(target=remind, daemon=True)
         thread.start()
         try:
             yield
@@ -75,7 +79,12 @@ class Terminal(Watch):
 
 
 class Lines:
-    """Lines about one long piece of work, at most one every EVERY seconds, the first after as long."""
+    """Progress lines about one long piece of work: the first after EVERY seconds, then at most one every EVERY seconds.
+
+    Args:
+        what: the name of the work, with which each line begins.
+        clock: returns the time in seconds.
+    """
 
     def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.what, self._clock = what, clock
@@ -83,11 +92,12 @@ class Lines:
         self._first: tuple[float, float] | None = None
 
     def tell(self, share: float | None, text: str) -> None:
-        """Print where the work is if the last line is old enough.
+        """Print the progress, unless the last line is younger than EVERY seconds.
 
         Args:
-            share: of the whole work that is done, from 0 to 1; None if unknown. The time left follows from the work
-                done since the first call, because work that goes on from an earlier stop begins with a share.
+            share: share of the whole work that is done, from 0 to 1; None if unknown. The time left is estimated from
+                the work done since the first call, because resumed work begins with a share above 0.
+            text: what the line says about the progress.
         """
         now = self._clock()
         if self._first is None and share is not None:
@@ -103,7 +113,7 @@ class Lines:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in units that a person reads: 42 s, 12 min, 5.3 h, 68 days."""
+    """A length of time in readable units: 42 s, 12 min, 5.3 h, 68 days."""
     for most, size, unit, form in (
         (100, 1, "s", ".0f"), (100 * 60, 60, "min", ".0f"), (72 * 3600, 3600, "h", ".1f"),
     ):  # fmt: skip

@@ -1,4 +1,4 @@
-"""`supernet query`: finished runs, asked in SQL."""
+"""`supernet query` answers questions about finished runs in SQL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from supernet.harness.query.database import Answer
 
 SHOWN = 200
-"""Rows that a table in the terminal has at most."""
+"""Most rows that a table in the terminal shows."""
 
 
 @click.command()
@@ -23,22 +23,22 @@ SHOWN = 200
 @click.option(
     "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Results folder."
 )
-@click.option("--list", "list_", is_flag=True, help="Ready questions, and the views that SQL may use.")
+@click.option("--list", "list_", is_flag=True, help="List the ready questions, and the views that SQL may use.")
 @click.option("--ask", metavar="NAME", help="Ask a ready question.")
-@click.option("--show", is_flag=True, help="With --ask: print its SQL instead.")
+@click.option("--show", is_flag=True, help="With --ask: print the SQL of the question instead.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "csv", "json"]),
-    help="How to print (default: as the suffix of --file says, else a table).",
+    help="Output format (default: that of the suffix of --file, or else a table).",
 )
-@click.option("--file", "path", type=click.Path(path_type=Path), help="Write to this file instead.")
+@click.option("--file", "path", type=click.Path(path_type=Path), help="Write the answer to this file instead.")
 def query(
     sql: str | None, results: Path, list_: bool, ask: str | None, show: bool, form: str | None, path: Path | None
 ) -> None:  # fmt: skip
-    """Ask the finished runs a question in SQL (DuckDB's).
+    """Answer a question about the finished runs, in DuckDB's dialect of SQL.
 
-    Runs that are damaged are named and left out. Nothing can be written by a question.
+    Damaged runs are named and left out. A question can only read.
     """
     from supernet.harness.query.questions import question
 
@@ -85,12 +85,12 @@ def _answer(sql: str, results: Path, form: str, path: Path | None) -> None:
             else:
                 sys.stdout.writelines(TEXTS[form](answer))
             sys.stdout.flush()
-        except BrokenPipeError:  # who reads has seen enough, as `head` does; the rest goes nowhere
+        except BrokenPipeError:  # the reader, such as `head`, has closed the pipe; the rest is discarded
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _form(path: Path | None) -> str:
-    """The form that the suffix of a file says."""
+    """The output format that the suffix of a file stands for; a table without a file or for other suffixes."""
     from supernet.harness.query.forms import TEXTS
 
     suffix = path.suffix.lower().removeprefix(".") if path else ""
@@ -111,7 +111,7 @@ def _write(lines: Iterable[str], path: Path) -> None:
 
 
 def _print(answer: Answer) -> None:
-    """The first rows as a table, or one below the other where the terminal is too narrow for that."""
+    """Print the first rows as a table, or their values one below the other where the terminal is too narrow."""
     from rich.console import Console
 
     from supernet.harness.query.forms import grid, sheet, width_of

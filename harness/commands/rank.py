@@ -1,4 +1,4 @@
-"""`supernet rank`: a trained super-net to a ranking, and the report on it."""
+"""`supernet rank` ranks architectures with a trained super-net, and reports on the ranking."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     "--archs",
     default="all",
     show_default=True,
-    help="all; a number to sample among those with ground truth; or a file with a column of them.",
+    help="Architectures to score: all; a number, to sample that many with ground truth; or a file with such a column.",
 )
-@click.option("--images", type=click.IntRange(1), help="Validation images (default: the recipe's).")
+@click.option("--images", type=click.IntRange(1), help="Number of validation images (default: that of the recipe).")
 @click.option(
     "--set",
     "settings",
@@ -30,15 +30,21 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="A key of the recipe's evaluation section, such as evaluation.bn=recalibrate; may be given several times.",
 )
-@click.option("--dataset", help="Ground-truth data set (default: that of the task).")
-@click.option("--split", default="test", show_default=True)
-@click.option("--epochs", help="Stand-alone training budget (default: the largest there is).")
-@click.option("--seed", default="mean", show_default=True)
+@click.option("--dataset", help="Data set of the ground truth (default: that of the task).")
+@click.option("--split", default="test", show_default=True, help="Split of the ground truth.")
+@click.option("--epochs", help="Stand-alone training budget in epochs (default: the largest available).")
+@click.option("--seed", default="mean", show_default=True, help="Seed or repeat of the ground truth.")
 @click.option("--sample-seed", default=0, show_default=True, help="Seed of the sample of --archs N.")
-@click.option("--truth", "truth_name", help="Ground-truth table, by path or name.")
-@click.option("--resamples", type=click.IntRange(20), help="Bootstrap resamples.")
-@click.option("--device", default="cpu", show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="CPU threads (default: all).")
+@click.option(
+    "--truth", "truth_name", help="Ground-truth table, by path or name (default: the one with the most results)."
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(20),
+    help="Number of bootstrap resamples (default: 1000, or 200 for more than 50,000 architectures).",
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, …")
+@click.option("--threads", type=click.IntRange(1), help="Number of CPU threads (default: all).")
 @PLUGIN
 def rank(
     run_dir: Path,
@@ -58,8 +64,8 @@ def rank(
 ) -> None:
     """Score architectures with the shared weights of RUN_DIR; write scores.parquet and the report.
 
-    Results under another evaluation protocol than the recipe's are kept in files of their own. Can be interrupted; the
-    same command goes on where it stopped.
+    Results under another evaluation protocol than the recipe's are kept in files of their own. You can interrupt the
+    command; the same command continues where it stopped.
     """
     import torch
 

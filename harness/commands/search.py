@@ -1,4 +1,4 @@
-"""`supernet search`: search algorithms compared under one budget."""
+"""`supernet search` compares search algorithms under one budget."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ if TYPE_CHECKING:
 # The default is spelled out because the module that knows the spaces takes long to load.
 @click.option("--space", default="nb201", show_default=True, help="Search space.")
 @click.option("--dataset", default="cifar10", show_default=True, help="Data set, or digits for the embedded task.")
-@click.option("--algorithms", metavar="NAME,NAME,…", help="What to compare; --list shows all.")
+@click.option("--algorithms", metavar="NAME,NAME,…", help="Algorithms to compare; --list shows all.")
 @click.option(
     "--budget",
-    help="What each may spend: 200q queries, 20000s simulated seconds, 5000p path passes, 60w seconds by the clock.",
+    help="Budget of each search: 200q queries, 20000s simulated seconds, 5000p path passes, 60w wall-clock seconds.",
 )
-@click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="Searches of each algorithm.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=10, show_default=True, help="Number of searches of each algorithm."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("results"),
     show_default=True,
-    help="Results folder: runs/ and reports/NAME/.",
+    help="Results folder, which gets runs/ and reports/NAME/.",
 )
-@click.option("--name", help="Name of the report (default: made of what is compared).")
+@click.option("--name", help="Name of the report (default: made from what is compared).")
 @click.option(
     "--plugin",
     "plugins",
@@ -41,38 +43,52 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Python file that registers algorithms, or samplers and other methods that --set names.",
 )
-@click.option("--fresh", is_flag=True, help="Make all runs anew; those there are move to runs/.damaged.")
-@click.option("--table", help="Ground-truth table, where it is not to be found by itself.")
-@click.option("--epochs", help="Fidelity that algorithms of one fidelity see.")
-@click.option("--fidelities", metavar="EPOCHS,…", help="Those that algorithms of several fidelities use.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the super-nets' base recipe.")
+@click.option("--fresh", is_flag=True, help="Make all runs again; existing ones are moved to runs/.damaged.")
+@click.option("--table", help="Ground-truth table, by path or name (default: the one with the most results).")
+@click.option("--epochs", help="Training epochs of the results that single-fidelity algorithms see.")
+@click.option("--fidelities", metavar="EPOCHS,…", help="Training epochs that multi-fidelity algorithms choose from.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change of the super-nets' base recipe; may be given several times.",
+)
 @click.option(
     "--rate",
     type=float,
     default=1.0,
     show_default=True,
-    help="Factor of the learning rates of architecture distributions.",
+    help="Factor on the learning rates of architecture distributions.",
 )
-@click.option("--executor", type=click.Choice(["local", "process", "ray"]), default="local", show_default=True)
-@click.option("--workers", type=click.IntRange(1), help="Local processes (default: as many as cores; 1 on a GPU).")
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "process", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where searches run: in several local processes, in this process alone, or on a Ray cluster.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1), help="Number of local processes (default: one per CPU core; 1 on a GPU)."
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--address", help="Address of the Ray cluster.")
-@click.option("--list", "listing", is_flag=True, help="List the algorithms and end.")
+@click.option("--list", "listing", is_flag=True, help="List the algorithms and exit.")
 def search(
     space: str, dataset: str, algorithms: str | None, budget: str | None, seeds: int, out: Path, name: str | None,
     plugins: tuple[Path, ...], fresh: bool, table: str | None, epochs: str | None, fidelities: str | None,
     overrides: tuple[str, ...], rate: float, executor: str, workers: int | None, device: str, address: str | None,
     listing: bool,
 ) -> None:  # fmt: skip
-    """Compare search algorithms that query a benchmark and that share weights, under one budget.
+    """Compare search algorithms under one budget: those that query a benchmark, and those that share weights.
 
-    Makes the searches that are missing, then the report. Can be interrupted or killed at any moment; the same command
-    goes on where it stopped.
+    The command runs the searches that are missing and writes the report. You can interrupt or kill it at any moment;
+    the same command continues where it stopped.
     """
     from supernet.harness.search.plugins import load_plugins
 
     loaded = load_plugins(plugins)
-    if listing:  # which need not wait for torch
+    if listing:  # before the imports below, which take seconds
         _list()
         return
     from supernet.harness.commands.overview import overview
@@ -99,7 +115,7 @@ def search(
 
 
 def _list() -> None:
-    """The algorithms, a line each."""
+    """Print the algorithms, one line each."""
     from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm
 
     for key, algorithm in ALGORITHMS.items():
@@ -109,7 +125,7 @@ def _list() -> None:
 
 
 def _print(outcome: Outcome) -> None:
-    """Final accuracies, best first, and what is not done."""
+    """Print final accuracies, best first, and why searches are not done."""
     from supernet.harness.report.search.page import plus_minus
     from supernet.harness.statistics.printed import bounds
 

@@ -1,4 +1,4 @@
-"""`supernet spaces`: what can be searched, and what is known about it."""
+"""`supernet spaces` lists what can be searched, and which ground truth is available."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 @click.command()
 def spaces() -> None:
-    """List search spaces, their sizes and classes, and which ground truth is at hand."""
+    """List search spaces, their sizes and classes, and the available ground truth."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape

@@ -1,4 +1,4 @@
-"""`supernet train`: a recipe to a trained super-net."""
+"""`supernet train` trains a super-net from a recipe."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE …]")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint in the run folder.")
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint in the run folder.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, …")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads (default: all).")
+@click.option("--threads", type=click.IntRange(1), help="Number of CPU threads (default: all).")
 @click.option("--tensorboard", is_flag=True, help="Also write TensorBoard events (needs the tensorboard package).")
 @PLUGIN
 def train(
@@ -37,7 +37,10 @@ def train(
     tensorboard: bool,
     plugins: tuple[Path, ...],
 ) -> None:
-    """Train a super-net by RECIPE (YAML, or the name of a shipped one), with keys overridden as section.key=value."""
+    """Train a super-net from RECIPE, a YAML file or the name of a shipped recipe.
+
+    Keys of the recipe are overridden as section.key=value.
+    """
     import torch
 
     from supernet.benchmarks.truth.table import count_of
@@ -55,7 +58,7 @@ def train(
         try:
             run = trained(resolved, out=out, resume=resume, device=device, progress=show, watch=Terminal()).run
         except KeyboardInterrupt:
-            click.echo(f"Finished epochs are kept. Go on with: {shlex.join(again)}", err=True)
+            click.echo(f"Finished epochs are kept. Continue with: {shlex.join(again)}", err=True)
             raise
     if tensorboard:
         write_tensorboard(run, out)
@@ -70,7 +73,7 @@ def train(
 
 @contextmanager
 def _display(recipe: Recipe) -> Iterator[Callable[[Progress], None]]:
-    """Something that is told of the progress of a training: a bar in a terminal, lines elsewhere."""
+    """Yield a function that shows the progress of a training: a bar in a terminal, lines elsewhere."""
     from rich import progress as rich
     from rich.console import Console
 

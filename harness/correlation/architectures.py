@@ -23,12 +23,13 @@ ARCH_COLUMNS = (
 )  # fmt: skip
 """Columns taken for the architecture when none is named, in this order; upper and lower case do not matter."""
 GRAPH_COLUMNS = ("matrix", "ops")
+"""Columns that together name a cell of NAS-Bench-101: its adjacency matrix and its operations."""
 LONG = 300
-"""Characters of a message about one line."""
+"""Most characters of a message about one line."""
 
 
 def written_architectures(path: Path, within: SearchSpace) -> NDArray[np.int64]:
-    """Indices of the architectures that a file lists, by string or index: (n,).
+    """Indices of the architectures that a file lists by string or index, each once, ascending: (n,).
 
     Raises:
         UserError: some lines name no architecture of the space; lists them.
@@ -56,7 +57,15 @@ def required(path: Path | str, raw: RawTable, name: str) -> str:
 
 
 def architecture_columns(path: Path | str, raw: RawTable, named: str | None) -> list[str]:
-    """The column that spells each line's architecture, or the two columns that do together."""
+    """The column that names each line's architecture, or the two columns that name it together.
+
+    Args:
+        path: what messages call the source of the scores.
+        named: the column that the user chose; by default the first of ARCH_COLUMNS, or else GRAPH_COLUMNS.
+
+    Raises:
+        UserError: there is no such column.
+    """
     if named:
         return [required(path, raw, named)]
     lower = {name.strip().lower(): name for name in reversed(list(raw.columns))}
@@ -72,7 +81,7 @@ def architecture_columns(path: Path | str, raw: RawTable, named: str | None) -> 
 
 
 def other_architecture_columns(raw: RawTable, taken: set[str]) -> list[list[str]]:
-    """Further columns that name architectures, the two of a graph together."""
+    """Further columns that name architectures, besides those that are taken; the two of a graph form one entry."""
     left = {name.strip().lower(): name for name in raw.columns if name not in taken}
     found = [[name] for known, name in left.items() if known in ARCH_COLUMNS]
     graph = [left[known] for known in GRAPH_COLUMNS if known in left]
@@ -80,7 +89,7 @@ def other_architecture_columns(raw: RawTable, taken: set[str]) -> list[list[str]
 
 
 def written_in(raw: RawTable, names: list[str]) -> list[Any]:
-    """What each line says in the column, or in the columns together as a tuple."""
+    """The cell of each line in the column; a tuple of cells where there are several columns."""
     if len(names) == 1:
         return raw.columns[names[0]]
     return list(zip(*(raw.columns[name] for name in names), strict=True))
@@ -94,7 +103,12 @@ def compare(
     resolve: Resolver,
     problems: Problems,
 ) -> None:
-    """Collect the lines on which another column names another architecture."""
+    """Add a problem for each line on which one of the `others` names an architecture other than that of `rows`.
+
+    Args:
+        rows: ground-truth row of each line, -1 where it is unknown: (lines,).
+        spelled: the columns that `rows` was found by.
+    """
     for names in others:
         written = written_in(raw, names)
         said = resolve(written, Problems(problems.path, raw))
@@ -110,11 +124,11 @@ def compare(
 # ---- architectures -> ground-truth rows ------------------------------------------------------------------------
 
 Resolver = Callable[[list[Any], Problems], NDArray[np.int64]]
-"""From what the lines say to ground-truth rows, -1 where there is a problem, which is added to the problems."""
+"""Maps the cells of all lines to ground-truth rows: (lines,). A line with a problem gets -1; the problem is added."""
 
 
 def resolver(name: str, truth: GroundTruth) -> Resolver:
-    """How architectures of a space, or of a benchmark that is none, are found in a table.
+    """The resolver for a table and a search space, or a benchmark that is not a search space (NAS-Bench-101).
 
     Raises:
         UserError: there is no space and no benchmark of this name.
@@ -125,7 +139,7 @@ def resolver(name: str, truth: GroundTruth) -> Resolver:
 
 
 def _cell_rows(written: list[Any], problems: Problems, truth: GroundTruth) -> NDArray[np.int64]:
-    """Rows of NAS-Bench-101 cells given as hash, row index, spelling, or matrix and operations."""
+    """Ground-truth rows of NAS-Bench-101 cells given as hash, row index, string, or matrix and operations."""
     rows = np.full(len(written), -1, dtype=np.int64)
     hashes = {}
     for position, value in enumerate(written):
@@ -148,7 +162,7 @@ def _cell_rows(written: list[Any], problems: Problems, truth: GroundTruth) -> ND
 
 
 def _space_rows(written: list[Any], problems: Problems, within: SearchSpace, truth: GroundTruth) -> NDArray[np.int64]:
-    """Rows of architectures of a search space given as string, index or, where it names them, cell of NAS-Bench-101."""
+    """Ground-truth rows of architectures given as string or index, or as a cell where the space has such names."""
     indices = _space_indices(written, problems, within)
     rows = np.full(len(written), -1, dtype=np.int64)
     known = indices >= 0

@@ -1,8 +1,8 @@
-"""Scores from elsewhere: a file with an architecture column and score columns, joined to ground truth.
+"""Scores from other programs: a file with an architecture column and score columns, joined to ground truth.
 
-Nothing is dropped or guessed in silence: every malformed, unknown or repeated architecture and every score that
-is not a number is collected with its line, and all of them are reported at once. Columns that are left out are named
-in the notes of the table.
+Nothing is dropped or guessed silently: every malformed, unknown or repeated architecture and every score that is not a
+number is collected with its line, and all of them are reported at once. Columns that are left out are named in the
+notes of the table.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from supernet.harness.correlation.formats import RawTable, number, read_table, t
 from supernet.harness.correlation.problems import Problems
 
 INFINITE = ("worst", "leave-out")
-"""What can be done with infinite scores instead of refusing them."""
+"""How infinite scores can be treated instead of being refused."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,16 @@ class ScoreTable:
     merged: int = 0
     """Lines that were averaged into another line of the same architecture."""
     notes: tuple[str, ...] = ()
-    """What a report should say of how the file was read: columns that were left out, and why."""
+    """What a report should say about how the file was read: columns that were left out, and why."""
     negated: frozenset[str] = frozenset()
     """Score columns whose values were negated because lower is better."""
 
     def take(self, where: NDArray[np.bool_]) -> ScoreTable:
-        """The marked architectures alone."""
+        """The table of the marked architectures only.
+
+        Args:
+            where: marks the architectures to keep: (n,).
+        """
         kept = {name: values[where] for name, values in self.scores.items()}
         groups = self.groups[where].reset_index(drop=True)
         return ScoreTable(self.space, self.rows[where], kept, groups, self.merged, self.notes, self.negated)
@@ -82,10 +86,10 @@ def read_scores(
         space_name: a search space, or a benchmark whose official files can be imported.
         arch_column: the column with official strings, indices or graph hashes; by default the first of
             ARCH_COLUMNS that is there, else the columns `matrix` and `ops`.
-        score_columns: by default every other column in which at least half of the cells that say something are
-            numbers.
-        group_columns: architectures may repeat between groups, not within one. Their cells are names, never numbers.
-        lower_is_better: the score columns to negate (losses, say), or True for all of them.
+        score_columns: by default every other column in which at least half of the non-empty cells are numbers.
+        group_columns: architectures may repeat between groups, but not within one. The cells of these columns are
+            names, never numbers.
+        lower_is_better: the score columns to negate, such as losses, or True for all of them.
         average_repeats: average the scores of an architecture that repeats instead of refusing it.
         infinite: `worst` ranks scores of minus infinity (after negation) below all others; `leave-out` leaves out
             architectures with an infinite score. By default they are refused.
@@ -120,9 +124,10 @@ def join_scores(
     average_repeats: bool = False,
     infinite: Literal["worst", "leave-out"] | None = None,
 ) -> ScoreTable:
-    """Scores that are read already, joined to ground truth.
+    """Join scores that have been read to ground truth.
 
     Args:
+        raw: the scores, as they are written.
         path: what messages call the source of the scores; for the other arguments see `read_scores`.
 
     Raises:
@@ -172,7 +177,11 @@ def join_scores(
 def _score_columns(
     path: Path | str, raw: RawTable, taken: list[str], others: list[list[str]], notes: list[str]
 ) -> list[str]:
-    """The columns of numbers, which are the scores; why the others are left out is noted."""
+    """The columns of numbers, which are the scores. A note says why other columns are left out.
+
+    Raises:
+        UserError: there is no column of numbers.
+    """
     names, left_out = [], []
     not_scores = {*taken, *(name for column in others for name in column)}
     for name, cells in raw.columns.items():
@@ -200,6 +209,11 @@ def _score_columns(
 def _negated(
     path: Path | str, raw: RawTable, names: list[str], lower_is_better: bool | Collection[str]
 ) -> frozenset[str]:
+    """The score columns whose lower values are better.
+
+    Raises:
+        UserError: a column that was given is not a score column.
+    """
     if isinstance(lower_is_better, bool):
         return frozenset(names if lower_is_better else ())
     for name in lower_is_better:
@@ -222,6 +236,7 @@ def _allowed(infinite: str | None, negated: bool) -> tuple[float, ...]:
 
 
 def _numbers(cells: list[Any], name: str, problems: Problems, *, allowed: tuple[float, ...]) -> NDArray[np.float64]:
+    """The values of a score column; a problem is added for every other cell, whose value is NaN: (lines,)."""
     values = np.full(len(cells), np.nan)
     for position, cell in enumerate(cells):
         value = number(cell)
@@ -246,18 +261,18 @@ def _numbers(cells: list[Any], name: str, problems: Problems, *, allowed: tuple[
 
 
 def _merging(groups: pd.DataFrame, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """A number per line, equal for lines of one architecture in one group; None where nothing repeats: (n,)."""
+    """A number for each line, the same for lines of one architecture in one group: (lines,). None without repeats."""
     seen: dict[tuple[Any, ...], int] = {}
     numbers = np.empty(len(rows), dtype=np.int64)
     columns = [groups[name].tolist() for name in groups]
     for position, key in enumerate(zip(rows.tolist(), *columns, strict=True)):
-        # An unknown architecture repeats no other.
+        # Unknown architectures do not count as repeats.
         numbers[position] = seen.setdefault(key if key[0] >= 0 else (position, None, None), len(seen))
     return numbers if len(seen) < len(rows) else None
 
 
 def _means(values: NDArray[np.float64], merging: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean of the values of each number; values whose sum would overflow are added up on a smaller scale."""
+    """Mean of the values that share a number in `merging`; large values are scaled down, as their sum may overflow."""
     large = np.abs(values[np.isfinite(values)]).max(initial=0.0) > 1e300
     scale = 2.0**512 if large else 1.0
     with np.errstate(invalid="ignore"):
@@ -266,7 +281,7 @@ def _means(values: NDArray[np.float64], merging: NDArray[np.int64]) -> NDArray[n
 
 
 def _without_infinities(table: ScoreTable, infinite: str | None) -> ScoreTable:
-    """The table with its infinite scores ranked worst, or without their architectures; says how many there were."""
+    """The table with infinite scores ranked worst, or without their architectures; a note says how many there were."""
     bad = {name: int((~np.isfinite(values)).sum()) for name, values in table.scores.items()}
     bad = {name: count for name, count in bad.items() if count}
     if not bad:
@@ -281,12 +296,12 @@ def _without_infinities(table: ScoreTable, infinite: str | None) -> ScoreTable:
         scores = table.scores
     else:
         scores = {name: _worst(name, values) for name, values in table.scores.items()}
-        note = f"Infinite scores rank below all others, level with each other ({told})."
+        note = f"Infinite scores rank below all others, tied with each other ({told})."
     return ScoreTable(table.space, table.rows, scores, table.groups, table.merged, (*table.notes, note), table.negated)
 
 
 def _worst(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Minus infinity replaced by the next number below the least finite score, so that Pearson's r is defined."""
+    """The scores, with a number just below the lowest one for minus infinity, so that Pearson's r is defined."""
     finite = np.isfinite(values)
     if not finite.any():
         raise UserError(f"Every score of {shown(name)} is infinite: there is nothing to rank.")

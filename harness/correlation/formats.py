@@ -1,7 +1,7 @@
-"""Files of scores as columns of cells, exactly as they are written: CSV, JSON and Parquet.
+"""Reads CSV, JSON and Parquet files of scores as columns of cells, exactly as they are written.
 
 A cell keeps what the file says: text in CSV, JSON values, Parquet values. Nothing is turned into a number, dropped or
-merged here; what cannot be a row is a problem of its line.
+merged here. A line that is not a valid row becomes a problem.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from supernet.benchmarks.wording import listed, quoted
 MISSING = ("", "na", "n/a", "nan", "null", "none", "missing", "-")
 """Words, in lower case, that stand for a missing number in a column of numbers. Elsewhere they are text."""
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+"""Texts that are finite numbers; narrower than `float`, which also takes 1_000 and digits of other scripts."""
 INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
+"""Texts that are infinite numbers."""
 
 
 class BadFile(UserError):
@@ -35,15 +37,18 @@ class BadFile(UserError):
 
 @dataclass
 class RawTable:
-    """n rows of cells by column."""
+    """The cells of n rows, by column."""
 
     columns: dict[str, list[Any]]
+    """Name -> n cells."""
     lines: list[int]
-    """What messages call each row: the line of a CSV file, or the row's number: (n,)."""
+    """The number by which messages refer to each row, such as the line of a CSV file: (n,)."""
     unit: str
+    """What messages call a row: line, entry or row."""
     problems: list[tuple[int, str]] = field(default_factory=list)
-    """(line, what is wrong) of lines that are no row."""
+    """(line, what is wrong) for each line that is not a valid row."""
     notes: list[str] = field(default_factory=list)
+    """What a report should say about how the file was read."""
 
 
 def read_table(path: Path, architecture_columns: tuple[str, ...]) -> RawTable:
@@ -51,7 +56,7 @@ def read_table(path: Path, architecture_columns: tuple[str, ...]) -> RawTable:
 
     Args:
         path: CSV with a header; JSON in one of the forms of `_json_table`; Parquet.
-        architecture_columns: the names, in lower case, by which a JSON object is known to be a table of columns.
+        architecture_columns: names in lower case; a JSON object that has one of them as a key is a table of columns.
 
     Raises:
         BadFile: there is no such file, it is damaged, or it holds something else.
@@ -132,6 +137,11 @@ def _csv_rows(path: Path, file: Any) -> Iterator[tuple[int, list[str]]]:
 
 
 def _distinct(path: Path | str, names: list[str]) -> list[str]:
+    """The names of columns.
+
+    Raises:
+        BadFile: a name occurs more than once.
+    """
     again = [name for name in dict.fromkeys(names) if names.count(name) > 1] if len(set(names)) < len(names) else []
     if again:
         raise BadFile(f"{path} has more than one column called {listed(map(quoted, again))}. Rename them.")
@@ -189,7 +199,7 @@ def _object_table(path: Path, content: Pairs, architecture_columns: tuple[str, .
 
 
 def _cells_by_row(path: Path, name: str, value: list[Any]) -> list[Any]:
-    """The cells of a column; where it is an object, its keys number the rows as pandas writes them."""
+    """The cells of a column, which may be an object with the numbers of the rows as keys, as pandas writes it."""
     if not isinstance(value, Pairs):
         return value
     if [key for key, _ in value] != [str(number) for number in range(len(value))]:
@@ -198,7 +208,11 @@ def _cells_by_row(path: Path, name: str, value: list[Any]) -> list[Any]:
 
 
 def _records_table(records: list[Pairs], keys: Sequence[str | None]) -> RawTable:
-    """Records with an architecture each, under a key of the outer object or within the record."""
+    """The table of records.
+
+    Args:
+        keys: the key of each record in the outer object, which names its architecture; None where the record does.
+    """
     table = RawTable({}, [], "entry")
     names = dict.fromkeys(name for record in records for name, _ in record)
     keyed = any(key is not None for key in keys)
@@ -254,10 +268,10 @@ def _parquet_table(path: Path, file: BinaryIO) -> RawTable:
 
 
 def frame_table(frame: pd.DataFrame) -> RawTable:
-    """The cells of a data frame; an index with a name is its first column.
+    """The cells of a data frame; the levels of its index that have names come first, as columns.
 
     Raises:
-        BadFile: two columns have one name.
+        BadFile: two columns have the same name.
     """
     levels = [(name, frame.index.get_level_values(k)) for k, name in enumerate(frame.index.names) if name is not None]
     columns = [*levels, *((name, frame.iloc[:, k]) for k, name in enumerate(frame.columns))]
@@ -273,7 +287,7 @@ def frame_table(frame: pd.DataFrame) -> RawTable:
 
 
 def number(cell: Any) -> float | None:
-    """The cell as a number: NaN where it is missing, an infinity where it says or exceeds that, None if it is none."""
+    """The cell as a number: NaN if it is missing, infinite if it says so or overflows, None if it is not a number."""
     if cell is None:
         return math.nan
     if isinstance(cell, str):

@@ -1,4 +1,4 @@
-"""One score column, split into groups (a method, a subset, …), each ranked on its own."""
+"""Rank correlations of one score column within groups, such as those of a method or a subset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from supernet.harness.statistics.metrics import MetricError
 
 @dataclass(frozen=True)
 class MeanTau:
-    """Mean tau-b over repeats with its interval; of two repeats there is none, because their spread is hardly known."""
+    """Mean tau-b over repeats with its interval, which two repeats lack because their spread is too uncertain."""
 
     value: float
     low: float | None
@@ -29,25 +29,29 @@ class MeanTau:
 
 @dataclass(frozen=True)
 class GroupResult:
-    """The mean over a group's repeats of each figure."""
+    """The metrics of a group; each is the mean over the group's repeats."""
 
     key: tuple[str, ...]
+    """The group's values in the columns that are grouped by."""
     repeats: int
     architectures: int
-    """In all repeats together."""
+    """Number of architectures, summed over repeats."""
     tau: MeanTau
     taus: list[float]
     """tau-b of each repeat."""
     tau_sd: float | None
     """Standard deviation of tau-b between repeats, None with one."""
     top10: float | None
+    """tau-b within the truly best 10 %, None with fewer than 100 architectures."""
     spearman: float
     regret: float
+    """Regret of the top architecture, in percentage points."""
     params_tau: float
+    """tau-b of parameter count on the same architectures."""
     attainable: float | None
     """tau-b of a perfect ranker against the measure, None where the table has no repeats."""
     ceiling: float | None
-    """tau-b between two single repeats of the ground truth, None likewise."""
+    """tau-b between two single repeats of the ground truth, None where the table has no repeats."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class GroupedReport:
     groups: list[GroupResult]
 
     def as_json(self) -> dict[str, Any]:
-        """Every figure of the report, for JSON."""
+        """All numbers of the report, for JSON."""
         return asdict(self)
 
 
@@ -84,14 +88,24 @@ def correlate_groups(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> GroupedReport:
-    """Rank correlations within each group of `by`, averaged over the values of `repeat` (seeds, say).
+    """Rank correlations within each group, averaged over repeats.
 
-    The interval of a group with one repeat resamples its architectures; with three or more it speaks of the mean over
-    repeats (`seeds.mean_of`); with two there is none. Repeats of fewer than stats.LEAST
-    architectures or of equal true accuracies cannot be judged: they are left out and named in the notes.
+    The interval of a group with one repeat comes from a bootstrap of its architectures; with three or more repeats it
+    is that of the mean over repeats (`seeds.mean_of`); with two there is none. Repeats with fewer than
+    `bootstrap.LEAST` architectures, or with equal true accuracies, cannot be judged: they are left out and named in
+    the notes.
+
+    Args:
+        table: one score column and the columns to group by.
+        by: columns whose values make a group.
+        repeat: column whose values, such as seeds, are repeats within a group; one repeat per group by default.
+        resamples: number of bootstrap resamples.
+        level: level of the intervals.
+        seed: seed of the bootstrap.
+        progress: called with the number of groups that are done, and of all groups.
 
     Raises:
-        NoSuchResult: see `correlate`.
+        NoSuchResult: see `report.correlate`.
         MetricError: no group can be judged.
     """
     (score,) = table.scores
@@ -144,7 +158,7 @@ def _split(
 
 
 def _natural(key: Iterable[str]) -> list[tuple[int, float, str]]:
-    """Sorts numbers by value and before other texts."""
+    """A sort key that orders numbers by value, and before other texts."""
     order = []
     for part in key:
         try:
@@ -167,6 +181,7 @@ def _notes(
     negated: bool,
     by_repeats: bool,
 ) -> list[str]:
+    """What a reader has to know beside the numbers."""
     notes = [f"Left out: {what}" for what in left_out[:MOST]]
     if len(left_out) > MOST:
         notes.append(f"{len(left_out) - MOST:,} more groups were left out for such reasons.")
@@ -175,10 +190,10 @@ def _notes(
         notes.append(f"With fewer than {stats.ROUGH} architectures, the intervals are rough: {listed(rough)}.")
     two = [named(group.key) for group in found if group.repeats == 2]
     if two:
-        notes.append(f"Two repeats give no interval of their mean: {listed(two)}.")
+        notes.append(f"Two repeats are too few for an interval of their mean: {listed(two)}.")
     one = [named(group.key) for group in found if group.repeats == 1]
     if one and by_repeats:
-        notes.append(f"One repeat, so the interval speaks of the choice of architectures alone: {listed(one)}.")
+        notes.append(f"With one repeat, the interval covers the choice of architectures alone: {listed(one)}.")
     high = [group.tau.high for group in found]
     if all(end is not None and end < 0 for end in high):
         notes.append(backwards(score, float(np.mean([group.tau.value for group in found])), negated))
@@ -186,11 +201,15 @@ def _notes(
 
 
 MOST = 12
-"""Groups whose trouble is told one by one."""
+"""Most groups that are left out for which the notes give the reason one by one."""
 
 
 class _Repeat:
-    """One ranking: a group's architectures in one repeat."""
+    """The ranking of a group's architectures in one repeat.
+
+    Raises:
+        MetricError: it has too few architectures, or their true accuracies are equal.
+    """
 
     def __init__(
         self, table: ScoreTable, score: str, truth: GroundTruth, measure: Measure, members: NDArray[np.int64]
@@ -247,7 +266,12 @@ def _group(key: tuple[str, ...], parts: list[_Repeat], level: float) -> GroupRes
 
 
 def _mean_tau(taus: NDArray[np.float64], draws: NDArray[np.float64], level: float) -> MeanTau:
-    """Of one repeat, the interval is that of its draws: it speaks of the choice of architectures alone."""
+    """The mean tau with its interval; with one repeat, the interval of its draws, over the choice of architectures.
+
+    Args:
+        taus: tau-b of each repeat: (repeats,).
+        draws: bootstrap draws of each repeat on common resamples: (repeats, resamples).
+    """
     if len(taus) == 1:
         return MeanTau(float(taus[0]), *stats.interval(draws[0], level))
     spread = seeds.Spread(float(taus.var(ddof=1)), len(taus) - 1)

@@ -1,4 +1,4 @@
-"""What one value of a file names: an index, an official string, a graph hash, or a cell as matrix and operations."""
+"""Reads one value as the name of an architecture: an index, an official string, a graph hash, or a cell's graph."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from supernet.benchmarks.spaces import nb101
 from supernet.benchmarks.wording import quoted
 
 LONGEST = 4000
-"""Characters of a cell that may spell an architecture."""
+"""Most characters of a cell that names an architecture."""
 
 _WRAPPED = re.compile(r"\w+\([^|]*(\|.*\|)\s*\)", re.DOTALL)
 """The `repr` of an architecture object, such as Structure(4 nodes with |…|)."""
 
 
 def checked(value: Any) -> Any:
-    """The value, if it may name an architecture."""
+    """The value, if it may name an architecture.
+
+    Raises:
+        BadArchitecture: it is missing, too long or of another type.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)) or value == "":
         raise BadArchitecture("the architecture is missing")
     if isinstance(value, str) and len(value) > LONGEST:
@@ -30,7 +34,11 @@ def checked(value: Any) -> Any:
 
 
 def as_index(value: Any) -> int | None:
-    """The whole number that the value is or spells, None if it is something else."""
+    """The whole number that the value is or spells; None if it is something else.
+
+    Raises:
+        BadArchitecture: it is too large for an index, or begins with a zero.
+    """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int):
@@ -41,8 +49,8 @@ def as_index(value: Any) -> int | None:
         return None
     if len(found[1]) > 1 and found[1][0] == "0":
         raise BadArchitecture(
-            f"{value.strip()!r} begins with a zero, as no index does; operation numbers are not read, official "
-            "strings are"
+            f"{value.strip()!r} begins with a zero, but no index does; instead of operation numbers, give official "
+            "strings"
         )
     return int(found[1])
 
@@ -60,7 +68,11 @@ def is_hash(value: Any) -> bool:
 
 
 def cell_hash(value: Any) -> str:
-    """Hash of a cell given by its spelling or as (matrix, operations), either of which may be text."""
+    """Hash of a cell given by its string or as (matrix, operations), either of which may be text.
+
+    Raises:
+        BadArchitecture: the value does not name a valid cell.
+    """
     if isinstance(value, tuple):
         cell = _cell_of_graph(*(_decoded(part) for part in value))
     elif isinstance(value, str):
@@ -73,7 +85,7 @@ def cell_hash(value: Any) -> str:
 
 
 def _cell_of_graph(matrix: Any, ops: Any) -> nb101.Cells:
-    """The cell of a matrix and operations; a vertex off every path from input to output may have `none`."""
+    """The cell of a matrix and operations; a vertex on no path from input to output may have the operation `none`."""
     try:
         rows, names = [list(row) for row in matrix], [str(op) for op in ops]
         if any(isinstance(cell, bool | list) or int(cell) != cell for row in rows for cell in row):
@@ -84,7 +96,7 @@ def _cell_of_graph(matrix: Any, ops: Any) -> nb101.Cells:
     if not absent or len({len(rows), *map(len, rows)}) > 1:
         return _from_matrix(rows, names)
     filled = _from_matrix(rows, [nb101.OPS[0] if name == "none" else name for name in names])
-    # Operations may be given with those of input and output, or without.
+    # The operations may include those of the input and output vertices, or not.
     first = 0 if len(names) == len(rows) else 1
     used = any(filled.used[0, vertex + first] for vertex in absent)
     return _from_matrix(rows, names) if used else filled

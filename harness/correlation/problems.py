@@ -1,4 +1,4 @@
-"""What is wrong with the lines of a file of scores, gathered so that all of it is reported at once."""
+"""Collects what is wrong with the lines of a file of scores, so that everything is reported at once."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from supernet.benchmarks.wording import listed
 from supernet.harness.correlation.formats import RawTable
 
 KINDS = 12
-"""Problems that a message describes one by one."""
+"""Most kinds of problems that a message describes one by one."""
 
 
 class Problems:
-    """What is wrong, by kind, with the lines it concerns."""
+    """Kinds of problems, with the lines that have them.
+
+    Args:
+        path: what messages call the source of the scores.
+        table: gives the numbers of the lines, and the problems that were found while reading.
+    """
 
     def __init__(self, path: Path | str, table: RawTable) -> None:
         self.path, self.unit, self.lines = path, table.unit, table.lines
@@ -25,15 +30,19 @@ class Problems:
             self._lines[what].append(line)
 
     def add(self, position: int, what: str) -> None:
-        """Add a problem of one line."""
+        """Add a problem of the line at this position in the table."""
         self._lines[what].append(self.lines[position])
 
     def repeat(self, position: int, original: int) -> None:
-        """Add a line that repeats the architecture of an earlier one."""
+        """Add a line that repeats the architecture of an earlier one; both are positions in the table."""
         self._repeats.append(f"{self.lines[position]} (as {self.lines[original]})")
 
     def report(self) -> None:
-        """Raise a UserError that names all problems, if there are any."""
+        """Report all problems, if there are any.
+
+        Raises:
+            UserError: there are problems; the message names the lines.
+        """
         if not self._lines and not self._repeats:
             return
         count = len({line for lines in self._lines.values() for line in lines}) + len(self._repeats)
@@ -51,7 +60,7 @@ class Problems:
 
 
 def ranges(lines: Iterable[int]) -> str:
-    """1, 2, 3, 7 as 1-3, 7; the first few, and how many more."""
+    """Numbers as ranges, such as 1-3, 7 for 1, 2, 3, 7; only the first few are listed, then how many there are more."""
     spans: list[list[int]] = []
     for line in sorted(set(lines)):
         if spans and line == spans[-1][1] + 1:

@@ -19,18 +19,17 @@ from supernet.harness.statistics import metrics
 from supernet.harness.statistics.bootstrap import Difference, Estimate
 
 PARAMS = "params"
-"""Name of the baseline: parameter count as the score."""
+"""Name of the baseline, whose score is the parameter count."""
 FRACTIONS = (1.0, 0.5, 0.25, 0.1, 0.05, 0.025, 0.01)
-"""Top fractions of the tau curve."""
+"""Truly best fractions of the architectures within which the tau curve is reported by default."""
 THRESHOLDS = (0.1, 1.0)
-"""Percentage points at which sparse taus are reported: the text of Yu et al. (2021), and their code."""
+"""Thresholds of sparse tau in percentage points: that of the text of Yu et al. (2021), and that of their code."""
 TOP = (1, 5, 10, 50, 100)
+"""Numbers of top-scored architectures for which regret, precision and true ranks are reported."""
 RANDOM_DRAWS = 10
-"""Random search to surpass: ten architectures, as Yu et al. (2021) repeat it."""
+"""Architectures that random search draws in the probability to surpass it; ten, as in Yu et al. (2021)."""
 LEAST_TOP = 10
-"""Fewest architectures of which a tau within a top fraction is reported."""
-
-
+"""Fewest architectures for which a tau within a top fraction is reported."""
 REPEAT = re.compile(r"[a-z]+[0-9]+")
 """The name of a numbered repeat of the ground truth; a reading under another name may be a copy of one."""
 AGAINST_PARAMS, AMONG_SCORES = "scores against params", "scores against each other"
@@ -39,18 +38,18 @@ AGAINST_PARAMS, AMONG_SCORES = "scores against params", "scores against each oth
 
 @dataclass(frozen=True)
 class Ceiling:
-    """How well the ground truth, which is noisy itself, lets anything rank."""
+    """How high tau can be, given the noise of the ground truth."""
 
     tau: float
-    """Between two single repeats: the mean over pairs."""
+    """tau-b between two single repeats, as the mean over pairs."""
     top10: float | None
-    """The same within the truly best 10 %; None where too few were measured."""
+    """tau-b between two single repeats within the truly best 10 %; None where too few were measured."""
     attainable: float
-    """Of a perfect ranker against the mean of `repeats` repeats (`stats.attainable_tau`)."""
+    """tau-b of a perfect ranker against the mean of `repeats` repeats (`bootstrap.attainable_tau`)."""
     attainable_top10: float | None
-    """The same within the best 10 % by that mean (`stats.attainable_in_top`); None where too few were measured."""
+    """The same within the best 10 % by that mean (`bootstrap.attainable_in_top`); None where too few were measured."""
     repeats: int
-    """How many repeats the measure is the mean of; 1 where it is a single repeat."""
+    """Number of repeats that the measure is the mean of; 1 where it is a single repeat."""
     source: str
     """Data set, split and epochs whose repeats were compared."""
     pairs: list[tuple[str, str, float, int]]
@@ -59,13 +58,13 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Everything said of one score column."""
+    """All metrics of one score column."""
 
     name: str
     estimates: dict[str, Estimate]
-    """Metrics with intervals."""
+    """Metric -> its value and interval."""
     values: dict[str, float]
-    """Metrics without."""
+    """Metric without an interval -> its value."""
     curve: list[Estimate | None]
     """tau-b within each of the report's top fractions; None where too few architectures are in it."""
 
@@ -96,7 +95,7 @@ class Report:
     """(score, images, tau) of columns named score@images."""
 
     def as_json(self) -> dict[str, Any]:
-        """Every figure of the report, for JSON."""
+        """All numbers of the report, for JSON."""
         plain = asdict(self)
         plain["measure"] = asdict(self.measure)
         plain["differences"] = [
@@ -128,19 +127,23 @@ def correlate(
 
     Args:
         table: the scores, already restricted to architectures with ground truth under this measure.
-        resamples: bootstrap resamples; 1,000 by default, 200 above 50,000 architectures.
+        subset: name of the subset of the space that the scores were restricted to.
+        resamples: number of bootstrap resamples; 1,000 by default, 200 above 50,000 architectures.
+        level: level of the intervals.
+        seed: seed of the bootstrap.
         fractions: truly best fractions, in (0, 1], within which tau and Spearman's rho are reported where they hold
             LEAST_TOP architectures; FRACTIONS by default. All architectures and the best 10 % are always among them.
-        progress: called with resamples done and in all.
+        progress: called with the number of resamples that are done, and of all resamples.
 
     Raises:
         NoSuchResult: one of the architectures has no ground truth under this measure.
-        MetricError: fewer than stats.LEAST architectures, constant truth, or an impossible fraction.
-        UserError: a score has the name of the parameter counts.
+        MetricError: there are fewer than `bootstrap.LEAST` architectures, the truth is constant, or a fraction is not
+            in (0, 1].
+        UserError: a score column has the name of the parameter counts.
     """
     if PARAMS in table.scores:
         raise UserError(
-            f"A score column is called {PARAMS!r}, as the parameter counts that stand beside every score: rename it."
+            f"A score column is called {PARAMS!r}, the name of the parameter counts beside every score: rename it."
         )
     y = truth.accuracy(measure.dataset, measure.split, measure.epochs, measure.seed, table.rows)
     stats.enough(len(y))
@@ -209,7 +212,7 @@ def _notes(
     architectures: int,
     too_small: Sequence[float],
 ) -> list[str]:
-    """What a reader has to know beside the figures."""
+    """What a reader has to know beside the numbers."""
     notes = reading_notes(table)
     if architectures < stats.ROUGH:
         notes.append(f"With fewer than {stats.ROUGH} architectures ({architectures}), the intervals are rough.")
@@ -290,17 +293,17 @@ def _ranking(
 
 
 def params_of(truth: GroundTruth, dataset: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Parameter count of these rows; `cifar10-valid` networks are those of `cifar10`."""
+    """Parameter count of each of these rows: (n,). The networks of `cifar10-valid` are those of `cifar10`."""
     own = f"{dataset}.params" in truth.columns
     return truth.params(dataset if own else dataset.removesuffix("-valid"), rows)
 
 
 def ceiling_of(truth: GroundTruth, measure: Measure, rows: NDArray[np.int64]) -> Ceiling | None:
-    """How well the ground truth lets anything rank these rows, None where the table has no repeats.
+    """The ceiling of the architectures in these rows; None where the table has no repeats.
 
-    Taken from the repeats of the measure's own data set, split and epochs where there are some, else from the nearest
-    that has them: same data set, then its validation variant, at the same epochs. A reading without a number, such as
-    `one`, is no repeat.
+    It is estimated from the repeats of the measure's own data set, split and epochs. If there are none, other splits of
+    the data set are used, and then its variant with or without `-valid`, at the same epochs. A reading without a
+    number, such as `one`, does not count as a repeat.
     """
     kinds = list(dict.fromkeys((m.dataset, m.split, m.epochs) for m in truth.measures))
     root = measure.dataset.removesuffix("-valid")
@@ -316,7 +319,7 @@ def ceiling_of(truth: GroundTruth, measure: Measure, rows: NDArray[np.int64]) ->
         except metrics.MetricError:
             continue
         readings = np.stack(list(repeats.values()))
-        best = metrics.true_top(truth.readings(*_of(measure), rows), 0.1)
+        best = metrics.true_top(truth.readings(*_parts_of(measure), rows), 0.1)
         count = _repeats_behind(measure, readings)
         enough = best.sum() >= LEAST_TOP
         return Ceiling(
@@ -332,28 +335,29 @@ def ceiling_of(truth: GroundTruth, measure: Measure, rows: NDArray[np.int64]) ->
 
 
 def _repeats(truth: GroundTruth, dataset: str, split: str, epochs: str) -> list[str]:
-    """The numbered repeats under which this was measured."""
+    """Names of the numbered repeats of these readings."""
     return [seed for seed in truth.seeds(dataset, split, epochs) if REPEAT.fullmatch(seed)]
 
 
 def _repeats_behind(measure: Measure, readings: NDArray[np.float64]) -> int:
-    """How many repeats the measure is the mean of: 1, or those that were made of any of the architectures."""
+    """Number of repeats that the measure is the mean of: 1, or that of the repeats with any of the architectures."""
     return 1 if measure.seed != "mean" else int((~np.isnan(readings)).any(axis=1).sum())
 
 
 def _agreement(repeats: dict[str, NDArray[np.float64]]) -> float | None:
+    """Mean tau-b between single repeats; None where no two share enough architectures."""
     try:
         return stats.ceiling(repeats)[0]
     except metrics.MetricError:
         return None
 
 
-def _of(measure: Measure) -> tuple[str, str, str, str]:
+def _parts_of(measure: Measure) -> tuple[str, str, str, str]:
     return measure.dataset, measure.split, measure.epochs, measure.seed
 
 
 def _image_curve(table: ScoreTable, y: NDArray[np.float64]) -> list[tuple[str, int, float]]:
-    """tau of the columns named NAME@IMAGES, in the order of the number of images."""
+    """(NAME, IMAGES, tau-b) for each column named NAME@IMAGES, sorted by name and number of images."""
     found = []
     for name, x in table.scores.items():
         stem, _, images = name.rpartition("@")

@@ -16,20 +16,20 @@ from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.wording import did_you_mean, quoted
 
 SPACES = (*(name for name in OFFICIAL if name not in SPACE_NAMES), *SPACE_NAMES)
-"""Spaces that there is ground truth of."""
+"""Benchmarks and search spaces with ground truth."""
 _SPELLED = re.compile(r"(?P<dataset>[^/@]+)(?:/(?P<split>[^/@]+))?(?:@(?P<epochs>[^/@]+))?(?:/(?P<seed>[^/@]+))?")
 
 
 @dataclass(frozen=True)
 class Known:
-    """One accuracy of each architecture of a space."""
+    """Ground truth of a space: one measure of one table."""
 
     space: str
     table: GroundTruth
     measure: Measure
 
     def accuracy(self) -> NDArray[np.float64]:
-        """Percent, by row of the table, NaN where it was not measured: (n,)."""
+        """Accuracy in percent by row of the table, NaN where it was not measured: (rows of the table,)."""
         m = self.measure
         return self.table.readings(m.dataset, m.split, m.epochs, m.seed, np.arange(len(self.table)))
 
@@ -52,18 +52,19 @@ def ground_truth(
     seed: str | int | None = None,
     table: str | None = None,
 ) -> Known:
-    """Ground truth at hand, named as `cifar10/test@200` or by its parts.
+    """Available ground truth, named as `cifar10/test@200` or by its parts.
 
     Args:
         space: a search space, or a benchmark whose official files can be imported.
-        measure: DATASET/SPLIT@EPOCHS/SEED, all but the data set of which may be left out; or a measure of a table.
-        split: test unless `measure` or this says otherwise.
-        epochs: of stand-alone training; the largest budget that there is unless given.
-        seed: seed or repeat; `mean` unless given.
-        table: path or name of a table; by default the one with most results.
+        measure: DATASET/SPLIT@EPOCHS/SEED, of which all but the data set may be left out; or a measure of a table. The
+            following arguments take precedence over its parts.
+        split: split of the ground truth; `test` by default.
+        epochs: epochs of stand-alone training; by default the largest available budget.
+        seed: seed or repeat of the ground truth; `mean` by default.
+        table: path or name of a table; by default the one with the most results.
 
     Raises:
-        UserError: there is no such space, or no such ground truth at hand.
+        UserError: there is no such space, or no such ground truth is available.
     """
     if space not in SPACES:
         raise UserError(f"There is no space {quoted(space)} with ground truth; {did_you_mean(space, SPACES)}")

@@ -1,4 +1,4 @@
-"""Architectures that an embedded table lacks, trained as its own were, one at a time."""
+"""Trains architectures that an embedded table lacks, in the same way as those that it has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from supernet.harness.measured import benchmark as measured
 
 
 class Additions:
-    """Trainings of further architectures of an embedded table; they are kept in a folder, for all who ask later."""
+    """Trainings of architectures that an embedded table lacks. Their results are kept in a folder and reused."""
 
     def __init__(self, benchmark: measured.Benchmark, folder: Path) -> None:
         self._benchmark = benchmark
@@ -22,17 +22,21 @@ class Additions:
 
     @classmethod
     def to(cls, table: GroundTruth, folder: Path) -> Additions | None:
-        """Additions to a table; None where the project does not know how its architectures were trained."""
+        """Additions to a table; None if it is not a table whose training the project knows.
+
+        Args:
+            folder: where results are kept, in a folder for each benchmark.
+        """
         if table.path.stem not in measured.names():
             return None
         return cls(measured.load(table.path.stem), folder)
 
     def sampled(self) -> NDArray[np.int64]:
-        """Architectures that the table itself has, ascending: (n,)."""
+        """Indices of the architectures that the table itself has, ascending: (n,)."""
         return self._benchmark.indices()
 
     def results(self, seed: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """Architectures that were added with this seed, and the accuracy of each by split, in percent."""
+        """Yield each architecture that was added with this seed: its index, and its accuracy in percent by split."""
         for path in self._folder.glob(f"*-s{seed}.json"):
             index = int(path.name.partition("-")[0])
             result = measured.result_of(self._folder, self._benchmark, index, seed)
@@ -44,8 +48,13 @@ class Additions:
     ) -> list[str]:
         """Train architectures.
 
+        Args:
+            indices: which architectures.
+            workers: number of processes, each with one thread.
+            progress: called with the number of trainings that are done, and of all trainings.
+
         Returns:
-            A sentence for each that diverged.
+            A sentence for each training that diverged.
         """
         jobs = [(index, seed) for index in indices]
         return measured.train_all(self._benchmark, jobs, self._folder, workers, progress)

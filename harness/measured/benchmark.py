@@ -1,6 +1,6 @@
 """Ground truth that the project measures itself: stand-alone training of a sample of a space on the digits task.
 
-One training is one architecture and seed, and leaves one small file; what is there already is not trained again.
+A training is of one architecture with one seed, and writes one small file. What has been trained is not trained again.
 On one machine, with one version of torch, a training gives the same numbers every time.
 """
 
@@ -41,7 +41,7 @@ from supernet.heuristics.recipe import Recipe
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What is trained to make one table."""
+    """The trainings that make one table."""
 
     name: str
     space: str
@@ -50,7 +50,7 @@ class Benchmark:
     architectures: int
     seeds: tuple[int, ...]
     recipe: Recipe
-    """How each is trained; architecture and seed are put in."""
+    """How each architecture is trained; `spec` fills in the architecture and the seed."""
 
     @property
     def within(self) -> SearchSpace:
@@ -74,15 +74,16 @@ class Benchmark:
 
 
 KINDS: Mapping[str, type] = {"space": str, "among": str, "architectures": int, "seeds": list, "recipe": dict}
-"""The keys of a benchmark file."""
+"""The keys of a benchmark file, with the types of their values."""
 MOST_SEEDS = 1_000
+"""Most seeds of a benchmark; a limit against mistakes."""
 
 
 def load(name: str) -> Benchmark:
     """The benchmark of this name, or of a YAML file.
 
     Raises:
-        UserError: there is none; or the file is not one.
+        UserError: there is no such benchmark, or the file does not describe one.
     """
     path = Path(name) if name.endswith(".yaml") else EMBEDDED / f"{name}.yaml"
     try:
@@ -108,8 +109,8 @@ def _benchmark(name: str, content: Any) -> Benchmark:
     wrong = [key for key, kind in KINDS.items() if type(given.get(key)) is not kind]
     unknown = [quoted(key) for key in given if key not in KINDS]
     if wrong or unknown:
-        what = f"{', '.join(wrong)} missing or of another kind" if wrong else f"{listed(unknown)} unknown"
-        raise UserError(f"{what}. It has the keys {wanted} and no others.")
+        what = f"{', '.join(wrong)} missing or of another type" if wrong else f"{listed(unknown)} unknown"
+        raise UserError(f"{what}. It needs the keys {wanted} and no others.")
     seeds, recipe = given["seeds"], given["recipe"]
     if not seeds or len(seeds) > MOST_SEEDS or not all(type(seed) is int and 0 <= seed <= MOST_SEED for seed in seeds):
         raise UserError(f"seeds is {quoted(seeds)}, but must be a list of up to {MOST_SEEDS} whole numbers from 0 on.")
@@ -140,9 +141,9 @@ def build(
     """Train what is missing and write the table: NAME.parquet in `folder`.
 
     Args:
-        folder: also holds a file for each training, so that an interrupted build goes on.
-        workers: processes, each with one thread.
-        progress: called with trainings done and in all.
+        folder: also holds a file for each training, so that an interrupted build can continue.
+        workers: number of processes, each with one thread.
+        progress: called with the number of trainings that are done, and of all trainings.
         say: called with a sentence about files of trainings that cannot be used; these trainings are made again.
     """
     done = folder / benchmark.name
@@ -179,10 +180,10 @@ def train_all(
     workers: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
-    """Train architectures (index, seed), each in its file in the folder `done`.
+    """Train architectures (index, seed), and write the results of each to a file in the folder `done`.
 
     Returns:
-        What is wrong with those that diverged, which stop no others.
+        A sentence for each training that diverged, which does not stop the others.
     """
     done.mkdir(parents=True, exist_ok=True)
     problems = []
@@ -205,7 +206,7 @@ def train_all(
 
 
 def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
-    """Train one architecture with one seed and leave its results in the folder `done`."""
+    """Train one architecture with one seed, and write its results to the folder `done`."""
     from supernet.harness.scoring.supernet import rank
     from supernet.harness.training.loop import Diverged, train
     from supernet.harness.training.run import task_of
@@ -227,7 +228,7 @@ def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
 
 
 def assemble(benchmark: Benchmark, folder: Path) -> Path:
-    """The table of all results in the folder.
+    """Write the table of all results in the folder; its path.
 
     Raises:
         UserError: a training is missing.
@@ -289,7 +290,7 @@ def costs(recipe: Recipe, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64]
 
 
 def agreement(table: GroundTruth, dataset: str, split: str, epochs: str) -> dict[str, float]:
-    """What the choice of a task and budget is judged by: spread of accuracies, and taus between seeds and of size."""
+    """Figures for the choice of task and budget: quantiles of accuracy (percent), and tau between seeds and of size."""
     from itertools import combinations
 
     from supernet.harness.statistics.metrics import kendall_tau, true_top
@@ -316,13 +317,13 @@ def agreement(table: GroundTruth, dataset: str, split: str, epochs: str) -> dict
 # ---- files of single trainings ---------------------------------------------------------------------------------------
 
 CHECKSUM = "sha256"
-"""Key of a training's file under which its checksum stands."""
+"""Key of the checksum in a training's file."""
 DAMAGED = "damaged"
-"""Folder to which damaged files are moved."""
+"""Name of the folder to which damaged files are moved."""
 MOST_BYTES = 10_000
-"""Of a training's file, which has a few hundred."""
+"""Largest size of a training's file, which really has a few hundred bytes."""
 MEASURED = {"train_seconds": math.inf, "valid": 100.0, "test": 100.0}
-"""What a training measures -> the largest value; the least is 0."""
+"""What a training measures -> its largest possible value; the least is 0."""
 
 
 @dataclass(frozen=True)
@@ -334,7 +335,7 @@ class Unusable:
 
 
 def result_of(done: Path, benchmark: Benchmark, index: int, seed: int) -> Mapping[str, Any] | None:
-    """A training's result; None where there is none whole, or only that of another recipe or version."""
+    """A training's result; None if it is missing, damaged, or of another recipe or version."""
     found = _read_result(done, benchmark, index, seed)
     return None if isinstance(found, Unusable) else found
 

@@ -1,1 +1,1 @@
-"""Finished runs as tables that answer SQL."""
+"""Answers to questions about finished runs, in SQL."""

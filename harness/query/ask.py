@@ -1,4 +1,4 @@
-"""A question to finished runs, in SQL or by the name of a ready one, as one call."""
+"""Answers a question about finished runs, given in SQL or as the name of a ready question, in one call."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from supernet.harness.runs.store import Store
 def query(question: str, results: Path | str = "results") -> pd.DataFrame:
     """The answer to a question about the finished runs of a results folder.
 
-    What is damaged is left out; `attrs["left_out"]` of the frame names it.
+    Damaged runs and tables are left out; `attrs["left_out"]` of the frame names them.
 
     Args:
-        question: the name of a ready question, or one SELECT statement in DuckDB's SQL.
+        question: the name of a ready question, or one SELECT statement in DuckDB's dialect of SQL.
         results: a results folder.
 
     Raises:
@@ -40,12 +40,12 @@ def opened(results: Path) -> Iterator[Database]:
     Raises:
         UserError: there is no such folder.
     """
-    if not results.is_dir():  # a store makes its folder, which a mistyped name should not
+    if not results.is_dir():  # otherwise a mistyped name would seem to be a folder without runs
         raise UserError(f"There is no results folder {results}. Name one with --results.")
     with Database(Store(results / "runs")) as database:
         yield database
 
 
 def problems_of(database: Database, sql: str) -> list[str]:
-    """What is left out of the answer to a question, and why: damaged runs, and tables if it is about these."""
+    """What the answer to a question leaves out, and why: damaged runs, and damaged tables if it reads ground truth."""
     return database.problems + (database.table_problems if "ground_truth" in sql.lower() else [])

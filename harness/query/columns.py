@@ -1,4 +1,4 @@
-"""Plain values of any kind as Arrow tables, which take what differs between versions."""
+"""Arrow tables of plain values, whose names and types may differ between versions of the project."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pyarrow as pa
 
 TEXT, WHOLE, NUMBER, FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 KINDS = {str: TEXT, int: WHOLE, float: NUMBER, bool: FLAG}
+"""Python type -> type of a column."""
 
 
 def table_of(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, pa.DataType]) -> pa.Table:
-    """A table with these columns, and with whatever else the rows have."""
+    """A table with these columns, followed by any others that the rows have."""
     names = dict.fromkeys([*kinds, *(name for row in rows for name in row)])
-    different: dict[str, str] = {}  # SQL does not tell capitals from small letters
+    different: dict[str, str] = {}  # SQL ignores the case of names
     for name in names:
         different.setdefault(name.lower(), name)
     return pa.table(
@@ -25,7 +26,7 @@ def table_of(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, pa.DataType]
 
 
 def column(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
-    """Values as a column of this type, as text where they do not have it; of the type they have without one."""
+    """Values as a column of this type, or as text if they do not fit it. Without a type, it is that of the values."""
     values = [clean(value) if isinstance(value, str) else value for value in values]
     try:
         return pa.array(values, kind)
@@ -34,13 +35,13 @@ def column(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
 
 
 def rows_of(rows: Sequence[Sequence[Any]], kinds: Mapping[str, pa.DataType]) -> pa.Table:
-    """A table with these columns, of rows in their order."""
+    """A table of rows, whose cells are in the order of these columns."""
     columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
     return pa.table({name: column(list(c), kind) for (name, kind), c in zip(kinds.items(), columns, strict=True)})
 
 
 def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves under dotted names."""
+    """Yield (dotted name, value) for each leaf of nested mappings."""
     for key, value in content.items():
         if isinstance(value, dict):
             yield from flat(value, f"{prefix}{key}.")
@@ -49,15 +50,15 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def text(value: Any) -> str:
-    """A text as it is, any other plain value as JSON."""
+    """A text unchanged, and any other plain value as JSON."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def clean(value: str) -> str:
-    """A text without what UTF-8 cannot write, such as the bytes of a file name that is no text."""
+    """A text in which what UTF-8 cannot encode is escaped, such as bytes of a file name that are not text."""
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def plain(name: str) -> str:
-    """A name that SQL takes without quotes: regret@1 -> regret_1."""
+    """A name that SQL accepts without quotes: regret@1 -> regret_1."""
     return re.sub(r"\W+", "_", name)

@@ -1,11 +1,11 @@
-"""Finished runs as tables that answer SQL, in DuckDB.
+"""A DuckDB database of finished runs, which answers questions in SQL.
 
-The database lives in memory. It holds what is small, a row per run and its metrics; scores, training logs and ground
-truth stay in their files until a question needs them, so that thousands of runs are no burden.
+The database lives in memory. It holds the small tables, such as one row per run; scores, training logs and ground truth
+stay in their files until a question needs them, so that the database can be of thousands of runs.
 
-SQL can write nothing and read nothing else: the database has no access to files at all, and reads those it is about
-through Arrow data sets that were opened for it. (DuckDB's own reader would need them among its allowed paths, and a
-file that is allowed can be overwritten: a SELECT may carry a COPY in its WITH clause.)
+SQL can neither write files nor read others. The database has no access to files at all: Arrow data sets that were
+opened for it read the files of the runs. (DuckDB's own reader would need these files among its allowed paths, and an
+allowed file can be overwritten, because a SELECT may carry a COPY in its WITH clause.)
 """
 
 from __future__ import annotations
@@ -32,19 +32,21 @@ from supernet.harness.query.reported import reported
 from supernet.harness.runs.store import Store
 
 NEAREST = 5
-"""Columns that an error message suggests."""
+"""Most columns that an error message suggests."""
+ROWS_AT_ONCE = 10_000
+"""Rows of an answer that are fetched from DuckDB at a time."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a question brought."""
+    """The answer to a question: names of columns, and rows of plain values, which can be read once."""
 
     columns: list[str]
     rows: Iterator[tuple[Any, ...]]
 
 
 class Database:
-    """The runs of a store, as they are now, and the ground truth at hand, open to questions in SQL."""
+    """The runs of a store, as they are now, and the available ground truth, open to questions in SQL."""
 
     def __init__(self, store: Store) -> None:
         everything, self.problems = store.results()
@@ -52,7 +54,7 @@ class Database:
         searches = [result for result in everything if result.spec.get("kind") == "search"]
         results = [result for result in everything if result.spec.get("kind") != "search"]
         tables, self.table_problems = shelf.intact_tables()
-        """Likewise of ground-truth tables."""
+        """What is wrong with ground-truth tables that were skipped."""
         self._spill = tempfile.TemporaryDirectory(prefix="supernet-query-")
         self._db = duckdb.connect(
             ":memory:",
@@ -61,7 +63,7 @@ class Database:
                 "python_enable_replacements": "false",
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
-                # What does not fit into memory goes there. The folder has a name that nobody can foresee.
+                # DuckDB moves data that do not fit into memory to this folder, whose name cannot be guessed.
                 "temp_directory": self._spill.name,
             },
         )
@@ -89,7 +91,7 @@ class Database:
         self.close()
 
     def close(self) -> None:
-        """Give back memory and temporary files."""
+        """Free the memory, and delete the temporary files."""
         self._db.close()
         self._spill.cleanup()
 
@@ -97,16 +99,16 @@ class Database:
         """The answer as a data frame.
 
         Raises:
-            UserError: the SQL is wrong, or would do something else than read.
+            UserError: the SQL is invalid, or would do more than read.
         """
         with self._explaining(sql):
             return self._run(sql).df()
 
     def ask(self, sql: str) -> Answer:
-        """The answer as rows of plain values, for as long as no other question is asked.
+        """The answer as rows of plain values, which have to be read before the next question is asked.
 
         Raises:
-            UserError: the SQL is wrong, or would do something else than read.
+            UserError: the SQL is invalid, or would do more than read.
         """
         with self._explaining(sql):
             found = self._run(sql)
@@ -130,8 +132,8 @@ class Database:
     def _executed(self, statement: duckdb.Statement) -> duckdb.DuckDBPyConnection:
         """The result of a statement, which runs in another thread.
 
-        DuckDB looks for signals while it runs in the main thread, and can lose one that comes as a statement begins;
-        here Python takes it, and interrupts the statement until that has ended.
+        In the main thread, DuckDB checks for signals itself, and can lose one that arrives as a statement begins. Here
+        Python receives the signal, and interrupts the statement repeatedly until it has ended.
         """
         pool, future = ThreadPoolExecutor(1), None
         try:
@@ -149,19 +151,19 @@ class Database:
     def _rows(self, sql: str, found: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         while True:
             with self._explaining(sql):
-                rows = found.fetchmany(10_000)
+                rows = found.fetchmany(ROWS_AT_ONCE)
             if not rows:
                 return
             yield from rows
 
     @contextmanager
     def _explaining(self, sql: str) -> Iterator[None]:
-        """What goes wrong with a question, as one paragraph."""
+        """Turn an error of DuckDB into a UserError of one paragraph, and an interrupt into a KeyboardInterrupt."""
         try:
             yield
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
-        except RuntimeError as error:  # as DuckDB reports Ctrl-C in the middle of a question
+        except RuntimeError as error:  # DuckDB may report Ctrl-C in this way
             if "interrupt" in str(error).lower():
                 raise KeyboardInterrupt from None
             raise
@@ -169,7 +171,7 @@ class Database:
             raise UserError(f"The question cannot be answered. {self._said(str(error))}") from None
 
     def _said(self, error: str) -> str:
-        """DuckDB's message in its first sentence, or what probably was meant where a name is not known."""
+        """The first part of DuckDB's message; where a name is unknown, a suggestion of what was meant."""
         for form in (r'Referenced column "(.+?)" (?:was )?not found', r'does not have a column named "(.+?)"'):
             if found := re.search(form, error, re.DOTALL):
                 return self._unknown_column(found[1])
@@ -200,10 +202,10 @@ class Database:
 
 
 def query(store: Store, sql: str) -> pd.DataFrame:
-    """The answer to one question; warns of runs that were skipped.
+    """The answer to one question; warns about runs that were skipped.
 
     Raises:
-        UserError: the SQL is wrong, or would do something else than read.
+        UserError: the SQL is invalid, or would do more than read.
     """
     with Database(store) as database:
         for problem in database.problems:

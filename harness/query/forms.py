@@ -1,4 +1,4 @@
-"""Answers as text: CSV, JSON and tables."""
+"""Answers to questions as text: CSV, JSON and tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from supernet.harness.query.database import Answer
 
 
 def csv_lines(answer: Answer) -> Iterator[str]:
-    """Lines in full precision; null is empty."""
+    """Yield lines of CSV, with numbers in full precision; null is an empty cell."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     for row in itertools.chain([answer.columns], answer.rows):
@@ -30,7 +30,7 @@ def csv_lines(answer: Answer) -> Iterator[str]:
 
 
 def json_lines(answer: Answer) -> Iterator[str]:
-    """An array with an object per line; what is not a number is null."""
+    """Yield the lines of a JSON array with one object per line; numbers that are not finite are null."""
     names = _distinct(answer.columns)
     before = "[\n"
     for row in answer.rows:
@@ -41,7 +41,7 @@ def json_lines(answer: Answer) -> Iterator[str]:
 
 
 def table_lines(answer: Answer) -> Iterator[str]:
-    """All rows, side by side whatever their width."""
+    """Yield the lines of a table of all rows, as wide as it has to be."""
     text = io.StringIO()
     table = grid(answer.columns, list(answer.rows))
     Console(file=text, width=width_of(table)).print(table)
@@ -49,17 +49,17 @@ def table_lines(answer: Answer) -> Iterator[str]:
 
 
 TEXTS = {"csv": csv_lines, "json": json_lines, "table": table_lines}
-"""Form -> the parts of its text."""
+"""Output format -> function that yields the parts of the text."""
 
 
 def width_of(table: Table) -> int:
-    """Characters that no line of the table exceeds."""
+    """The width of the table in characters."""
     console = Console(width=1_000_000)
     return max(1, console.measure(table).maximum)
 
 
 def grid(columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
-    """Rows side by side."""
+    """A table with one line per row."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(columns):
         numeric = any(isinstance(row[number], int | float) and not isinstance(row[number], bool) for row in rows)
@@ -70,7 +70,7 @@ def grid(columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
 
 
 def sheet(columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
-    """Each row as lines of name and value."""
+    """A table with one line per cell, with the name of its column; an empty line follows each row."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -82,7 +82,7 @@ def sheet(columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
 
 
 def _shown(value: Any) -> str:
-    """A value as a table has it: four significant digits, null empty."""
+    """A value as tables show it: fractions with four significant digits, and null as an empty cell."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -99,7 +99,7 @@ def _finite(value: Any) -> Any:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Names with a number after those that were there before, as an object has each once."""
+    """The names, with a number after repeated ones, because a JSON object has each name once."""
     out: list[str] = []
     for name in names:
         numbered = (f"{name}_{k}" for k in itertools.count(1))

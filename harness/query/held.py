@@ -1,4 +1,4 @@
-"""What the database of runs holds: tables of what is small, and files that are read when a question needs them."""
+"""Contents of the database of runs: small tables in memory, and files that are read when a question needs them."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ _METRICS = (
     "architectures", "kendall_tau", "spearman", "tau_top_10", "supernet_accuracy", "params_tau", "negative_loss_tau",
     "accuracy_tau", "sparse_tau@0.1", "sparse_tau@1", "regret@1", "regret@10", "surpass_random",
 )  # fmt: skip
-"""Metrics that the view `measures` has columns for, whether or not there is a run yet."""
+"""Metrics for which the view `measures` always has columns, even if there is no run yet."""
 
 
 def about(results: Sequence[Result]) -> dict[str, pa.Table]:
-    """Tables with what is small: runs, recipes, metrics, measures, and tau by epoch."""
+    """The small tables by name: runs, recipes, metrics, measures, and tau by epoch."""
     metrics = [(r.hash, name, value) for r in results for name, value in r.metrics.items() if is_number(value)]
     wide = [{name: value for name, value in r.metrics.items() if is_number(value)} for r in results]
     return {
@@ -77,7 +77,7 @@ def about(results: Sequence[Result]) -> dict[str, pa.Table]:
 
 
 def searches_table(results: Sequence[Result]) -> pa.Table:
-    """A row per search run."""
+    """A table with a row for each run of searches."""
     rows = [
         (
             r.hash, r.spec["space"], r.spec["truth"]["measure"]["dataset"], r.spec["algorithm"], r.state,
@@ -93,7 +93,7 @@ def searches_table(results: Sequence[Result]) -> pa.Table:
 
 
 def _run(result: Result) -> dict[str, Any]:
-    """The row of a run."""
+    """The row of a run in the table `runs`."""
     spec = dict(result.spec)
     recipe, truth = spec.pop("recipe", {}), spec.pop("truth", {})
     setting, cohort = _identity(result.spec)
@@ -134,7 +134,7 @@ def _run_columns() -> dict[str, pa.DataType]:
 
 
 def _recipe_kinds(section: Any, prefix: str = "") -> Iterator[tuple[str, pa.DataType]]:
-    """Columns for the keys of a recipe, by their annotations."""
+    """Yield the name and type of a column for each key of a recipe, by its annotation."""
     for name, kind in typing.get_type_hints(section).items():
         if is_dataclass(kind):
             yield from _recipe_kinds(kind, f"{prefix}{name}_")
@@ -145,7 +145,10 @@ def _recipe_kinds(section: Any, prefix: str = "") -> Iterator[tuple[str, pa.Data
 
 
 def _identity(spec: Mapping[str, Any]) -> tuple[str, str]:
-    """What runs share that differ in the seed alone, and those whose taus can be compared: setting and cohort."""
+    """Identifiers of a run's setting and cohort.
+
+    Runs of one setting differ in the seed alone; taus can be compared between runs of one cohort.
+    """
     recipe = {name: value for name, value in _chosen(spec.get("recipe", {})).items() if name != "seed"}
     truth = {name: value for name, value in spec.get("truth", {}).items() if name != "table"}
     content = {**spec, "recipe": recipe, "truth": truth, "plugins": _plugins(spec)}
@@ -153,7 +156,7 @@ def _identity(spec: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _recipes(results: Sequence[Result]) -> pa.Table:
-    """Every key of every run but the seed, as text; a key that a run does not have is null."""
+    """A table of every key of every run except the seed, as text; a key that a run does not have is null."""
     rows = []
     for result in results:
         spec = result.spec
@@ -165,7 +168,10 @@ def _recipes(results: Sequence[Result]) -> pa.Table:
 
 
 def _chosen(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a recipe sets, so that keys added later leave equal settings equal; all of it in one of another version."""
+    """The keys that a recipe sets, so that adding a key to recipes leaves equal settings equal.
+
+    A recipe of another version, whose keys are not known here, is used as it is.
+    """
     try:
         return recipes.chosen_keys(recipe)
     except (KeyError, TypeError, AttributeError):
@@ -188,7 +194,7 @@ def _spelled(method: Mapping[str, Any]) -> str:
 
 
 def _taus(results: Iterable[Result]) -> Iterator[tuple[str, int, float | None]]:
-    """Tau after each of the last epochs."""
+    """Yield (hash, epoch, tau) for each of the last epochs of each run."""
     for result in results:
         taus = result.metrics.get("kendall_tau_by_epoch") or []
         first = result.spec["recipe"]["training"]["epochs"] - len(taus) + 1 if taus else 0
@@ -196,7 +202,7 @@ def _taus(results: Iterable[Result]) -> Iterator[tuple[str, int, float | None]]:
 
 
 def reported_tables(said: Reported) -> dict[str, pa.Table]:
-    """What the reports of studies say of their settings."""
+    """Tables of what the reports of studies say about their settings."""
     return {
         "effects": table_of(said.effects, {name: KINDS[kind] for name, kind in EFFECTS.items()}),
         "_labels": table_of(said.labels, {name: KINDS[kind] for name, kind in LABELS.items()}),
@@ -204,13 +210,16 @@ def reported_tables(said: Reported) -> dict[str, pa.Table]:
 
 
 def failures(store: Store) -> pa.Table:
-    """Runs whose last try failed."""
+    """A table of the runs whose last attempt failed, with the reason."""
     failed = sorted(path.stem for path in (store.root / ".failed").glob("*.json") if path.stem not in store)
     return rows_of([(run, store.failure(run)) for run in failed], {"hash": TEXT, "problem": TEXT})
 
 
 def lazy_files(results: Sequence[Result], searches: Sequence[Result], root: Path) -> dict[str, ds.Dataset | pa.Table]:
-    """Scores and logs, which are read when they are asked for; the name of a file's folder is the run's hash."""
+    """Scores, logs and traces as data sets, which are read when a question needs them.
+
+    The name of a file's folder, which is the run's hash, becomes a column.
+    """
     base = root.resolve()
     folders = ds.partitioning(pa.schema([("hash", TEXT)]))
     found: dict[str, ds.Dataset | pa.Table] = {}
@@ -225,20 +234,22 @@ def lazy_files(results: Sequence[Result], searches: Sequence[Result], root: Path
 
 
 def lazily(table: GroundTruth) -> ds.Dataset:
-    # Checksums of pages are verified here as they are when a table is read elsewhere.
+    """A ground-truth table as a data set, which is read when a question needs it."""
+    # The checksums of pages are verified, as everywhere where a table is read.
     return ds.dataset(str(table.path), format=ds.ParquetFileFormat(page_checksum_verification=True))
 
 
 def _plugins(spec: Mapping[str, Any]) -> str | None:
-    """Digests of plug-ins, which tell them apart wherever they lie."""
+    """Digests of the plug-ins of a run, which identify them wherever they are stored; None without plug-ins."""
     listed = [*spec.get("plugins", ()), *spec.get("recipe", {}).get("plugins", ())]
     return ", ".join(plugin["sha256"] for plugin in listed) or None
 
 
 def digest(content: Any) -> str:
+    """Twelve hexadecimal digits that identify plain values."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def is_number(value: Any) -> bool:
-    """Whether a metric has one number, or would have one where it is defined."""
+    """Whether a metric is one number, or None, which stands for a number that is not defined."""
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

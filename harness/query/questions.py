@@ -1,7 +1,7 @@
 """Ready questions about finished runs, in SQL over the views of `harness.query.views`.
 
-Each keeps runs of different cohorts apart, since their taus cannot be compared. Runs that diverged have no tau and
-count in none of the means; the question `lost` names them.
+Each question keeps runs of different cohorts apart, because their taus cannot be compared. Runs that diverged have no
+tau and are left out of all means; the question `lost` names them.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from textwrap import dedent
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.wording import quoted
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question by name."""
+    """A question that has a name."""
 
     name: str
     what: str
-    """What it answers, and what its columns need to have said of them."""
+    """What it answers, and what a reader has to know about its columns."""
     sql: str
 
 
@@ -27,13 +28,13 @@ def question(name: str) -> Question:
     """The ready question of this name.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such question.
     """
     if name in QUESTIONS:
         return QUESTIONS[name]
     near = difflib.get_close_matches(name, QUESTIONS, 1, cutoff=0.4)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise UserError(f"There is no ready question {name!r}; there are {', '.join(QUESTIONS)}.{hint}")
+    raise UserError(f"There is no ready question {quoted(name)}; there are {', '.join(QUESTIONS)}.{hint}")
 
 
 _OPERATIONS = r"""
@@ -64,10 +65,9 @@ _OPERATIONS = r"""
 _ALL = (
     Question(
         "effects",
-        "Effect on tau of each change, as the reports of studies have it: mean over seeds less that of the base, with "
-        "intervals that hold together with 95 %, the p-value corrected by Dunnett's method, and q for screening. "
-        "Studies "
-        "without a report are not among them: `supernet study report` writes it.",
+        "Effect of each change on tau, from the reports of studies: its mean over seeds minus that of the base, with "
+        "simultaneous 95 % intervals, the p-value corrected by Dunnett's method, and q for screening. Studies without "
+        "a report are not included; `supernet study report` writes it.",
         """
         SELECT study, space, truth_dataset, heuristic, value, seeds, base_seeds, effect, low, high, p_dunnett, q,
         verdict
@@ -97,8 +97,8 @@ _ALL = (
     ),
     Question(
         "seeds",
-        "How far tau depends on the seed, per setting: mean, standard deviation and extremes over seeds, the most "
-        "dependent first.",
+        "How much tau depends on the seed, per setting: mean, standard deviation and extremes over seeds, with the "
+        "most variable settings first.",
         """
         SELECT space, truth_dataset, change, count(*) AS seeds, avg(kendall_tau) AS mean_tau,
             stddev_samp(kendall_tau) AS sd, min(kendall_tau) AS min_tau, max(kendall_tau) AS max_tau
@@ -110,7 +110,7 @@ _ALL = (
     ),
     Question(
         "architectures",
-        "The twenty most over-ranked architectures of each cohort: predicted less true percentile, mean and "
+        "The twenty most over-ranked architectures of each cohort: predicted minus true percentile, as mean and "
         "extremes over its runs.",
         """
         SELECT space, truth_dataset, arch, count(*) AS runs, avg(over_ranked) AS mean_points,
@@ -124,14 +124,14 @@ _ALL = (
     ),
     Question(
         "operations",
-        "How often each operation is over-ranked: of its uses, in all architectures and runs, the percentage in "
-        "architectures ranked above their true place, by how many percentile points on average, and how many of these "
-        "are more than regression to the mean, as reports have it.",
+        "How often each operation is over-ranked: the percentage of its uses, in all architectures and runs, that are "
+        "in architectures ranked above their true place; by how many percentile points on average; and by how many "
+        "more than regression to the mean explains, as in reports.",
         _OPERATIONS.format(columns="space, truth_dataset"),
     ),
     Question(
         "operations-by-change",
-        "The same for each setting.",
+        "The figures of the question operations, for each setting.",
         _OPERATIONS.format(columns="space, truth_dataset, change"),
     ),
     Question(
@@ -199,7 +199,7 @@ _ALL = (
     ),
     Question(
         "lost",
-        "Runs that diverged, and those whose last try failed (of which only the hash is known), with the reason.",
+        "Runs that diverged, and runs whose last attempt failed (only their hash is known), with the reason.",
         """
         SELECT state, space, change, seed, hash, problem FROM runs JOIN changes USING (hash) WHERE state <> 'done'
         UNION ALL

@@ -1,7 +1,7 @@
-"""What the reports of studies say of their settings, for questions about finished runs.
+"""What the reports of studies say about their settings, for questions about finished runs.
 
-Effects are analysed once, for the report; questions read that analysis instead of making another, so that a question
-and a report never give two answers.
+Effects are analysed once, for the report. Questions read that analysis instead of repeating it, so that a question and
+a report never differ.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ EFFECTS = {
     "tau": float, "tau_low": float, "tau_high": float,
     "effect": float, "low": float, "high": float, "p": float, "p_dunnett": float, "q": float, "verdict": str,
 }  # fmt: skip
-"""Columns of the table of effects."""
+"""Column of the table of effects -> its type."""
 LABELS = {"study": str, "setting_label": str, "hash": str}
-"""Columns of the table that says which setting of which study a run belongs to."""
+"""Column -> type, for the table that says which setting of which study a run belongs to."""
 
 
 @dataclass
@@ -30,16 +30,18 @@ class Reported:
     """The settings of all reports in a results folder."""
 
     effects: list[dict[str, Any]] = field(default_factory=list)
+    """A row for each setting of each study, with the columns EFFECTS."""
     labels: list[dict[str, Any]] = field(default_factory=list)
+    """A row for each run of each study, with the columns LABELS."""
     problems: list[str] = field(default_factory=list)
-    """Reports that cannot be read, or that lack runs that are done by now."""
+    """A sentence for each report that cannot be read, or that lacks runs that are done by now."""
 
 
 def reported(results: Path, done: set[str]) -> Reported:
-    """Read every study's report.json below `results`/reports.
+    """Read the report.json of every study in `results`/reports.
 
     Args:
-        done: hashes of the runs that are finished now.
+        done: hashes of the runs that are finished by now.
     """
     found = Reported()
     for path in sorted((results / "reports").glob("*/report.json")):
@@ -71,7 +73,7 @@ def reported(results: Path, done: set[str]) -> Reported:
         if missing := len(late & done):
             found.problems.append(
                 f"The report of {content['name']} lacks {missing} runs that are done by now: "
-                f"`supernet study report {content['name']}` takes them in."
+                f"`supernet study report {content['name']}` adds them."
             )
     return found
 

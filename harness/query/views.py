@@ -8,29 +8,29 @@ from supernet.benchmarks.truth.table import GroundTruth
 
 VIEWS = {
     "runs": "a row per finished run: state, recipe (training_learning_rate, …), ground truth, cost, environment; runs "
-    "of one `setting` differ in the seed alone; those of one `cohort` rank the same sample against the same truth",
+    "of one `setting` differ in the seed alone; runs of one `cohort` rank the same sample against the same truth",
     "measures": "a row per run that is done, a column per metric: kendall_tau, regret_1 (for regret@1), …",
     "metrics": "the same as rows: hash, name, value; null where a metric is not defined",
-    "epochs": "a row per epoch of training, with tau after each of the last ones",
+    "epochs": "a row per epoch of training, with tau after each of the last epochs",
     "scores": "a row per run, scored epoch and architecture, with its true accuracy",
-    "ranks": "the last scores, by what the recipe ranks by: percentiles from 0 (worst) to 100 by score and by truth, "
-    "and by how many points the first is above the second: over_ranked",
-    "recipes": "every key of a run but its seed, as text: hash, key, value",
-    "effects": "a row per study and setting, as its report has it: tau and its effect against the base, with "
-    "intervals, p "
-    "(Dunnett-corrected, too), q and a verdict",
-    "changes": "how a run differs from the base of its cohort: the setting whose values are, key by key, shared by "
-    "most settings (of several the one with most runs, then the first by its identifier); `change` is called as the "
-    "reports of studies call it where there is one, else by the recipe's keys",
+    "ranks": "the scores of the last epoch, by the recipe's metric: percentiles from 0 (worst) to 100 by score and by "
+    "truth, and over_ranked, the first minus the second",
+    "recipes": "every key of a run except its seed, as text: hash, key, value",
+    "effects": "a row per study and setting, from the study's report: tau and its effect against the base, with "
+    "intervals, p (also corrected by Dunnett's method), q and a verdict",
+    "changes": "how a run differs from the base of its cohort, which is the setting whose values are, key by key, "
+    "shared by most settings (among equals, the one with the most runs, then the first by its identifier); `change` "
+    "is the name in the report of a study, or lists the keys that differ if there is no report",
     "searches": "a row per search and seed: algorithm, budget, the index of its final pick, and all that it spent",
-    "search_steps": "a row per search, seed and step (query or epoch): its pick, what is spent, and how a super-net is",
-    "failures": "runs whose last try failed: hash, problem",
+    "search_steps": "a row per search, seed and step (query or epoch): its pick, what it has spent, and the state of "
+    "its super-net",
+    "failures": "runs whose last attempt failed: hash, problem",
     "ground_truth": "a row per table, architecture and measure: accuracy in percent; epochs are text, as in '200'",
 }
-"""Name -> what it holds."""
+"""Name of a view -> what it holds."""
 
 DEFINITIONS = (
-    # The file's column is called true, which in SQL is a truth value unless it is quoted, and in silence.
+    # The file's column is called true. Without quotes, SQL would silently read that as the truth value.
     """CREATE VIEW scores AS
         SELECT hash, epoch, "index", arch, accuracy, negative_loss, "true" AS true_accuracy, params FROM _scores""",
     """CREATE VIEW search_steps AS
@@ -91,9 +91,9 @@ DEFINITIONS = (
 
 
 def ground_truth(tables: Sequence[GroundTruth]) -> str:
-    """The statement that makes the view of these tables, which are there as _truth_0, _truth_1, …
+    """The statement that makes the view of these tables, which are registered as _truth_0, _truth_1, …
 
-    One SELECT per measure, with the measure as constants: of a question about one measure, one column is read.
+    It has one SELECT per measure, with the measure as constants, so that a question about one measure reads one column.
     """
     parts = [
         "SELECT NULL::VARCHAR AS table_name, NULL::VARCHAR AS space, NULL::VARCHAR AS key, NULL::VARCHAR AS dataset, "

@@ -1,1 +1,1 @@
-"""Runs: what is to be made, where it lies, and who makes it."""
+"""Runs: their specs, the folder that stores them, and the executors that make them."""

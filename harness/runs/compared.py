@@ -1,4 +1,4 @@
-"""A store that also compares the metrics of a run with its scores, for whoever draws conclusions from them."""
+"""A store that also compares the metrics of a run with its scores, for code that draws conclusions from them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from supernet.harness.runs.store import Result, Store
 from supernet.harness.statistics import metrics
 
 TOLERANCE = 1e-9
+"""Difference of two taus that counts as rounding; one pair of 15,625 architectures changes tau by 1.6e-8."""
 
 
 class ComparedStore(Store):
-    """The runs under one folder; those whose metrics do not follow from their scores count as damaged."""
+    """The runs in one folder; a run whose metrics do not follow from its scores counts as damaged."""
 
     def read(self, run: str) -> Result:
         """A finished run.
 
         Raises:
-            KeyError: there is none of this hash.
-            Damaged: its files were altered or are missing, or contradict each other.
+            KeyError: there is no run with this hash.
+            Damaged: its files were altered, are missing, or contradict each other.
         """
         result = super().read(run)
         once(_compare, result.path)
@@ -31,6 +32,11 @@ class ComparedStore(Store):
 
 
 def _compare(path: Path) -> None:
+    """Check that the metrics in a run directory follow from its scores.
+
+    Raises:
+        ValueError: they do not, or another version of the project made the run.
+    """
     contents = verified(path)
     spec, found = contents[SPEC], contents[METRICS]
     if kind_of(spec) == SEARCH:

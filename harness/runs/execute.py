@@ -1,4 +1,4 @@
-"""One run from its spec to its directory, whichever kind it is of; a failure is noted, never raised."""
+"""Makes one run of any kind, from its spec to its directory. A failure is recorded in the store and never raised."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from supernet.harness.runs.store import Damaged, Held, Store
 MAKERS = {STUDY: "supernet.harness.study.make", SEARCH: "supernet.harness.search.make"}
 """Kind of a job -> the module that makes it, a `Maker`. It is imported when the first job of its kind is made."""
 Report = Callable[[float, str], None]
-"""Told the share done and what is going on."""
+"""Called with the share of a run that is done, from 0 to 1, and a text about what is going on."""
+PROGRESS_SECONDS = 0.5
+"""Least time between two writes of a run's progress file."""
 
 
 class Maker(Protocol):
@@ -32,7 +34,7 @@ class Maker(Protocol):
         ...
 
     def make(self, spec: Any, work: Path, device: str, report: Report) -> str:
-        """Leave the files of a finished run in the work folder; the state: done or diverged."""
+        """Make a run and leave its files in the work folder; returns its state: done or diverged."""
         ...
 
 
@@ -41,28 +43,29 @@ def _maker(kind: str) -> Maker:
 
 
 def job(content: Mapping[str, Any]) -> Job:
-    """The spec whose `as_dict` gave this, of whichever kind; its plug-ins are imported first."""
+    """The spec, of any kind, whose `as_dict` gave this content; its plug-ins are imported first."""
     return _maker(kind_of(content)).read(content)
 
 
 def execute(
     spec: Job, store: Store, *, device: str = "cpu", report: Report | None = None, patience: float | None = None
 ) -> str:
-    """Make the run unless it is there; its state: done, diverged, failed or held.
+    """Make a run unless it is finished already; returns its state: done, diverged, failed or held.
 
-    A failure is noted in the store, never raised, so that one run cannot stop others. Interrupted or killed at any
-    moment, the next call goes on from the last epoch.
+    A failure is recorded in the store and never raised, so that one run cannot stop others. The call can be interrupted
+    or killed at any moment; the next one continues from the last epoch.
 
     Args:
-        patience: seconds to wait for another process that makes this run, after which the state is "held"; without
-            it, the call waits for as long as that takes.
+        report: called with the progress of the run.
+        patience: seconds to wait for another process that is making this run, after which the state is "held"; by
+            default, the call waits for as long as that takes.
     """
     run = spec.hash
     try:
         with store.hold(spec, patience) as work:
             try:
                 state = store.read(run).state
-                store.tidy(run)  # a kill may have come between publishing and that
+                store.tidy(run)  # an earlier process may have been killed after publishing the run
                 return state
             except KeyError:
                 pass
@@ -84,19 +87,24 @@ def execute(
         trace = traceback.format_exc()
     except Exception as error:
         problem, trace = f"{type(error).__name__}: {' '.join(str(error).split())}", traceback.format_exc()
-    with suppress(OSError):  # the disk is full, say: the run stays missing, and the next try says why
+    with suppress(OSError):  # perhaps the disk is full: the run stays missing, and the next attempt says why
         store.fail(run, problem, trace)
     return "failed"
 
 
 def throttled(report: Report, path: Path) -> Report:
-    """Reports, and leaves a progress file for whoever watches from outside, a few times a second at most."""
+    """A report function that also writes a progress file for other processes, at most every PROGRESS_SECONDS.
+
+    Args:
+        report: called each time.
+        path: the progress file, in the work folder of the run.
+    """
     last = [0.0]
 
     def tell(share: float, text: str) -> None:
         report(share, text)
         now = time.monotonic()
-        if now - last[0] > 0.5:
+        if now - last[0] > PROGRESS_SECONDS:
             last[0] = now
             write_json(path, {"share": share, "text": text})
 
@@ -105,10 +113,10 @@ def throttled(report: Report, path: Path) -> Report:
 
 @lru_cache(maxsize=1)
 def commit() -> str | None:
-    """The project's commit, with a + where the tree differs from it; None outside a clone of the project.
+    """The project's commit, with a + if the working tree differs from it; None outside a clone of the project.
 
-    A package that is installed inside another repository, in a virtual environment say, has no commit: that
-    repository's is not the project's.
+    A package that is installed inside another repository, for example in its virtual environment, has no commit,
+    because that repository's commit is not the project's.
     """
     root = Path(__file__).resolve().parents[2]
     top = _git(root, "rev-parse", "--show-toplevel")
@@ -118,7 +126,7 @@ def commit() -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints; None if it fails or prints nothing. Variables such as GIT_DIR are not handed on."""
+    """What git prints; None if it fails or prints nothing. Git does not see variables such as GIT_DIR."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         told = subprocess.run(

@@ -1,7 +1,7 @@
-"""Executors make runs in this process, in local processes, or on a Ray cluster.
+"""Executors, which make runs in this process, in local processes, or on a Ray cluster.
 
-An executor gets specs and makes each of them with `execute`, in any order and place; results, progress and failures
-are in the store, which all places share. A run that another process is making waits until others are made.
+An executor makes the runs of several specs with `execute`, in any order and place. Results, progress and failures are
+in the store, which all processes share. A run that another process is making is tried again after the others.
 """
 
 from __future__ import annotations
@@ -30,25 +30,29 @@ from supernet.harness.runs.job import Job
 from supernet.harness.runs.store import Store
 
 TRIES = 3
-"""Times that a run is begun before it counts as failed because its worker died each time."""
+"""Number of attempts at a run whose worker dies each time, before the run counts as failed."""
 PATIENCE = 5.0
-"""Seconds that a worker waits for a run which another process is making, before it takes another run."""
+"""Seconds that a worker waits for a run that another process is making, before it takes another run."""
+POLL_SECONDS = 0.25
+"""Seconds between two looks at the workers; also the time between two calls of `tick`."""
+EXIT_SECONDS = 5.0
+"""Seconds to wait for the exit status of a worker that has died."""
 TAIL, LINES, LAST = 8192, 4, 500
-"""Bytes of a worker's standard error that are kept, and the last lines and characters of it that a failure quotes."""
+"""Bytes at the end of a worker's standard error that are kept, and most lines and characters that a failure quotes."""
 LOCAL_RAY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-"""Environment of a cluster of one's own: it listens to this machine alone (on Linux, too), and reports to nobody.
+"""Environment of a Ray cluster that this process starts: it listens on this machine only, and sends no statistics.
 
-Ray reads the first one when it is imported.
+The first variable has this effect on Linux, too; Ray reads it when it is imported.
 """
 UNGUARDED_STATUS = 87
-"""Exit status of a worker that finds itself starting workers while it imports the script that started it."""
+"""Exit status of a worker that would start workers while it imports the script that started it; any unused number."""
 UNGUARDED = (
     "Workers import the script that starts them, and this one starts workers whenever it is imported. Put the call "
     'that makes runs under `if __name__ == "__main__":`, or use the executor of one process.'
 )
 Finished = Callable[[str, str], None]
-"""Told the hash of a run and its state: done, diverged or failed; or held, as often as another process that makes the
-run keeps a worker from it."""
+"""Called with the hash of a run and its state: done, diverged or failed; or held, each time a worker finds that another
+process is making the run."""
 
 
 class Executor(Protocol):
@@ -58,15 +62,16 @@ class Executor(Protocol):
         """Make all runs in the store at `root`; returns when each is done, diverged or failed.
 
         Args:
+            specs: what to make.
             finished: called in this process whenever a run ends.
-            tick: called several times a second meanwhile.
+            tick: called several times a second while runs are being made.
         """
         ...
 
 
 @dataclass(frozen=True)
 class InProcess:
-    """One run after the other in this process.
+    """Makes one run after the other in this process.
 
     It uses as many CPU threads as a worker does, because their number changes the last bits of results.
     """
@@ -96,9 +101,9 @@ class InProcess:
 
 @dataclass(frozen=True)
 class Processes:
-    """Local processes, each with the given number of CPU threads; on GPUs they take turns over the devices.
+    """Makes runs in local processes, each with the given number of CPU threads, spread over the GPUs if there are any.
 
-    A worker that dies takes no run with it: its own is begun again, where its checkpoint left it, in a new worker.
+    If a worker dies, its run continues from its checkpoint in a new worker.
     """
 
     workers: int
@@ -117,7 +122,7 @@ class Processes:
                 for worker in [worker for worker in crew if worker.number not in busy][: len(waiting)]:
                     spec, attempt = waiting.popleft()
                     running[worker.submit(spec, root, self.device)] = worker, spec, attempt
-                ended, _ = wait(running, timeout=0.25, return_when=FIRST_COMPLETED)
+                ended, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 for worker in crew:
                     worker.listen()
                 for future in ended:
@@ -126,23 +131,23 @@ class Processes:
                 tick()
         finally:
             for worker in crew:
-                worker.kill()  # a run can be killed at any moment
+                worker.kill()  # this loses nothing: a run can be killed at any moment
 
     @staticmethod
     def _end(
         future: Future[str], worker: _Worker, spec: Job, attempt: int, waiting: deque[tuple[Job, int]], root: Path,
         finished: Finished,
     ) -> None:  # fmt: skip
-        """See what came of a run: its state, or what its worker died of."""
+        """Report the state of a run that has ended; queue it again if its worker died or another process holds it."""
         state = "died"
         with suppress(BrokenProcessPool):
             state = future.result()
         if state == "died":
-            fate = worker.bury()
+            cause = worker.replace_process()
             if attempt < TRIES:
                 waiting.appendleft((spec, attempt + 1))
                 return
-            _give_up(spec, root, f"The worker died {attempt} times while it made this run: {fate}")
+            _give_up(spec, root, f"The worker died {attempt} times while it made this run: {cause}")
             state = "failed"
         finished(spec.hash, state)
         if state == "held":
@@ -150,9 +155,9 @@ class Processes:
 
 
 class _Worker:
-    """A process that makes one run at a time, and the end of what it wrote to its standard error.
+    """A process that makes one run at a time, with the end of what it wrote to its standard error.
 
-    It has a pool of its own: a pool that loses one of its processes gives up the others, too.
+    Each worker has a process pool of its own, because a pool that loses a process gives up its other processes, too.
     """
 
     def __init__(self, number: int, threads: int) -> None:
@@ -171,27 +176,27 @@ class _Worker:
         )
 
     def submit(self, spec: Job, root: Path, device: str) -> Future[str]:
-        """Begin a run."""
+        """Start a run in the process."""
         arguments = spec.as_dict(), str(root), device
         try:
             future = self._pool.submit(_in_worker, *arguments)
-        except BrokenProcessPool:  # the process died while it had nothing to do
-            self.bury()
+        except BrokenProcessPool:  # the process died while it was idle
+            self.replace_process()
             future = self._pool.submit(_in_worker, *arguments)
         self._process = next(iter((getattr(self._pool, "_processes", None) or {}).values()), None)
         return future
 
     def listen(self) -> None:
-        """Hand on what the process wrote to its standard error, and keep the end of it."""
-        with suppress(OSError):  # nothing there at the moment
+        """Pass on what the process wrote to its standard error, and keep the end of it."""
+        with suppress(OSError):  # there is nothing to read at the moment
             while text := os.read(self._reader.fileno(), 1 << 16):
                 self._said = (self._said + text)[-TAIL:]
                 if sys.stderr is not None:
                     sys.stderr.write(text.decode("utf-8", "replace"))
                     sys.stderr.flush()
 
-    def bury(self) -> str:
-        """What the process died of, as sentences; the next run gets a new one.
+    def replace_process(self) -> str:
+        """Start a new process in place of one that died; returns how it ended, as sentences.
 
         Raises:
             UserError: it was started by a script that starts workers whenever it is imported.
@@ -203,10 +208,10 @@ class _Worker:
         self._start()
         if code == UNGUARDED_STATUS:
             raise UserError(UNGUARDED)
-        return _fate(code, said)
+        return _cause(code, said)
 
     def kill(self) -> None:
-        """End the process."""
+        """Kill the process."""
         for process in list((getattr(self._pool, "_processes", None) or {}).values()):
             process.kill()
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -215,11 +220,12 @@ class _Worker:
 
 
 def _exit_status(process: Any) -> int | None:
-    """The exit status of a process that has ended or is about to; None if it cannot be had.
+    """The exit status of a process that has ended or is about to; None if it cannot be found out.
 
-    The pool waits for the process in a thread of its own, and only one of two that wait is told the status at once.
+    It may come late, because the pool also waits for the process, in a thread of its own, and the system gives the
+    status to one of the two.
     """
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + EXIT_SECONDS
     while process is not None and time.monotonic() < deadline:
         process.join(0.1)
         if process.exitcode is not None:
@@ -227,12 +233,12 @@ def _exit_status(process: Any) -> int | None:
     return None
 
 
-def _fate(code: int | None, said: str) -> str:
-    """How a process ended, from its exit code, and the last lines of its standard error."""
+def _cause(code: int | None, said: str) -> str:
+    """How a process ended, from its exit code, with the last lines of its standard error."""
     if code is None:
         how = "it ended for an unknown reason."
     elif code == -signal.SIGKILL:
-        how = "it was killed (SIGKILL), as the system does when memory runs out. Then try fewer workers."
+        how = "it was killed (SIGKILL), as the system does when memory runs out. In that case, try fewer workers."
     elif code < 0:
         names = {s.value: s.name for s in signal.Signals}
         how = f"it was ended by the signal {names.get(-code, -code)}."
@@ -241,12 +247,18 @@ def _fate(code: int | None, said: str) -> str:
     crash = max(said.find("Fatal Python error"), said.find("Current thread"))  # then the stack, innermost call first
     lines = [line.strip() for line in said[max(0, crash) :].splitlines() if line.strip()]
     last = " / ".join(lines[:LINES])[:LAST] if crash >= 0 else " / ".join(lines[-LINES:])[-LAST:]
-    return how + (f" Its last words: {last}" if last else "")
+    return how + (f" Its standard error ended with: {last}" if last else "")
 
 
 @dataclass(frozen=True)
 class Ray:
-    """A Ray cluster whose nodes share the results folder; Ray begins runs of lost workers again."""
+    """Makes runs on a Ray cluster whose nodes share the results folder. Ray repeats the runs of workers that are lost.
+
+    Args:
+        address: of the cluster; by default that in RAY_ADDRESS, or else a new cluster on this machine.
+        cpus: CPUs of each run, which are also its threads.
+        gpus: GPUs of each run; with 0 it is made on CPUs.
+    """
 
     address: str | None = None
     cpus: float = 1
@@ -263,7 +275,7 @@ class Ray:
             raise UserError("The ray executor needs Ray: pip install 'supernet-study[ray]'.") from None
         started = not ray.is_initialized()
         if started:
-            # Other machines need not reach a cluster of one machine.
+            # A cluster of one machine need not be reachable from others.
             here: dict[str, Any] = {"_node_ip_address": "127.0.0.1"} if own else {}
             ray.init(
                 address=self.address, log_to_driver=False, include_dashboard=False, configure_logging=False, **here
@@ -277,7 +289,7 @@ class Ray:
 
             running = {begin(spec): spec for spec in specs}
             while running:
-                ended, _ = ray.wait(list(running), timeout=0.25)
+                ended, _ = ray.wait(list(running), timeout=POLL_SECONDS)
                 for reference in ended:
                     spec = running.pop(reference)
                     try:
@@ -286,7 +298,7 @@ class Ray:
                         raise
                     except ray.exceptions.RayError as error:
                         reason = " ".join(str(error).split())[:LAST]
-                        _give_up(spec, root, f"Ray could not make this run in {TRIES} tries: {reason}")
+                        _give_up(spec, root, f"Ray could not make this run in {TRIES} attempts: {reason}")
                         state = "failed"
                     finished(spec.hash, state)
                     if state == "held":
@@ -298,7 +310,8 @@ class Ray:
 
 
 def _give_up(spec: Job, root: Path, problem: str) -> None:
-    with suppress(OSError):  # a full disk: the run stays missing
+    """Record that a run failed."""
+    with suppress(OSError):  # if the disk is full, the run stays missing
         Store(root).fail(spec.hash, problem)
 
 
@@ -310,14 +323,15 @@ def _on_ray(content: dict[str, Any], root: str, device: str, threads: int) -> st
 
 
 def _in_worker(content: dict[str, Any], root: str, device: str) -> str:
-    return execute(job(content), ComparedStore(Path(root)), device=_turn(device), patience=PATIENCE)
+    return execute(job(content), ComparedStore(Path(root)), device=_device_of_worker(device), patience=PATIENCE)
 
 
 _worker_number = 0
+"""The number of this worker, counted from 0; in other processes, 0."""
 
 
-def _turn(device: str) -> str:
-    """`cuda` as the next of the devices there are, a worker's own for good."""
+def _device_of_worker(device: str) -> str:
+    """The device on which this worker makes all its runs: `cuda` is one of the GPUs, in turn over workers."""
     if device != "cuda":
         return device
     import torch
@@ -326,7 +340,7 @@ def _turn(device: str) -> str:
 
 
 def _start_worker(threads: int, parent: int, number: int, errors: Connection) -> None:
-    """In a new worker: its standard error goes to the pipe, that of a crash included."""
+    """Set up a new worker: its standard error goes to the pipe, including the trace of a crash."""
     global _worker_number
     _worker_number = number
     os.dup2(errors.fileno(), 2)

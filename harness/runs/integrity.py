@@ -36,18 +36,19 @@ SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
 )
 SCORES, TRACE, LOG, RECIPE, SUMS = "scores.parquet", "trace.parquet", "log.jsonl", "recipe.yaml", "checksums.json"
 PARTS = frozenset({SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT, SCORES, TRACE, LOG, RECIPE})
-"""Files of a finished run; all others in its work folder serve to resume it."""
+"""Files of a finished run; all others in its work folder are needed only to resume it."""
 MEASURES = {"loss": "negative_loss", "accuracy": "accuracy"}
-"""The metric that a recipe ranks by -> the column of scores that ranks."""
+"""The metric that a recipe ranks by -> the column of scores that it ranks by."""
 REQUIRED = (SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT, LOG)
+"""Files that every finished run has."""
 LARGEST = 64 << 20
-"""Bytes of a JSON file or log that are read at most; real ones have a thousandth of that."""
+"""Most bytes of a JSON file or log that are read; real files have about a thousandth of that."""
 DEEPEST = 40
-"""Levels of nested JSON that are accepted; a spec has four."""
+"""Most levels of nesting in JSON; a spec has four."""
 SETTLED = 2.0
-"""Seconds since its last change after which a file is taken to be the same as long as its time and size are.
+"""Seconds since its last change after which a file counts as unchanged for as long as its times and size stay.
 
-A file system with coarse times shows no difference between two changes in quick succession.
+A file system with coarse times may give the same time to two changes in quick succession.
 """
 
 Contents = dict[str, dict[str, Any]]
@@ -61,7 +62,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Damaged(UserError):
-    """A run directory whose files are not those that were written."""
+    """The files of a run directory are not those that were written."""
 
 
 # ---- verifying once --------------------------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ def verified(path: Path) -> Contents:
 
 
 def once(check: Callable[[Path], T], path: Path) -> T:
-    """What the check of a run directory gives; remembered for as long as its files do not change.
+    """The result of a check of a run directory, remembered for as long as its files do not change.
 
     Raises:
         Damaged: the check raised an error of any kind.
@@ -94,14 +95,14 @@ def once(check: Callable[[Path], T], path: Path) -> T:
         if max(changed for *_, changed in before) < (time.time() - SETTLED) * 1e9:
             _known[check, path] = before, copy.deepcopy(found)
         return found
-    except MemoryError:  # says nothing of the run
+    except MemoryError:  # this says nothing about the run
         raise
     except Exception as error:  # altered files can lead to errors of any kind
         raise Damaged(f"The run {path} is damaged: {_reason(error)}. `supernet study run` makes it again.") from None
 
 
 def _reason(error: Exception) -> str:
-    """One line of bounded length."""
+    """What an error says, as one line of bounded length."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror + (f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else "")
     text = " ".join(str(error).split()) or type(error).__name__
@@ -131,7 +132,7 @@ def digest(path: Path) -> str:
     """SHA-256 of a regular file.
 
     Raises:
-        ValueError: it is a link, a device or the like.
+        ValueError: it is not a regular file, but a link or a device, for example.
     """
     with _regular(path):
         (found,) = file_digests(path, "sha256")
@@ -149,7 +150,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _regular(path: Path) -> BinaryIO:
-    """A regular file, open for reading; a link is refused, too."""
+    """A regular file, open for reading.
+
+    Raises:
+        ValueError: it is a link or not a regular file.
+    """
     try:
         if path.is_symlink():
             raise ValueError(f"{path.name} is not a regular file, but a link")
@@ -182,7 +187,11 @@ def _not_finite(text: str) -> None:
 
 
 def _check_values(name: str, content: Any) -> None:
-    """Refuse deep nesting and numbers that 64 bits cannot hold."""
+    """Check the nesting and the numbers of JSON.
+
+    Raises:
+        ValueError: it is nested too deeply, or has a number that is not finite or needs more than 64 bits.
+    """
     level = [content]
     for _ in range(DEEPEST):
         inner: list[Any] = []
@@ -205,7 +214,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     """The training log: one object of numbers per epoch, from 1 on.
 
     Raises:
-        ValueError: it holds anything else.
+        ValueError: the file holds anything else.
     """
     entries = [_object(path.name, line) for line in _text(path).splitlines()]
     for number, entry in enumerate(entries, 1):
@@ -260,11 +269,11 @@ def _check_status(run: str, status: Mapping[str, Any]) -> None:
 def _check_spec(run: str, spec: Mapping[str, Any]) -> None:
     if kind_of(spec) == SEARCH:
         for keys in (("space",), ("algorithm",), ("truth", "measure", "dataset"), ("budget", "kind")):
-            _of_type(spec, keys, str)
-        _of_type(spec, ("budget", "amount"), int, float)
+            _check_type(spec, keys, str)
+        _check_type(spec, ("budget", "amount"), int, float)
     else:
-        _of_type(spec, ("recipe", "training", "epochs"), int)
-    _of_type(spec, ("truth",), dict)
+        _check_type(spec, ("recipe", "training", "epochs"), int)
+    _check_type(spec, ("truth",), dict)
     plugins = spec.get("plugins", [])
     if not isinstance(plugins, list):
         raise ValueError(f"{SPEC}: plugins is {quoted(plugins)}, not a list")
@@ -282,7 +291,12 @@ def _hash(spec: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _of_type(spec: Mapping[str, Any], keys: tuple[str, ...], *kinds: type) -> None:
+def _check_type(spec: Mapping[str, Any], keys: tuple[str, ...], *kinds: type) -> None:
+    """Check that the value under nested keys is of one of these types.
+
+    Raises:
+        ValueError: it is not.
+    """
     value: Any = spec
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
@@ -291,7 +305,7 @@ def _of_type(spec: Mapping[str, Any], keys: tuple[str, ...], *kinds: type) -> No
 
 
 def _needed(spec: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Numbers that a finished run of this version has, by file."""
+    """File -> the numbers that it has to hold in a finished run of this version."""
     if kind_of(spec) == SEARCH or spec.get("format") != FORMAT:
         return {}
     return {METRICS: ("kendall_tau",), LEDGER: _SPENT}
@@ -317,7 +331,7 @@ def _check_results(contents: Contents, needed: Mapping[str, tuple[str, ...]]) ->
 
 
 def is_number(value: Any) -> bool:
-    """Whether a JSON value is a number; true and false are none."""
+    """Whether a JSON value is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -1,4 +1,7 @@
-"""What executors make and the store keeps: runs of studies, and searches. The hash of its spec names a run."""
+"""Jobs: specs of the runs that executors make and the store keeps, for studies and searches.
+
+A run is named by the hash of its spec.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,11 @@ from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.heuristics import recipe as recipes
 
 FORMAT = 5
-"""Goes up when runs of equal specs would give other results than before."""
+"""Version of the results; it goes up when runs of equal specs would give other results than before."""
 STUDY, SEARCH = "study", "search"
+"""The kinds of jobs."""
 _LATER = {STUDY: (), SEARCH: ("plugins", "code")}
-"""Kind -> keys that older specs of the kind lack; left out of the hash where they are empty, so that names stay."""
+"""Kind -> keys that older specs lack. Empty ones are left out of the hash, so that the names of runs stay the same."""
 
 
 class Job(Protocol):
@@ -25,7 +29,7 @@ class Job(Protocol):
 
     @property
     def kind(self) -> str:
-        """`study` or `search`: who makes the run."""
+        """STUDY or SEARCH, which decides how the run is made."""
         ...
 
     @property
@@ -40,7 +44,7 @@ class Job(Protocol):
 
 @dataclass(frozen=True)
 class Truth:
-    """What scores are compared with: one accuracy of one table, which its digest identifies."""
+    """What scores are compared with: one measure of one table, which is identified by its digest."""
 
     table: str
     measure: Measure
@@ -48,7 +52,11 @@ class Truth:
 
     @classmethod
     def find(cls, space_name: str, measure: Measure, named: str | None = None) -> Truth:
-        """The measure in the named table, or in the one at hand that has it; NoSuchResult where there is none."""
+        """The measure in the named table, or by default in an available table that has it.
+
+        Raises:
+            NoSuchResult: no table has it.
+        """
         table = shelf.table_for(space_name, measure, named)
         return cls(named or table.path.name, measure, table.digest)
 
@@ -61,11 +69,11 @@ class Truth:
         """The table.
 
         Raises:
-            BadTable: the one at hand is another than when the run was planned, or was altered.
+            BadTable: it is not the same as when the run was planned, or was altered.
         """
         table = shelf.table_for(space_name, self.measure, self.table)
         if table.digest != self.digest:
-            raise BadTable(f"{table.path} has changed since this run was planned. Plan it anew.")
+            raise BadTable(f"{table.path} has changed since this run was planned. Plan it again.")
         return table
 
 
@@ -75,7 +83,7 @@ def kind_of(content: Mapping[str, Any]) -> str:
 
 
 def hash_of(content: Mapping[str, Any]) -> str:
-    """The hash of the job whose `as_dict` gave this, wherever its table and plug-ins lie; no plug-in is loaded.
+    """The hash of the job whose `as_dict` gave this, wherever its table and plug-ins are stored; it loads no plug-in.
 
     Raises:
         KeyError: its recipe has keys that this version lacks.

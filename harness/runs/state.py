@@ -8,24 +8,24 @@ from supernet.harness.runs.job import Job
 from supernet.harness.runs.store import Damaged, Result, Store
 
 QUIET = 120.0
-"""Seconds of silence of a run in progress that `look` mentions: its process may be stopped or stuck."""
+"""Seconds without progress after which `look` mentions how long a run has been silent: its process may be stuck."""
 STATES = ("done", "diverged", "failed", "damaged", "running", "missing")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A run as it was when it was looked at."""
+    """The state of a run when it was looked at."""
 
     state: str
     """One of STATES."""
     reason: str
-    """Why it is in this state, where it is not simply done or missing."""
+    """Why the run is in this state; empty for runs that are done or missing."""
     result: Result | None
-    """Of a run that is done or diverged."""
+    """The finished run, if it is done or diverged."""
 
 
 def look(spec: Job, store: Store) -> Seen:
-    """Read a run, and see where it is if it is not there."""
+    """The state of a run, with its result if it is finished."""
     run = spec.hash
     try:
         result = store.read(run)
@@ -41,14 +41,14 @@ def look(spec: Job, store: Store) -> Seen:
 
 
 def state_of(spec: Job, store: Store) -> tuple[str, str]:
-    """State of a run, and the reason where it is not simply done or missing."""
+    """The state of a run, and the reason, which is empty for runs that are done or missing."""
     seen = look(spec, store)
     return seen.state, seen.reason
 
 
 def _at_work(store: Store, run: str) -> str:
-    """Where a run in progress is, and for how long its process has been silent if that is unusual."""
+    """The progress of a run, and for how long its process has been silent if that is unusually long."""
     text, quiet = (store.progress(run) or {}).get("text", ""), store.quiet(run)
     if quiet is None or quiet < QUIET:
         return str(text)
-    return f"{text}; its process last said so {quiet / 60:,.0f} minutes ago".lstrip("; ")
+    return f"{text}; its process last reported this {quiet / 60:,.0f} minutes ago".lstrip("; ")

@@ -1,8 +1,8 @@
-"""The folder of all runs: one directory per run, named by the hash of its spec, which appears whole by one rename.
+"""The folder of all runs: one directory per run, named by the hash of its spec, which appears complete in one rename.
 
 runs/HASH/            a finished run
-runs/.work/HASH/      an unfinished one, with its checkpoint; only the holder of HASH.lock writes there
-runs/.failed/HASH.json   why the last try failed
+runs/.work/HASH/      an unfinished run, with its checkpoint; only the holder of HASH.lock writes there
+runs/.failed/HASH.json   why the last attempt failed
 runs/.damaged/        damaged runs, moved there when they were made again
 """
 
@@ -65,7 +65,9 @@ __all__ = [
     "read_json",
 ]  # fmt: skip
 PROGRESS = "progress.json"
+"""File in the work folder that tells other processes how far a run is."""
 DEFAULT = Path("results/runs")
+"""The folder of runs where none is named."""
 
 
 class Held(Exception):
@@ -81,6 +83,7 @@ class Result:
     state: str
     """done or diverged."""
     problem: str | None
+    """Why it diverged."""
     metrics: dict[str, Any]
     ledger: dict[str, float]
     environment: dict[str, Any]
@@ -94,7 +97,7 @@ class Result:
         return pd.read_parquet(self.path / SCORES)
 
     def trace(self) -> pd.DataFrame:
-        """Of a search: a row per seed and step, the architecture it would pick and all that it has spent by then."""
+        """The trace of a search: for each seed and step, what the search would pick and what it has spent by then."""
         return pd.read_parquet(self.path / TRACE)
 
     def log(self) -> list[dict[str, Any]]:
@@ -103,7 +106,7 @@ class Result:
 
 
 class Store:
-    """The runs under one folder."""
+    """The runs in one folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -142,7 +145,7 @@ class Store:
         """A finished run.
 
         Raises:
-            KeyError: there is none of this hash.
+            KeyError: there is no run with this hash.
             Damaged: its files were altered or are missing.
         """
         path = self.root / run
@@ -161,7 +164,7 @@ class Store:
         )
 
     def hashes(self) -> list[str]:
-        """All run directories, whole or damaged."""
+        """The hashes of all run directories, whole or damaged, in ascending order."""
         if not self.root.is_dir():
             return []
         return sorted(path.name for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -174,7 +177,7 @@ class Store:
                 found.append(self.read(run))
             except Damaged as error:
                 problems.append(str(error))
-            except (KeyError, OSError):  # put aside by another process meanwhile
+            except (KeyError, OSError):  # another process has moved it aside in the meantime
                 continue
         return found, problems
 
@@ -198,7 +201,7 @@ class Store:
         return False
 
     def failure(self, run: str) -> str | None:
-        """Why the last try of an unfinished run failed."""
+        """Why the last attempt at an unfinished run failed; None if that is not known."""
         try:
             problem = read_json(self._failed / f"{run}.json").get("problem")
         except (OSError, ValueError):
@@ -206,7 +209,7 @@ class Store:
         return problem if isinstance(problem, str) else None
 
     def progress(self, run: str) -> dict[str, Any] | None:
-        """Where a run in progress is: `share` of it that is done, from 0 to 1, and `text`; None if nothing is known."""
+        """The progress of a run: the `share` that is done, from 0 to 1, and a `text`; None if nothing is known."""
         try:
             content = read_json(self._work / run / PROGRESS)
         except (OSError, ValueError):
@@ -217,7 +220,7 @@ class Store:
         return {"share": share, "text": text}
 
     def quiet(self, run: str) -> float | None:
-        """Seconds since a run in progress last told where it is; None if it never did."""
+        """Seconds since a run last reported its progress; None if it never did."""
         try:
             return max(0.0, time.time() - (self._work / run / PROGRESS).stat().st_mtime)
         except OSError:
@@ -227,13 +230,13 @@ class Store:
 
     @contextmanager
     def hold(self, spec: Job, patience: float | None = None) -> Iterator[Path]:
-        """The work folder of a run, to which no other process writes meanwhile; waits while one does.
+        """Reserve a run for this process, and yield its work folder; waits while another process holds the run.
 
         Args:
-            patience: seconds to wait; without it, for as long as the other process holds the run.
+            patience: seconds to wait; by default, for as long as the other process holds the run.
 
         Raises:
-            Held: it still does after that time.
+            Held: another process still holds the run after that time.
         """
         run = spec.hash
         self.prepare()
@@ -242,18 +245,18 @@ class Store:
             try:
                 yield self._work / run
             except Exception:
-                for path in (self._work / run).glob(".*.partial"):  # perhaps what fills a full disk
+                for path in (self._work / run).glob(".*.partial"):  # if the disk is full, these may be the cause
                     path.unlink(missing_ok=True)
                 raise
 
     def set_aside(self, run: str) -> None:
-        """Move a damaged run directory out of the way, keeping it."""
+        """Move a damaged run directory to the folder `.damaged`."""
         aside = self.root / ".damaged"
         aside.mkdir(exist_ok=True)
         replace(self.root / run, aside / f"{run}-{time.time_ns()}")
 
     def publish(self, run: str) -> None:
-        """Give a work folder its final name, with checksums of the parts of the run; then drop what else is there."""
+        """Give a work folder its final name, with checksums of the parts of the run; then delete all other files."""
         folder, final = self._work / run, self.root / run
         sums = {path.name: digest(path) for path in sorted(folder.iterdir()) if path.name in PARTS}
         write_json(folder / SUMS, sums)
@@ -261,7 +264,7 @@ class Store:
         self.tidy(run)
 
     def tidy(self, run: str) -> None:
-        """Drop what a finished run has no use for any more, as far as that is possible."""
+        """Delete what a finished run no longer needs, as far as that is possible."""
         with suppress(OSError):
             (self._failed / f"{run}.json").unlink(missing_ok=True)
             for path in (self.root / run).iterdir():
@@ -269,7 +272,7 @@ class Store:
                     path.unlink(missing_ok=True)
 
     def fail(self, run: str, problem: str, trace: str = "") -> None:
-        """Note why a try failed; what the run has done so far stays."""
+        """Record why an attempt failed; what the run has done so far stays."""
         self._failed.mkdir(parents=True, exist_ok=True)
         write_json(self._failed / f"{run}.json", {"problem": problem, "trace": trace})
 

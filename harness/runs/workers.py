@@ -6,10 +6,11 @@ from supernet.benchmarks.workers import end_with
 
 
 def begin(parent: int, threads: int = 1) -> None:
-    """In a new worker process: set the number of CPU threads, and end when the parent is gone, even if it was killed.
+    """Set up a new worker process: its number of CPU threads, and that it ends with its parent, even if that is killed.
 
     Args:
-        parent: process id of whoever starts the worker.
+        parent: process id of the process that starts the worker.
+        threads: number of CPU threads that torch uses.
     """
     end_with(parent)  # first, because importing torch takes seconds in which the parent may be killed
     import torch

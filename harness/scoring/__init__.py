@@ -1,1 +1,1 @@
-"""Scorers of architectures: shared weights under an evaluation protocol, and learned distributions."""
+"""Scores of architectures by shared weights under an evaluation protocol, and by learned distributions."""

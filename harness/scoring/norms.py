@@ -1,4 +1,4 @@
-"""Batch norm while architectures are scored: whose statistics it uses, and how they are computed again."""
+"""Batch norm while architectures are scored: which statistics it uses, and how they are recalibrated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from supernet.harness.training.run import Run
 
 
 class statistics:
-    """A context manager that sets batch norm for a protocol, and restores it at the end."""
+    """A context manager that sets batch norm for a protocol, and restores it at the end.
+
+    Args:
+        network: the network whose batch norm is set.
+        bn: `running` for running statistics; otherwise those of each batch.
+    """
 
     def __init__(self, network: torch.nn.Module, bn: str) -> None:
         self._norms = [m for m in network.modules() if isinstance(m, BatchNorm)]
@@ -32,7 +37,11 @@ class statistics:
 
 
 def calibration_images(run: Run, size: int, count: int) -> list[Tensor]:
-    """Images of `count` training batches: those of one epoch, then of the following epochs."""
+    """The images (size, 3, height, width) of `count` training batches: those of the first epoch, then of the next ones.
+
+    Args:
+        size: images of a batch.
+    """
     batches = (
         images
         for epoch in itertools.count()
@@ -44,7 +53,12 @@ def calibration_images(run: Run, size: int, count: int) -> list[Tensor]:
 def recalibrated(
     network: torch.nn.Module, parts: Sequence[Tensor], archs: Sequence[Arch], calibration: Sequence[Tensor]
 ) -> Iterator[Tensor]:
-    """Logits with statistics that each architecture recomputes on the same training batches (Guo et al., 2020)."""
+    """Yield the logits (n, classes) of each architecture, with batch norm recalibrated for it (Guo et al., 2020).
+
+    Args:
+        parts: the n images to score, in batches.
+        calibration: the training batches on which every architecture recomputes its statistics.
+    """
     norms = [m for m in network.modules() if isinstance(m, BatchNorm)]
     kept = [(torch.zeros_like(m.mean), torch.ones_like(m.var)) for m in norms]
     for arch in archs:

@@ -1,6 +1,6 @@
-"""The file from which an interrupted ranking goes on: sums over the batches that are done, under a digest.
+"""The file from which an interrupted ranking continues: sums over the batches that are done, with a digest.
 
-Sums have three columns: cross-entropy loss, correct images, and the number of batches that are in both.
+Sums have three columns: cross-entropy loss, correct images, and the number of batches in these sums.
 """
 
 from __future__ import annotations
@@ -20,23 +20,25 @@ from supernet.benchmarks.regular import read_plain
 from supernet.benchmarks.sealed import Unsealed, put_aside, sealed, unsealed
 
 NAME = ".scores.partial.npz"
+"""Name of the file in the folder of a ranking."""
 IDENTITY = re.compile(r"[0-9a-f]{64}")
+"""The form of a digest, which is a SHA-256."""
 
 
 def nothing(count: int) -> tuple[Tensor, int]:
-    """Sums of a ranking that has scored nothing yet, (architectures, 3), and the number of pairs in them."""
+    """The sums of a ranking that has scored nothing yet, (count, 3), and the number of batches in them, 0."""
     return torch.zeros(count, 3, dtype=torch.float64), 0
 
 
 def save(path: Path, identity: str, sums: Tensor) -> None:
-    """Write the sums of a ranking, (architectures, 3), with the digest of all that they depend on."""
+    """Write the sums of a ranking, (architectures, 3), with `identity`, the digest of everything they depend on."""
     content = io.BytesIO()
     np.savez(content, identity=identity, sums=sums.cpu().numpy())
     write_bytes(path, sealed(content.getbuffer()))
 
 
 def _read(path: Path) -> tuple[str, NDArray[np.float64]] | None:
-    """Identity and sums in a file that `save` wrote, None where there is no file.
+    """The identity and the sums in a file that `save` wrote; None if there is no file.
 
     Raises:
         Unsealed: it is not what was written.
@@ -52,7 +54,7 @@ def _read(path: Path) -> tuple[str, NDArray[np.float64]] | None:
             identity, sums = str(arrays["identity"]), arrays["sums"]
     except MemoryError:
         raise
-    except Exception as error:  # whatever content under a right checksum leads to
+    except Exception as error:  # content of any kind can have a correct checksum
         raise Unsealed(f"it does not hold sums: {type(error).__name__}") from None
     if sums.dtype != np.float64 or sums.ndim != 2 or sums.shape[1] != 3 or not IDENTITY.fullmatch(identity):
         raise Unsealed("it does not hold sums")
@@ -60,10 +62,10 @@ def _read(path: Path) -> tuple[str, NDArray[np.float64]] | None:
 
 
 def resume(path: Path, identity: str, count: int, notice: Callable[[str], None] | None = None) -> tuple[Tensor, int]:
-    """Sums of the ranking with this identity, (architectures, 3), and the number of pairs (architecture, batch).
+    """The sums of the ranking with this identity, (count, 3), and the number of (architecture, batch) pairs in them.
 
-    The sums of another ranking are kept beside `path`, and come back when that ranking goes on. A damaged file is
-    renamed, and `notice` is called with a sentence about it.
+    The sums of another ranking are kept beside `path`, and are used again when that ranking continues. A damaged file
+    is renamed, and `notice` is called with a sentence about it.
     """
     try:
         found = _read(path)
@@ -79,7 +81,7 @@ def resume(path: Path, identity: str, count: int, notice: Callable[[str], None] 
         aside = put_aside(path)
         if notice:
             notice(
-                f"What an interrupted ranking left in {path} is damaged: {damage}. It is kept as {aside.name}, and "
+                f"The file of an interrupted ranking, {path}, is damaged: {damage}. It is kept as {aside.name}, and "
                 "scoring starts from the beginning."
             )
     return nothing(count)

@@ -25,16 +25,20 @@ from supernet.heuristics.recipe import EvaluationSection, Recipe
 
 
 def protocol_of(recipe: Recipe, settings: Sequence[str] = (), images: int | None = None) -> EvaluationSection:
-    """The evaluation section to score by: that of the recipe with changes such as evaluation.bn=recalibrate.
+    """The evaluation protocol: the recipe's evaluation section, with changes such as evaluation.bn=recalibrate.
+
+    Args:
+        settings: changes of the form evaluation.KEY=VALUE.
+        images: number of scoring images; by default that of the recipe.
 
     Raises:
-        UserError: a setting is not of that section, or cannot be combined with the recipe.
+        UserError: a setting is not one of that section, or cannot be combined with the recipe.
     """
     for setting in settings:
         if not setting.startswith("evaluation."):
             raise UserError(
-                f"--set {quoted(setting)}: a ranking can change keys of the evaluation section alone, such as "
-                "evaluation.bn=recalibrate. All other keys decide how the super-net is trained: set these with "
+                f"--set {quoted(setting)}: a ranking can only change keys of the evaluation section, such as "
+                "evaluation.bn=recalibrate. All other keys decide how the super-net is trained: set them with "
                 "`supernet train`."
             )
     return recipe.override([*settings, *([f"evaluation.images={images}"] if images is not None else [])]).evaluation
@@ -42,14 +46,15 @@ def protocol_of(recipe: Recipe, settings: Sequence[str] = (), images: int | None
 
 @dataclass(frozen=True)
 class Files:
-    """Where a ranking is written; results under another protocol than the recipe's have names of their own."""
+    """The files of a ranking. Results under another protocol than the recipe's have names of their own."""
 
     folder: Path
     suffix: str = ""
+    """What these names end with; empty for the protocol of the recipe."""
 
     @classmethod
     def of(cls, folder: Path, own: EvaluationSection, protocol: EvaluationSection) -> Files:
-        """The files of a protocol; `own` is that of the recipe."""
+        """The files of a ranking under a protocol; `own` is the protocol of the recipe."""
         if protocol == own:
             return cls(folder)
         content = json.dumps(dataclasses.asdict(protocol), sort_keys=True)
@@ -57,33 +62,35 @@ class Files:
 
     @property
     def scores(self) -> Path:
+        """The file of scores."""
         return self.folder / f"scores{self.suffix}.parquet"
 
     @property
     def report(self) -> Path:
-        """A folder."""
+        """The folder of the report."""
         return self.folder / f"report{self.suffix}"
 
     @property
     def metrics(self) -> Path:
+        """The file of metrics."""
         return self.folder / f"metrics{self.suffix}.json"
 
     def write_scores(self, frame: pd.DataFrame, tell: Callable[[str], None]) -> None:
-        """Write the scores; those of more architectures that are there already are kept beside them, and that is told.
+        """Write the scores. Existing scores of more architectures are kept under another name; `tell` says so.
 
-        Scores that cannot be read are replaced.
+        Existing scores that cannot be read are replaced.
         """
         if _rows(self.scores) > len(frame):
             number = 1
             while (earlier := self.scores.with_name(f"{self.scores.stem}.earlier-{number}.parquet")).exists():
                 number += 1
             replace(self.scores, earlier)
-            tell(f"The scores of more architectures that were there are kept as {earlier}.")
+            tell(f"The earlier scores, which are of more architectures, are kept as {earlier}.")
         write_scores(frame, self.scores)
 
 
 def _rows(path: Path) -> int:
-    """Number of rows of a Parquet file, 0 if it is missing or unreadable."""
+    """Number of rows of a Parquet file; 0 if it is missing or unreadable."""
     try:
         with open_plain(path) as file:
             return int(pq.ParquetFile(file).metadata.num_rows)
@@ -92,7 +99,7 @@ def _rows(path: Path) -> int:
 
 
 def frame_of(within: SearchSpace, scores: Scores) -> pd.DataFrame:
-    """Columns index, arch, accuracy and negative_loss: a row for each architecture."""
+    """A row for each architecture, with the columns index, arch, accuracy (percent) and negative_loss."""
     names = [within.string(arch) for arch in within.archs(scores.indices).tolist()]
     return pd.DataFrame(
         {"index": scores.indices, "arch": names, "accuracy": scores.accuracy, "negative_loss": -scores.loss}
@@ -100,7 +107,7 @@ def frame_of(within: SearchSpace, scores: Scores) -> pd.DataFrame:
 
 
 def chance_of(scores: Scores, classes: int) -> dict[str, Any]:
-    """How many of the architectures classify better than guessing, and whether the super-net as a whole does not."""
+    """The share of architectures, from 0 to 1, that are better than guessing, and whether the super-net is not."""
     values = scores.accuracy, scores.images, classes
     return {"classes": classes, "share_above": chance.above_chance(*values), "at_chance": chance.at_chance(*values)}
 

@@ -1,4 +1,4 @@
-"""Scorers of architectures: shared weights under an evaluation protocol, and learned distributions."""
+"""Scorers, which give scores to architectures: shared weights under a protocol, and learned distributions."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Scorer(Protocol):
         ...
 
     def score(self, indices: NDArray[np.int64]) -> Columns:
-        """Scores of the architectures with these indices."""
+        """Scores of the architectures with these indices, (n,)."""
         ...
 
 
 @dataclass(frozen=True)
 class SharedWeights:
-    """A trained super-net under an evaluation protocol, by default that of its recipe."""
+    """Scores by a trained super-net under an evaluation protocol, by default that of its recipe."""
 
     run: Run = field(repr=False)
     protocol: EvaluationSection | None = None
@@ -55,14 +55,14 @@ class SharedWeights:
         return space(self.run.recipe.space)
 
     def score(self, indices: NDArray[np.int64]) -> Columns:
-        """Columns negative_loss and accuracy (percent)."""
+        """The columns negative_loss and accuracy (percent), each (n,)."""
         scores = rank(self.run, indices, evaluation=self.protocol)
         return {"negative_loss": -scores.loss, "accuracy": scores.accuracy}
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """The distribution over architectures that a run has learned."""
+    """Scores by the distribution over architectures that a run has learned."""
 
     run: Run = field(repr=False)
 
@@ -71,7 +71,7 @@ class Likelihood:
         return space(self.run.recipe.space)
 
     def score(self, indices: NDArray[np.int64]) -> Columns:
-        """One column, log_probability.
+        """The column log_probability, (n,), as natural logarithm.
 
         Raises:
             UserError: the run has learned no distribution.
@@ -109,9 +109,14 @@ def score(
     """Scores of one super-net under several evaluation protocols, side by side; `correlate` compares them.
 
     Args:
+        run: the trained super-net.
         protocols: name -> changes of the recipe's evaluation section, such as ["evaluation.bn=recalibrate"]; an empty
-            list is the recipe's own protocol.
-        archs: as for `rank`; a number samples the whole space.
+            list stands for the recipe's own protocol.
+        archs: the architectures, as for `rank`; a number samples from the whole space.
+        sample_seed: seed of that sample.
+
+    Raises:
+        UserError: a protocol or the architectures cannot be used.
     """
     run = run if isinstance(run, Run) else run.run
     scorers = {name: SharedWeights(run, protocol_of(run.recipe, changes)) for name, changes in protocols.items()}

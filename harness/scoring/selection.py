@@ -24,8 +24,10 @@ def selected(within: SearchSpace, archs: Wanted, sample_seed: int = 0, truth: Kn
     """Indices of the architectures to score: (n,).
 
     Args:
-        archs: `all` distinct ones; a number, to sample as many among those with ground truth (without ground truth
-            among all); a file; or a sequence of indices or official strings. A number and `all` may be text.
+        archs: `all`, for all distinct ones; a number, to sample that many with ground truth (from the whole space
+            if `truth` is None); a file; or a sequence of indices or official strings. The number may be a text.
+        sample_seed: seed of the sample.
+        truth: the ground truth that sampled architectures need.
 
     Raises:
         UserError: the number, the file or one of the architectures cannot be used.
@@ -50,7 +52,7 @@ def selected(within: SearchSpace, archs: Wanted, sample_seed: int = 0, truth: Kn
 
 
 def samples(archs: Wanted) -> bool:
-    """Whether `selected` draws a sample for this."""
+    """Whether `selected` draws a sample for this choice of architectures."""
     if isinstance(archs, str):
         return archs != "all" and _whole_number(archs) is not None
     return isinstance(archs, int | np.integer)
@@ -76,7 +78,7 @@ def _given(within: SearchSpace, archs: Sequence[int] | Sequence[str] | NDArray[n
 
 
 def _whole_number(text: str) -> int | None:
-    """The number that a text spells, None if it spells none; one of too many digits for any space is cut."""
+    """The whole number that a text spells, cut to 18 characters, which exceed any space; None if it spells none."""
     digits = text.strip().replace(",", "").replace("_", "")
     unsigned = digits.lstrip("+-")
     if not unsigned.isdecimal() or (len(text) < 200 and Path(text).is_file()):
@@ -85,7 +87,7 @@ def _whole_number(text: str) -> int | None:
 
 
 def known(within: SearchSpace, indices: NDArray[np.int64], truth: Known) -> NDArray[np.bool_]:
-    """Which architectures have ground truth: (n,)."""
+    """Marks the architectures that have ground truth: (n,)."""
     m, rows = truth.measure, truth_rows(within, indices, truth.table)
     there = rows >= 0
     there[there] = ~np.isnan(truth.table.readings(m.dataset, m.split, m.epochs, m.seed, rows[there]))

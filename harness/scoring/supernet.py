@@ -1,10 +1,10 @@
-"""Scores of many architectures under one super-net: the same images for all, shared work done once.
+"""Scores of many architectures under one super-net, on the same images, with shared work done once.
 
-Architectures that compute the same thing are scored once. In NAS-Bench-201 they are visited in the order of their
-decisions, so that what the first cell has in common with the architecture before is kept: over the whole space
-the first cell costs about as much as the sums of its edges. On a CPU every thread scores architectures of its own,
-which keeps threads busier than sharing each operation does, and makes scores the same for any number of threads.
-Memory does not grow with the number of architectures or images.
+Architectures that compute the same function are scored once. In NAS-Bench-201, architectures are visited in the order
+of their decisions, and what the first cell has in common with the architecture before is kept: over the whole space,
+the first cell costs about as much as the sums of its edges. On a CPU, every thread scores its own architectures, which
+keeps threads busier than sharing each operation would, and makes scores the same for any number of threads. Memory does
+not grow with the number of architectures or images.
 """
 
 from __future__ import annotations
@@ -40,9 +40,13 @@ from supernet.heuristics.recipe import EvaluationSection, NetworkSection
 
 SCORES = "scores.parquet"
 SAVE_SECONDS = 15.0
+"""Seconds between two saves of an unfinished ranking, which is what a kill can lose; an interrupt loses nothing."""
 TELL_SECONDS = 1.0
+"""Seconds after which progress is reported even if fewer than TELL_PAIRS pairs have been scored since."""
+TELL_PAIRS = 16
+"""(architecture, batch) pairs between two reports of progress."""
 BLOCK = 64
-"""Architectures that a thread scores in turn."""
+"""Consecutive architectures that a thread scores as one task."""
 
 Batch = tuple[Tensor, Tensor]
 
@@ -57,9 +61,11 @@ class Scores:
     loss: NDArray[np.float64]
     """Mean cross-entropy: (n,)."""
     images: int
+    """Number of scoring images."""
     distinct: int
-    """Architectures that were computed; the others compute the same as one of them."""
+    """Number of architectures that were computed; each of the others computes the same function as one of them."""
     seconds: float
+    """Wall-clock time of scoring."""
 
 
 def rank(
@@ -76,17 +82,18 @@ def rank(
     """Score architectures with shared weights, on the validation images.
 
     Args:
-        indices: which architectures; the whole space without.
-        images: score on the first of these instead.
-        evaluation: the protocol; that of the recipe without.
-        out: folder in which an interrupted ranking leaves what it has, and goes on from.
-        keep: called with the scores before `out` loses what an interrupted ranking goes on from.
-        progress: called with (architecture, batch) pairs done and in all.
-        notice: called with a sentence for the user where something in `out` is damaged.
+        run: the trained super-net.
+        indices: the architectures, (n,); by default the whole space.
+        images: images to score on, instead of the validation images; the first ones are used.
+        evaluation: the evaluation protocol; by default that of the recipe.
+        out: folder in which an interrupted ranking is saved, and from which it continues.
+        keep: called with the scores before the saved state in `out` is deleted.
+        progress: called with the number of (architecture, batch) pairs that are done, and of all pairs.
+        notice: called with a sentence for the user if something in `out` is damaged.
 
     Raises:
-        UserError: more scoring images than the task validates on, or a protocol that the recipe's network does not
-            allow; no architectures.
+        UserError: there are fewer images than the protocol scores on, or no architectures; or the recipe's network
+            does not allow the protocol.
     """
     within = space(run.recipe.space)
     protocol = dataclasses.replace(run.recipe, evaluation=evaluation or run.recipe.evaluation).evaluation
@@ -153,7 +160,7 @@ def _add(digest: hashlib._Hash, name: str, value: Tensor) -> None:
 
 
 def accuracy_of(run: Run, routing: Routing) -> float:
-    """Accuracy in percent of one routing, relaxed or not, on the scoring images with statistics of each batch."""
+    """Accuracy in percent of one routing, relaxed or not, on the scoring images, with the statistics of each batch."""
     protocol, network = run.recipe.evaluation, run.network
     images = run.task.valid.take(slice(0, protocol.images))
     was_training, correct = network.training, 0
@@ -169,10 +176,14 @@ def accuracy_of(run: Run, routing: Routing) -> float:
 
 
 def chosen(within: SearchSpace, count: int, seed: int, among: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-    """Architectures sampled uniformly among these (without: among all distinct ones), in ascending order: (count,).
+    """Indices of architectures sampled uniformly, ascending: (count,).
+
+    Args:
+        seed: seed of the sample.
+        among: indices to sample from; by default all distinct architectures.
 
     Raises:
-        UserError: the count is below 1, or larger than the number of architectures.
+        UserError: the count is below 1, or larger than the number of architectures to sample from.
     """
     if count < 1:
         raise UserError(f"A sample has at least 1 architecture, not {count:,}.")
@@ -192,8 +203,8 @@ def write_scores(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _first_alike(within: SearchSpace, network: NetworkSection, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each architecture the first of those that this super-net cannot tell apart: (n,)."""
-    if network.partial_channels > 1:  # channels pass by edges that lead nowhere, too
+    """For each architecture, the first of those for which this super-net computes the same function: (n,)."""
+    if network.partial_channels > 1:  # on every edge, some channels pass by the operation, even if it is `none`
         return rows
     return within.same_computation(rows)
 
@@ -205,15 +216,15 @@ def _scored(
     progress: Callable[[int, int], None] | None,
     notice: Callable[[str], None] | None,
 ) -> NDArray[np.float64]:
-    """Summed loss and correct images of each architecture: (architectures, 2).
+    """Summed loss and number of correct images of each architecture: (architectures, 2).
 
-    A third column counts batches, so that an interrupt cannot part a sum from its count.
+    While they are added up, a third column counts batches, so that an interrupt cannot separate a sum from its count.
     """
     identity = work.identity(archs) if partial else ""
     sums, done = (
         partial_scores.resume(partial, identity, len(archs), notice) if partial else partial_scores.nothing(len(archs))
     )
-    sums = sums.to(work.run.device)  # where nothing waits for them
+    sums = sums.to(work.run.device)  # where adding to them does not wait for the device
     total = len(archs) * len(work.batches)
     last_saved = last_told = time.perf_counter()
     try:
@@ -227,7 +238,7 @@ def _scored(
                         sums[k] += summed
                         done += 1
                         now = time.perf_counter()
-                        if progress and (done % 16 == 0 or now - last_told > TELL_SECONDS):
+                        if progress and (done % TELL_PAIRS == 0 or now - last_told > TELL_SECONDS):
                             last_told = now
                             progress(done, total)
                         if partial and now - last_saved > SAVE_SECONDS:
@@ -237,14 +248,14 @@ def _scored(
         if partial:
             partial_scores.save(partial, identity, sums)
         raise
-    if partial:  # until the scores are kept elsewhere
+    if partial:  # in case the caller is interrupted before it has kept the scores
         partial_scores.save(partial, identity, sums)
     return sums[:, :2].cpu().numpy()
 
 
 @contextmanager
 def _scoring(network: torch.nn.Module, bn: str) -> Iterator[None]:
-    """The network as scoring needs it, and as it was afterwards."""
+    """Set the network to evaluation, with the protocol's batch norm, and restore it afterwards."""
     was_training = network.training
     network.eval()
     try:
@@ -264,7 +275,7 @@ def _in_threads(work: _Work, batch: Batch, archs: list[Arch]) -> Generator[Tenso
     ended = threading.Event()
 
     def score(block: list[Arch]) -> list[Tensor]:
-        with torch.inference_mode():  # known to one thread only
+        with torch.inference_mode():  # each thread has its own mode
             return list(itertools.takewhile(lambda _: not ended.is_set(), _summed(work, batch, block)))
 
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
@@ -278,7 +289,7 @@ def _in_threads(work: _Work, batch: Batch, archs: list[Arch]) -> Generator[Tenso
 
 
 def _summed(work: _Work, batch: Batch, archs: Sequence[Arch]) -> Iterator[Tensor]:
-    """Summed loss, correct images and one batch of each architecture: (3,)."""
+    """Yield the summed loss, the number of correct images, and 1 for the batch, for each architecture: (3,)."""
     (x, y), run = batch, work.run
     with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.recipe.training.amp):
         if work.calibration:

@@ -1,1 +1,1 @@
-"""Pure statistics on arrays: rank correlations, intervals, comparisons of a few seeds."""
+"""Statistics as pure functions on arrays: rank correlations, intervals, and comparisons of a few seeds."""

@@ -1,8 +1,8 @@
 """Uncertainty of rank correlations: bootstrap over architectures, paired comparisons, and the ground truth's ceiling.
 
-A resample says how often each architecture was drawn. Statistics take many resamples at once as counts of shape
-(n, resamples) and return (resamples,), so that all statistics of a report see the same resamples and their
-differences are paired.
+A resample is given by how often each architecture was drawn. Statistics take many resamples at once, as counts of shape
+(n, resamples), and return (resamples,), so that all statistics of a report use the same resamples and their differences
+are paired.
 """
 
 from __future__ import annotations
@@ -20,19 +20,25 @@ from supernet.harness.statistics.concordance import Concordance, group_sums
 from supernet.harness.statistics.metrics import MetricError, checked, kendall_tau, true_top
 
 Counts = NDArray[np.float32]
+"""How often each architecture was drawn: (n, resamples)."""
 Statistic = Callable[[Counts], NDArray[np.float64]]
+"""Maps counts to the value on each resample: (resamples,)."""
 
 _CHUNK = 4_000_000
-"""Counts held at a time."""
+"""Most counts in a chunk of resamples, which take 16 MB as float32."""
 
 LEAST = 10
-"""Smallest number of architectures in a ranking, our choice: an interval of fewer is uninformative."""
+"""Smallest number of architectures in a ranking. This is our choice: intervals of fewer are uninformative."""
 ROUGH = 50
-"""Architectures below which intervals are rough, and reports say so."""
+"""Number of architectures below which reports call intervals rough. This is our choice, too."""
 
 
 def enough(architectures: int) -> None:
-    """Raise MetricError where there are fewer than LEAST architectures."""
+    """Check that there are enough architectures for a ranking.
+
+    Raises:
+        MetricError: there are fewer than LEAST.
+    """
     if architectures < LEAST:
         raise MetricError(
             f"A ranking of {architectures} architecture{'' if architectures == 1 else 's'} cannot be judged: rank "
@@ -42,7 +48,7 @@ def enough(architectures: int) -> None:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its percentile interval."""
+    """A value with its percentile interval."""
 
     value: float
     low: float
@@ -55,11 +61,11 @@ class Difference(Estimate):
 
     p: float
     smallest_p: float | None = None
-    """The least p-value that could occur, where the method has one."""
+    """The smallest p-value that the method can give; None if there is no such bound."""
 
 
 def resamples(n: int, count: int, seed: int) -> Iterator[Counts]:
-    """Chunks of bootstrap resamples of n architectures, each of shape (n, at most 64), `count` in all."""
+    """Yield `count` bootstrap resamples of n architectures, in chunks of shape (n, at most 64)."""
     rng = np.random.default_rng(seed)
     chunk = max(1, min(64, _CHUNK // n))
     for start in range(0, count, chunk):
@@ -78,7 +84,10 @@ def bootstrap(
 ) -> dict[str, NDArray[np.float64]]:
     """The statistics on `count` common resamples of n architectures: name -> draws of shape (count,).
 
-    `progress` is called with the number of resamples done.
+    Args:
+        statistics: name -> statistic.
+        seed: seed of the resamples.
+        progress: called with the number of resamples that are done.
     """
     parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
     done = 0
@@ -92,7 +101,7 @@ def bootstrap(
 
 
 def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of bootstrap draws."""
+    """The percentile interval (low, high) of bootstrap draws, (resamples,)."""
     low, high = np.quantile(np.asarray(draws), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -105,10 +114,15 @@ def estimate(value: float, draws: ArrayLike, level: float = 0.95) -> Estimate:
 def paired_difference(
     a: float, b: float, draws_a: NDArray[np.float64], draws_b: NDArray[np.float64], level: float = 0.95
 ) -> Difference:
-    """a - b on the same resamples, with a p-value counted from the draws, whatever their law.
+    """a - b on the same resamples, with a p-value counted from the draws, which may have any distribution.
 
     p = 2 min(#{d <= 0} + 1, #{d >= 0} + 1) / (resamples + 1), at most 1: the level at which the percentile
-    interval would just reach 0. Two identical score sets have p = 1. The number of resamples bounds it from below.
+    interval would just reach 0. Two identical score sets have p = 1. The number of resamples bounds p from below.
+
+    Args:
+        a, b: the statistic of each score set.
+        draws_a, draws_b: its bootstrap draws on common resamples: (resamples,).
+        level: level of the interval.
     """
     draws = draws_a - draws_b
     floor = 2 / (len(draws) + 1)
@@ -132,7 +146,11 @@ def difference_of_correlations(
     the number of resamples. Two identical score sets have p = 1.
 
     Args:
-        df: degrees of freedom of t, which are the architectures less 1; the normal law by default.
+        a, b: the correlations.
+        draws_a, draws_b: their bootstrap draws on common resamples: (resamples,).
+        level: level of the interval.
+        df: degrees of freedom of t, the number of architectures minus 1; by default infinite, for the normal
+            distribution.
     """
     draws = draws_a - draws_b
     low, high = (float(np.clip(end, -1 - b, 1 - b)) for end in interval(draws, level))
@@ -140,7 +158,7 @@ def difference_of_correlations(
 
 
 def p_value(difference: float, error: float, df: float = math.inf) -> float:
-    """Two-sided p-value of a difference with this standard error: 1 where both are 0."""
+    """Two-sided p-value of a difference with this standard error under Student's t; 1 if both are 0."""
     if error > 0:
         return (
             float(2 * special.stdtr(df, -abs(difference) / error))
@@ -151,10 +169,10 @@ def p_value(difference: float, error: float, df: float = math.inf) -> float:
 
 
 def common_variance(draws: NDArray[np.float64]) -> float:
-    """Variance that the means of repeats have in common: that of the choice of the architectures that they share.
+    """The variance that repeats have in common, because they share architectures.
 
-    It is the mean covariance of two repeats' draws. Repeats without common architectures have none: their spread
-    holds the choice of architectures, and nothing is counted twice.
+    It is the mean covariance of two repeats' draws. Repeats without common architectures have none: then the spread
+    between repeats already covers the choice of architectures, and nothing is counted twice.
 
     Args:
         draws: bootstrap draws of each of two or more repeats on common resamples: (repeats, resamples).
@@ -165,7 +183,7 @@ def common_variance(draws: NDArray[np.float64]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment for testing several hypotheses at once."""
+    """p-values after Holm's step-down correction (Scandinavian Journal of Statistics 1979), in the order given."""
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(len(p))
@@ -177,7 +195,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def kendall_statistic(scores: ArrayLike, truth: ArrayLike, members: NDArray[np.bool_] | None = None) -> Statistic:
-    """Kendall's tau-b on each resample, among `members` (a fixed set, shape (n,)) only where given."""
+    """Kendall's tau-b on each resample.
+
+    Args:
+        scores, truth: (n,), finite.
+        members: marks the architectures among which tau is taken, the same in all resamples: (n,); by default all.
+    """
     x, y = checked(scores, truth)
     if members is None:
         return Concordance(x, y).tau
@@ -189,7 +212,7 @@ def kendall_statistic(scores: ArrayLike, truth: ArrayLike, members: NDArray[np.b
 
 
 def spearman_statistic(scores: ArrayLike, truth: ArrayLike) -> Statistic:
-    """Spearman's rho on each resample."""
+    """Spearman's rho on each resample of scores and truth, (n,) each."""
     groups = [np.unique(values, return_inverse=True)[1] for values in checked(scores, truth)]
     sums = [group_sums(group) for group in groups]
 
@@ -208,7 +231,7 @@ def spearman_statistic(scores: ArrayLike, truth: ArrayLike) -> Statistic:
 
 
 def pearson_statistic(scores: ArrayLike, truth: ArrayLike) -> Statistic:
-    """Pearson's r on each resample, at any scale of the values."""
+    """Pearson's r on each resample of scores and truth, (n,) each; their scale does not matter."""
     x, y = (v / max(float(np.abs(v).max()), np.finfo(float).tiny) for v in checked(scores, truth))
 
     def r(counts: Counts) -> NDArray[np.float64]:
@@ -221,17 +244,20 @@ def pearson_statistic(scores: ArrayLike, truth: ArrayLike) -> Statistic:
 
 
 def _deviations(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Deviations from the mean of each resample, the largest of those drawn being 1; 0 where all are equal."""
+    """Deviations from the mean of each resample, scaled to a largest absolute value of 1: (n, resamples).
+
+    They are 0 for values that are not drawn, and where all values that are drawn are equal.
+    """
     mean = values @ weights / weights.sum(axis=0)
     deviations = (values[:, None] - mean) * (weights > 0)
     largest = np.abs(deviations).max(axis=0)
-    # Below this, what is left of equal values is the rounding of their mean.
+    # Smaller deviations are the rounding of the mean of equal values.
     differ = largest > 1e-13 * np.abs(mean)
     return np.divide(deviations, largest, out=np.zeros_like(deviations), where=differ)
 
 
 def _ratio(product: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A correlation, 0 by rule where one side is constant in a resample."""
+    """The correlation in each resample, which is 0 by rule where one side is constant."""
     ratio = np.divide(product, scale, out=np.zeros(len(product)), where=scale > 1e-9)
     return np.clip(ratio, -1, 1)
 
@@ -243,10 +269,13 @@ def ceiling(columns: Mapping[str, ArrayLike]) -> tuple[float, list[tuple[str, st
     """Mean tau-b between single repeats of the ground truth.
 
     Args:
-        columns: repeat -> values of shape (n,), NaN where that repeat was not made.
+        columns: repeat -> values of shape (n,), NaN where an architecture was not measured in that repeat.
 
     Returns:
-        The mean over pairs, and for each pair (repeat, repeat, tau, architectures with both).
+        The mean over pairs of repeats, and for each pair (repeat, repeat, tau, number of architectures with both).
+
+    Raises:
+        MetricError: no two repeats share architectures with different values.
     """
     pairs = []
     for (name_a, a), (name_b, b) in itertools.combinations(columns.items(), 2):
@@ -263,14 +292,14 @@ def attainable_tau(single_tau: float, repeats: int) -> float:
     """tau of a perfect ranker against the mean of `repeats` repeats, given tau between two single repeats.
 
     Let every repeat be the expected accuracy plus independent noise, both normal after a monotone change of scale, and
-    let r be the correlation of two repeats. Under the normal law tau = (2 / pi) asin(r) (Greiner 1909), so
+    let r be the correlation of two repeats. For normal variables tau = (2 / pi) asin(r) (Greiner 1909), so
     r = sin(pi tau / 2). The mean of m repeats has the reliability R = m r / (1 + (m - 1) r) (Spearman and Brown, 1910),
     which is the squared correlation of the expected accuracy with that mean. A perfect ranker, which gives the expected
     accuracies, therefore reaches (2 / pi) asin(sqrt(R)).
 
     Args:
-        single_tau: in [-1, 1]; without agreement (0 or less) nothing is attainable.
-        repeats: 1 or more; 1 where the measure is itself a single repeat.
+        single_tau: tau between two single repeats, in [-1, 1]; if they do not agree (0 or less), 0 is attainable.
+        repeats: number of repeats that the measure is the mean of, 1 or more.
     """
     r = max(0.0, math.sin(math.pi * single_tau / 2))
     reliability = repeats * r / (1 + (repeats - 1) * r)
@@ -290,12 +319,15 @@ def attainable_in_top(
     are compared with them.
 
     Args:
-        readings: accuracies (repeats at hand, n), NaN where one was not made; architectures with fewer than two are
-            left out.
-        repeats: how many repeats the measure is the mean of.
+        readings: accuracies in percent, (available repeats, n), NaN where one is missing; architectures with fewer
+            than two are left out.
+        repeats: number of repeats that the measure is the mean of.
+        fraction: the best fraction, in (0, 1].
+        rounds: number of simulations.
+        seed: seed of the simulations.
 
     Returns:
-        The mean over simulations, None where fewer than LEAST architectures can be in the top.
+        The mean over simulations; None if the top has fewer than LEAST architectures.
     """
     readings = readings[:, (~np.isnan(readings)).sum(axis=0) >= 2]
     n = readings.shape[1]
@@ -322,7 +354,12 @@ def attainable_in_top(
 def _before_noise(
     observed: NDArray[np.float64], noise: NDArray[np.float64], rng: np.random.Generator, steps: int = 12
 ) -> NDArray[np.float64]:
-    """Ascending values whose distribution after adding normal noise is that of `observed` (ascending): (n,)."""
+    """Ascending values that have the distribution of `observed`, which is ascending, once normal noise is added: (n,).
+
+    Args:
+        noise: standard deviation of the noise of each value: (n,).
+        steps: number of iterations of the matching of quantiles.
+    """
     expected = observed.copy()
     for _ in range(steps):
         noisy = np.mean([np.sort(expected + noise * rng.normal(size=len(noise))) for _ in range(4)], axis=0)
@@ -331,7 +368,7 @@ def _before_noise(
 
 
 def _moving_mean(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Mean over the `width` nearest places, fewer at the ends: (n,)."""
+    """Mean over a window of `width` places, which is shorter at both ends: (n,)."""
     sums = np.append(0.0, np.cumsum(values))
     places = np.arange(len(values))
     first, last = np.maximum(places - width // 2, 0), np.minimum(places + width // 2 + 1, len(values))

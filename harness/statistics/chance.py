@@ -9,17 +9,19 @@ from scipy import stats
 ALPHA = 0.05
 """Level of the tests, one per architecture."""
 SHARE_AT_CHANCE = 2 * ALPHA
-"""Share of architectures above chance up to which a super-net is at chance. Guessing alone gives ALPHA on average, but
-all architectures see the same images, so that the share varies more than it would with images of their own."""
+"""Share of architectures above chance up to which a super-net counts as at chance. Guessing gives ALPHA on average, but
+all architectures are scored on the same images, so the share varies more than with independent images. Our choice."""
 CERTAIN = 0.001
-"""A single architecture is above chance for certain if its p-value, times the number of architectures, is below."""
+"""One architecture is clearly above chance if its p-value times the number of architectures is below; our choice."""
 
 
 def p_values(accuracy: ArrayLike, images: int, classes: int) -> NDArray[np.float64]:
     """One-sided p-values of exact binomial tests against guessing one of the classes with equal probability: (n,).
 
     Args:
-        accuracy: percent of the images, (n,); what is not finite counts as 0.
+        accuracy: percent of the images, (n,); values that are not finite count as 0.
+        images: number of images.
+        classes: number of classes.
     """
     right = np.rint(np.nan_to_num(np.asarray(accuracy, dtype=np.float64), posinf=0.0, neginf=0.0) * images / 100)
     p: NDArray[np.float64] = stats.binom.sf(right - 1, images, 1 / classes)
@@ -32,10 +34,10 @@ def above_chance(accuracy: ArrayLike, images: int, classes: int) -> float:
 
 
 def at_chance(accuracy: ArrayLike, images: int, classes: int) -> bool:
-    """Whether nothing says that these architectures do better than guessing, so that their order means nothing.
+    """Whether there is no evidence that these architectures do better than guessing; then their order means nothing.
 
-    That is: no more architectures are above chance than SHARE_AT_CHANCE, none of them for certain, and their mean
-    accuracy is not above chance either.
+    This holds if the share of architectures above chance is at most SHARE_AT_CHANCE, none of them is clearly above
+    chance (CERTAIN), and their mean accuracy is not above chance either.
     """
     values = np.asarray(accuracy, dtype=np.float64)
     p = p_values(values, images, classes)

@@ -1,9 +1,9 @@
-"""Kendall's tau-b under many weightings of the same items, which is what a bootstrap asks for.
+"""Kendall's tau-b under many weightings of the same items, as a bootstrap needs it.
 
-Resampling architectures changes how often each pair counts, never the order of a pair. So the pairs are laid
-out once: items are cut into buckets along both rankings; pairs that differ in both buckets are counted from a
-small two-dimensional histogram, pairs that share a bucket by a small matrix product. The result is exact
-(sums of integers), and several times faster than ranking every resample anew.
+Resampling architectures changes how often each pair counts, but never the order of a pair. So the pairs are arranged
+once: items are divided into buckets along both rankings; pairs that differ in both buckets are counted from a small
+two-dimensional histogram, and pairs that share a bucket by a small matrix product. The result is exact (sums of
+integers), and several times faster to compute than a ranking of every resample.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 BUCKET = 128
-"""Items in a bucket: balances the histogram's (n / BUCKET)^2 against the products' n * BUCKET."""
+"""Items in a bucket; the value balances the work of the histogram, (n / BUCKET)^2, and of the products, n * BUCKET."""
 
 
 class Concordance:
@@ -42,7 +42,7 @@ class Concordance:
     def _signs(
         ranks: list[NDArray[np.int64]], items: NDArray[np.int64], counted: NDArray[np.int64] | None
     ) -> NDArray[np.int8]:
-        """+1, -1 or 0 for each pair of these items, 0 also where the pair shares a bucket of `counted`."""
+        """+1, -1 or 0 for each pair of these items; also 0 where the pair shares a bucket of `counted`."""
         x, y = (rank[items] for rank in ranks)
         signs = np.sign(x[:, None] - x) * np.sign(y[:, None] - y)
         if counted is not None:
@@ -50,13 +50,10 @@ class Concordance:
         return signs.astype(np.int8)
 
     def excess(self, weights: ArrayLike) -> NDArray[np.float64]:
-        """Concordant minus discordant pairs, each pair counted w_i * w_j times.
+        """The number of concordant minus that of discordant pairs, each pair counted w_i * w_j times: (resamples,).
 
         Args:
-            weights: counts, shape (n, resamples).
-
-        Returns:
-            shape (resamples,).
+            weights: the counts w: (n, resamples).
         """
         w = np.asarray(weights, dtype=np.float32)
         histogram = (self._to_cells @ w).reshape(*self._shape, -1)
@@ -75,10 +72,13 @@ class Concordance:
         return total
 
     def tau(self, weights: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Kendall's tau-b of each resample, 0 where all its items tie on one side: (resamples,).
+        """Kendall's tau-b of each resample; 0 where all its items tie on one side: (resamples,).
 
-        tau_b = (P - Q) / sqrt((n0 - n1) (n0 - n2)) with n0 all pairs and n1, n2 those tied in x and in y.
-        Without weights every item counts once, as one resample.
+        tau_b = (P - Q) / sqrt((n0 - n1) (n0 - n2)), where P and Q are the numbers of concordant and discordant pairs,
+        n0 that of all pairs, and n1 and n2 those of the pairs that tie in x and in y.
+
+        Args:
+            weights: how often each item counts: (n, resamples); by default one resample in which each counts once.
         """
         w = np.asarray(np.ones((len(self._in_x), 1)) if weights is None else weights, dtype=np.float32)
         size = w.sum(axis=0, dtype=np.float64)
@@ -90,7 +90,7 @@ class Concordance:
 
 
 def group_sums(label: NDArray[np.int64], labels: int | None = None) -> sparse.csr_matrix:
-    """The matrix (labels, n) whose product with item weights sums them by label."""
+    """The matrix (labels, n) whose product with item weights, (n, resamples), sums them by label."""
     ones = np.ones(len(label), dtype=np.float32)
     return sparse.csr_matrix((ones, (label, np.arange(len(label)))), shape=(labels or label.max() + 1, len(label)))
 
@@ -119,5 +119,6 @@ class _Side:
         """Parts of `order` that are buckets of more than one group; pairs within the others are ties."""
 
     def tied_pairs(self, w: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Number of pairs that tie in this ranking, in each resample: (resamples,)."""
         groups = self._to_groups @ w
         return np.einsum("gr,gr->r", groups, groups - 1, dtype=np.float64) / 2

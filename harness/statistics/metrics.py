@@ -1,14 +1,15 @@
-"""How well scores rank architectures: pure functions on arrays.
+"""Metrics of how well scores rank architectures, as pure functions on arrays.
 
-Every function takes `scores` and `truth`, both of shape (n,) with higher being better, and returns a float.
+Every metric takes `scores` and `truth`, both of shape (n,) with higher being better, and returns a float.
 
 Rules that hold throughout:
 
-* NaN, infinite, mismatched or fewer than two values raise MetricError, which names the first offender.
-* Constant truth raises MetricError: there is no order to recover. Constant scores say nothing, so correlations
-  with them are 0 by rule.
-* Ties are settled by rule, never by the order of the input. Tied scores at a cut-off are resolved in
-  expectation: every way of breaking the tie is equally likely.
+* NaN or infinite values, fewer than two values and arrays of different lengths raise MetricError; the message gives
+  the first bad value.
+* Constant truth raises MetricError, because there is no order to recover. Constant scores contain no order, so
+  correlations with them are 0 by rule.
+* Ties are resolved by rule, never by the order of the input. For tied scores at a cut-off, the expectation is taken
+  over all ways of breaking the tie, which are equally likely.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from supernet.harness.statistics.concordance import Concordance
 Vector = NDArray[np.float64]
 
 NOISE = 1e-9
-"""Slack when accuracies are cut at thresholds: decimal fractions such as 93.1 must not fall on either side by
-their binary rounding."""
+"""Tolerance when accuracies are compared with thresholds, so that the binary rounding of decimal fractions such as 93.1
+does not decide on which side they fall."""
 
 
 class MetricError(UserError, ValueError):
@@ -35,7 +36,11 @@ class MetricError(UserError, ValueError):
 
 
 def checked(scores: ArrayLike, truth: ArrayLike) -> tuple[Vector, Vector]:
-    """Both as float64 vectors of one length, or MetricError."""
+    """Scores and truth as float64 vectors: (n,) each.
+
+    Raises:
+        MetricError: they break one of the rules above.
+    """
     x, y = np.asarray(scores, dtype=np.float64), np.asarray(truth, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape:
         raise MetricError(f"Scores and truth must be vectors of one length, not of shapes {x.shape} and {y.shape}.")
@@ -51,12 +56,12 @@ def checked(scores: ArrayLike, truth: ArrayLike) -> tuple[Vector, Vector]:
 
 
 def _constant(values: Vector) -> bool:
-    """Whether all are equal; a difference may overflow, a comparison cannot."""
+    """Whether all values are equal, by a comparison, because a difference may overflow."""
     return bool(values.min() == values.max())
 
 
 def _within_one(value: float) -> float:
-    """A correlation without the rounding that carries it beyond -1 or 1."""
+    """A correlation, clipped to [-1, 1], which rounding may leave."""
     return float(np.clip(value, -1, 1))
 
 
@@ -64,7 +69,11 @@ def _within_one(value: float) -> float:
 
 
 def kendall_tau(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Kendall's tau-b = (P - Q) / sqrt((n0 - n1)(n0 - n2)), n1 and n2 counting the pairs tied on either side."""
+    """Kendall's tau-b = (P - Q) / sqrt((n0 - n1)(n0 - n2)).
+
+    P and Q are the numbers of concordant and discordant pairs, n0 that of all pairs, and n1 and n2 those of the pairs
+    that tie in the scores and in the truth.
+    """
     x, y = checked(scores, truth)
     return 0.0 if _constant(x) else _within_one(stats.kendalltau(x, y).statistic)
 
@@ -76,7 +85,7 @@ def spearman(scores: ArrayLike, truth: ArrayLike) -> float:
 
 
 def pearson(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Pearson's r; it does not depend on the scale of either side, however large or small the values are."""
+    """Pearson's r, which does not depend on the scale of either side, however large or small the values are."""
     x, y = checked(scores, truth)
     x, y = centred(x), centred(y)
     scale = np.linalg.norm(x) * np.linalg.norm(y)
@@ -84,7 +93,7 @@ def pearson(scores: ArrayLike, truth: ArrayLike) -> float:
 
 
 def centred(values: Vector) -> Vector:
-    """The values less their mean, divided by the largest deviation; zeros where all are equal: (n,)."""
+    """The values minus their mean, divided by the largest deviation; zeros if all are equal: (n,)."""
     if _constant(values):
         return np.zeros_like(values)
     scaled = values / np.abs(values).max()  # first, because sums and squares of values beyond 1e154 overflow
@@ -93,24 +102,24 @@ def centred(values: Vector) -> Vector:
 
 
 def weighted_tau(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Vigna's weighted tau (WWW 2015) with additive hyperbolic weights: disorder among the best counts most.
+    """Vigna's weighted tau (WWW 2015) with additive hyperbolic weights, in which disorder among the best counts most.
 
-    The mean of the values weighted by rank in the scores and by rank in the truth, as `scipy.stats.weightedtau`.
+    It is the mean of two values, weighted by ranks in the scores and in the truth, as in `scipy.stats.weightedtau`.
     """
     x, y = checked(scores, truth)
     return 0.0 if _constant(x) else _within_one(stats.weightedtau(x, y).statistic)
 
 
 def agreement(a: ArrayLike, b: ArrayLike) -> float:
-    """tau-b between two rankings, neither of which is the truth; 0 by rule if either is constant."""
+    """tau-b between two rankings, (n,) each, neither of which is the truth; 0 by rule if either is constant."""
     return 0.0 if _constant(np.asarray(a)) or _constant(np.asarray(b)) else kendall_tau(a, b)
 
 
 def partial_tau(scores: ArrayLike, truth: ArrayLike, control: ArrayLike) -> float:
     """Kendall's partial tau given a third variable, such as parameter count (Kendall, Biometrika 1942).
 
-    (t_st - t_sc t_tc) / sqrt((1 - t_sc^2)(1 - t_tc^2)); 0 by rule where the control determines either order. A control
-    that is the same for all takes nothing away.
+    (t_st - t_sc t_tc) / sqrt((1 - t_sc^2)(1 - t_tc^2)), where t_st, t_sc and t_tc are tau-b between scores, truth and
+    control; 0 by rule if the control determines either order. A constant control changes nothing.
     """
     st, sc, tc = kendall_tau(scores, truth), agreement(scores, control), agreement(truth, control)
     scale = math.sqrt(max(0.0, 1 - sc**2)) * math.sqrt(max(0.0, 1 - tc**2))
@@ -123,8 +132,8 @@ def partial_tau(scores: ArrayLike, truth: ArrayLike, control: ArrayLike) -> floa
 def sparse_tau_binned(scores: ArrayLike, truth: ArrayLike, threshold: float, origin: float = 0.0) -> float:
     """tau-b against the truth cut into bins: floor((truth - origin) / threshold).
 
-    The definition in the text of Yu et al. (TPAMI 2021). Rounding to the threshold, as aw_nas does, is
-    `origin = -threshold / 2`. All truths in one bin give 0 by rule.
+    This is the definition in the text of Yu et al. (TPAMI 2021). With `origin = -threshold / 2`, the truth is rounded
+    to the threshold, as in aw_nas. The value is 0 by rule if all of the truth is in one bin.
     """
     x, y = checked(scores, truth)
     bins = _bins(y, threshold, origin)
@@ -132,11 +141,11 @@ def sparse_tau_binned(scores: ArrayLike, truth: ArrayLike, threshold: float, ori
 
 
 def sparse_tau_positions(scores: ArrayLike, truth: ArrayLike, threshold: float, origin: float = 0.0) -> float:
-    """The released code of Yu et al.: the i-th architecture by score is given the i-th smallest bin of the truth.
+    """Sparse tau as in the released code of Yu et al.: the i-th architecture by score gets the i-th smallest true bin.
 
-    `compute_sparse_rank_metric` of kcyu2014/nas-landmarkreg compares the sorted bins with the bins in predicted
-    order, so the scores inherit the truth's tie pattern, which raises the value. Tied scores, which that code
-    leaves to its sort, take the mean bin of their positions here.
+    `compute_sparse_rank_metric` of kcyu2014/nas-landmarkreg compares the sorted bins with the bins in predicted order,
+    so that the scores inherit the ties of the truth, which raises the value. Tied scores, whose order that code leaves
+    to its sort, take the mean bin of their positions here.
     """
     x, y = checked(scores, truth)
     bins = _bins(y, threshold, origin)
@@ -150,7 +159,7 @@ def sparse_tau_positions(scores: ArrayLike, truth: ArrayLike, threshold: float, 
 
 
 def sparse_tau_tolerance(scores: ArrayLike, truth: ArrayLike, threshold: float) -> float:
-    """tau-b in which pairs whose truths differ by less than the threshold count as ties: no bins, no edges."""
+    """tau-b in which pairs whose truths differ by less than the threshold count as ties, without bins."""
     x, y = checked(scores, truth)
     _positive(threshold)
     reach = threshold - NOISE
@@ -180,7 +189,11 @@ def _positive(threshold: float) -> None:
 
 
 def true_top(truth: ArrayLike, fraction: float) -> NDArray[np.bool_]:
-    """Marks the best ceil(fraction * n) by value, and whatever ties with the last of them: (n,)."""
+    """Marks the best ceil(fraction * n) by value, and all that tie with the last of them: (n,).
+
+    Raises:
+        MetricError: the fraction is not in (0, 1].
+    """
     values = np.asarray(truth, dtype=np.float64)
     if not 0 < fraction <= 1:
         raise MetricError(f"A top fraction lies in (0, 1], not {fraction}.")
@@ -202,13 +215,13 @@ def spearman_in_true_top(scores: ArrayLike, truth: ArrayLike, fraction: float) -
 
 
 def tau_in_predicted_top(scores: ArrayLike, truth: ArrayLike, fraction: float) -> float:
-    """tau-b among the architectures that score best (with all that tie with the last of them)."""
+    """tau-b among the architectures that score best, and all that tie with the last of them."""
     x, y = checked(scores, truth)
     return _tau_within(x, y, true_top(x, fraction))
 
 
 def _tau_within(x: Vector, y: Vector, members: NDArray[np.bool_]) -> float:
-    """0 by rule where the members are too few or too equal to have an order."""
+    """tau-b among the members; 0 by rule if there are fewer than two, or if their truth is constant."""
     if members.sum() < 2 or _constant(y[members]):
         return 0.0
     return kendall_tau(x[members], y[members])
@@ -221,7 +234,7 @@ def precision_at(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
 
 
 def best_rank_at(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
-    """BR@K: the best true rank among the top k by score, 1 being best; equals share the best of their ranks."""
+    """BR@K: the best true rank among the top k by score; 1 is best, and equal truths share the best of their ranks."""
     x, y = checked(scores, truth)
     return -_expected_best_of_top(x, -stats.rankdata(-y, method="min"), k)
 
@@ -233,7 +246,7 @@ def worst_rank_at(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
 
 
 def regret_at(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
-    """The best true value of all less the best among the top k by score, in the truth's unit."""
+    """The best true value of all minus the best among the top k by score, in the unit of the truth."""
     x, y = checked(scores, truth)
     return max(0.0, float(y.max() - _expected_best_of_top(x, y, k)))
 
@@ -241,15 +254,18 @@ def regret_at(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
 def surpass_random_paper(scores: ArrayLike, truth: ArrayLike, k: int, draws: int) -> float:
     """Probability that the best of the top k is not beaten by `draws` random architectures drawn with replacement.
 
-    (r / n)^draws, r being the ascending rank of the best of the top k (Yu et al., `prob_surpass_random`); ties
-    with it do not beat it.
+    It is (r / n)^draws, where r is the ascending true rank of the best of the top k (`prob_surpass_random` in the code
+    of Yu et al.). Architectures that tie with the best do not beat it.
     """
     x, y = checked(scores, truth)
     return _expected_best_of_top(x, (stats.rankdata(y, method="max") / len(y)) ** draws, k)
 
 
 def surpass_random_exact(scores: ArrayLike, truth: ArrayLike, k: int, draws: int) -> float:
-    """The same without replacement, as random search that never repeats itself: C(r, draws) / C(n, draws)."""
+    """Probability that the best of the top k is not beaten by `draws` random architectures without replacement.
+
+    It is C(r, draws) / C(n, draws), with r as in `surpass_random_paper`; such a random search never repeats itself.
+    """
     x, y = checked(scores, truth)
     if not 1 <= draws <= len(x):
         raise MetricError(f"Random search can draw 1 to {len(x)} of {len(x)} architectures, not {draws}.")

@@ -1,7 +1,7 @@
 """The difference of two means whose variances are both estimated: the problem of Behrens and Fisher.
 
-It is solved by integrating over both variances, because at the small levels that a test of many settings needs, an
-approximation by Student's t finds too much.
+The problem is solved by integration over both variances. At the small levels that a test of many settings needs, an
+approximation by Student's t would reject too often.
 """
 
 from __future__ import annotations
@@ -18,22 +18,34 @@ from supernet.harness.statistics.spreads import SMALLEST, Floats, Spread
 
 @dataclass(frozen=True)
 class TwoMeans:
-    """Errors of the differences of k settings' means from that of the base; every array is (k,)."""
+    """Errors of the differences between the means of k settings and that of the base; every array is (k,)."""
 
     base: Floats
     """Variance of the base's mean."""
     base_df: Floats
+    """Degrees of freedom of that variance."""
     own: Floats
-    """Variance of the setting's mean."""
+    """Variance of each setting's mean."""
     own_df: Floats
+    """Degrees of freedom of that variance."""
     extra: Floats
-    """Variance from sampling other than seeds, such as of architectures."""
+    """Variance from other sampling than that of seeds, such as of architectures."""
     squeezed: bool
+    """Whether variances are squeezed towards a common one (`spreads.squeezed`)."""
 
     @classmethod
     def of(
         cls, base: Spread, base_seeds: int, own: Sequence[Spread], seeds: Sequence[int], extra: Sequence[float]
     ) -> TwoMeans:
+        """The errors for the spread and the number of seeds of the base and of each of k settings.
+
+        Args:
+            base: spread between the seeds of the base.
+            base_seeds: number of its seeds.
+            own: spread of each setting.
+            seeds: number of seeds of each setting.
+            extra: further variance of each difference, from other sampling than that of seeds.
+        """
         variances = np.array([spread.variance for spread in own]) / np.array(seeds, dtype=np.float64)
         dfs, count = np.array([spread.df for spread in own]), len(own)
         return cls(
@@ -47,23 +59,27 @@ class TwoMeans:
 
     @property
     def squared(self) -> Floats:
-        """Squared standard errors."""
+        """Squared standard errors of the differences: (k,)."""
         return self.base + self.own + self.extra
 
     @property
     def df(self) -> Floats:
-        """Satterthwaite's degrees of freedom (Biometrics 1946), good enough away from the tails."""
+        """Satterthwaite's degrees of freedom (Biometrics 1946), which are accurate enough away from the tails: (k,)."""
         freedom: Floats = (self.base + self.own) ** 2 / (self.base**2 / self.base_df + self.own**2 / self.own_df)
         return freedom
 
     def p(self, differences: Floats) -> Floats:
-        """Two-sided p-values: the probability of a larger error, averaged over what both variances can be.
+        """Two-sided p-values, (k,): the probability of a larger error, averaged over possible values of both variances.
 
-        Given the data, a variance is its estimate times df / chi-square. The tests that follow (Behrens and Fisher's)
-        reject less than their level. Where variances are squeezed, this makes up for settings whose variance is not
-        from the common law. Where they are not, the law of the variances is that of Ghosh and Kim (The
-        Behrens-Fisher problem revisited, Canadian Journal of Statistics 2001), whose tests keep their level to the
-        second order: a mixture of two that each give one of the variances two degrees of freedom more.
+        Given the data, a variance is distributed as its estimate times df / chi-square. The resulting tests (of Behrens
+        and Fisher) reject less often than their level. Where variances are squeezed, this makes up for settings whose
+        variance does not come from the common distribution. Where they are not, the distribution of the variances is
+        that of Ghosh and Kim (The Behrens-Fisher problem revisited, Canadian Journal of Statistics 2001), whose tests
+        keep their level to the second order. It is a mixture of two distributions, each of which gives one of the
+        variances two more degrees of freedom.
+
+        Args:
+            differences: of the settings' means from that of the base: (k,).
         """
         seeds_alone = self.base + self.own
         scaled = np.abs(differences) * np.sqrt(seeds_alone / self.squared)
@@ -75,7 +91,15 @@ class TwoMeans:
         return mixed
 
     def _tails(self, scaled: Floats, own: Floats, base: Floats) -> Floats:
-        """The share of two independent chi-squares in their sum is beta; given it, the error is Student's t."""
+        """Two-sided tail probabilities, averaged over both variances: (k,).
+
+        The share of one of two independent chi-square variables in their sum has a beta distribution; given this share,
+        the error has Student's t distribution.
+
+        Args:
+            scaled: absolute differences, without the part of `extra` in their errors: (k,).
+            own, base: degrees of freedom: (k,).
+        """
         total = own + base
         spread = np.sqrt(polygamma(1, own / 2) + polygamma(1, base / 2))
         logits = np.log(own / base)[:, None] + spread[:, None] * _LOGITS
@@ -89,8 +113,8 @@ class TwoMeans:
         return np.minimum(mean, 1.0)
 
     def half_widths(self, level: float) -> Floats:
-        """The differences whose p-value is `level`: (k,)."""
-        # On the scale of normal quantiles p is almost a straight line, on which secants converge in a few steps.
+        """The differences whose p-value is `level`, which are half the widths of intervals: (k,)."""
+        # On the scale of normal quantiles, p is almost a straight line, so the secant method converges in a few steps.
         goal = ndtri(level / 2)
         before = distributions.t.isf(level / 2, self.df) * np.sqrt(self.squared)
         after, at_before = 1.1 * before, ndtri(self.p(before) / 2)
@@ -105,5 +129,7 @@ class TwoMeans:
 
 
 _STEPS = 8
+"""Most steps of the secant method."""
 _LOGITS: Floats = np.linspace(-24, 24, 65)
-"""Standard deviations from the centre at which the share of a chi-square is evaluated: its tails are exponential."""
+"""Points at which the logit of that share is evaluated, in standard deviations from its centre; its tails are
+exponential."""

@@ -1,4 +1,4 @@
-"""From a recipe to its network."""
+"""Builds the network of a recipe."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from supernet.heuristics.recipe import Recipe, RecipeError
 
 
 class StandAloneCell(Supernet):
-    """The benchmark's own network of one NAS-Bench-101 cell, which takes no other path."""
+    """The benchmark's stand-alone network of one NAS-Bench-101 cell, as a super-net with a single path."""
 
     def __init__(self, network: NB101Net) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, x: Tensor, routing: object, features: list[Tensor] | None = None) -> Tensor:
-        """Logits (n, classes), whatever the routing."""
+        """Logits (n, classes) of images (n, 3, size, size); the routing has no effect."""
         logits: Tensor = self.network(x)
         return logits
 
     def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
-        """None: nothing in it is chosen."""
+        """An empty list, because the network has no options."""
         return []
 
 
 def _nb201(recipe: Recipe, classes: int) -> Supernet:
-    # The super-net's only path is the stand-alone network already.
+    # A super-net with a single architecture is the stand-alone network, so that no other network is needed.
     return NB201Net(classes, recipe.network)
 
 
 def _nb1shot1(recipe: Recipe, classes: int) -> Supernet:
-    """The super-net; a single architecture is built as NAS-Bench-101 builds it, with the benchmark's widths."""
+    """The super-net; or, for a single architecture, its network as NAS-Bench-101 builds it, with its widths."""
     options, within = recipe.network, space(recipe.space)
-    assert isinstance(within, NB1Shot1)  # by the name under which this stands below
+    assert isinstance(within, NB1Shot1)  # NETWORKS has this function for these spaces only
     if recipe.sampling.architecture is None:
         return NB1Shot1Net(classes, within, options)
     cell = within.cells(within.parse(recipe.sampling.architecture))
@@ -56,7 +56,7 @@ NETWORKS: dict[str, Callable[[Recipe, int], Supernet]] = {
 
 
 def build_network(recipe: Recipe, classes: int) -> Supernet:
-    """The network of a recipe, weights initialised from torch's global generator.
+    """The network of a recipe, with weights initialised from torch's global generator.
 
     Raises:
         RecipeError: no network is registered for the recipe's space.

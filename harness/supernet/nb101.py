@@ -19,13 +19,13 @@ from supernet.benchmarks.spaces.nb101 import MAXPOOL, OUTPUT, Cells
 from supernet.harness.supernet.ops import ConvBN, max_pool
 
 KERNELS = (3, 1)
-"""Kernel sizes of the first two operations."""
+"""Kernel sizes of the first two operations, conv3x3-bn-relu and conv1x1-bn-relu."""
 
 
 class Cell(nn.Module):
     """One cell of the network, from `inputs` to `outputs` channels.
 
-    A vertex is as wide as `Cells.vertex_channels` says; what it reads of wider vertices are their first channels.
+    `Cells.vertex_channels` gives the width of each vertex. From a wider vertex, a vertex reads the first channels.
     """
 
     def __init__(self, cell: Cells, inputs: int, outputs: int, affine: bool, track: bool) -> None:
@@ -44,6 +44,7 @@ class Cell(nn.Module):
                 self.convs[str(slot)] = ConvBN(width, width, KERNELS[cell.ops[0, slot - 1]], affine, track)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The output (n, outputs, size, size) of the cell for its input (n, inputs, size, size)."""
         values: dict[int, Tensor] = {}
         for slot, parents in self._parents.items():
             interior = [values[p] for p in parents if p]
@@ -66,15 +67,15 @@ class NB101Net(nn.Module):
     It has `cell.params(channels, modules, classes)` trainable parameters if its batch norm is affine.
 
     Args:
-        classes: outputs of the classifier.
-        cell: exactly one.
-        channels: of the stem and the first stack; each further stack has twice those of the one before.
+        classes: number of outputs of the classifier.
+        cell: exactly one cell.
+        channels: channels of the stem and the first stack; each further stack has twice as many as the one before.
         modules: cells per stack.
-        affine: batch norm learns a scale and a shift.
-        track: batch norm keeps running statistics while training.
+        affine: whether batch norm learns a scale and a shift.
+        track: whether batch norm keeps running statistics while training.
 
     Raises:
-        BadArchitecture: several cells, or one whose output does not depend on its input.
+        BadArchitecture: there are several cells, or the output of the cell does not depend on its input.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class NB101Net(nn.Module):
     ) -> None:
         super().__init__()
         if len(cell) != 1:
-            raise BadArchitecture(f"a network is of one cell, not of {len(cell)}")
+            raise BadArchitecture(f"a network is built from one cell, not from {len(cell)}")
         if not cell.used[0, 0]:
             raise BadArchitecture(f"no path leads from the input to the output of {cell.string(0)}")
         widths = [channels * factor for factor in (1, 2, 4)]

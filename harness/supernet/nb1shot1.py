@@ -1,7 +1,7 @@
-"""The super-net of the NAS-Bench-1Shot1 spaces: NAS-Bench-101's network with a choice block on every node.
+"""The super-net of the NAS-Bench-1Shot1 spaces: NAS-Bench-101's network with a choice block at every node.
 
-Where node widths agree with the benchmark's, the super-net restricted to one architecture is that architecture's
-stand-alone network, parameter for parameter.
+Where the widths of nodes agree with the benchmark's, the super-net restricted to one architecture has the same
+parameters as that architecture's stand-alone network.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Node(nn.Module):
 
     Args:
         inputs, width: channels of the cell's input and of the node.
-        averages: channels of its narrower form, in the channel mode `interpolate`.
+        averages: channels of the node's narrower form, in the channel mode `interpolate`.
+        sets: the possible parents of the node.
+        options: batch norm and the weight-sharing mapping.
     """
 
     def __init__(
@@ -53,7 +55,11 @@ class Node(nn.Module):
         self.norms = nn.ModuleDict({name: PartNorm(width, affine, track, averages) for name in names})
 
     def forward(self, x: Tensor, plan: NodeProgram, part: Part | None) -> Tensor:
-        """The node's output, of the sum of its sources."""
+        """The node's output (n, width, size, size) for the sum of its sources, of the same shape.
+
+        Args:
+            part: the channels of the node that are used; all by default.
+        """
         out = _sum((self._operate(op, x, plan, part), share) for op, share in plan.ops)
         return out if plan.rest is None else out + plan.rest
 
@@ -64,13 +70,13 @@ class Node(nn.Module):
         return F.relu(_sum((self.norms[name](y, part), share) for name, share in self._norms(op, plan)), inplace=True)
 
     def _norms(self, op: int, plan: NodeProgram) -> list[tuple[str, Share]]:
-        """Names of the batch norms of a convolution."""
+        """Names of the batch norms that follow a convolution, with the weight of each."""
         if self.ws_bn:
             return [(_name(parents), share) for parents, share in plan.parent_sets]
         return [(SHORT_OPS[op], None)]
 
     def active(self, plan: NodeProgram) -> list[nn.Module]:
-        """The modules that compute the node."""
+        """The modules that compute the node under a plan."""
         chosen: list[nn.Module] = [self.projection] if any(source == 0 for source, _ in plan.sources) else []
         for op, _ in plan.ops:
             if op != MAXPOOL:
@@ -88,7 +94,7 @@ class Cell(nn.Module):
     """All nodes of one cell, from `inputs` to `outputs` channels.
 
     Raises:
-        RecipeError: too few channels for the parents of the output.
+        RecipeError: there are too few channels for the parents of the output.
     """
 
     def __init__(self, space: NB1Shot1, inputs: int, outputs: int, options: NetworkSection) -> None:
@@ -103,13 +109,13 @@ class Cell(nn.Module):
         self.nodes = nn.ModuleList(self._nodes)
         self.shortcut = Projection(inputs, outputs, options.bn_affine, options.bn_track)
         self.drop_rate = 0.0
-        """Path dropout at the present step."""
+        """Probability of path dropout at the current step."""
 
     def forward(self, x: Tensor, routing: Routing) -> Tensor:
         """The cell's output for one routing; see `NB1Shot1Net`."""
         plan = self._wiring.program(routing)
         if self.mode != "fixed" and not all(isinstance(choice, int) for choice in routing):
-            raise ValueError(f"relaxed decisions need channel_mode fixed, not {self.mode}: widths cannot be weighed")
+            raise ValueError(f"relaxed decisions need channel_mode fixed, not {self.mode}: widths cannot be mixed")
         part = self._part(len(plan.output), x.device)
         values: dict[int, Tensor] = {}
         for step in plan.nodes:
@@ -150,7 +156,7 @@ class Cell(nn.Module):
         return x * ((torch.rand(len(x), 1, 1, 1, device=x.device) < keep) / keep)
 
     def active(self, routing: Routing) -> list[nn.Module]:
-        """The modules that compute the output."""
+        """The modules that compute the output for a routing."""
         plan = self._wiring.program(routing)
         nodes = itertools.chain.from_iterable(self._nodes[step.node - 1].active(step) for step in plan.nodes)
         return [*nodes, *([self.shortcut] if plan.shortcut else [])]
@@ -159,15 +165,16 @@ class Cell(nn.Module):
 class NB1Shot1Net(Supernet):
     """Stem, three stacks of cells with max-pooling between them, and a linear classifier.
 
-    A routing may hold weights over a decision's options: the operations, parent sets or concatenations are then
-    weighed.
+    A routing may hold weights over a decision's options. Then the weighted sum over operations, parent sets or
+    concatenations is computed.
 
     Args:
-        classes: outputs of the classifier.
+        classes: number of outputs of the classifier.
+        space: the search space.
         options: channels of the stem and first stack, cells per stack, batch norm and the weight-sharing mapping.
 
     Raises:
-        RecipeError: fewer channels than the output has parents.
+        RecipeError: there are fewer channels than the output has parents.
     """
 
     def __init__(self, classes: int, space: NB1Shot1, options: NetworkSection) -> None:
@@ -187,12 +194,12 @@ class NB1Shot1Net(Supernet):
 
     @property
     def all_cells(self) -> list[Cell]:
-        """The cells from input to output."""
+        """The cells in order, from input to output."""
         return self._cells
 
     @property
     def cell_count(self) -> int:
-        """Cells that may each have an architecture of their own."""
+        """Number of cells, each of which may have an architecture of its own."""
         return len(self.cells)
 
     def set_progress(self, share: float) -> None:
@@ -205,10 +212,10 @@ class NB1Shot1Net(Supernet):
 
         Args:
             routing: one for all cells, or one for each.
-            features: gets the output of every cell appended.
+            features: a list to which the output of every cell is appended.
 
         Raises:
-            ValueError: a relaxed decision where channel_mode is not fixed, or not one routing for each cell.
+            ValueError: a decision is relaxed but channel_mode is not fixed, or there is not one routing for each cell.
         """
         x = F.relu(self.stem(x))
         for number, (cell, choices) in enumerate(zip(self._cells, self._per_cell(routing), strict=True)):
@@ -227,7 +234,7 @@ class NB1Shot1Net(Supernet):
         return routing if isinstance(routing[0], tuple) else [routing] * self.cell_count  # type: ignore[return-value, list-item]
 
     def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
-        """Weights of an operation of a node, over all cells."""
+        """The weights of an operation of a node, in all cells; none for decisions on parents and for max-pooling."""
         if decision >= len(self._cells[0].nodes) or option == MAXPOOL:
             return []
         name = "conv3" if option == CONV3X3 else "conv1"
@@ -235,7 +242,7 @@ class NB1Shot1Net(Supernet):
         return [p for node in nodes for p in getattr(node, name).parameters()]
 
     def active_parameters(self, routing: Routing | Sequence[Routing]) -> list[nn.Parameter]:
-        """The parameters that the output depends on, each once and whole, where an architecture uses a part of it."""
+        """The parameters that the output depends on: each once, and whole even if an architecture uses a part of it."""
         chosen = [c.active(r) for c, r in zip(self._cells, self._per_cell(routing), strict=True)]
         modules = [self.stem, self.classifier, *itertools.chain(*chosen)]
         return list({id(p): p for module in modules for p in module.parameters()}.values())

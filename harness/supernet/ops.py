@@ -1,4 +1,4 @@
-"""Operations with shared weights, laid out for speed: channels-last, one ReLU per node, no work for none."""
+"""Operations with shared weights, arranged for speed: channels-last, one ReLU per node, no computation for `none`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 
 class BatchNorm(nn.Module):
-    """Batch norm whose use of running statistics is the super-net's business, not the module's mode.
+    """Batch norm for which `use_running`, rather than the module's mode, decides whether running statistics are used.
 
     Args:
-        affine: learn a scale and a shift.
-        track: keep running statistics while training.
+        affine: whether to learn a scale and a shift.
+        track: whether to keep running statistics while training.
     """
 
     momentum: float | None = 0.1
@@ -50,7 +50,7 @@ class BatchNorm(nn.Module):
 
 
 class ConvBN(nn.Module):
-    """Convolution without bias, then batch norm. The ReLU before it is its node's, shared by all that read it."""
+    """Convolution without bias, then batch norm. The node that it reads applies the ReLU, once for all its readers."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, affine: bool, track: bool, stride: int = 1) -> None:
         super().__init__()
@@ -68,8 +68,8 @@ class CentreConvBN(nn.Module):
     """The centre of a 3x3 convolution used as a 1x1 one (once-for-all, Cai et al., ICLR 2020).
 
     Args:
-        transform: also scale the centre by a learned factor, 1 at first; for a 1x1 kernel this is what
-            once-for-all's transformation matrix amounts to.
+        transform: whether the centre is also scaled by a learned factor, which is 1 at first. For a 1x1 kernel,
+            once-for-all's transformation matrix is such a factor.
     """
 
     def __init__(self, parent: ConvBN, transform: bool, affine: bool, track: bool) -> None:
@@ -118,7 +118,7 @@ def _inverse_counts(height: int, width: int, device: torch.device, dtype: torch.
 
 
 def average_pool(x: Tensor) -> Tensor:
-    """`avg_pool2d(x, 3, 1, 1, count_include_pad=False)`, faster where that is slow."""
+    """`avg_pool2d(x, 3, 1, 1, count_include_pad=False)`, with a faster implementation on CPUs."""
     if x.is_cuda:
         return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
     pooled: Tensor = _AveragePool.apply(x)
@@ -126,7 +126,7 @@ def average_pool(x: Tensor) -> Tensor:
 
 
 class _Halve(torch.autograd.Function):
-    """Averages of 2x2 pixels by whole rows and pixels of channels, which is what CPUs add fast."""
+    """2x2 average pooling that adds whole rows and then whole pixels, which is fast on CPUs."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ class _Halve(torch.autograd.Function):
 
 
 def halve(x: Tensor) -> Tensor:
-    """`avg_pool2d(x, 2)` of an even size, faster where that is slow."""
+    """`avg_pool2d(x, 2)` of an even size, with a faster implementation on CPUs."""
     if x.is_cuda:
         return F.avg_pool2d(x, 2)
     halved: Tensor = _Halve.apply(x)
@@ -151,10 +151,10 @@ def halve(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The channels that an architecture uses of those that shared tensors have.
+    """The part of the channels of shared tensors that an architecture uses.
 
-    They are `count` channels from `start` on; those of a `selection`, in its order; or `count` averages of
-    neighbours, as adaptive average pooling forms them.
+    It is `count` channels from `start` on; or the channels of a `selection`, in its order; or `count` averages of
+    neighbouring channels, as adaptive average pooling forms them.
     """
 
     count: int
@@ -177,7 +177,7 @@ class PartNorm(BatchNorm):
     """Batch norm of a part of its channels.
 
     Args:
-        averages: how many averages of channels may take their place; they have running statistics of their own.
+        averages: number of averages of channels that may replace the channels; they have their own running statistics.
     """
 
     def __init__(self, channels: int, affine: bool, track: bool, averages: int | None = None) -> None:
@@ -235,7 +235,7 @@ def _parts(kernel: Tensor, inputs: Part | None, outputs: Part | None) -> Tensor:
 
 
 class Projection(nn.Module):
-    """1x1 convolution, batch norm and ReLU to a part of its channels."""
+    """1x1 convolution to a part of its output channels, then batch norm and ReLU."""
 
     def __init__(self, inputs: int, outputs: int, affine: bool, track: bool, averages: int | None = None) -> None:
         super().__init__()
@@ -246,10 +246,10 @@ class Projection(nn.Module):
 
 
 def max_pool(x: Tensor) -> Tensor:
-    """`max_pool2d(x, 3, 1, 1)`; on CPUs several times faster where no gradient is wanted.
+    """`max_pool2d(x, 3, 1, 1)`; on CPUs several times faster where no gradient is needed.
 
-    The maximum over a window is that over its rows and then over its columns, which vectorises. Its gradient
-    would go to all of several equal entries, as they are after a ReLU, and not to the first.
+    The faster way takes the maximum over rows and then over columns, which vectorises. It is not used with gradients,
+    because these would be shared between equal entries, which are common after a ReLU, and not go to the first.
     """
     if x.is_cuda or (torch.is_grad_enabled() and x.requires_grad):
         return F.max_pool2d(x, 3, 1, 1)

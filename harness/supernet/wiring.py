@@ -1,4 +1,4 @@
-"""The computation of a NAS-Bench-1Shot1 cell for a routing, without loose ends."""
+"""The computation of a NAS-Bench-1Shot1 cell for a routing, without nodes that its output does not depend on."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from supernet.heuristics.hooks import Choice, Gate, Routing
 Parents = tuple[int, ...]
 T = TypeVar("T")
 Share = Tensor | None
-"""Weight of a term; None where a decision is made, so that there is nothing to weigh."""
+"""Weight of a term, a scalar; None for the chosen option of a discrete decision, which needs no weight."""
 
 
 @dataclass(frozen=True)
 class NodeProgram:
-    """How a node is computed; of relaxed decisions there are several options with their shares."""
+    """How a node is computed. A relaxed decision has several options, each with its share."""
 
     node: int
     ops: tuple[tuple[int, Share], ...]
@@ -37,9 +37,9 @@ class Program:
 
     nodes: tuple[NodeProgram, ...]
     output: tuple[tuple[tuple[int, Share], ...], ...]
-    """For each position of the concatenation the nodes that stand there."""
+    """For each position of the concatenation, the nodes that are mixed there, with their shares."""
     shortcut: tuple[tuple[int, Share], ...]
-    """The cell's input, 0, where its projection adds to the output."""
+    """The cell's input, 0, with its share, if its projection is added to the output; else empty."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,13 @@ class Wiring:
     """The possible parents of nodes 1, 2, … and, last, of the output."""
 
     options: tuple[tuple[Parents, ...], ...]
+    """For each of them, its possible sets of parents."""
     decisions: tuple[int | None, ...]
-    """Number of the decision between them, where there is one."""
+    """For each of them, the number of the decision that chooses its set of parents; None where there is one set."""
 
     @classmethod
     def of(cls, space: NB1Shot1) -> Wiring:
+        """The wiring of a space."""
         number = {decision.name: i for i, decision in enumerate(space.decisions)}
         labels = [*map(str, range(1, space.nodes + 1)), "out"]
         options = tuple(space.parent_options.values())
@@ -89,10 +91,11 @@ def _program(wiring: Wiring, routing: Routing) -> Program:
     )
 
 
-_known_program = lru_cache(maxsize=2**14)(_program)
+_known_program = lru_cache(maxsize=2**14)(_program)  # bounded, because space 3 has 363,648 architectures
 
 
 def _shares(options: Sequence[T], choice: Choice) -> tuple[tuple[T, Share], ...]:
+    """The options that a choice selects, each with its share."""
     if isinstance(choice, Tensor):
         return tuple(zip(options, choice.unbind(), strict=True))
     if isinstance(choice, Gate):

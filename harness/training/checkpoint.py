@@ -1,7 +1,7 @@
-"""The bytes of a checkpoint, and whether what they hold is the state of a given run.
+"""Encodes, decodes and verifies checkpoints, and loads them into runs.
 
-A checkpoint is read as a whole and verified before torch sees it: torch itself compares no checksums, and gives
-uninitialised memory for entries of an archive that are marked as folders.
+A checkpoint is read as a whole and verified before torch reads it, because torch itself compares no checksums, and
+returns uninitialised memory for entries of an archive that are marked as folders.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from supernet.heuristics.distribution.learner import Learner
 from supernet.heuristics.hooks import Method, overrides
 
 ENTRY = ("loss", "accuracy", "learning_rate", "images", "seconds", "images_per_second")
-"""Numbers of a log entry, in addition to its epoch."""
+"""Keys of the numbers that a log entry has in addition to its epoch."""
 
 
 class Damage(Exception):
-    """Bytes that are not a whole checkpoint, or a state that is not of this kind of run; the text says why."""
+    """The bytes are not a complete checkpoint, or the state is not one of this run; the text says why."""
 
 
 def encode(state: Mapping[str, Any]) -> bytes:
@@ -44,7 +44,7 @@ def decode(data: bytes) -> dict[str, Any]:
 
     Raises:
         Damage: the bytes are not those that were written.
-        MemoryError: there is not enough memory for it.
+        MemoryError: there is not enough memory for the state.
     """
     try:
         archive: bytes | memoryview = unsealed(data) if is_sealed(data) else _verified_entries(data)
@@ -53,7 +53,7 @@ def decode(data: bytes) -> dict[str, Any]:
         raise
     except Unsealed as error:
         raise Damage(str(error)) from None
-    except Exception as error:  # whatever damaged bytes lead to
+    except Exception as error:  # damaged bytes can lead to errors of any type
         if isinstance(error, RuntimeError) and "allocate memory" in str(error):  # torch's own MemoryError
             raise MemoryError(str(error)) from None
         raise Damage(f"it cannot be read as an archive of tensors ({type(error).__name__})") from None
@@ -65,7 +65,11 @@ def decode(data: bytes) -> dict[str, Any]:
 
 
 def _verified_entries(data: bytes) -> bytes:
-    """The archive packed anew from entries whose lengths and CRCs are right; raises where one is not."""
+    """The archive packed again from its entries, after a check of their lengths and CRCs.
+
+    Raises:
+        BadZipFile: an entry is damaged, compressed or repeated, or is not a plain file.
+    """
     fresh, names = io.BytesIO(), set()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(fresh, "w") as new:
         for entry in old.infolist():
@@ -105,13 +109,13 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
 
 
 def load(state: Mapping[str, Any], run: Run) -> None:
-    """Let a run go on from a state, after its form was compared with what this run can take over.
+    """Load a state into a run, after checking that it has the form that the run needs.
 
-    Methods take over theirs before the network does: they may reshape it.
+    The states of methods are loaded before that of the network, because methods may reshape the network.
 
     Raises:
-        Damage: an entry is missing, or is of another kind, shape or type of number. The run may not be used then, but
-            is as it was if no method has a state.
+        Damage: an entry is missing, or has another type, shape or type of number. The run must not be used then; it is
+            unchanged only if no method has a state.
     """
     _check_progress(state, run.recipe.training.epochs)
     methods, restarted, asked = _methods_of(state), state.get("restarted", 0), state.get("asked", {})
@@ -120,7 +124,7 @@ def load(state: Mapping[str, Any], run: Run) -> None:
         raise Damage("it lacks what a method of this recipe remembers")
     if type(restarted) is not int or not isinstance(asked, Mapping):
         raise Damage("its schedule or its ground truth is not that of a run")
-    if not any(_reshapes(method) for method in run.methods.values()):
+    if not any(_may_reshape(method) for method in run.methods.values()):
         _check_weights(state, run)
     run.context.step = state["epoch"] * run.steps_per_epoch
     for name, method in remembering.items():
@@ -134,22 +138,26 @@ def load(state: Mapping[str, Any], run: Run) -> None:
     run.network.load_state_dict(state["network"])
     run.optimiser.load_state_dict(state["optimiser"])
     run.epoch, run.log, run.restarted = state["epoch"], state["log"], restarted
-    if asked and run.oracle is None:  # to be ranked, not to be trained further
+    if asked and run.oracle is None:  # the run was opened for ranking, not for further training
         run.oracle = Oracle(list(asked), lambda indices: np.array([asked[index] for index in indices.tolist()]))
     if run.oracle is not None:
         run.oracle.asked.update(asked)
 
 
 def _methods_of(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Name -> state of every method; earlier versions had a distribution alone."""
+    """Name -> state of every method; in checkpoints of earlier versions, only a distribution has a state.
+
+    Raises:
+        Damage: the states are not a mapping.
+    """
     methods = state.get("methods", {"distribution": state.get("distribution")})
     if not isinstance(methods, Mapping):
         raise Damage("it lacks what methods of this recipe remember")
     return methods
 
 
-def _reshapes(method: Method) -> bool:
-    """Whether loading a method's state may reshape the network, so that weights can be compared only afterwards."""
+def _may_reshape(method: Method) -> bool:
+    """Whether loading a method's state may reshape the network, so that weights can be checked only afterwards."""
     return overrides(method, "load_state_dict") and not isinstance(method, Learner)
 
 
@@ -163,7 +171,7 @@ def _check_distribution(learned: Mapping[str, Any], learner: Learner) -> None:
         raise Damage("it lacks the distribution over architectures")
     _check_tensors(learned["model"], learner.model.state_dict(), "the distribution")
     if not isinstance(learned["rule"], Mapping):
-        raise Damage("the state of what trains the distribution is missing")
+        raise Damage("the state of the rule that trains the distribution is missing")
     updater = learned.get("updater", learned)
     if not isinstance(updater, Mapping) or not isinstance(updater.get("baseline"), float | None):
         raise Damage("the baseline of the distribution is not a number")

@@ -23,29 +23,32 @@ from supernet.harness.training import checkpoint
 from supernet.harness.training.run import Run
 
 RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "status.json"
+"""Names of the files in a run folder."""
 
 
 class DamagedCheckpoint(UserError):
-    """A checkpoint, or another file of the run folder, was altered or damaged."""
+    """The checkpoint of a run folder was altered or damaged."""
 
 
 class DamagedRecord(UserError):
-    """A log or status file that is not what was written."""
+    """The log or the status file of a run folder was altered or damaged."""
 
 
 @contextmanager
 def hold(out: Path) -> Iterator[None]:
-    """Keep other processes from working in the folder.
+    """Keep other processes from working in the folder while the block runs.
 
     Raises:
-        UserError: one does.
+        UserError: another process is working there.
     """
     out.mkdir(parents=True, exist_ok=True)
     with open_lock(out / ".lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"Another process works in {out}: wait for its end, or choose another folder.") from None
+            raise UserError(
+                f"Another process is working in {out}: wait until it ends, or choose another folder."
+            ) from None
         yield
 
 
@@ -55,10 +58,10 @@ def holds_run(out: Path) -> bool:
 
 
 def prepare(run: Run, out: Path, resume: bool) -> None:
-    """Make the folder; or, to resume, load the checkpoint that it has.
+    """Make the folder of a run or, to resume, load the checkpoint in it.
 
     Raises:
-        UserError: it holds a run already, or one of another recipe.
+        UserError: the folder holds a run already, or to resume, one of another recipe.
         DamagedCheckpoint: the checkpoint is not what was written. It has been renamed, so that the next call starts
             from the beginning.
     """
@@ -70,10 +73,10 @@ def prepare(run: Run, out: Path, resume: bool) -> None:
                 aside = put_aside(out / CHECKPOINT)
                 raise DamagedCheckpoint(
                     f"The checkpoint {out / CHECKPOINT} is damaged: {damage}. It is kept as {aside.name}. Nothing else "
-                    "holds weights of this run, so that its training starts from the beginning."
+                    "holds weights of this run, so its training starts from the beginning."
                 ) from None
     elif holds_run(out):
-        raise UserError(f"{out} holds a run already. Give --resume to go on with it, or choose another folder.")
+        raise UserError(f"{out} holds a run already. Give --resume to continue it, or choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
     run.recipe.save(out / RECIPE)
     write_status(out, "training", run.recipe.hash, run.epoch, run.device)
@@ -113,7 +116,12 @@ def restore(run: Run, out: Path) -> None:
 
 
 def _take_over(run: Run, out: Path) -> None:
-    """Load the checkpoint like `restore`; raises checkpoint.Damage if it is damaged."""
+    """Load the checkpoint as `restore` does.
+
+    Raises:
+        Damage: the checkpoint is damaged.
+        UserError, OSError: as in `restore`.
+    """
     try:
         data = read_plain(out / CHECKPOINT)
     except FileNotFoundError:
@@ -134,7 +142,7 @@ def _take_over(run: Run, out: Path) -> None:
 
 
 def resume_command(out: Path) -> str:
-    """The command that goes on with the training of a run folder."""
+    """The command that continues the training of a run folder."""
     return shlex.join(["supernet", "train", str(out / RECIPE), "--out", str(out), "--resume"])
 
 
@@ -162,7 +170,7 @@ def read_log(out: Path) -> list[dict[str, Any]]:
 
 
 def write_log(run: Run, out: Path) -> None:
-    """Write one line of JSON per epoch; a figure that is not finite is null."""
+    """Write one line of JSON per epoch; numbers that are not finite become null."""
     finite = [{k: v if math.isfinite(v) else None for k, v in entry.items()} for entry in run.log]
     write_text(out / LOG, "".join(json.dumps(entry) + "\n" for entry in finite))
 
@@ -193,14 +201,15 @@ def write_status(
     problem: str | None = None,
     run: str | None = None,
 ) -> None:
-    """Write where a run is: the one form of status.json.
+    """Write status.json, which says how far a run is.
 
     Args:
-        state: training, trained or diverged; of a finished run in a store, done or diverged.
-        recipe: hash of the recipe; None of a search, which is not the training of one recipe.
-        epochs_done: whole epochs of training, without one that diverged; None of a search.
+        state: training, trained or diverged; done or diverged for a finished run in a store.
+        recipe: hash of the recipe; None for a search, which is not the training of one recipe.
+        epochs_done: number of complete epochs of training, without one that diverged; None for a search.
+        device: where the run is trained.
         problem: why it diverged.
-        run: hash of a finished run in a store; the key is left out elsewhere.
+        run: hash of a finished run in a store; elsewhere, the key is left out.
     """
     content = {
         "state": state,
@@ -213,12 +222,12 @@ def write_status(
 
 
 def _number(entry: Mapping[str, Any], name: str) -> bool:
-    """Whether an entry has this figure; one that was not finite is null."""
+    """Whether an entry has this number, which is null if it was not finite."""
     return name in entry and (entry[name] is None or type(entry[name]) in (int, float))
 
 
 def _parsed(text: bytes) -> Any:
-    """The content of JSON text, None if it is not JSON."""
+    """The content of a text of JSON; None if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -252,10 +261,10 @@ def trained_partly(run: Run, out: Path) -> str | None:
 
 
 def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
-    """Versions and settings that a result on this device may depend on, in addition to the recipe.
+    """Versions and settings on which a result on this device may depend, in addition to the recipe.
 
-    On a GPU that includes the versions of CUDA and cuDNN, and the settings by which torch chooses between algorithms
-    and precisions; the project leaves these settings as it finds them.
+    On a GPU, these include the versions of CUDA and cuDNN, and the settings by which torch chooses algorithms and
+    precisions. The project does not change these settings.
     """
     kind = torch.device(device)
     found = {
@@ -283,7 +292,11 @@ def _cuda_settings() -> dict[str, Any]:
 
 
 def write_tensorboard(run: Run, out: Path) -> None:
-    """Write the log as TensorBoard events."""
+    """Write the log as TensorBoard events.
+
+    Raises:
+        UserError: the tensorboard package is not installed.
+    """
     try:
         from torch.utils.tensorboard.writer import SummaryWriter
     except ImportError:

@@ -1,9 +1,9 @@
-"""The one training loop: super-nets, and single architectures, which are super-nets with one path.
+"""The one training loop, for super-nets and for single architectures, which are super-nets with one path.
 
 Everything random in an epoch depends on the seed and the epoch alone, so that a run resumed from the checkpoint of any
-epoch draws what one that never stopped draws. On a CPU both end with the same bits, given the same machine and number
-of threads. On a GPU they need not: cuDNN may choose another algorithm, and some sums are added up in no fixed order.
-Nothing is set against that here; `folder.environment` records what torch is set to.
+epoch draws the same random numbers as a run that never stopped. On a CPU, both end with the same bits, given the same
+machine and number of threads. On a GPU they need not: cuDNN may choose another algorithm, and some sums are added up in
+no fixed order. The loop does not change torch's settings to prevent that; `folder.environment` records the settings.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from supernet.heuristics.methods.steps import Accumulate, Hooks
 from supernet.heuristics.recipe import Recipe
 
 CHECK_STEPS = 50
-"""Steps between two looks at whether the loss is finite, for which a GPU has to be waited for."""
+"""Steps between two checks that the loss is finite; rare, because each check waits for the GPU to catch up."""
 
 
 class Diverged(UserError):
-    """The loss stopped being finite; the text says where."""
+    """The loss is no longer finite; the text says in which epoch and by which step."""
 
 
 def train(
@@ -47,20 +47,22 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     after_epoch: Callable[[Run], None] | None = None,
 ) -> Run:
-    """Train a super-net by its recipe.
+    """Train a super-net from its recipe.
 
     Args:
         out: folder for the resolved recipe, the log and a checkpoint of every epoch; without it nothing is written.
-        resume: go on from the checkpoint in `out`.
+        task: the recipe's task, if it has been loaded already.
+        device: where to train, such as cpu or cuda:1.
+        resume: continue from the checkpoint in `out`.
         oracle: ground truth for methods that ask for it.
-        progress: called a few times a second.
+        progress: called at most every `EpochMeter.INTERVAL` seconds.
         after_epoch: called after every epoch, before its checkpoint is written.
 
     Raises:
-        Diverged: the loss is not finite; `out` is marked so.
+        Diverged: the loss is not finite; the status in `out` records this.
         DamagedCheckpoint: the checkpoint in `out` is not what was written. It has been renamed, so that the same call
             trains from the beginning.
-        UserError: `out` holds a run already, or one of another recipe.
+        UserError: `out` holds a run already, or one of another recipe; or this machine has no such device.
     """
     run = start(recipe, task=task, device=device, oracle=oracle)
     if out is not None:
@@ -68,7 +70,7 @@ def train(
     with own_random_numbers(run.device):
         _train(run, out, progress, after_epoch)
     if out is not None:
-        folder.write_log(run, out)  # again, where what was killed had its last checkpoint, but not the log
+        folder.write_log(run, out)  # an earlier process may have been killed after its last checkpoint, before its log
         folder.write_status(out, "trained", recipe.hash, run.epoch, run.device)
     return run
 
@@ -79,7 +81,11 @@ def _train(
     progress: Callable[[Progress], None] | None,
     after_epoch: Callable[[Run], None] | None,
 ) -> None:
-    """Train the epochs that are left, with a checkpoint of each."""
+    """Train the epochs that are left, and write a checkpoint after each.
+
+    Raises:
+        Diverged: the loss is not finite.
+    """
     step, ctx = stepper(run), run.context
     run.network.train()
     for epoch in range(run.epoch, run.recipe.training.epochs):
@@ -98,9 +104,10 @@ def _train(
 
 
 def begin_epoch(run: Run, epoch: int) -> None:
-    """Seed all that an epoch draws."""
+    """Seed everything random in an epoch, and give the context the epoch's streams of batches."""
     run.context.begin_epoch(epoch, epoch * run.steps_per_epoch)
-    seed_torch(run.device, run.recipe.seed * 1_000_003 + epoch)  # dropout, and draws from a distribution
+    # Torch draws dropout, and paths from a distribution. The factor keeps the seeds of different runs apart.
+    seed_torch(run.device, run.recipe.seed * 1_000_003 + epoch)
     run.context.batches = streams(run, epoch)
 
 
@@ -108,7 +115,7 @@ def _epoch(run: Run, step: Callable[[], StepResult], meter: EpochMeter) -> None:
     """Train for one epoch.
 
     Raises:
-        NotFinite: the loss or the distribution is not.
+        NotFinite: the loss or the distribution is not finite.
     """
     for _ in batches(run):
         meter.add(step())
@@ -120,7 +127,7 @@ def _epoch(run: Run, step: Callable[[], StepResult], meter: EpochMeter) -> None:
 
 
 def batches(run: Run) -> Iterator[None]:
-    """Begin the epoch that the context is in; then, for each of its steps, put images and learning rate in place."""
+    """Begin the context's epoch, and yield before each of its steps, with images and learning rate set."""
     ctx, size = run.context, run.recipe.training.batch_size
     methods = list(run.methods.values())
     for method in methods:
@@ -139,7 +146,7 @@ def end_epoch(run: Run) -> None:
 
 
 def stepper(run: Run) -> Callable[[], StepResult]:
-    """One step of training, on the images in the context."""
+    """A function that takes one step of training, on the images in the context."""
     ctx, methods = run.context, list(run.methods.values())
     before = [m.before_step for m in methods if overrides(m, "before_step")]
     planner, rule, hooks = run.planner, _rule(run), Hooks(methods)
@@ -153,9 +160,9 @@ def stepper(run: Run) -> Callable[[], StepResult]:
 
 
 def _rule(run: Run) -> Method:
-    """The method that turns paths into an update: one of the recipe's, or the default, one path after the other.
+    """The method that turns paths into an update: one of the recipe, or by default one path after the other.
 
-    On a GPU, strictly fair paths go as one CUDA graph where the recipe allows it and no method looks between.
+    On a GPU, strictly fair paths run as one CUDA graph if the recipe allows it and has no methods of its own.
     """
     chosen = [run.methods[c.name] for c in run.recipe.methods if registry.entry(c.name).has("take_step")]
     if chosen:
@@ -166,6 +173,7 @@ def _rule(run: Run) -> Method:
 
 
 def _set_schedule(run: Run) -> None:
+    """Set the learning rate, and what the network changes with progress, for the current step."""
     ctx, first = run.context, run.restarted
     t = run.recipe.training
     set_learning_rate(ctx.optimiser, learning_rate(t, ctx.step - first, ctx.steps - first, ctx.steps / t.epochs))
@@ -174,6 +182,11 @@ def _set_schedule(run: Run) -> None:
 
 def open_run(out: Path, *, device: str | torch.device = "cpu", task: Task | None = None) -> Run:
     """The run of a folder, with its trained weights.
+
+    Args:
+        out: the run folder.
+        device: where to load the weights.
+        task: the recipe's task, if it has been loaded already.
 
     Raises:
         UserError: the folder holds no run, or no checkpoint of its recipe.
@@ -187,7 +200,7 @@ def open_run(out: Path, *, device: str | torch.device = "cpu", task: Task | None
 
 
 def _diverged(run: Run, out: Path | None, meter: EpochMeter, what: NotFinite) -> Diverged:
-    """Mark the run so; the log also has what the epoch that diverged took, which is not a whole one."""
+    """Record that a run diverged; the log also gets an entry of the epoch that diverged, although it is incomplete."""
     ctx = run.context
     run.log.append(meter.entry())
     problem = (

@@ -1,4 +1,4 @@
-"""Loss, accuracy and cost of an epoch, in sums that are read from the device only a few times a second."""
+"""Loss, accuracy and cost of an epoch, as sums that are read from the device only a few times a second."""
 
 from __future__ import annotations
 
@@ -13,21 +13,31 @@ from supernet.heuristics.hooks import Context, NotFinite, StepResult
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is, for a progress bar."""
+    """How far a run is, for a progress bar."""
 
     epoch: int
+    """The current epoch, counted from 0."""
     step: int
+    """Steps done, over all epochs."""
     steps: int
+    """Steps of the whole training."""
     loss: float
+    """Mean loss of the steps of the epoch so far."""
     accuracy: float
+    """Accuracy of the sampled paths in the epoch so far, in percent."""
     images_per_second: float
 
 
 class EpochMeter:
-    """Loss, accuracy, speed and cost of one epoch."""
+    """Loss, accuracy, speed and cost of one epoch.
+
+    Args:
+        ctx: the context of the run, whose meter counts passes.
+        progress: called at most every INTERVAL seconds.
+    """
 
     INTERVAL = 0.5
-    """Seconds between two calls of `progress`."""
+    """Least number of seconds between two calls of `progress`; each waits for the device."""
 
     def __init__(self, ctx: Context, progress: Callable[[Progress], None] | None) -> None:
         self._ctx, self._progress = ctx, progress
@@ -38,7 +48,7 @@ class EpochMeter:
         self._started = self._shown = time.perf_counter()
 
     def add(self, result: StepResult) -> None:
-        """Take in a step."""
+        """Add the sums of a step."""
         self._loss = self._loss + result.loss
         self._correct = self._correct + result.correct
         self._count += 1
@@ -53,12 +63,16 @@ class EpochMeter:
             )
 
     def check(self) -> None:
-        """Raise NotFinite if a loss of the epoch so far was infinite or no number."""
+        """Check the losses of the epoch so far.
+
+        Raises:
+            NotFinite: one of them is infinite or not a number.
+        """
         if not math.isfinite(float(self._loss)):
             raise NotFinite(f"The loss is {float(self._loss)}")
 
     def entry(self) -> dict[str, Any]:
-        """The epoch's entry in the log; `passes` is what it cost, in passes of one path for one batch."""
+        """The epoch's entry in the log, with accuracy in percent; `passes` counts passes of one path for one batch."""
         seconds = time.perf_counter() - self._started
         spent, before = self._ctx.meter, self._before
         size = self._ctx.recipe.training.batch_size

@@ -1,4 +1,4 @@
-"""Ground truth that methods ask for while they train: charged once each, and remembered."""
+"""Ground truth that methods ask for while they train; each architecture is charged once and remembered."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from supernet.heuristics.recipe import Recipe
 
 
 class Oracle:
-    """A `heuristics.hooks.Truth` over a table.
+    """The `heuristics.hooks.Truth` that reads a table.
 
     Args:
         known: indices of the architectures that have ground truth: (n,).
-        look_up: from indices to accuracies in percent.
+        look_up: maps indices, (n,), to accuracies in percent, (n,).
     """
 
     def __init__(self, known: ArrayLike, look_up: Callable[[NDArray[np.int64]], NDArray[np.float64]]) -> None:
         self.known: NDArray[np.int64] = np.unique(np.asarray(known, dtype=np.int64))
         self._look_up = look_up
         self.asked: dict[int, float] = {}
-        """Index -> accuracy, of all that was asked for. Rankings leave these architectures out."""
+        """Index -> accuracy in percent of every architecture that was asked for. Rankings leave these out."""
 
     @classmethod
     def for_recipe(cls, recipe: Recipe, table: GroundTruth, measure: Measure) -> Oracle | None:
-        """What the methods of a recipe may ask for; None where it has none."""
+        """The oracle for the methods of a recipe; None if the recipe has no methods."""
         return cls.of_table(space(recipe.space), table, measure) if recipe.methods else None
 
     @classmethod
     def of_table(cls, within: SearchSpace, table: GroundTruth, m: Measure) -> Oracle:
-        """The accuracies of a space under one measure of a table."""
+        """The oracle for a space, under one measure of a table."""
         every = within.every_index("ground truth for methods of training")
         rows = truth_rows(within, every, table)
         there = rows >= 0
@@ -44,10 +44,10 @@ class Oracle:
         return cls(np.flatnonzero(~np.isnan(accuracies)), lambda indices: accuracies[indices])
 
     def ask(self, indices: ArrayLike) -> NDArray[np.float64]:
-        """Accuracies in percent: (n,).
+        """Accuracies in percent of these architectures: (n,).
 
         Raises:
-            UserError: an architecture has no ground truth.
+            UserError: one of them has no ground truth.
         """
         wanted = np.asarray(indices, dtype=np.int64).ravel()
         unknown = wanted[~np.isin(wanted, self.known)]

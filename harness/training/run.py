@@ -1,4 +1,4 @@
-"""A super-net in training: its network, optimiser, methods, and how far it is."""
+"""The state of a super-net in training: its network, optimiser, methods and progress."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Run:
     recipe: Recipe
     task: Task
     methods: dict[str, Method]
-    """All that takes part in training, in the order in which hooks are called, by the name of each."""
+    """Name -> method, in the order in which hooks are called; samplers and losses are methods, too."""
     context: Context
-    """The state that methods see and change, the network among it."""
+    """The state that methods see and change, including the network."""
     oracle: Oracle | None = None
     """Ground truth that methods may ask for."""
     epoch: int = 0
-    """Epochs done."""
+    """Number of epochs that are done."""
     restarted: int = 0
     """Step from which the learning-rate schedule counts."""
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -59,12 +59,12 @@ class Run:
 
     @property
     def device(self) -> torch.device:
-        """Where the images lie."""
+        """The device that holds the images."""
         return self.task.train.images.device
 
     @property
     def learner(self) -> Learner | None:
-        """The distribution over architectures, where the recipe has one."""
+        """The method that learns a distribution over architectures; None if the recipe has none."""
         return next((m for m in self.methods.values() if isinstance(m, Learner)), None)
 
     @property
@@ -80,7 +80,7 @@ class Run:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of one epoch."""
+        """Number of steps in one epoch."""
         return len(self.task.train) // self.recipe.training.batch_size
 
 
@@ -90,7 +90,8 @@ def start(
     """A run at its beginning: weights initialised from the recipe's seed, nothing trained yet.
 
     Args:
-        task: the recipe's task, where it is loaded already.
+        task: the recipe's task, if it has been loaded already.
+        device: where to train, such as cpu or cuda:1.
         oracle: ground truth that methods may ask for.
 
     Raises:
@@ -147,7 +148,7 @@ def optimiser_for(recipe: Recipe, methods: Sequence[Method], context: Context) -
         fused=True,
     )
     if t.momentum:
-        # The fused step wants all buffers or none; a buffer of zeros gives the first step that none would.
+        # The fused step needs all buffers or none. With a buffer of zeros, the first step is the same as without one.
         for parameter in network.parameters():
             optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     if t.unsampled == "zero":
@@ -160,7 +161,7 @@ def remake(run: Run, restart: bool) -> None:
     """Take over the context's network, which a method has changed, with a new optimiser.
 
     Args:
-        restart: the learning-rate schedule starts anew, over the steps that are left.
+        restart: whether the learning-rate schedule starts again, over the steps that are left.
     """
     ctx = run.context
     ctx.network.train()
@@ -170,7 +171,11 @@ def remake(run: Run, restart: bool) -> None:
 
 
 def streams(run: Run, epoch: int) -> Any:
-    """Endless batches of an epoch, in orders unrelated to that of the weights' batches, for each asker and split."""
+    """A function that gives the next batch of a split to an asker, identified by a number.
+
+    Each asker has an endless stream of batches per split and epoch, in an order unrelated to that of the batches that
+    train the weights.
+    """
     made: dict[tuple[str, int], Iterator[Batch]] = {}
 
     def draw(split: str, number: int) -> Batch:
@@ -191,7 +196,7 @@ def _endless(run: Run, split: str, number: int, epoch: int) -> Iterator[Batch]:
 
 @contextmanager
 def own_random_numbers(device: torch.device) -> Iterator[None]:
-    """Leave the caller's generators as they were: torch's of the CPU and of this device, NumPy's and Python's."""
+    """Restore the caller's random states afterwards: torch's of the CPU and of this device, NumPy's and Python's."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -210,7 +215,7 @@ def seed_torch(device: torch.device, seed: int) -> None:
 
 
 def usable(device: str | torch.device) -> torch.device:
-    """The device.
+    """The torch device of this name.
 
     Raises:
         UserError: this machine does not have it.
@@ -226,5 +231,5 @@ def usable(device: str | torch.device) -> torch.device:
 
 @lru_cache(maxsize=4)
 def task_of(section: TaskSection) -> Task:
-    """The task of a recipe, kept for the runs that follow."""
+    """The task of a recipe, which is cached for later runs."""
     return load_task(**dataclasses.asdict(section))

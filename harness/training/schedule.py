@@ -1,4 +1,4 @@
-"""The learning rate over the steps of a training."""
+"""The schedule of the learning rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from supernet.heuristics.sections import TrainingSection
 
 
 def learning_rate(t: TrainingSection, step: int, steps: int, steps_per_epoch: float) -> float:
-    """The learning rate of a step: linear warm-up, then the schedule over the remaining steps."""
+    """The learning rate of a step: linear warm-up, then the schedule over the remaining steps.
+
+    `cosine` falls to the final learning rate along half a cosine (Loshchilov & Hutter, ICLR 2017); `step` divides by
+    ten at 30 % and 60 % of the remaining steps; `constant` does not change.
+
+    Args:
+        step: number of the step, from 0.
+        steps: steps of the whole schedule.
+    """
     warmup = t.warmup_epochs * steps_per_epoch
     if step < warmup:
         return t.learning_rate * (step + 1) / (warmup + 1)

@@ -1,4 +1,4 @@
-"""The cost of training, measured by a few real steps of the same recipe."""
+"""Measures the cost of a training by a few real steps of the same recipe."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from supernet.heuristics.recipe import Recipe
 
 @dataclass(frozen=True)
 class Cost:
-    """Passes of one path for one batch, metered, and seconds by the clock."""
+    """What a piece of work costs."""
 
     passes: float
+    """Metered passes of one path for one batch."""
     seconds: float
+    """Wall-clock time."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.passes + other.passes, self.seconds + other.seconds)
@@ -34,12 +36,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class EpochCost:
-    """The cost of an epoch before and after the distribution begins to learn (equal without a distribution)."""
+    """The cost of an epoch before and after the distribution begins to learn; the same if there is no distribution."""
 
     weights_alone: Cost
+    """Cost of an epoch in which only the weights are trained."""
     whole: Cost
+    """Cost of an epoch in which the distribution learns, too."""
     begins: int
-    """Epoch in which the distribution begins to learn."""
+    """Epoch in which the distribution begins to learn, from 0."""
 
     def of(self, epochs: int) -> Cost:
         """The cost of a training of this many epochs."""
@@ -47,10 +51,11 @@ class EpochCost:
         return self.weights_alone * alone + self.whole * (epochs - alone)
 
     def affordable(self, kind: str, amount: float) -> int:
-        """Epochs that an amount of passes or seconds affords.
+        """Number of epochs that an amount of passes or seconds pays for.
 
         Args:
             kind: the attribute of `Cost` that is limited.
+            amount: how much of it may be spent.
         """
         alone, whole = getattr(self.weights_alone, kind), getattr(self.whole, kind)
         first = int(amount / alone + 1e-9)
@@ -62,10 +67,13 @@ class EpochCost:
 def epoch_cost(
     recipe: Recipe, *, task: Task | None = None, device: str = "cpu", steps: int = 3, oracle: Oracle | None = None
 ) -> EpochCost:
-    """The cost of an epoch, from a few of its steps and what methods do at its end.
+    """The cost of an epoch, from a few of its steps and from what methods do at its end.
 
     Args:
-        steps: how many are timed, after one that warms up.
+        task: the recipe's task, if it has been loaded already.
+        device: where to train.
+        steps: number of steps that are timed, after one that warms up.
+        oracle: ground truth that methods may ask for.
     """
     task = task or task_of(recipe.task)
     late = min(recipe.distribution.start_epoch, recipe.training.epochs)
@@ -78,6 +86,7 @@ def epoch_cost(
 
 
 def _trial(recipe: Recipe, task: Task, device: str, steps: int, oracle: Oracle | None) -> Cost:
+    """The cost of the first epoch of a recipe: mean passes and median seconds of its steps, times their number."""
     run = start(recipe, task=task, device=device, oracle=oracle)
     step, size = stepper(run), recipe.training.batch_size
     begin_epoch(run, 0)
@@ -95,6 +104,7 @@ def _trial(recipe: Recipe, task: Task, device: str, steps: int, oracle: Oracle |
 
 
 def _measured(meter: Meter, size: int, device: torch.device, call: Callable[[], object]) -> Cost:
+    """The cost of a call, in passes for batches of `size` images."""
     before, began = meter.passes(size), time.perf_counter()
     call()
     if device.type == "cuda":

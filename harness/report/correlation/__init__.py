@@ -1,1 +1,1 @@
-"""The report of one ranking."""
+"""The report on one ranking."""

@@ -1,6 +1,6 @@
-"""How well parameter count alone ranks, on every ground-truth table at hand.
+"""How well parameter count alone ranks, on every available ground-truth table.
 
-This is the bar that any score has to clear (and that many published super-nets do not).
+Any score should do better than this baseline, and many published super-nets do not.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from supernet.harness.report.correlation.text import interval_text
 from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.watch import SILENT, Done, Watch
 
+# The columns of the table, those that are aligned to the left, and its caption.
 TITLES = ("table", "space", "archs", "accuracy", "tau-b", "top 10 %", "attainable", "repeats agree", "regret@1")
 LEFT = ("table", "space", "accuracy")
 CAPTION = "Kendall tau-b of parameter count"
@@ -36,13 +37,14 @@ CAPTION = "Kendall tau-b of parameter count"
 
 @dataclass(frozen=True)
 class Baselines:
-    """A comparison of parameter count with each mean test accuracy at the largest budget."""
+    """Comparisons of parameter count with each mean test accuracy at the largest budget."""
 
     found: list[tuple[Known, Correlation]]
+    """Ground truth and the comparison with it."""
     problems: list[str] = field(default_factory=list)
-    """Tables that were left out, and why."""
+    """A sentence for each table that was left out."""
     only_embedded: bool = False
-    """Whether there are none but the tables that ship."""
+    """Whether only the tables that ship are available."""
 
     def frame(self) -> pd.DataFrame:
         """A row for each comparison."""
@@ -59,7 +61,11 @@ class Baselines:
         return pd.DataFrame(rows)
 
     def plot(self, what: str = "tau", number: int = 0) -> Figure:
-        """A figure of one comparison: see `Correlation.plot`.
+        """A figure of one comparison.
+
+        Args:
+            what: as in `Correlation.plot`.
+            number: number of the comparison, from 0.
 
         Raises:
             UserError: there is no such comparison or figure.
@@ -81,7 +87,7 @@ class Baselines:
 
 
 def _row(known: Known, correlation: Correlation) -> list[str]:
-    """The cells of a comparison, as TITLES has them."""
+    """The cells of a comparison, in the order of TITLES."""
     report, m = correlation.report, known.measure
     (params,) = report.ranked
     top = params.estimates.get("tau_true_top_10%")
@@ -105,13 +111,13 @@ def baselines(
     watch: Watch = SILENT,
     surveyed: Callable[[Baselines], None] | None = None,
 ) -> Baselines:
-    """Compare parameter count with the mean test accuracies of every ground-truth table at hand.
+    """Compare parameter count with the mean test accuracies of every available ground-truth table.
 
     Args:
-        resamples: of the bootstrap.
-        out: folder for the figures and every number; nothing is written without it.
-        watch: hears of the progress.
-        surveyed: given what is known of the tables before the work begins.
+        resamples: number of bootstrap resamples; by default 1,000, or 200 above 50,000 architectures.
+        out: folder for the figures and all numbers; nothing is written without it.
+        watch: receives messages and progress.
+        surveyed: called, before the comparisons, with a result that holds what is wrong with tables.
     """
     tables, problems = shelf.intact_tables()
     result = Baselines([], problems, all(map(shelf.is_embedded, tables)))
@@ -129,7 +135,7 @@ def baselines(
 
 
 class _Labelled(Watch):
-    """Hears of one of several comparisons, whose progress goes under its label."""
+    """A watch that shows the progress of one of several comparisons under its label."""
 
     def __init__(self, watch: Watch, label: str) -> None:
         self._watch, self._label = watch, label
@@ -142,9 +148,9 @@ class _Labelled(Watch):
 
 
 def _cases(found: list[GroundTruth]) -> Iterator[tuple[Known, NDArray[np.int64]]]:
-    """Mean test accuracy at the largest budget of each data set of each table, and the rows compared.
+    """Yield the mean test accuracy at the largest budget for each data set of each table, with the rows to compare.
 
-    A NAS-Bench-101 table is also read as each 1Shot1 space, one architecture per distinct cell.
+    A NAS-Bench-101 table is also read as each 1Shot1 space, with one architecture per distinct cell.
     """
     for table in found:
         final: dict[str, Measure] = {}

@@ -21,20 +21,21 @@ from supernet.harness.report.style import BASELINE, COLUMN, DENSITY, FAINT, INK,
 from supernet.harness.statistics.metrics import Vector
 
 DENSE = 1500
-"""Architectures above which a scatter becomes a density."""
+"""Number of architectures above which a figure shows their density instead of points."""
 BEST = 20
+"""Number of truly best architectures that `best_of` shows."""
 LONGEST = 40
-"""Characters of a column's name that a figure shows."""
+"""Most characters of a column's name that a figure shows."""
 
 
 def label_of(name: str) -> str:
-    """A name from a file as text of a figure: printable, cut, and read neither as mathematics nor as a hidden label."""
+    """A name from a file as a text in a figure: printable, cut, and not taken for mathematics or a hidden label."""
     text = shown(name, LONGEST).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 
 def file_stems(names: Iterable[str]) -> dict[str, str]:
-    """A part of a file name for each name: plain ASCII, at most 60 characters, distinct also without case."""
+    """A part of a file name for each name: plain ASCII, at most 60 characters, distinct even if case is ignored."""
     stems: dict[str, str] = {}
     taken: set[str] = set()
     for name in names:
@@ -49,7 +50,7 @@ def file_stems(names: Iterable[str]) -> dict[str, str]:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The style of figures, without a warning for each letter that the font lacks."""
+    """Use the style of figures, without a warning for each character that the font lacks."""
     with paper(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
@@ -60,8 +61,12 @@ def draw(report: Report, scores: dict[str, Vector], truth: Vector, labels: Seque
 
     Args:
         scores: the report's score columns, each (n,).
-        truth: (n,).
-        labels: what to call each architecture, n of them.
+        truth: true accuracies in percent: (n,).
+        labels: a name for each architecture, n of them.
+        out: folder for the figures.
+
+    Returns:
+        The paths of the files.
     """
     stems = file_stems(scores)
     with style():
@@ -79,9 +84,12 @@ def title_of(report: Report, name: str) -> str:
 
 
 def ranks(scores: Vector, truth: Vector, title: str) -> Figure:
-    """Rank by score against true rank, with the density of architectures and the histogram of each ranking.
+    """Rank by score against true rank, with the density of architectures and a histogram of each ranking.
 
-    Rank 1 is best and lies top right; ties share their mean rank, so a histogram shows where scores tie.
+    Rank 1 is best and is at the top right. Ties share their mean rank, so the histograms show where scores tie.
+
+    Args:
+        scores, truth: (n,) each.
     """
     n = len(truth)
     by_truth, by_score = rankdata(-truth), rankdata(-scores)
@@ -150,13 +158,20 @@ def tau_by_fraction(report: Report) -> Figure:
 
 
 def _ceiling(axis: Axes, everywhere: float, in_top: float | None, marker: str, label: str) -> None:
-    """Marks at all architectures and, where it is known, at the best 10 %."""
+    """Draw marks at all architectures and, where the value is known, at the best 10 %."""
     at = [(1.0, everywhere)] + ([(0.1, in_top)] if in_top is not None else [])
     axis.scatter([f for f, _ in at], [t for _, t in at], marker=marker, s=24, color=INK, linewidth=0.9, label=label)
 
 
 def best_of(scores: Vector, truth: Vector, labels: Sequence[str], name: str, measure: str) -> Figure:
-    """Where the scores put the truly best architectures: rank by score of each, with the score itself."""
+    """The rank by score of each of the truly best architectures, with the score itself.
+
+    Args:
+        scores, truth: (n,) each.
+        labels: a name for each architecture, n of them.
+        name: what to call the score.
+        measure: what to call the truth.
+    """
     best = np.argsort(-truth, kind="stable")[:BEST]
     position = np.arange(len(best))
     rank = rankdata(-scores)[best]
@@ -224,11 +239,12 @@ def by_group(report: GroupedReport) -> Figure:
 
 
 def _offset(number: int, of: int) -> float:
+    """Horizontal offset of the points of one of several inner groups."""
     return 0.0 if of == 1 else 0.7 * (number / (of - 1) - 0.5)
 
 
 def short_label(text: str, index: int) -> str:
-    """A short name for an architecture on an axis: its row and, for NAS-Bench-201, one letter per edge."""
+    """A short name for an architecture on an axis: its row and, in NAS-Bench-201, one character per edge."""
     names = {"nor_conv_3x3": "3", "nor_conv_1x1": "1", "avg_pool_3x3": "p", "skip_connect": "s", "none": "-"}
     ops = re.findall(r"(\w+)~", text)
     code = "".join(names.get(op, "") for op in ops)

@@ -1,4 +1,4 @@
-"""A trained super-net to a ranking, and the report on it."""
+"""Ranks architectures with a trained super-net, and reports on the ranking."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from supernet.harness.training.run import Run
 from supernet.heuristics.recipe import EvaluationSection
 
 BEST = 10
-"""Architectures that a notebook shows."""
+"""Number of architectures that a notebook shows where there is no comparison."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,19 @@ class Ranked:
     space: str
     scores: Scores
     protocol: EvaluationSection
-    """How they were scored."""
+    """The evaluation protocol under which they were scored."""
     classes: int
-    """Of the task."""
+    """Number of classes of the task."""
     truth: Known | None
-    """What the scores are compared with; None where there is no such ground truth at hand."""
+    """What the scores are compared with; None if no such ground truth is available."""
     correlation: Correlation | None = None
-    """The comparison; None where there is none."""
+    """The comparison; None if there is none."""
     problem: str = ""
-    """Why there is no comparison."""
+    """Why there is no comparison; else empty."""
     notes: list[str] = field(default_factory=list)
     """What a reader has to know beside the numbers."""
     files: Files | None = None
-    """Where the ranking is written, if it is."""
+    """The files of the ranking, if it is written."""
     written: list[Path] = field(default_factory=list)
     """The files of the report."""
 
@@ -79,7 +79,10 @@ class Ranked:
         return self._compared().tau
 
     def frame(self) -> pd.DataFrame:
-        """A row for each architecture: index, arch, accuracy, negative_loss; true where there is ground truth."""
+        """A row for each architecture, with the columns index, arch, accuracy and negative_loss; accuracy in percent.
+
+        With ground truth there is a column `true`, the true accuracy in percent or NaN.
+        """
         frame = frame_of(self.within, self.scores)
         if self.truth is not None:
             rows = truth_rows(self.within, self.scores.indices, self.truth.table)
@@ -87,7 +90,7 @@ class Ranked:
         return frame
 
     def plot(self, what: str = "ranks", score: str | None = None) -> Figure:
-        """A figure of the comparison with ground truth: see `Correlation.plot`.
+        """A figure of the comparison with ground truth; see `Correlation.plot` for the arguments.
 
         Raises:
             UserError: there is no ground truth to compare with.
@@ -95,7 +98,7 @@ class Ranked:
         return self._compared().plot(what, score)
 
     def joined(self, truth: Known) -> ScoreTable:
-        """The scores of those architectures that have this ground truth, the score that the ranking is by first."""
+        """The scores of the architectures that have this ground truth; the score that ranks them comes first."""
         there = selection.known(self.within, self.scores.indices, truth)
         rows = truth_rows(self.within, self.scores.indices, truth.table)[there]
         values = {"accuracy": self.scores.accuracy, "negative_loss": -self.scores.loss}
@@ -104,7 +107,7 @@ class Ranked:
 
     @property
     def _by(self) -> tuple[str, str]:
-        """The score that the ranking is by, and the other."""
+        """The score that architectures are ranked by, and the other one."""
         return ("negative_loss", "accuracy") if self.protocol.metric == "loss" else ("accuracy", "negative_loss")
 
     def _compared(self) -> Correlation:
@@ -127,7 +130,7 @@ class Ranked:
 
 
 class Trained(Protocol):
-    """What holds a trained super-net, as `supernet.train` returns it."""
+    """An object with a trained super-net, such as the result of `supernet.train`."""
 
     @property
     def run(self) -> Run: ...
@@ -157,20 +160,22 @@ def rank(
 
     Args:
         run: a trained super-net, or the folder of one.
-        archs: `all`; a number to sample among those with ground truth; a file with a column of them; or indices or
-            official strings.
-        images: validation images to score on, those of the recipe unless given.
+        archs: `all`; a number, to sample that many with ground truth; a file with a column of architectures; or
+            indices or official strings.
+        images: number of validation images to score on; by default that of the recipe.
         settings: changes of the recipe's evaluation section, such as evaluation.bn=recalibrate.
-        dataset: of the ground truth; that of the task unless given.
-        epochs: stand-alone training budget of the ground truth; the largest there is unless given.
+        dataset: data set of the ground truth; by default that of the task.
+        split: split of the ground truth.
+        epochs: stand-alone training budget of the ground truth, in epochs; by default the largest available.
+        seed: seed or repeat of the ground truth.
         truth: a ground-truth table by path or name, or a measure of one (`ground_truth`).
-        sample_seed: of the sample.
-        resamples: of the bootstrap.
-        device: where the weights of a folder are loaded to.
-        out: folder for scores.parquet, metrics.json and the report; what an interrupted ranking leaves there is gone
-            on from. Results under another evaluation protocol than the recipe's have names of their own.
-        watch: hears of the progress.
-        scored: given the scores before they are compared.
+        sample_seed: seed of the sample of architectures.
+        resamples: number of bootstrap resamples; by default 1,000, or 200 above 50,000 architectures.
+        device: where the weights of a folder are loaded.
+        out: folder for scores.parquet, metrics.json and the report. An interrupted ranking continues from what it left
+            there. Results under another evaluation protocol than the recipe's have names of their own.
+        watch: receives messages and progress.
+        scored: called with the scores before they are compared.
 
     Raises:
         UserError: the folder holds no trained super-net, or the architectures or the protocol cannot be used.
@@ -206,6 +211,11 @@ def rank(
 
 
 def _opened(run: Trained | Run | Path | str, device: str) -> Run:
+    """The trained super-net that was given, or that of the folder.
+
+    Raises:
+        UserError: it is neither.
+    """
     if isinstance(run, Path | str):
         return open_run(Path(run), device=device)
     found = run if isinstance(run, Run) else getattr(run, "run", None)
@@ -215,7 +225,7 @@ def _opened(run: Trained | Run | Path | str, device: str) -> Run:
 
 
 def _notes(run: Run, folder: Path | None, watch: Watch) -> list[str]:
-    """What is to be said of a training that did not reach its end, or of a damaged folder."""
+    """A note on a training that is not complete; the user is also told of damaged files in the folder."""
     if folder is None:
         return []
     partly = trained_partly(run, folder)
@@ -227,7 +237,7 @@ def _notes(run: Run, folder: Path | None, watch: Watch) -> list[str]:
 def _truth(
     run: Run, asked: tuple[str | None, str, str | int | None, str | int], truth: str | Known | None, watch: Watch
 ) -> tuple[Known | None, str]:
-    """What scores are compared with; or None, and why there is nothing."""
+    """What scores are compared with and an empty text; or None, and why there is no such ground truth."""
     if isinstance(truth, Known):
         return truth, ""
     dataset, split, epochs, seed = asked
@@ -264,12 +274,12 @@ def _scores(
             )
         except KeyboardInterrupt:
             if files:
-                watch.tell("What is scored so far is kept: the same command goes on from there.")
+                watch.tell("What is scored so far is kept: the same command continues from there.")
             raise
 
 
 def _lacking(found: Ranked, known: Known) -> str:
-    """Why the scores cannot be compared; nothing where they can."""
+    """Why the scores cannot be compared; empty if they can."""
     there = selection.known(found.within, found.scores.indices, known)
     count = int(there.sum())
     if count < LEAST:
@@ -282,7 +292,7 @@ def _lacking(found: Ranked, known: Known) -> str:
     if infinite.any():
         return (
             f"the scores of {infinite.sum():,} of the {len(there):,} architectures are not finite, because the "
-            "weights are not or nearly not. Lower training.learning_rate and train again."
+            "weights are not finite or too large. Lower training.learning_rate and train again."
         )
     return ""
 
@@ -296,7 +306,7 @@ def _compared(found: Ranked, known: Known, resamples: int | None, watch: Watch) 
 
 
 def _write(found: Ranked) -> list[Path]:
-    """Write the report and the metrics, where the ranking has files: the paths of the report."""
+    """Write the report and the metrics, if the ranking has files; returns the paths of the report."""
     if found.files is None or found.correlation is None:
         return []
     paths = found.correlation.write(found.files.report)

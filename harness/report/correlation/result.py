@@ -1,4 +1,4 @@
-"""What a correlation found, as an object: a frame, a figure, a table in a notebook, files."""
+"""The results of comparisons with ground truth, as objects that give frames, figures, tables in notebooks and files."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.statistics.metrics import Vector
 
 REPORT = "report.json"
+"""Name of the file with all numbers."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class Correlation:
     report: Report
     """All numbers."""
     scores: dict[str, Vector] = field(repr=False)
-    """What the figures show: score column -> values, higher is better: (n,)."""
+    """Score column -> the values that figures show, higher is better: (n,)."""
     truth: Vector = field(repr=False)
     """True accuracies in percent: (n,)."""
     labels: list[str] = field(repr=False)
-    """A short name of each architecture."""
+    """A short name for each architecture, n of them."""
 
     @property
     def tau(self) -> float:
@@ -53,9 +54,9 @@ class Correlation:
         return self.report.notes
 
     def frame(self) -> pd.DataFrame:
-        """A row for each score column and for parameter count, a column for each metric; intervals as _low and _high.
+        """A row for each score column and for parameter count, with a column for each metric.
 
-        The index is the name of the score column.
+        The ends of intervals are in columns that end with _low and _high. The index is the name of the score column.
         """
         rows = {}
         for ranking in self.report.ranked:
@@ -69,9 +70,9 @@ class Correlation:
         """A figure of the report.
 
         Args:
-            what: `tau` within the truly best fractions; `ranks`, by score against true rank; or `best`, where the
-                truly best architectures are put.
-            score: the score column that `ranks` and `best` show; the first one unless given.
+            what: `tau`, within the truly best fractions; `ranks`, by score against true rank; or `best`, the ranks of
+                the truly best architectures.
+            score: the score column that `ranks` and `best` show; by default the first one.
 
         Raises:
             UserError: there is no such figure or score column.
@@ -95,7 +96,7 @@ class Correlation:
         return self.report.as_json()
 
     def write(self, out: Path) -> list[Path]:
-        """Write report.json and all figures, as PNG and SVG, to a folder: their paths."""
+        """Write report.json and all figures, as PNG and SVG, to a folder; returns their paths."""
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / REPORT, self.as_json())
         return [out / REPORT, *figures.draw(self.report, self.scores, self.truth, self.labels, out)]
@@ -162,7 +163,7 @@ class GroupedCorrelation:
         return self.report.as_json()
 
     def write(self, out: Path) -> list[Path]:
-        """Write report.json and the figure, as PNG and SVG, to a folder: their paths."""
+        """Write report.json and the figure, as PNG and SVG, to a folder; returns their paths."""
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / REPORT, self.as_json())
         return [out / REPORT, *figures.draw_groups(self.report, out)]
@@ -182,16 +183,16 @@ class GroupedCorrelation:
 
 
 def _encodable(name: str) -> str:
-    """A name from a file as a data frame can hold it: half of a surrogate pair, as JSON may have it, comes escaped."""
+    """A name from a file as a data frame can hold it: lone surrogates, which JSON may contain, are escaped."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 LEAST_RESAMPLES = 20
-"""Fewest bootstrap resamples that an interval can be taken from."""
+"""Fewest bootstrap resamples from which an interval is taken; our choice."""
 
 
 def check_draws(resamples: int | None, seed: int = 0) -> None:
-    """Refuse numbers that no bootstrap can be made with.
+    """Check the arguments of a bootstrap.
 
     Raises:
         UserError: there are too few resamples, or the seed is negative.
@@ -203,7 +204,7 @@ def check_draws(resamples: int | None, seed: int = 0) -> None:
 
 
 def names_of(names: str | Iterable[str]) -> list[str]:
-    """Several names, or one."""
+    """A list of names, of which a single one may be given as a text."""
     return [names] if isinstance(names, str) else list(names)
 
 
@@ -221,8 +222,10 @@ def compared(
     """Compare scores with ground truth.
 
     Args:
-        scored: the scores; none, for parameter count alone.
-        notes: what a reader has to know of the scores.
+        scored: the scores; without score columns, parameter count is compared alone.
+        known: the ground truth.
+        notes: what a reader has to know about the scores.
+        watch: receives the progress of the bootstrap.
 
     Raises:
         UserError: see `harness.correlation.report.correlate`, which also describes the other arguments.

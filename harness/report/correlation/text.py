@@ -45,9 +45,9 @@ _VALUES = {
     "surpass_random_exact": f"P(not beaten by {RANDOM_DRAWS} random draws)",
 }
 WIDE = 4
-"""Score columns up to which metrics are rows; with more, score columns are."""
+"""Number of score columns up to which the table has a row per metric; with more, it has a row per score column."""
 LONGEST = 40
-"""Characters of a column's name that a table shows."""
+"""Most characters of a column's name that a table shows."""
 
 
 def _name(name: str) -> Text:
@@ -56,13 +56,13 @@ def _name(name: str) -> Text:
 
 
 def wide_console(*, stderr: bool = False, least: int = 140) -> Console:
-    """A console that gives tables their width, `least` characters or more, when the output is not a terminal."""
+    """A console that is at least `least` characters wide where the output is not a terminal."""
     console = Console(stderr=stderr)
     return console if console.is_terminal else Console(width=max(console.width, least), stderr=stderr)
 
 
 def render(report: Report) -> RenderableType:
-    """The report as printed by `supernet correlate`."""
+    """The report as `supernet correlate` prints it."""
     parts: list[RenderableType] = [_head(report), _metrics(report)]
     if _tops_asked(report):
         parts.append(_tops(report))
@@ -141,7 +141,7 @@ def _metrics_narrow(report: Report, table: Table) -> Table:
 
 
 def _tops_asked(report: Report) -> bool:
-    """Whether the report has other fractions than those of every report, which its figure shows."""
+    """Whether the user chose the fractions. The default ones are shown by the figure, and not as a table."""
     return tuple(report.fractions) != FRACTIONS
 
 
@@ -228,7 +228,7 @@ def render_groups(report: GroupedReport) -> RenderableType:
 
 
 def mean_text(group: GroupResult) -> str:
-    """The mean with its interval; the two values where there are two."""
+    """The mean tau with its interval; where it has none, with the taus of the repeats."""
     tau = group.tau
     if tau.low is not None and tau.high is not None:
         return interval_text(Estimate(tau.value, tau.low, tau.high))
@@ -240,7 +240,7 @@ def _title(name: str) -> Text:
 
 
 def interval_text(estimate: Estimate | None) -> str:
-    """0.700 [0.694, 0.706], or nothing."""
+    """An estimate such as 0.700 [0.694, 0.706]; empty for None."""
     return "" if estimate is None else f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
@@ -251,5 +251,5 @@ def _value(key: str, value: float | None) -> str:
 
 
 def p_text(value: float) -> str:
-    """A p-value to two digits, or that it is below 0.0001."""
+    """A p-value with two significant digits, or that it is below 0.0001."""
     return "< 0.0001" if value < 1e-4 else f"{value:.2g}"

@@ -1,1 +1,1 @@
-"""The report of a comparison of searches."""
+"""The report on a comparison of search algorithms."""

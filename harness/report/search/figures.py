@@ -23,7 +23,7 @@ _STYLES = ("-", (0, (4, 1.2)), (0, (1.2, 1)), (0, (5, 1, 1, 1)))
 
 
 def figures_of(outcome: Outcome) -> dict[str, tuple[str, Callable[[], Figure]]]:
-    """Name -> caption and what draws the figure, of those that the outcome has data for."""
+    """Name -> caption and function that draws the figure, for the figures that the outcome has data for."""
     curves = [entry for entry in outcome.entries if entry.curve]
     ranked = [entry for entry in outcome.entries if entry.rank]
     learned = [entry for entry in outcome.entries if entry.picks and entry.sharing]
@@ -40,13 +40,13 @@ def figures_of(outcome: Outcome) -> dict[str, tuple[str, Callable[[], Figure]]]:
 
 
 def draw(outcome: Outcome, out: Path) -> dict[str, Path]:
-    """Write all figures as PNG and SVG: caption -> SVG."""
+    """Write all figures as PNG and SVG; returns caption -> path of the SVG."""
     with paper():
         return {caption: save(make(), out, name)[1] for name, (caption, make) in figures_of(outcome).items()}
 
 
 def _look(outcome: Outcome) -> dict[str, dict[str, object]]:
-    """Colour and dashes of every algorithm, the same in all figures."""
+    """The colour and line style of every algorithm, the same in all figures."""
     return {
         entry.name: {"color": PALETTE[k % len(PALETTE)], "linestyle": _STYLES[k // len(PALETTE) % len(_STYLES)]}
         for k, entry in enumerate(outcome.entries)
@@ -54,7 +54,7 @@ def _look(outcome: Outcome) -> dict[str, dict[str, object]]:
 
 
 def regret(outcome: Outcome, entries: list[Entry]) -> Figure:
-    """Median with quartiles, and mean with its interval, over seeds."""
+    """Test regret, in percentage points, against what was spent: median with quartiles, and mean with its interval."""
     look = _look(outcome)
     figure = Figure(figsize=(2.3 * COLUMN, 0.75 * COLUMN), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
@@ -89,7 +89,7 @@ def regret(outcome: Outcome, entries: list[Entry]) -> Figure:
 
 
 def ranks(outcome: Outcome, entries: list[Entry]) -> Figure:
-    """Mean ranks on an axis; bars join algorithms closer than the critical difference (Demšar, JMLR 2006)."""
+    """Mean ranks on an axis, with bars that join algorithms closer than the critical difference (Demšar, JMLR 2006)."""
     assert outcome.critical is not None
     ordered = sorted(entries, key=lambda entry: _mean_rank(entry))
     means = [_mean_rank(entry) for entry in ordered]
@@ -126,7 +126,7 @@ def _mean_rank(entry: Entry) -> float:
 
 
 def _cliques(means: list[float], critical: float) -> list[tuple[int, int]]:
-    """Longest runs of ascending ranks that are no further apart than the critical difference."""
+    """(first, last) positions of the longest runs of ascending ranks within the critical difference."""
     found: list[tuple[int, int]] = []
     for first in range(len(means)):
         last = max(k for k in range(first, len(means)) if means[k] - means[first] <= critical)
@@ -136,7 +136,7 @@ def _cliques(means: list[float], critical: float) -> list[tuple[int, int]]:
 
 
 def training(outcome: Outcome, entries: list[Entry]) -> Figure:
-    """How decided distributions are, how many skip connections they pick, and what discretisation costs."""
+    """The entropy of distributions, the skip connections in their picks, and the cost of discretisation."""
     panels = (
         ("entropy", "entropy, share of largest"),
         ("skips", "skip connections in the pick, share"),

@@ -1,4 +1,4 @@
-"""The page of a comparison of searches."""
+"""The page of the report on a comparison of searches."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ TEMPLATE = Path(__file__).with_name("search.html")
 
 
 def page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
-    """The whole page.
+    """The page as HTML.
 
     Args:
-        svgs: caption -> figure.
+        svgs: caption -> path of the figure.
     """
     c = outcome.comparison
     drawn = {caption: path.read_text(encoding="utf-8") for caption, path in svgs.items()}
@@ -50,7 +50,7 @@ def page(outcome: Outcome, svgs: Mapping[str, Path]) -> str:
 
 
 def _about_final(outcome: Outcome) -> str:
-    """How the columns are to be read."""
+    """A paragraph on how to read the columns of final accuracies."""
     ranked = any(entry.rank for entry in outcome.entries)
     rank = (
         "Rank is the mean over seeds of the rank by the first accuracy, with its 95 % interval (Student's t). "
@@ -59,12 +59,9 @@ def _about_final(outcome: Outcome) -> str:
     )
     return (
         f"{rank}Reached x: the median of {NAMES[outcome.unit]} spent until the current pick of a search was first "
-        "within "
-        f"x points of the best known accuracy, {outcome.best:.2f} %, and the share of searches that ever were; there "
-        "is "
-        "no median where half or more never were. A search that was there may end further away, because it picks by "
-        "what "
-        "it sees, not by this accuracy."
+        f"within x points of the best known accuracy, {outcome.best:.2f} %, and the share of searches that ever were; "
+        "there is no median where half or more never were. A search that was there may end further away, because it "
+        "picks by what it sees, not by this accuracy."
     )
 
 
@@ -104,19 +101,20 @@ def _final(outcome: Outcome, published: bool) -> Html:
 
 
 def states(entry: Entry) -> str:
-    """How many searches are done, and what became of the others."""
+    """How many searches are done, and the states of the others."""
     others = {state for state in entry.states.values() if state != "done"}
     return f"{entry.done}" + (f" of {len(entry.states)} ({', '.join(sorted(others))})" if others else "")
 
 
 def plus_minus(mean: float | None, deviation: float | None) -> str:
-    """Mean ± standard deviation, percent."""
+    """Mean ± standard deviation, in percent, with two decimals; a dash for None."""
     if mean is None:
         return ABSENT
     return f"{mean:.2f}" + (f" ± {deviation:.2f}" if deviation is not None else "")
 
 
 def _about_published(outcome: Outcome) -> Html:
+    """A paragraph on the sources of published accuracies."""
     sources: dict[tuple[str, str], list[str]] = {}
     for entry in outcome.best_first:
         if known := PUBLISHED.get(entry.name):
@@ -124,14 +122,13 @@ def _about_published(outcome: Outcome) -> Html:
     said = "; ".join(f"{', '.join(names)}: {source} ({searched})" for (source, searched), names in sources.items())
     text = (
         "Published, taken from secondary sources: test accuracies on CIFAR-10 / CIFAR-100 / ImageNet16-120, with "
-        "budgets "
-        f"and settings of their own. {said}."
+        f"budgets and settings of their own. {said}."
     )
     return el("p", text, class_="hint") if sources else Html("")
 
 
 def _versus(outcome: Outcome) -> Html:
-    """Every algorithm against random search."""
+    """The table of every algorithm against random search."""
     if not outcome.versus:
         text = (
             "Random search is not among the algorithms, so that there is nothing to test them against."
@@ -143,7 +140,7 @@ def _versus(outcome: Outcome) -> Html:
 
 
 def _pairs(outcome: Outcome) -> Html:
-    """Every two algorithms, folded away."""
+    """The table of all pairs of algorithms, which is collapsed at first."""
     if len(outcome.pairs) < 2:
         return Html("")
     summary = f"All {len(outcome.pairs)} pairs of algorithms (exploratory)"
@@ -152,6 +149,7 @@ def _pairs(outcome: Outcome) -> Html:
 
 
 def _about_tests(contrasts: Sequence[Contrast], method: str) -> str:
+    """A paragraph on how contrasts are computed and corrected."""
     means = (
         "Difference of mean final accuracies, points, with its 95 % interval (Welch). Better: the share of pairs of "
         "searches, one of each algorithm, in which the first found the better architecture; ties count half. "
@@ -160,16 +158,14 @@ def _about_tests(contrasts: Sequence[Contrast], method: str) -> str:
         return f"{means}There are no tests{too_few(contrasts)}"
     untested = " Algorithms with fewer seeds are not tested." if any(c.p is None for c in contrasts) else ""
     return (
-        f"{means}p is of Mann and Whitney's test, for algorithms with {LEAST} seeds or more, and is corrected for "
-        "the number "
-        f"of tests by {method}. A difference is called clear (✓) where the corrected value is below 0.05 and the "
-        "interval "
-        f"excludes 0.{untested}"
+        f"{means}p is of Mann and Whitney's test, for algorithms with {LEAST} seeds or more, and is corrected for the "
+        f"number of tests by {method}. A difference is called clear (✓) where the corrected value is below 0.05 and "
+        f"the interval excludes 0.{untested}"
     )
 
 
 def _table(outcome: Outcome, contrasts: Sequence[Contrast], adjusted: str) -> Html:
-    """A row per contrast, without columns of tests where there are none; the smallest corrected values first."""
+    """A table with a row per contrast, the smallest corrected p-values first; without tests it lacks their columns."""
     titles = {entry.name: entry.title for entry in outcome.entries}
     tested = any(c.p is not None for c in contrasts)
     rows: list[list[object]] = []

@@ -1,4 +1,4 @@
-"""The report of a comparison of searches: page, figures, tables, and every number as JSON."""
+"""The report on a comparison of searches: page, figures, tables, and all numbers as JSON."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 COMPARISON = "comparison.json"
-"""What a report compares, with the identity that tells it from other comparisons."""
+"""Name of the file that says what a report compares, with the identity that distinguishes the comparison."""
 
 
 def write_search_report(
@@ -48,15 +48,16 @@ def write_search_report(
 ) -> Outcome:  # fmt: skip
     """Analyse what is done and write comparison.json, index.html, figures/, tables/ and report.json to `out`.
 
-    The files are built aside and put in place when all are complete.
+    The files are written elsewhere first, and moved to `out` when all are complete.
 
     Args:
-        workers: processes that measure architectures which an embedded table lacks.
-        progress: told how many of these are measured, and how many there are.
+        store: the runs of the searches.
+        workers: number of processes that measure architectures that an embedded table lacks.
+        progress: called with the number of these architectures that are measured, and of all of them.
 
     Raises:
         UserError: no search is done, or fewer than `out` already reports on, or `out` holds the report of another
-            comparison; what is there stays.
+            comparison. Existing files stay as they are.
         OSError: the folder cannot be written to.
     """
     entries = gather(comparison, store)
@@ -70,7 +71,7 @@ def write_search_report(
         svgs = search_figures.draw(outcome, folder / "figures")
         for name, frame in frames.items():
             frame.to_csv(folder / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-            if name != "curves":  # which no paper prints
+            if name != "curves":  # a table too long for a paper
                 write_text(folder / "tables" / f"{name}.tex", latex(frame.round(3)))
         write_json(folder / "report.json", as_json(outcome, frames))
         write_text(folder / "index.html", page(outcome, svgs).encode("utf-8", "backslashreplace").decode("utf-8"))
@@ -80,7 +81,7 @@ def write_search_report(
 def analysed(
     comparison: Comparison, store: Store, *, workers: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> Outcome:
-    """Analyse what is done without writing a report; the arguments are those of `write_search_report`.
+    """Analyse what is done without writing a report; see `write_search_report` for the arguments.
 
     Raises:
         UserError: no search is done.
@@ -113,10 +114,10 @@ def _outcome(
 
 
 def _check_owner(out: Path, comparison: Comparison) -> None:
-    """Refuse to replace the report of another comparison.
+    """Check that a folder does not hold the report of another comparison.
 
     Raises:
-        UserError: it is another one.
+        UserError: it does.
     """
     if identity_of(out / COMPARISON) not in (None, comparison.identity):
         raise UserError(
@@ -126,10 +127,10 @@ def _check_owner(out: Path, comparison: Comparison) -> None:
 
 
 def _check_worth(entries: Sequence[Entry], out: Path) -> None:
-    """That a report of these would say as much as the one that is there.
+    """Check that a new report would be of at least as many searches as the existing one.
 
     Raises:
-        UserError: it would not.
+        UserError: it would be of fewer, or no search is done.
     """
     done, problems = _check_done(entries)
     try:
@@ -144,7 +145,7 @@ def _check_worth(entries: Sequence[Entry], out: Path) -> None:
 
 
 def _check_done(entries: Sequence[Entry]) -> tuple[int, str]:
-    """How many searches are done, and what became of the others.
+    """How many searches are done, and why others are not, as lines of text.
 
     Raises:
         UserError: none is done.
@@ -157,7 +158,7 @@ def _check_done(entries: Sequence[Entry]) -> tuple[int, str]:
 
 
 def claim(folder: Path, comparison: Comparison) -> None:
-    """Look whether the report of a comparison may be written to a folder.
+    """Check that the report of a comparison may be written to a folder.
 
     Raises:
         UserError: the folder holds something else.
@@ -179,9 +180,9 @@ def claim(folder: Path, comparison: Comparison) -> None:
 
 
 def identity_of(path: Path) -> str | None:
-    """The identity of the comparison that a file describes; None where the file does not tell.
+    """The identity of the comparison that a file describes; None if the file does not describe one.
 
-    Reports of earlier versions do not hold it; it follows from what they compare.
+    Reports of earlier versions do not contain it; for these it is computed from what they compare.
     """
     try:
         content = json.loads(read_plain(path))
@@ -194,7 +195,7 @@ def identity_of(path: Path) -> str | None:
 
 
 def as_json(outcome: Outcome, frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Every number of the report but the curves; what is not known is null."""
+    """All numbers of the report except the curves, for JSON; what is not known is null."""
     content = {
         "comparison": outcome.comparison.as_dict(),
         "best": outcome.best,
@@ -210,6 +211,7 @@ def as_json(outcome: Outcome, frames: Mapping[str, pd.DataFrame]) -> dict[str, A
 
 
 def _plain(value: Any) -> Any:
+    """A nested value with NumPy's numbers as Python's, and null for numbers that are not finite."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

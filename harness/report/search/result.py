@@ -1,4 +1,4 @@
-"""A comparison of search algorithms from its options to its report, as one call and one object."""
+"""Compares search algorithms in one call, from the options to the report, and gives the result as an object."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from supernet.harness.study.running import Display, cores, executor_of, make_run
 from supernet.heuristics.plugins import Plugin
 
 REPORTABLE = ("done", "diverged")
-"""States of runs that leave nothing to do."""
+"""States of runs that are finished."""
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a comparison of search algorithms found."""
+    """The result of a comparison of search algorithms."""
 
     outcome: Outcome = field(repr=False)
     """All numbers."""
@@ -50,17 +50,17 @@ class SearchResult:
 
     @property
     def headline(self) -> str:
-        """What the tests say of the algorithms."""
+        """What the tests say about the algorithms, in a sentence."""
         return headline(self.outcome)
 
     @property
     def findings(self) -> list[str]:
-        """What the numbers say, by rule."""
+        """Sentences about the numbers, which follow from fixed rules."""
         return findings(self.outcome)
 
     @property
     def problems(self) -> list[str]:
-        """Why searches are not done, one for each reason."""
+        """Why searches are not done, one sentence for each reason."""
         return [problem for entry in self.outcome.entries for problem in entry.problems]
 
     @property
@@ -70,7 +70,7 @@ class SearchResult:
 
     @property
     def lacking(self) -> bool:
-        """Whether searches are failed, missing or damaged."""
+        """Whether some searches have failed, are missing or are damaged."""
         return any(s not in REPORTABLE for entry in self.outcome.entries for s in entry.states.values())
 
     def frame(self, what: str = "final") -> pd.DataFrame:
@@ -85,7 +85,7 @@ class SearchResult:
         return found[what]
 
     def plot(self, what: str = "regret") -> Figure:
-        """A figure of the report: `regret`, `ranks`, `training` or `cells`, where there are data for it.
+        """A figure of the report: `regret`, `ranks`, `training` or `cells`, if there are data for it.
 
         Raises:
             UserError: there is no such figure.
@@ -131,28 +131,32 @@ def search(
 ) -> SearchResult:
     """Compare search algorithms under one budget: make the searches that are missing and analyse all of them.
 
-    Can be interrupted or killed at any moment; with `out`, the same call goes on where it stopped.
+    The call can be interrupted or killed at any moment; with `out`, the same call continues where it stopped.
 
     Args:
-        algorithms: names, also as one text with commas.
-        budget: what each may spend: 200q queries, 20000s simulated seconds, 5000p path passes, 60w seconds by the
-            clock.
+        algorithms: a list of names, or a text with the names separated by commas.
+        budget: the budget of each search: 200q queries, 20000s simulated seconds, 5000p path passes, 60w wall-clock
+            seconds.
+        space: the search space.
         dataset: a data set of the ground truth, or digits.
-        seeds: searches of each algorithm.
-        table: ground-truth table, where it is not to be found by itself.
-        epochs: fidelity that algorithms of one fidelity see.
-        fidelities: those that algorithms of several fidelities use.
+        seeds: number of searches of each algorithm.
+        table: ground-truth table by path or name; by default the one with the most results.
+        epochs: training epochs of the results that single-fidelity algorithms see.
+        fidelities: training epochs that multi-fidelity algorithms choose from.
         overrides: changes of the super-nets' base recipe, such as network.channels=8.
-        rate: factor of the learning rates of architecture distributions.
+        rate: factor on the learning rates of architecture distributions.
         plugins: Python files that register algorithms, or methods that `overrides` name.
-        name: of the report; made of what is compared unless given.
-        fresh: make all runs anew, and move those that are there to runs/.damaged.
+        name: name of the report; by default made from what is compared.
+        fresh: make all runs again, and move existing ones to runs/.damaged.
         out: results folder, which keeps the runs (`runs/`) and gets the report (`reports/NAME/`). Without it the
-            searches are made in a temporary folder, and nothing is kept but the result.
-        executor: `process`, this process alone; `local`, processes on this machine; or `ray`, a Ray cluster.
-        workers: local processes; as many as cores unless given, 1 on a GPU.
-        watch: hears of the progress of the report.
-        display: shows the making of the searches.
+            searches are made in a temporary folder, and only the result is kept.
+        executor: `process`, for this process alone; `local`, for processes on this machine; or `ray`, for a Ray
+            cluster.
+        workers: number of local processes; by default one per CPU core, or 1 on a GPU.
+        device: cpu or cuda.
+        address: address of the Ray cluster.
+        watch: receives the progress of the report.
+        display: shows the progress of the searches.
 
     Raises:
         UserError: something cannot be compared or afforded, no search is done, or the folder of the report holds
@@ -212,7 +216,7 @@ def _only(fidelities: Sequence[str | int] | None) -> tuple[str, ...] | None:
 
 
 def _check_reach(algorithms: Sequence[str], executor: str) -> None:
-    """That other processes can be told of the algorithms.
+    """Check that the processes of the executor can import the algorithms.
 
     Raises:
         UserError: one was registered in this process alone.
@@ -225,7 +229,7 @@ def _check_reach(algorithms: Sequence[str], executor: str) -> None:
 
 
 def _check_name(name: str) -> None:
-    """That the name can be that of a folder.
+    """Check that a report's name can be the name of a folder.
 
     Raises:
         UserError: it cannot.
@@ -238,7 +242,7 @@ def _check_name(name: str) -> None:
 
 
 def _make_room(spec: SearchSpec, store: Store) -> None:
-    """Move a finished run aside and drop what an unfinished one has done."""
+    """Move a finished run aside, and delete what an unfinished one has done."""
     with store.hold(spec) as work:
         if (store.root / spec.hash).exists():
             store.set_aside(spec.hash)

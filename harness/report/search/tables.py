@@ -15,7 +15,7 @@ from supernet.harness.search.findings import short
 
 
 def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
-    """final, reached, versus, pairs, picks and curves, as they are written."""
+    """The tables final, reached, versus, pairs, picks and curves, by name."""
     final, reached, picks = [], [], []
     within = outcome.comparison.within
     for entry in outcome.best_first:
@@ -49,7 +49,11 @@ def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
 
 
 def _contrasts(contrasts: Sequence[Contrast], adjusted: str) -> pd.DataFrame:
-    """A row per contrast."""
+    """A table with a row per contrast.
+
+    Args:
+        adjusted: name of the column of corrected p-values.
+    """
     rows = [{**vars(contrast), "clear": contrast.clear} for contrast in contrasts]
     return pd.DataFrame(rows).rename(columns={"adjusted": adjusted})
 

@@ -1,4 +1,4 @@
-"""A super-net from its recipe, as an object that ranks architectures."""
+"""Trains a super-net from its recipe, and gives the result as an object that ranks architectures."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from supernet.heuristics.plugins import load_all
 from supernet.heuristics.recipe import Recipe
 
 Progress = Callable[[loop.Progress], None]
+"""A function that is called with the progress of a training."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """What it was trained by."""
+        """The recipe that the super-net was trained from."""
         return self.run.recipe
 
     @property
@@ -59,7 +60,7 @@ class Run:
         return pd.DataFrame(self.log).set_index("epoch")
 
     def plot(self) -> Figure:
-        """Loss and accuracy of the paths that were trained, by epoch."""
+        """A figure of the loss and accuracy of the trained paths, by epoch."""
         log = self.frame()
         with paper():
             figure = Figure(figsize=(2 * COLUMN, 2.2))
@@ -92,21 +93,21 @@ def train(
     watch: Watch = SILENT,
     **keys: Any,
 ) -> Run:
-    """Train a super-net by a recipe.
+    """Train a super-net from a recipe.
 
     Nothing is written without `out`.
 
     Args:
-        parts: a recipe or its nested values, a YAML file or the name of a shipped recipe (without, the default
+        parts: a recipe or its nested values, a YAML file or the name of a shipped recipe (by default, the default
             recipe), and changes such as training.epochs=10.
         out: folder for the recipe, the log and a checkpoint of every epoch.
-        resume: go on from the checkpoint in `out`. A damaged one is kept aside, and training begins again.
+        resume: continue from the checkpoint in `out`. A damaged one is renamed, and training starts again.
         device: cpu, cuda, cuda:1, ...
         plugins: Python files that register methods that the recipe names.
-        truth: ground truth for methods that ask for it (`ground_truth`); without, that of the task's data set, for
-            the test images, as rankings have it.
-        progress: called a few times a second.
-        watch: hears what the user may not expect.
+        truth: ground truth for methods that ask for it (`ground_truth`); by default the accuracies on the test images
+            of the task's data set, as for rankings.
+        progress: called at most twice a second.
+        watch: receives notes on what the user may not expect.
         keys: changes of the recipe, such as epochs=10 or task="digits".
 
     Raises:
@@ -119,9 +120,9 @@ def train(
         watch.note(note)
     folder = None if out is None else Path(out)
     if resume and folder is None:
-        raise UserError("`resume` goes on from a checkpoint: say in which folder it is, with `out`.")
+        raise UserError("`resume` continues from a checkpoint: name the folder that holds it with `out`.")
     if resume and folder is not None and not holds_run(folder):
-        raise UserError(f"{folder} holds no run to go on with. Leave out --resume to begin one there.")
+        raise UserError(f"{folder} holds no run to continue. Leave out --resume to start one there.")
     with hold(folder) if folder else nullcontext():
         try:
             run = loop.train(recipe, folder, device=device, resume=resume, oracle=oracle, progress=progress)
@@ -132,7 +133,7 @@ def train(
 
 
 def _oracle(recipe: Recipe, truth: Known | None) -> Oracle | None:
-    """What methods may ask for; nothing where there are none, or no ground truth is at hand."""
+    """The ground truth that methods may ask for; None if there are no methods, or no ground truth is available."""
     if not recipe.methods:
         return None
     try:
@@ -143,7 +144,7 @@ def _oracle(recipe: Recipe, truth: Known | None) -> Oracle | None:
 
 
 def _too_few_images(recipe: Recipe) -> str | None:
-    """What to say of a recipe that scores on more validation images than it is known to have."""
+    """A note on a recipe that scores on more validation images than its task has; None if that is not known."""
     there = recipe.task.valid_images or (DIGITS_SIZES[1] if recipe.task.name == "digits" else None)
     images = recipe.evaluation.images
     if there is None or images <= there:

@@ -1,4 +1,4 @@
-"""The recipe that a call asks for: a recipe, a file or a shipped name, and changes of its keys."""
+"""Builds the recipe that a call asks for: a recipe, a file or a shipped name, with changes of its keys."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from supernet.heuristics.recipe import Recipe, from_dict, key_names, load
 from supernet.heuristics.spelling import unknown_key
 
 Part = Recipe | Path | str | Mapping[str, Any]
+"""A recipe, a file, a shipped name, a change of the form section.key=value, or nested values."""
 
 
 def wanted(*parts: Part, **keys: Any) -> Recipe:
     """The recipe of these parts and keys.
 
     Args:
-        parts: a recipe, its nested values, or the file or the shipped name of one; without, the default recipe. Texts
-            of the form section.key=value change it.
-        keys: further changes. A key that stands in one section goes by its own name (`epochs=3`), and a section takes
-            a mapping (`training={"epochs": 3}`), or where it has a name that name (`task="digits"`). `methods` takes
-            a list of names or mappings (`methods=[{"name": "magic-t", "changes": 2}]`).
+        parts: a recipe, its nested values, or its file or shipped name; by default, the default recipe. Texts of the
+            form section.key=value change it.
+        keys: further changes. A key that only one section has may be given by its own name (`epochs=3`). A section
+            takes a mapping (`training={"epochs": 3}`) or, if it has a key `name`, that name (`task="digits"`).
+            `methods` takes a list of names or mappings (`methods=[{"name": "magic-t", "changes": 2}]`).
 
     Raises:
-        UserError: there are two recipes, or something cannot be read or is not known.
+        UserError: there is more than one recipe, or something cannot be read or is not known.
     """
     changes = [part for part in parts if isinstance(part, str) and "=" in part]
     bases = [part for part in parts if not (isinstance(part, str) and "=" in part)]
@@ -48,7 +49,7 @@ def wanted(*parts: Part, **keys: Any) -> Recipe:
 
 
 def _changes(key: str, value: Any) -> Iterator[str]:
-    """The changes section.key=value that an argument stands for."""
+    """Yield the changes section.key=value that an argument stands for."""
     names = key_names()
     section = [name for name in names if name.startswith(f"{key}.")]
     if section and isinstance(value, Mapping):
@@ -72,10 +73,10 @@ def _changes(key: str, value: Any) -> Iterator[str]:
 
 
 def _spelled(name: str, value: Any) -> str:
-    """A change as it is written for a recipe.
+    """A change in the form section.key=value.
 
     Raises:
-        UserError: the value is nothing that a recipe can hold.
+        UserError: a recipe cannot hold the value.
     """
     if isinstance(value, np.generic):
         value = value.item()

@@ -127,7 +127,7 @@ def test_groups_give_a_line_each(supernet, tmp_path):
         ({"--scores": "nowhere.csv"}, "There is no file nowhere.csv"),
         ({"--truth": "other"}, "There is no ground-truth table 'other'"),
         ({"--subset": "best"}, "nb201 has no subset 'best'; it has: connected, unique-skip"),
-        ({"--repeat": "seed"}, "give --by too"),
+        ({"--repeat": "seed"}, "give --by, too"),
         ({"--space": "nb1shot1-2", "--epochs": "108"}, "cannot be used as they stand"),
     ],
 )
@@ -206,7 +206,7 @@ def test_another_parquet_file_does_not_fail_the_check(supernet, tmp_path):
     pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "mine.parquet")
     code, text, _ = supernet("data", "verify", data=tmp_path)
     assert (code, "0 failed" in text) == (0, True)
-    assert "Left aside: " in text
+    assert "Left out: " in text
     code, text, _ = supernet("data", "verify", tmp_path / "mine.parquet")
     assert (code, "1 failed" in text) == (1, True)
 
@@ -348,7 +348,7 @@ def test_fetch_lists_and_explains(supernet, tmp_path):
     assert "Get it by hand" in errors
     code, _, errors = supernet("data", "fetch", "nb1o1")
     assert code == 1
-    assert "nothing called 'nb1o1'" in errors
+    assert "no download called 'nb1o1'" in errors
 
 
 def test_a_mistake_ends_a_process_in_one_paragraph(process, scores):

@@ -55,7 +55,7 @@ def ended(error, monkeypatch, capsys):
 def test_what_nobody_foresaw_is_one_paragraph_and_a_trace_in_a_file(error, temporary, monkeypatch, capsys):
     code, said = ended(error, monkeypatch, capsys)
     assert code == 1
-    assert said.startswith("supernet: An error that this program did not foresee stopped the command: ")
+    assert said.startswith("supernet: An unexpected error stopped the command: ")
     assert type(error).__name__ in said
     assert said.count("\n") == 1
     assert len(said) < 1000
@@ -78,7 +78,7 @@ def test_a_trace_that_cannot_be_written_does_not_hide_the_error(monkeypatch, cap
     code, said = ended(KeyError("x"), monkeypatch, capsys)
     assert code == 1
     assert "KeyError ('x')" in said
-    assert "trace could not be written to a file: No such file or directory" in said
+    assert "trace-back could not be written to a file: No such file or directory" in said
 
 
 def out_of_memory():
@@ -153,7 +153,7 @@ def test_a_misspelt_command_gets_the_nearest(group, arguments, meant):
 def test_a_command_like_no_other_gets_all(monkeypatch):
     result = CliRunner().invoke(cli.supernet, ["x" * 5000])
     assert result.exit_code == 2
-    assert "There is spaces, data, heuristics, train" in result.output
+    assert "The commands are spaces, data, heuristics, train" in result.output
     assert len(result.output) < 800
 
 

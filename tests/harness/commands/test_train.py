@@ -182,7 +182,7 @@ def test_another_protocol_has_files_of_its_own(called, run_dir):
         (["--archs", "9" * 5000], "ground truth to sample among, not 999,999,999,999,999,999"),
         (["--archs", "EMPTY"], "lists no architectures"),
         (["--archs", "12", "--sample-seed", "-1"], "--sample-seed is -1"),
-        (["--set", "network.channels=8"], "keys of the evaluation section alone"),
+        (["--set", "network.channels=8"], "keys of the evaluation section"),
         (["--set", "evaluation.bm=batch"], "there is evaluation.bn,"),
         (["--set", "evaluation.images=101"], "there are 100 images to score on"),
     ],
@@ -234,7 +234,7 @@ def test_a_damaged_checkpoint_is_said_and_trained_again_by_resume(called, run_di
 
 def test_resuming_what_is_not_there_is_refused(called, run_dir, tmp_path):
     text = called("train", run_dir / "recipe.yaml", "--out", tmp_path / "none", "--resume")
-    assert "holds no run to go on with" in text
+    assert "holds no run to continue" in text
     assert not (tmp_path / "none").exists()
 
 
@@ -246,7 +246,7 @@ def test_an_interrupted_training_says_how_to_go_on(called, run_dir, tmp_path, mo
     out = tmp_path / "a b"
     done = CliRunner().invoke(cli.supernet, ["train", str(run_dir / "recipe.yaml"), "seed=1", "--out", str(out)])
     assert (
-        f"Go on with: supernet train {run_dir / 'recipe.yaml'} seed=1 --out '{out}' --device cpu --resume"
+        f"Continue with: supernet train {run_dir / 'recipe.yaml'} seed=1 --out '{out}' --device cpu --resume"
         in done.output
     )
 

@@ -163,7 +163,7 @@ def test_two_repeats_show_their_values_and_no_interval(truth201):
     assert (group.tau.low, group.tau.high) == (None, None)
     # Seeds are in the order of their numbers, not of their texts.
     assert group.taus == [metrics.kendall_tau(scores[60:120], y[60:120]), metrics.kendall_tau(scores[:60], y[:60])]
-    assert any("Two repeats give no interval of their mean: m" in note for note in found.notes)
+    assert any("Two repeats are too few for an interval of their mean: m" in note for note in found.notes)
     assert f"({group.taus[0]:.3f}, {group.taus[1]:.3f})" in printed(render_groups(found))
     json.dumps(found.as_json(), allow_nan=False)
 

@@ -200,8 +200,8 @@ GIVEN = "space: nb201\namong: unique\narchitectures: 4\nseeds: [0]\nrecipe: {}\n
     ("text", "message"),
     [
         ("space: [nb201\n", "tiny.yaml is not valid YAML: while parsing a flow sequence"),
-        ("- space\n", "is not a benchmark: space, among, architectures, seeds, recipe missing or of another kind"),
-        (GIVEN.replace("seeds: [0]", "seeds: 3"), "is not a benchmark: seeds missing or of another kind"),
+        ("- space\n", "is not a benchmark: space, among, architectures, seeds, recipe missing or of another type"),
+        (GIVEN.replace("seeds: [0]", "seeds: 3"), "is not a benchmark: seeds missing or of another type"),
         (GIVEN + "sedes: [0]\n", "is not a benchmark: 'sedes' unknown. It has the keys space"),
     ],
 )
@@ -220,7 +220,7 @@ def test_shipped_benchmarks_have_the_sizes_that_are_promised():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("architectures: 4", "architectures: true"), "architectures missing or of another kind"),
+        (("architectures: 4", "architectures: true"), "architectures missing or of another type"),
         (("seeds: [0]", "seeds: []"), "seeds is [], but must be a list"),
         (("seeds: [0]", "seeds: [0, 0]"), "a seed is given twice"),
         (("seeds: [0]", "seeds: [-1]"), "seeds is [-1], but must be a list"),

@@ -82,20 +82,20 @@ def test_why_a_worker_died_is_said_as_far_as_it_is_known(spec, store, monkeypatc
     spoke, aborted = (changed(spec, f"seed={seed}") for seed in (LAST_WORDS, ABORTS))
     Processes(1).make([spoke, aborted], store.root, lambda *_: None, lambda: None)
     said = store.failure(spoke.hash)
-    assert "while it made this run: it ended by itself with exit status 7. Its last words: xxx" in said
+    assert "while it made this run: it ended by itself with exit status 7. Its standard error ended with: xxx" in said
     assert said.endswith("xxx / no more [/red] room")
     assert len(said) < 700
     assert capfd.readouterr().err.startswith("first line\nxxx"), "it is still shown"
     said = store.failure(aborted.hash)
-    assert "it was ended by the signal SIGABRT. Its last words: " in said
+    assert "it was ended by the signal SIGABRT. Its standard error ended with: " in said
     assert "tiny.py" in said, "the stack of the crash"
 
 
 def test_only_a_worker_that_was_killed_may_have_lacked_memory():
-    assert executors._fate(-9, "") == (
-        "it was killed (SIGKILL), as the system does when memory runs out. Then try fewer workers."
+    assert executors._cause(-9, "") == (
+        "it was killed (SIGKILL), as the system does when memory runs out. In that case, try fewer workers."
     )
-    assert "memory" not in executors._fate(-11, "") + executors._fate(1, "") + executors._fate(None, "")
+    assert "memory" not in executors._cause(-11, "") + executors._cause(1, "") + executors._cause(None, "")
 
 
 def test_a_run_that_another_process_makes_waits_until_others_are_made(play):

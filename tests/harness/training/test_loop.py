@@ -130,7 +130,7 @@ def test_one_process_works_in_a_folder(tmp_path):
     out = tmp_path / "run"
     with run_folder.hold(out):
         again = run_folder.hold(out)
-        with pytest.raises(UserError, match="Another process works in"):
+        with pytest.raises(UserError, match="Another process is working in"):
             again.__enter__()
     with run_folder.hold(out):
         pass
