@@ -38,6 +38,8 @@ def components(values: ArrayLike) -> tuple[float, float]:
 def common_share(values: ArrayLike) -> Mean | None:
     """Share of the variance between items that is common to all seeds, with a jackknife interval from five seeds on.
 
+    The interval is over seeds: it holds for these items.
+
     Args:
         values: (items, seeds). One seed, or no variance, has no share.
     """
