@@ -73,7 +73,7 @@ class Truth:
         """
         table = shelf.table_for(space_name, self.measure, self.table)
         if table.digest != self.digest:
-            raise BadTable(f"{table.path} has changed since this run was planned. Plan it again.")
+            raise BadTable(f"{table.path} has changed since this run was planned. Plan the run again.")
         return table
 
 

@@ -122,8 +122,16 @@ def partial_tau(scores: ArrayLike, truth: ArrayLike, control: ArrayLike) -> floa
     control; 0 by rule if the control determines either order. A constant control changes nothing.
     """
     st, sc, tc = kendall_tau(scores, truth), agreement(scores, control), agreement(truth, control)
-    scale = math.sqrt(max(0.0, 1 - sc**2)) * math.sqrt(max(0.0, 1 - tc**2))
-    return _within_one((st - sc * tc) / scale) if scale > 1e-12 else 0.0
+    return float(partial_of(st, sc, tc))
+
+
+def partial_of(st: ArrayLike, sc: ArrayLike, tc: ArrayLike) -> Vector:
+    """`partial_tau` from the taus of scores and truth, scores and control, truth and control: any one shape."""
+    of_scores, of_truth = np.asarray(sc, dtype=np.float64), np.asarray(tc, dtype=np.float64)
+    scale = np.sqrt(np.maximum(0.0, 1 - of_scores**2)) * np.sqrt(np.maximum(0.0, 1 - of_truth**2))
+    known = scale > 1e-12
+    partial: Vector = np.where(known, (np.asarray(st) - of_scores * of_truth) / np.where(known, scale, 1.0), 0.0)
+    return np.clip(partial, -1, 1)
 
 
 # ---- sparse tau, in the variants that publications use under one name --------------------------------------------

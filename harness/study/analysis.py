@@ -26,10 +26,13 @@ from supernet.harness.statistics import chance, metrics, seeds, spreads
 from supernet.harness.statistics.seeds import Comparisons, Difference, Mean
 from supernet.harness.statistics.spreads import Spread
 from supernet.harness.study.findings import findings_of
+from supernet.harness.study.free import free_of
 from supernet.harness.study.gathered import Done, Floats, Gathered
 from supernet.harness.study.operations import with_excess
 from supernet.harness.study.plan import BASE, Setting
 from supernet.harness.study.results import COSTS, MEANS, Analysis, Proxy, Row
+from supernet.harness.study.sizes import given_size
+from supernet.harness.study.structure import structure_of
 from supernet.heuristics.catalogue import find
 
 RESAMPLES = 1000
@@ -75,6 +78,8 @@ def analyse(
     if study.design == "staged":
         out = _with_steps(settings, out, ranked)
     out = with_excess(within, indices, y, out, ranked.scores)
+    given = given_size(ranked.scores, ranked.draws, ranked.usable, params, y)
+    out = _with_partial(out, dict(zip(ranked.usable[1:], given.comparisons.differences, strict=True)))
     top = metrics.true_top(y, 0.1)
     analysis = Analysis(
         name=study.name,
@@ -104,6 +109,8 @@ def analyse(
         looked=tuple(label for label, _ in study.seeds_by),
         command=study.command,
         findings=[],
+        structure=structure_of(within, indices, y, params, ranked.scores, given),
+        free=free_of(gathered, y),
     )
     return dataclasses.replace(analysis, findings=findings_of(analysis))
 
@@ -247,6 +254,13 @@ def _with_steps(settings: Sequence[Setting], rows: Sequence[Row], ranked: _Ranke
     for incumbent, labels in stages.items():
         steps |= zip(labels, ranked.against(incumbent, labels).differences, strict=True)
     return [dataclasses.replace(row, step=steps.get(row.label)) for row in rows]
+
+
+def _with_partial(rows: Sequence[Row], differences: Mapping[str, Difference]) -> list[Row]:
+    """The rows with the difference of their partial tau from the base, where that of their tau is known."""
+    return [
+        dataclasses.replace(row, partial_difference=differences[row.label]) if row.difference else row for row in rows
+    ]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from supernet.harness.statistics.bootstrap import ROUGH
 from supernet.harness.statistics.seeds import Difference, Mean
+from supernet.harness.study import structure_findings
 from supernet.harness.study.results import Analysis, Row
 from supernet.harness.study.verdict import likely_sign
 
@@ -18,7 +19,7 @@ def findings_of(analysis: Analysis) -> list[str]:
     """What the numbers say; a rule without the numbers that it needs says nothing."""
     rules = (
         _base, _beyond_ceiling, _few_architectures, _changes, _likely, _extended, _picks, _lost_runs, _at_chance,
-        _collapsed, _staged, _proxy, _operations, _between_seeds, _missing,
+        _collapsed, _staged, _proxy, _operations, *structure_findings.RULES, _between_seeds, _missing,
     )  # fmt: skip
     return [sentence for rule in rules if (sentence := rule(analysis))]
 

@@ -26,6 +26,8 @@ class Done:
     """By the metric of the run's recipe, after each of the last epochs: (epochs, architectures)."""
     accuracy: Floats
     """Super-net accuracy after the last epoch, percent: (architectures,)."""
+    loss: Floats
+    """Negative loss after the last epoch: (architectures,)."""
 
     @classmethod
     def of(cls, result: Result, setting: Setting) -> Done:
@@ -33,7 +35,9 @@ class Done:
         frame = result.scores()
         score = MEASURES[setting.recipe.evaluation.metric]
         parts = [part for _, part in frame.groupby("epoch")]
-        return cls(result, np.stack([part[score].to_numpy() for part in parts]), parts[-1]["accuracy"].to_numpy())
+        last = parts[-1]
+        scores = np.stack([part[score].to_numpy() for part in parts])
+        return cls(result, scores, last[MEASURES["accuracy"]].to_numpy(), last[MEASURES["loss"]].to_numpy())
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Any
 
 from supernet.harness.correlation.report import Ceiling
 from supernet.harness.statistics.seeds import Difference, Mean
+from supernet.harness.study.free import Free
+from supernet.harness.study.structure import Structure
 
 MEANS = (
     "sparse_tau@0.1",
@@ -60,6 +62,9 @@ class Row:
     """Operation -> percentile points by which architectures are over-ranked, averaged over its uses."""
     excess: dict[str, Mean] = field(default_factory=dict)
     """Operation -> what of that is more than regression to the mean, with an interval over seeds."""
+    partial_difference: Difference | None = None
+    """Partial tau given parameter count less that of the base: a second outcome, with a Dunnett correction of its
+    own."""
 
     @property
     def diverged(self) -> tuple[int, ...]:
@@ -123,6 +128,10 @@ class Analysis:
     command: str
     """What follows `supernet study run` on a command line, as far as it tells the study."""
     findings: list[str]
+    structure: Structure | None = None
+    """Which architectures are displaced, and why."""
+    free: Free | None = None
+    """What changes rankings at no cost of training."""
 
     @property
     def base(self) -> Row:

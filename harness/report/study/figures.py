@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from supernet.harness.report.study import structure_figure
 from supernet.harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE, paper, save
 from supernet.harness.study.results import Analysis, Row
 
@@ -15,7 +16,8 @@ from supernet.harness.study.results import Analysis, Row
 def draw(analysis: Analysis, out: Path) -> dict[str, Path]:
     """Write all figures as PNG and SVG: caption -> SVG."""
     done = [row for row in analysis.rows if row.tau]
-    names = [name for name in FIGURES if name != "proxy" or len(done) > 3]
+    drawn = {"proxy": len(done) > 3, "structure": structure_figure.known(analysis)}
+    names = [name for name in FIGURES if drawn.get(name, True)]
     with paper():
         return {CAPTIONS[name]: save(FIGURES[name](analysis, done), out, name)[1] for name in names}
 
@@ -140,6 +142,7 @@ FIGURES: dict[str, Callable[[Analysis, list[Row]], Figure]] = {
     "effects": forest,
     "operations": operations,
     "seeds": seeds,
+    "structure": structure_figure.structure,
     "proxy": proxy,
 }
 """Name -> what draws the figure, from the analysis and the settings whose mean stands for them."""
@@ -147,5 +150,6 @@ CAPTIONS = {
     "effects": "Effect of each change on tau",
     "operations": "Which operations each setting over-ranks",
     "seeds": "Tau of every seed",
+    "structure": "What displaces architectures",
     "proxy": "Super-net accuracy as a proxy of tau",
 }

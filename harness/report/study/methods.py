@@ -57,6 +57,13 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         "The regret of a ranking's first k is the true accuracy lost by the best of them against the best "
         "architecture scored, in percentage points. P(surpass random) is the probability that the ranking's first "
         "is not beaten by the best of ten architectures drawn at random.",
+        "The displacement of an architecture is its percentile by score less that expected at its true rank, by "
+        "isotonic regression. It is explained by least squares on operations, connections, parameter count (rank), and "
+        "depth with live layers, each less its own expectation at the same true rank (Robinson, 1988); shares are "
+        "averaged over all orders of the groups (Lindeman, Merenda and Gold, 1980). The share common to seeds is that "
+        "of variance components. Partial taus given parameter count are compared with the base as taus are.",
+        "What costs no training is compared within runs: the mean over settings, with the variance pooled within "
+        "settings. These intervals hold for these architectures.",
         "The attainable tau is that of a perfect ranker against the mean of the ground truth's repeats, by the "
         "tau between "
         "single repeats and the Spearman-Brown formula. Over-ranked operations are given beyond regression to "

@@ -66,6 +66,10 @@ def columns(a: Analysis) -> list[Column]:
         "Clear: p below 0.05. Negligible: shown to be smaller than the study's margin by two one-sided tests "
         "with a family-wise level of 5 %. Undecided: neither."
     )
+    partial = (
+        "Kendall's partial τ given parameter count less that of the base: what changes beyond size. In brackets the "
+        f"{level} interval, Dunnett-corrected for this outcome on its own."
+    )
     bins = "τ against true accuracies cut into bins of {} points from 0 (floor), so that smaller differences are ties."
     text: dict[str, Any] = {"first": "ascending", "kind": "text"}
     every = [
@@ -79,6 +83,7 @@ def columns(a: Analysis) -> list[Column]:
         Column("Ranking", "p", dunnett, _p(lambda d: d.p_corrected), "ascending"),
         Column("Ranking", "Verdict", verdicts, lambda row: _verdict(row, a.margin), **text),
         Column("Ranking", "q", q, _p(lambda d: d.q), "ascending"),
+        Column("Ranking", "Partial Δτ", partial, _partial),
         Column("Ranking", "Sparse τ @0.1", bins.format("0.1"), _mean("sparse_tau@0.1")),
         Column("Ranking", "Sparse τ @1", bins.format("1"), _mean("sparse_tau@1")),
         Column("Ranking", "τ top 10 %", "τ among the truly best 10 % alone; no interval.", _mean("tau_top_10")),
@@ -151,6 +156,11 @@ def _heuristic(row: Row) -> tuple[Html, str]:
 
 def _mean(name: str, form: str = ".3f") -> Callable[[Row], tuple[str, float | None]]:
     return lambda row: (number(row.means.get(name), form), row.means.get(name))
+
+
+def _partial(row: Row) -> tuple[str, float | None]:
+    d = row.partial_difference
+    return (number(d.value, "+.3f") + bounds(d.low, d.high, "+.3f"), d.value) if d else (ABSENT, None)
 
 
 def _number(value: Callable[[Row], float | None]) -> Callable[[Row], tuple[str, float | None]]:

@@ -27,8 +27,6 @@ from supernet.harness.study.results import Analysis, Row
 from supernet.harness.study.running import Display, States, executor_of, make_missing, states_of, unseen
 from supernet.heuristics.plugins import load_all
 
-FRAMES = {"effects": tables.effects, "operations": tables.operations, "runs": tables.runs}
-
 REASONS = 5
 """Reasons why runs failed that a message lists."""
 
@@ -56,17 +54,17 @@ class StudyResult:
         return self.analysis.findings
 
     def frame(self, what: str = "effects") -> pd.DataFrame:
-        """A table of the report: `effects` (a row per setting), `operations` or `runs`.
+        """A table of the report: `effects` (a row per setting), `operations`, `runs`, `structure`, `displaced`, `free`.
 
         Raises:
             UserError: there is no such table.
         """
-        if what not in FRAMES:
-            raise UserError(f"There is no table {quoted(what)}; {did_you_mean(what, list(FRAMES))}")
-        return FRAMES[what](self.analysis)
+        if what not in tables.FRAMES:
+            raise UserError(f"There is no table {quoted(what)}; {did_you_mean(what, list(tables.FRAMES))}")
+        return tables.FRAMES[what](self.analysis)
 
     def plot(self, what: str = "effects") -> Figure:
-        """A figure of the report: `effects`, `operations`, `seeds` or `proxy`.
+        """A figure of the report: `effects`, `operations`, `seeds`, `structure` or `proxy`.
 
         Raises:
             UserError: there is no such figure.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from supernet.benchmarks.files import write_text
+from supernet.harness.report.study.structure_tables import displaced, free, short_structure, structure
 from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study.results import COSTS, MEANS, Analysis
 
@@ -28,6 +30,8 @@ def effects(analysis: Analysis) -> pd.DataFrame:
         line |= {"tau": tau and tau.value, "tau_low": tau and tau.low, "tau_high": tau and tau.high}
         line |= {"difference": d and d.value, "difference_low": d and d.low, "difference_high": d and d.high}
         line |= {"p": d and d.p, "p_dunnett": d and d.p_corrected, "q": d and d.q, "step": row.step and row.step.value}
+        partial = row.partial_difference
+        line |= {"partial_difference": partial and partial.value, "partial_p_dunnett": partial and partial.p_corrected}
         line |= {name: row.means.get(name) for name in MEANS}
         line |= {"seed_tau": row.seed_tau, "epoch_tau": row.epoch_tau, "epoch_sd": row.epoch_sd}
         line |= {name: row.costs.get(name) for name in COSTS}
@@ -59,12 +63,15 @@ def runs(analysis: Analysis) -> pd.DataFrame:
 def write_tables(analysis: Analysis, out: Path) -> list[Path]:
     """Write NAME.csv and NAME.tex for each table."""
     paths = []
-    for name, frame in (("effects", effects(analysis)), ("operations", operations(analysis)), ("runs", runs(analysis))):
+    for name, make in FRAMES.items():
+        frame = make(analysis)
+        if not len(frame):
+            continue
         # Times differ from machine to machine and from run to run; the other numbers do not.
         rounded = frame.round(dict.fromkeys(["train_seconds", "score_seconds"], 1))
         paths += [out / f"{name}.csv", out / f"{name}.tex"]
         rounded.to_csv(paths[-2], index=False, float_format="%.6g", lineterminator="\n")
-        shown = summary(analysis) if name == "effects" else frame
+        shown = SHORT[name](analysis) if name in SHORT else frame
         write_text(paths[-1], latex(shown))
     return paths
 
@@ -87,6 +94,15 @@ def summary(analysis: Analysis) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(lines)
+
+
+FRAMES: dict[str, Callable[[Analysis], pd.DataFrame]] = {
+    "effects": effects, "operations": operations, "runs": runs, "structure": structure, "displaced": displaced,
+    "free": free,
+}  # fmt: skip
+"""Name -> the table; one without lines is not written."""
+SHORT = {"effects": summary, "structure": short_structure}
+"""Name -> the table as LaTeX has it, where that is shorter."""
 
 
 def _ends(what: Mean | Difference, form: str) -> str:
