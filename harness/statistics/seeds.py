@@ -153,6 +153,11 @@ def compare(
     return Comparisons(out, spreads, detectable, _omnibus(arrays), typical_sd(arrays))
 
 
+def uncompared(arrays: Sequence[ArrayLike]) -> Comparisons:
+    """How much the seeds of settings differ, the base first, without a comparison of settings."""
+    return Comparisons([], squeezed(arrays), None, None, typical_sd(arrays))
+
+
 def against_constant(values: ArrayLike, constant: float, spread: Spread, sampling: float = 0.0) -> Difference:
     """Mean over seeds less a number that has no seeds, with its 95 % interval and p-value; nothing is corrected.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from supernet.harness.statistics.bootstrap import ROUGH
 from supernet.harness.statistics.seeds import Difference, Mean
+from supernet.harness.study.on_average import on_average
 from supernet.harness.study.results import Analysis, Row
 
 MOST_NAMED = 8
@@ -16,7 +17,7 @@ MOST_NAMED = 8
 def findings_of(analysis: Analysis) -> list[str]:
     """What the numbers say; a rule without the numbers that it needs says nothing."""
     rules = (
-        _base, _beyond_ceiling, _few_architectures, _changes, _picks, _lost_runs, _at_chance, _collapsed, _staged,
+        _base, _beyond_ceiling, _few_architectures, _changes, _factors, _picks, _lost_runs, _at_chance, _collapsed, _staged,
         _proxy, _operations, _between_seeds, _missing,
     )  # fmt: skip
     return [sentence for rule in rules if (sentence := rule(analysis))]
@@ -93,6 +94,10 @@ def _changes(a: Analysis) -> str | None:
         differ = "differ" if a.omnibus_p < 0.05 else "do not clearly differ"
         sentence += f" Taken together, settings {differ} (F test, p = {a.omnibus_p:.1g})."
     return sentence
+
+
+def _factors(a: Analysis) -> str | None:
+    return on_average(a.factors) if a.factors else None
 
 
 def _picks(a: Analysis) -> str | None:

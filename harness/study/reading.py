@@ -99,7 +99,7 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
     if type(last_epochs) is not int or not 1 <= last_epochs <= MOST_EPOCHS:
         raise StudyError(f"last_epochs is {quoted(last_epochs)}, but must be a whole number of at least 1.")
     stem = _printable(path.stem)
-    return Study(
+    study = Study(
         name=stem + ("-" + hashlib.sha256(repr(tuple(overrides)).encode()).hexdigest()[:6] if overrides else ""),
         title=_text("title", content.get("title", stem)),
         base=base,
@@ -112,6 +112,9 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
         last_epochs=last_epochs,
         plugins=plugins,
     )
+    if design == "screen":  # its settings are known, and they combine what each heuristic alone does not show
+        study.settings(lambda spec: None)
+    return study
 
 
 MOST_SEEDS = 1000

@@ -7,6 +7,7 @@ from typing import Any
 
 from supernet.harness.correlation.report import Ceiling
 from supernet.harness.statistics.seeds import Difference, Mean
+from supernet.harness.study.factors import Factors
 
 MEANS = (
     "sparse_tau@0.1",
@@ -111,6 +112,8 @@ class Analysis:
     seed_sd: float | None
     """Pooled standard deviation of tau between seeds of one setting."""
     findings: list[str]
+    factors: Factors | None = None
+    """Effects of the heuristics on average over the others, of plans that vary several at once."""
 
     @property
     def base(self) -> Row:
