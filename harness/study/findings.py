@@ -17,8 +17,8 @@ MOST_NAMED = 8
 def findings_of(analysis: Analysis) -> list[str]:
     """What the numbers say; a rule without the numbers that it needs says nothing."""
     rules = (
-        _base, _beyond_ceiling, _few_architectures, _changes, _factors, _picks, _lost_runs, _at_chance, _collapsed, _staged,
-        _proxy, _operations, _between_seeds, _missing,
+        _base, _beyond_ceiling, _few_architectures, _changes, _factors, _picks, _lost_runs, _at_chance, _collapsed,
+        _staged, _proxy, _operations, _between_seeds, _missing,
     )  # fmt: skip
     return [sentence for rule in rules if (sentence := rule(analysis))]
 

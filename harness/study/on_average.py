@@ -100,8 +100,8 @@ def _incomplete(f: Factors) -> str:
         return ""
     diverged = f" ({f.diverged} runs diverged)" if f.diverged > 1 else " (one run diverged)" if f.diverged else ""
     return (
-        f"{missing} of the {f.planned} settings of the design {'has' if missing == 1 else 'have'} no tau{diverged}: the "
-        "effects are those among the others, and mixed with interactions as their table says."
+        f"{missing} of the {f.planned} settings of the design {'has' if missing == 1 else 'have'} no tau{diverged}: "
+        "the effects are those among the others, and mixed with interactions as their table says."
     )
 
 

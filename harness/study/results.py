@@ -124,6 +124,11 @@ class Analysis:
         """Settings that are compared with the base by a test."""
         return [row for row in self.rows[1:] if row.difference and row.difference.p is not None]
 
+    @property
+    def has_factors(self) -> bool:
+        """Whether there are effects on average over the other heuristics."""
+        return self.factors is not None and bool(self.factors.main)
+
     def as_json(self) -> dict[str, Any]:
         """Every figure, for JSON."""
         return asdict(self)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.wording import did_you_mean, quoted, shown
 from supernet.harness.report.html.markup import table
-from supernet.harness.report.study import figures, tables
+from supernet.harness.report.study import factors, figures, tables
 from supernet.harness.report.study.report import folder_for, other_study, write_report
 from supernet.harness.report.style import fitted, paper
 from supernet.harness.report.watch import SILENT, Watch
@@ -27,7 +27,12 @@ from supernet.harness.study.results import Analysis, Row
 from supernet.harness.study.running import Display, States, executor_of, make_missing, states_of, unseen
 from supernet.heuristics.plugins import load_all
 
-FRAMES = {"effects": tables.effects, "operations": tables.operations, "runs": tables.runs}
+FRAMES = {
+    "effects": tables.effects,
+    "operations": tables.operations,
+    "runs": tables.runs,
+    "factors": factors.frame,
+}
 
 REASONS = 5
 """Reasons why runs failed that a message lists."""
@@ -56,20 +61,21 @@ class StudyResult:
         return self.analysis.findings
 
     def frame(self, what: str = "effects") -> pd.DataFrame:
-        """A table of the report: `effects` (a row per setting), `operations` or `runs`.
+        """A table of the report: `effects` (a row per setting), `operations`, `runs`, or `factors` (a row per effect).
 
         Raises:
-            UserError: there is no such table.
+            UserError: there is no such table, or it is `factors` and the plan does not vary several heuristics at once.
         """
         if what not in FRAMES:
             raise UserError(f"There is no table {quoted(what)}; {did_you_mean(what, list(FRAMES))}")
         return FRAMES[what](self.analysis)
 
     def plot(self, what: str = "effects") -> Figure:
-        """A figure of the report: `effects`, `operations`, `seeds` or `proxy`.
+        """A figure of the report: `effects`, `operations`, `seeds`, `proxy` or `factors`.
 
         Raises:
-            UserError: there is no such figure.
+            UserError: there is no such figure, or it is `factors` and the plan does not vary several heuristics at
+                once.
         """
         if what not in figures.FIGURES:
             raise UserError(f"There is no figure {quoted(what)}; {did_you_mean(what, list(figures.FIGURES))}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from supernet.benchmarks.files import write_text
+from supernet.harness.report.study import factors
 from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study.results import COSTS, MEANS, Analysis
 
@@ -59,13 +60,16 @@ def runs(analysis: Analysis) -> pd.DataFrame:
 def write_tables(analysis: Analysis, out: Path) -> list[Path]:
     """Write NAME.csv and NAME.tex for each table."""
     paths = []
-    for name, frame in (("effects", effects(analysis)), ("operations", operations(analysis)), ("runs", runs(analysis))):
+    frames = {"effects": effects(analysis), "operations": operations(analysis), "runs": runs(analysis)}
+    if analysis.has_factors:
+        frames["factors"] = factors.frame(analysis)
+    for name, frame in frames.items():
         # Times differ from machine to machine and from run to run; the other numbers do not.
         rounded = frame.round(dict.fromkeys(["train_seconds", "score_seconds"], 1))
         paths += [out / f"{name}.csv", out / f"{name}.tex"]
         rounded.to_csv(paths[-2], index=False, float_format="%.6g", lineterminator="\n")
-        shown = summary(analysis) if name == "effects" else frame
-        write_text(paths[-1], latex(shown))
+        shown = {"effects": summary, "factors": factors.summary}.get(name)
+        write_text(paths[-1], latex(shown(analysis) if shown else frame))
     return paths
 
 
