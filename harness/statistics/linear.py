@@ -23,6 +23,8 @@ _ROUNDING = 1e-8
 class Fit:
     """Least squares of n values on p columns."""
 
+    columns: Floats
+    """(n, p)."""
     inverse: Floats
     """Pseudo-inverse of the columns: (p, n)."""
     known: Floats
@@ -36,10 +38,12 @@ class Fit:
     def of(cls, columns: ArrayLike, values: ArrayLike) -> Fit:
         """Fit values (n,) by columns (n, p), of which some may depend on others."""
         x, y = np.asarray(columns, dtype=np.float64), np.asarray(values, dtype=np.float64)
-        inverse = np.asarray(np.linalg.pinv(x), dtype=np.float64)
-        df = len(y) - int(np.linalg.matrix_rank(x))
+        left, sizes, right = np.linalg.svd(x, full_matrices=False)
+        kept = sizes > _ROUNDING * sizes[0]
+        inverse = (right[kept].T / sizes[kept]) @ left[:, kept].T
+        df = len(y) - int(kept.sum())
         squares = float(np.square(y - x @ (inverse @ y)).sum())
-        return cls(inverse, inverse @ x, y, Spread(squares / df if df else 0.0, float(df)))
+        return cls(x, inverse, inverse @ x, y, Spread(squares / df if df else 0.0, float(df)))
 
     def weights(self, contrast: ArrayLike) -> Floats | None:
         """How much each value counts in the estimate of a sum of coefficients; None where the values do not tell it.
@@ -115,7 +119,7 @@ def lenth(contrasts: ArrayLike) -> Spread:
     return Spread(pseudo**2, len(sizes) / 3)
 
 
-def error_of(columns: ArrayLike, groups: Sequence[ArrayLike]) -> Error | None:
+def error_of(fit: Fit, groups: Sequence[ArrayLike]) -> Error | None:
     """The error of the settings' means that a design can give, or None.
 
     Where most settings have two or more seeds, it is that of the seeds or that of the residuals, whichever has more
@@ -124,23 +128,21 @@ def error_of(columns: ArrayLike, groups: Sequence[ArrayLike]) -> Error | None:
     where those have too few as well, Lenth's, for columns that are orthogonal and of equal length.
 
     Args:
-        columns: of the fit, the constant first: (n, p).
+        fit: of the settings' means, the constant first among its columns.
         groups: of each setting, one value per seed: n of them.
     """
-    x = np.asarray(columns, dtype=np.float64)
     counts = np.array([np.size(v) for v in groups])
-    y = means_of(groups)
-    residual, pure = Fit.of(x, y).residual, pure_error(groups)
+    residual, pure = fit.residual, pure_error(groups)
     replicated = 2 * (counts > 1).sum() > len(counts)
     if (replicated and pure.df > residual.df and pure.df >= LEAST_DF) or residual.df < LEAST_DF <= pure.df:
         return Error(SEEDS, np.maximum(pure.variance, SMALLEST) / counts, pure.df)
     if residual.df >= LEAST_DF:
-        return Error(RESIDUAL, np.full(len(y), max(residual.variance, SMALLEST)), residual.df)
-    contrasts = _all_contrasts(x, y)
+        return Error(RESIDUAL, np.full(len(counts), max(residual.variance, SMALLEST)), residual.df)
+    contrasts = _all_contrasts(fit.columns, fit.values)
     if contrasts is None:
         return None
     pseudo = lenth(contrasts)
-    return Error(LENTH, np.full(len(y), max(pseudo.variance, SMALLEST)), pseudo.df)
+    return Error(LENTH, np.full(len(counts), max(pseudo.variance, SMALLEST)), pseudo.df)
 
 
 def _all_contrasts(x: Floats, y: Floats) -> Floats | None:
@@ -156,16 +158,16 @@ def _all_contrasts(x: Floats, y: Floats) -> Floats | None:
     return contrasts
 
 
-def lack_of_fit(columns: ArrayLike, groups: Sequence[ArrayLike]) -> float | None:
+def lack_of_fit(fit: Fit, groups: Sequence[ArrayLike]) -> float | None:
     """p-value that settings lie about the fit no further than their seeds make them (F test), or None.
 
     It is exact where all settings have equally many seeds.
 
     Args:
-        columns: of the fit: (n, p).
+        fit: of the settings' means.
         groups: of each setting, one value per seed: n of them.
     """
-    pure, residual = pure_error(groups), Fit.of(columns, means_of(groups)).residual
+    residual, pure = fit.residual, pure_error(groups)
     if residual.df < 1 or pure.df < LEAST_DF or pure.variance <= SMALLEST:
         return None
     expected = pure.variance * float(np.mean([1 / np.size(v) for v in groups]))

@@ -173,7 +173,8 @@ def factors_of(
     kept = [factors[k] for k in varied]
     model = _Model.of(kept, [levels[label] for label in done], study.design == "grid")
     groups = [taus[label] for label in done]
-    error, fit = linear.error_of(model.columns, groups), linear.Fit.of(model.columns, linear.means_of(groups))
+    fit = linear.Fit.of(model.columns, linear.means_of(groups))
+    error = linear.error_of(fit, groups)
     told = _Told(model, fit, error, np.stack([draws[label] for label in done]), len(done) < len(inside))
     main, untold = told.main()
     names = [factor.name for factor in kept]
@@ -189,7 +190,7 @@ def factors_of(
         error=error.source if error else None,
         df=error.df if error else None,
         detectable=told.detectable(),
-        lack_of_fit_p=linear.lack_of_fit(model.columns, groups),
+        lack_of_fit_p=linear.lack_of_fit(fit, groups),
         aliases=mixed,
         partial=partial,
     )

@@ -84,9 +84,9 @@ def _on_average(a: Analysis) -> str:
     )
     return (
         f"{design}. Effects on average over the other heuristics are found by least squares on the settings' means "
-        f"over seeds, each of which counts once; {error_in_words(a.factors)}. The variance from the choice of architectures "
-        "is added. Intervals are Student's t and hold one by one; p-values are Holm-corrected for all main effects, "
-        "and for all interactions."
+        f"over seeds, each of which counts once; {error_in_words(a.factors)}. The variance from the choice of "
+        "architectures is added. Intervals are Student's t and hold one by one; p-values are Holm-corrected for all "
+        "main effects, and for all interactions."
     )
 
 
