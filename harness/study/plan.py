@@ -195,23 +195,27 @@ def _check_screen(study: Study) -> None:
             f"plan: screen varies {FEWEST} to {MOST} heuristics at once, but {len(factors)} are listed; "
             + ("plan: grid combines fewer." if len(factors) < FEWEST else "leave some out, or make two screens.")
         )
+    alone = []
     for heuristic, values in factors:
         if len(values) != 1:
             raise StudyError(
                 f"plan: screen compares one value of each heuristic with the base, but heuristics.{heuristic.name} "
                 f"has {len(values)}; list one."
             )
-        if heuristic.apply(study.base, values[0]) == study.base:
+        alone.append((heuristic, values[0], heuristic.apply(study.base, values[0])))
+        if alone[-1][2] == study.base:
             raise StudyError(f"{heuristic.name}={values[0]} is what the base has; a screen needs a value that differs.")
-    for (first, (one,)), (second, (other,)) in itertools.combinations(factors, 2):
+    advice = "A screen combines all of its heuristics: leave one of these two out, or use plan: one-factor."
+    for (first, one, with_one), (second, other, with_other) in itertools.combinations(alone, 2):
         names = f"{first.name}={one}", f"{second.name}={other}"
-        alone = first.apply(study.base, one), second.apply(study.base, other)
-        advice = "A screen combines all of its heuristics: leave one of these two out, or use plan: one-factor."
         try:
-            both = second.apply(alone[0], other)
+            both = second.apply(with_one, other)
         except RecipeError as error:
             raise StudyError(f"{names[1]} cannot be had with {names[0]}: {error} {advice}") from None
-        if both in (study.base, *alone) or (fits(first, alone[1], one) and first.apply(alone[1], one) != both):
+        # An edit that undoes the other, or whose order matters, is no factor of its own.
+        if both in (study.base, with_one, with_other) or (
+            fits(first, with_other, one) and first.apply(with_other, one) != both
+        ):
             raise StudyError(f"{names[0]} and {names[1]} set the same part of the recipe. {advice}")
 
 
