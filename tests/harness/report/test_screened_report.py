@@ -2,41 +2,57 @@
 
 import json
 import re
+from html import unescape
 
 import numpy as np
 import pandas as pd
 import pytest
 from made_up_results import publish_scores
+from tiny import write_study
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.truth import shelf
 from supernet.harness.report.study.report import write_report
 from supernet.harness.report.study.result import StudyResult
+from supernet.harness.runs.store import Store
+from supernet.harness.study.reading import load_study
 from supernet.harness.study.running import States
 
 HEURISTICS = {"path-dropout": [0.2], "channels": [8], "layers": [2], "schedule": ["constant"]}
 
 
-@pytest.fixture
-def screen(study):
-    return study(
+@pytest.fixture(scope="module")
+def load(tables, tmp_path_factory):
+    """Load the tiny study with other values of its keys."""
+    folder = tmp_path_factory.mktemp("studies")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(shelf.ENVIRONMENT, str(tables))
+        yield lambda **changes: load_study(write_study(folder / "tiny.yaml", **changes))
+
+
+@pytest.fixture(scope="module")
+def screen(load):
+    return load(
         plan="screen", heuristics=HEURISTICS, sample="all", seeds={"base": 4, "others": 1}, last_epochs=1, title="<b>&"
     )
 
 
-@pytest.fixture
-def report(screen, store, tmp_path):
+@pytest.fixture(scope="module")
+def report(screen, tmp_path_factory):
     """The folder of a report, and its analysis."""
+    folder = tmp_path_factory.mktemp("results")
+    store = Store(folder / "runs")
+    store.prepare()
     for setting, spec in screen.plan():
         noise = 12 if "channels" in dict(setting.changes) else 2
         rng = np.random.default_rng(spec.recipe.seed)
         publish_scores(store, spec, lambda y: y + noise * rng.normal(size=len(y)))  # noqa: B023
-    out = tmp_path / "report"
-    return out, write_report(screen, store, out, resamples=30)
+    return folder / "report", write_report(screen, store, folder / "report", resamples=30)
 
 
 def text_of(html):
     html = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", html, flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
 
 
 def test_effects_on_average_are_on_the_page_and_no_comparison_with_the_base_is(report):
@@ -83,8 +99,8 @@ def test_a_notebook_asks_for_the_effects_by_name(report, screen):
         result.plot("effects")
 
 
-def test_plans_of_one_heuristic_at_a_time_have_no_such_part(study, store, tmp_path):
-    chosen = study(heuristics={"channels": [8]}, sample="all", last_epochs=1)
+def test_plans_of_one_heuristic_at_a_time_have_no_such_part(load, store, tmp_path):
+    chosen = load(heuristics={"channels": [8]}, sample="all", last_epochs=1)
     for _, spec in chosen.plan():
         publish_scores(store, spec, lambda y: y + np.arange(len(y)) % 7)
     analysis = write_report(chosen, store, tmp_path / "report", resamples=30)

@@ -49,7 +49,8 @@ def test_effects_are_those_of_the_taus_in_the_store(screen, store):
 
 
 def test_no_setting_of_a_screen_is_compared_with_the_base(study, store):
-    screen = study(plan="screen", heuristics=FIVE, sample="all", seeds=3, last_epochs=1)
+    three = {name: FIVE[name] for name in NAMES[:3]}
+    screen = study(plan="screen", heuristics=three, sample="all", seeds=3, last_epochs=1)
     fill(screen, store)
     found = analyse(gather(screen, store), resamples=50)
     assert all(row.difference is None for row in found.rows)
@@ -58,7 +59,7 @@ def test_no_setting_of_a_screen_is_compared_with_the_base(study, store):
     words = " ".join(found.findings)
     assert "Dunnett" not in words
     assert "changes tau (" not in words
-    assert (found.factors.error, found.factors.df) == ("seeds", 32)
+    assert (found.factors.error, found.factors.df) == ("seeds", 16)
     assert found.seed_sd > 0
 
 
