@@ -156,7 +156,8 @@ def _mixed(factors: Factors) -> list[Html]:
         groups = [el("li", " = ".join(group)) for group in factors.aliases]
         return [el("details", el("summary", "Interactions that this design does not tell apart"), el("ul", *groups))]
     if factors.partial:
-        return [el("p", "Interactions of two heuristics are mixed with each other in part, and with no main effect.")]
+        words = "In the whole design, interactions of two heuristics are mixed with each other in part"
+        return [el("p", f"{words}, and with no main effect.")]
     return []
 
 

@@ -63,6 +63,19 @@ def test_no_setting_of_a_screen_is_compared_with_the_base(study, store):
     assert found.seed_sd > 0
 
 
+def test_one_seed_of_everything_is_enough_for_effects(study, store):
+    three = {name: FIVE[name] for name in NAMES[:3]}
+    screen = study(plan="screen", heuristics=three, sample="all", seeds=1, last_epochs=1)
+    fill(screen, store)
+    found = analyse(gather(screen, store), resamples=50)
+    assert [list(row.taus) for row in found.rows] == [[1000 * k] for k in range(8)]
+    f = found.factors
+    assert (f.error, f.df, f.lack_of_fit_p, found.seed_sd) == ("residual", 4, None, None)
+    assert all(effect.p is not None for effect in f.main)
+    assert found.factors.main[1].value < 0
+    assert "Settings cannot be tested" not in " ".join(found.findings)
+
+
 def test_diverged_runs_have_no_tau_and_are_counted(screen, store):
     fill(screen, store, diverged=(5, 9))
     found = analyse(gather(screen, store), resamples=50)
