@@ -168,6 +168,12 @@ def compare(
     )
 
 
+def uncompared(arrays: Sequence[ArrayLike]) -> Comparisons:
+    """How much the seeds of settings differ, the base first, without a comparison of settings."""
+    groups = [np.asarray(v, dtype=np.float64) for v in arrays]
+    return Comparisons([], squeezed(groups), None, None, pooled(groups), 0.0)
+
+
 def against_constant(values: ArrayLike, constant: float, spread: Spread, sampling: float = 0.0) -> Difference:
     """Mean over seeds less a number that has no seeds, with its 95 % interval and p-value; nothing is corrected.
 

@@ -25,6 +25,7 @@ from supernet.harness.statistics import bootstrap as stats
 from supernet.harness.statistics import chance, metrics, seeds, spreads
 from supernet.harness.statistics.seeds import Comparisons, Difference, Mean
 from supernet.harness.statistics.spreads import Spread
+from supernet.harness.study.factors import Factors, factors_of
 from supernet.harness.study.findings import findings_of
 from supernet.harness.study.free import free_of
 from supernet.harness.study.gathered import Done, Floats, Gathered
@@ -71,15 +72,17 @@ def analyse(
     params = params_of(table, m.dataset, rows).astype(np.float64)
     count = resamples or RESAMPLES
     ranked = _Ranked.of(gathered, params, y, count, progress)
-    comparisons = ranked.compared()
+    # The settings of a screen are there for its factors: one by one, they are not what is asked about.
+    comparisons = ranked.spread() if study.design == "screen" else ranked.compared()
     fallen = ranked.fallen()
     out = [_row(gathered, setting, ranked, comparisons, fallen) for setting in settings]
-    out = _with_regrets(gathered, ranked.usable, out)
     if study.design == "staged":
         out = _with_steps(settings, out, ranked)
     out = with_excess(within, indices, y, out, ranked.scores)
     given = given_size(ranked.scores, ranked.draws, ranked.usable, params, y)
-    out = _with_partial(out, dict(zip(ranked.usable[1:], given.comparisons.differences, strict=True)))
+    if study.design != "screen":
+        out = _with_regrets(gathered, ranked.usable, out)
+        out = _with_partial(out, dict(zip(ranked.usable[1:], given.comparisons.differences, strict=True)))
     top = metrics.true_top(y, 0.1)
     analysis = Analysis(
         name=study.name,
@@ -111,6 +114,7 @@ def analyse(
         findings=[],
         structure=structure_of(within, indices, y, params, ranked.scores, given),
         free=free_of(gathered, y),
+        factors=_factors(gathered, ranked, out),
     )
     return dataclasses.replace(analysis, findings=findings_of(analysis))
 
@@ -173,6 +177,10 @@ class _Ranked:
         sampling = [float(np.var(self.mean_draws(label) - first, ddof=1)) for label in others]
         return seeds.compare(self.values(base), [self.values(label) for label in others], sampling)
 
+    def spread(self) -> Comparisons:
+        """The usable settings without comparisons."""
+        return seeds.uncompared([self.values(label) for label in self.usable])
+
     def fallen(self) -> dict[str, list[int]]:
         """Label -> seeds whose run collapsed."""
         places = spreads.collapsed([self.values(label) for label in self.usable])
@@ -187,6 +195,18 @@ class _Ranked:
             return None
         sampling = float(np.var(self.mean_draws(BASE) - self.params, ddof=1))
         return seeds.against_constant(values, params_tau, spread, sampling)
+
+
+def _factors(gathered: Gathered, ranked: _Ranked, rows: Sequence[Row]) -> Factors | None:
+    """Effects on average over the other heuristics, from the settings whose mean stands for them."""
+    labels = [row.label for row in rows if row.tau]
+    return factors_of(
+        gathered.study,
+        gathered.settings,
+        {label: ranked.values(label) for label in labels},
+        {label: ranked.mean_draws(label) for label in labels},
+        {row.label: len(row.diverged) for row in rows},
+    )
 
 
 def _row(
@@ -216,7 +236,7 @@ def _row(
         tau=tau if alive else None,
         means={name: _mean([run.result.metrics.get(name) for run in found.values()]) for name in MEANS},
         costs={name: float(np.mean([run.result.ledger[name] for run in found.values()])) for name in COSTS},
-        difference=comparisons.differences[place - 1] if setting.changes and alive else None,
+        difference=comparisons.differences[place - 1] if comparisons.differences and place and alive else None,
         collapsed=tuple(fallen[label]),
         at_chance=tuple(seed for seed, run in found.items() if _at_chance(run, setting)),
         seed_tau=_mean([metrics.agreement(a, b) for a, b in itertools.combinations(ranked.scores[label].values(), 2)]),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from supernet.harness.statistics.bootstrap import ROUGH
 from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study import structure_findings
+from supernet.harness.study.on_average import on_average
 from supernet.harness.study.results import Analysis, Row
 from supernet.harness.study.verdict import likely_sign
 
@@ -18,8 +19,8 @@ MOST_NAMED = 8
 def findings_of(analysis: Analysis) -> list[str]:
     """What the numbers say; a rule without the numbers that it needs says nothing."""
     rules = (
-        _base, _beyond_ceiling, _few_architectures, _changes, _likely, _extended, _picks, _lost_runs, _at_chance,
-        _collapsed, _staged, _proxy, _operations, *structure_findings.RULES, _between_seeds, _missing,
+        _base, _beyond_ceiling, _few_architectures, _changes, _factors, _likely, _extended, _picks, _lost_runs,
+        _at_chance, _collapsed, _staged, _proxy, _operations, *structure_findings.RULES, _between_seeds, _missing,
     )  # fmt: skip
     return [sentence for rule in rules if (sentence := rule(analysis))]
 
@@ -131,6 +132,10 @@ def _extended(a: Analysis) -> str | None:
         f"The seeds of {len(a.looked)} settings were chosen one by one, as after a look at earlier results: their "
         "p-values and intervals do not account for that look."
     )
+
+
+def _factors(a: Analysis) -> str | None:
+    return on_average(a.factors) if a.factors else None
 
 
 def _picks(a: Analysis) -> str | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from supernet.benchmarks.errors import UserError
 from supernet.harness.runs.job import Truth
 from supernet.harness.runs.store import Damaged, Result, Store
+from supernet.harness.study.screen import FEWEST, MOST, two_level_design
 from supernet.harness.study.spec import RunSpec
 from supernet.heuristics.catalogue import Heuristic
 from supernet.heuristics.plugins import Plugin
@@ -23,6 +24,8 @@ Tau = Callable[[RunSpec], float | None]
 
 MOST_SETTINGS = 100_000
 """Combinations of a grid."""
+ROW_SEEDS = 1_000
+"""What the seeds of each row of a screen are moved on by, so that no seed belongs to two of the usual few."""
 
 
 class StudyError(UserError):
@@ -55,6 +58,8 @@ class Setting:
     changes: tuple[tuple[str, str], ...]
     """(heuristic, value) pairs, empty for the base."""
     recipe: Recipe
+    row: int = 0
+    """Number in a two-level design, in which every row has seeds of its own; 0 elsewhere."""
 
     @property
     def heuristic(self) -> str:
@@ -83,7 +88,7 @@ class Study:
     base_seeds: tuple[int, ...]
     """Of the base, which every other setting is compared with: more of them sharpen all comparisons at once."""
     design: str
-    """one-factor, grid or staged."""
+    """one-factor, grid, staged or screen."""
     factors: tuple[tuple[Heuristic, tuple[str, ...]], ...]
     truth: Truth
     sample: str = "all"
@@ -97,10 +102,13 @@ class Study:
     """Seeds of settings, by label, that have others than `seeds`."""
 
     def seeds_of(self, setting: Setting) -> tuple[int, ...]:
-        """The seeds that a setting is trained with."""
-        if not setting.changes:
-            return self.base_seeds
-        return dict(self.seeds_by).get(setting.label, self.seeds)
+        """The seeds that a setting is trained with.
+
+        The rows of a screen have different seeds: with one seed each, what that seed does would otherwise be in
+        all rows alike, and none of it would show in how much they differ.
+        """
+        seeds = dict(self.seeds_by).get(setting.label, self.seeds) if setting.changes else self.base_seeds
+        return tuple(seed + ROW_SEEDS * setting.row for seed in seeds)
 
     def runs(self, setting: Setting) -> list[RunSpec]:
         """One run per seed."""
@@ -168,10 +176,60 @@ def _staged(study: Study, tau: Tau) -> Iterator[Setting]:
         best = stage[means.index(max(means))]
 
 
+def _screen(study: Study, tau: Tau) -> Iterator[Setting]:
+    """The rows of a two-level design of the factors, the base first: each has about half of the changes."""
+    _check_screen(study)
+    for number, levels in enumerate(two_level_design(len(study.factors)).tolist()):
+        setting = Setting((), study.base, number)
+        for (heuristic, (value,)), level in zip(study.factors, levels, strict=True):
+            if level > 0:
+                before, setting = setting, _changed(setting, heuristic, value)
+                if setting is before:
+                    raise StudyError(f"{heuristic.name}={value} changes nothing together with {before.label}.")
+        yield setting
+
+
+def _check_screen(study: Study) -> None:
+    """Find what keeps the heuristics of a screen from being combined.
+
+    Raises:
+        StudyError: their number does not fit, one has several values or the base's, or two cannot be had together.
+    """
+    factors = study.factors
+    if not FEWEST <= len(factors) <= MOST:
+        raise StudyError(
+            f"plan: screen varies {FEWEST} to {MOST} heuristics at once, but {len(factors)} are listed; "
+            + ("plan: grid combines fewer." if len(factors) < FEWEST else "leave some out, or make two screens.")
+        )
+    alone = []
+    for heuristic, values in factors:
+        if len(values) != 1:
+            raise StudyError(
+                f"plan: screen compares one value of each heuristic with the base, but heuristics.{heuristic.name} "
+                f"has {len(values)}; list one."
+            )
+        alone.append((heuristic, values[0], heuristic.apply(study.base, values[0])))
+        if alone[-1][2] == study.base:
+            raise StudyError(f"{heuristic.name}={values[0]} is what the base has; a screen needs a value that differs.")
+    advice = "A screen combines all of its heuristics: leave one of these two out, or use plan: one-factor."
+    for (first, one, with_one), (second, other, with_other) in itertools.combinations(alone, 2):
+        names = f"{first.name}={one}", f"{second.name}={other}"
+        try:
+            both = second.apply(with_one, other)
+        except RecipeError as error:
+            raise StudyError(f"{names[1]} cannot be had with {names[0]}: {error} {advice}") from None
+        # An edit that undoes the other, or whose order matters, is no factor of its own.
+        if both in (study.base, with_one, with_other) or (
+            fits(first, with_other, one) and first.apply(with_other, one) != both
+        ):
+            raise StudyError(f"{names[0]} and {names[1]} set the same part of the recipe. {advice}")
+
+
 DESIGNS: dict[str, Callable[[Study, Tau], Iterator[Setting]]] = {
     "one-factor": _one_factor,
     "grid": _grid,
     "staged": _staged,
+    "screen": _screen,
 }
 """Name -> how the settings of a study follow from its factors."""
 
@@ -184,7 +242,7 @@ def _changed(setting: Setting, heuristic: Heuristic, value: str) -> Setting:
         raise StudyError(f"{heuristic.name}={value} cannot be had with {before or 'the base'}: {error}") from None
     if recipe == setting.recipe:
         return setting
-    return Setting((*setting.changes, (heuristic.name, value)), recipe)
+    return replace(setting, changes=(*setting.changes, (heuristic.name, value)), recipe=recipe)
 
 
 def _varied(setting: Setting, heuristic: Heuristic, values: Sequence[str]) -> Iterator[Setting]:

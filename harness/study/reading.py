@@ -120,6 +120,8 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
         command=_command(path, overrides),
         seeds_by=seeds_by,
     )
+    if design == "screen":  # its settings are known, and they combine what each heuristic alone does not show
+        study.settings(lambda spec: None)
     _check_labels(study)
     return study
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from supernet.harness.correlation.report import Ceiling
 from supernet.harness.statistics.seeds import Difference, Mean
+from supernet.harness.study.factors import Factors
 from supernet.harness.study.free import Free
 from supernet.harness.study.structure import Structure
 
@@ -132,6 +133,8 @@ class Analysis:
     """Which architectures are displaced, and why."""
     free: Free | None = None
     """What changes rankings at no cost of training."""
+    factors: Factors | None = None
+    """Effects of the heuristics on average over the others, of plans that vary several at once."""
 
     @property
     def base(self) -> Row:
@@ -161,6 +164,11 @@ class Analysis:
     @property
     def _unclear(self) -> list[Row]:
         return [row for row in self.tested if row.difference and not row.difference.clear]
+
+    @property
+    def has_factors(self) -> bool:
+        """Whether there are effects on average over the other heuristics."""
+        return self.factors is not None and bool(self.factors.main)
 
     def as_json(self) -> dict[str, Any]:
         """Every figure, for JSON."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from supernet.harness.report.study import structure_figure
+from supernet.benchmarks.errors import UserError
+from supernet.harness.report.study import factors, structure_figure
 from supernet.harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE, paper, save
 from supernet.harness.study.results import Analysis, Row
 
@@ -16,8 +17,13 @@ from supernet.harness.study.results import Analysis, Row
 def draw(analysis: Analysis, out: Path) -> dict[str, Path]:
     """Write all figures as PNG and SVG: caption -> SVG."""
     done = [row for row in analysis.rows if row.tau]
-    drawn = {"proxy": len(done) > 3, "structure": structure_figure.known(analysis)}
-    names = [name for name in FIGURES if drawn.get(name, True)]
+    lacking = {
+        "proxy": len(done) <= 3,
+        "structure": not structure_figure.known(analysis),
+        "factors": not analysis.has_factors,
+        "effects": analysis.design == "screen",
+    }
+    names = [name for name in FIGURES if not lacking.get(name)]
     with paper():
         return {CAPTIONS[name]: save(FIGURES[name](analysis, done), out, name)[1] for name in names}
 
@@ -27,7 +33,13 @@ def _label(row: Row) -> str:
 
 
 def forest(analysis: Analysis, rows: list[Row]) -> Figure:
-    """Difference of tau from the base with simultaneous intervals, sorted; clear ones coloured and filled."""
+    """Difference of tau from the base with simultaneous intervals, sorted; clear ones coloured and filled.
+
+    Raises:
+        UserError: the plan is a screen, whose settings are not compared with the base.
+    """
+    if analysis.design == "screen":
+        raise UserError("The settings of a screen are not compared with the base one by one; plot its `factors`.")
     tested = sorted((row for row in rows if row.difference), key=lambda row: -row.difference.value)  # type: ignore[union-attr]
     figure = Figure(figsize=(1.55 * COLUMN, 0.8 + 0.17 * max(4, len(tested))))
     axis = figure.subplots()
@@ -139,6 +151,7 @@ def seeds(analysis: Analysis, rows: list[Row]) -> Figure:
 
 
 FIGURES: dict[str, Callable[[Analysis, list[Row]], Figure]] = {
+    "factors": factors.forest,
     "effects": forest,
     "operations": operations,
     "seeds": seeds,
@@ -147,6 +160,7 @@ FIGURES: dict[str, Callable[[Analysis, list[Row]], Figure]] = {
 }
 """Name -> what draws the figure, from the analysis and the settings whose mean stands for them."""
 CAPTIONS = {
+    "factors": "Effect of each heuristic on tau, on average over the others",
     "effects": "Effect of each change on tau",
     "operations": "Which operations each setting over-ranks",
     "seeds": "Tau of every seed",

@@ -8,8 +8,20 @@ from supernet.harness.report.study.content import Answer, Changed, Methods
 from supernet.harness.runs.store import Result
 from supernet.harness.statistics import spreads
 from supernet.harness.study.gathered import Gathered
-from supernet.harness.study.plan import Study
+from supernet.harness.study.on_average import error_in_words
+from supernet.harness.study.plan import ROW_SEEDS, Study
 from supernet.harness.study.results import Analysis
+
+AGAINST_BASE = (
+    "A difference from the base is one of means over all seeds that are there, unpaired, since runs with equal seeds "
+    "under different settings share nothing. Its degrees of freedom are Satterthwaite's. P-values and intervals are "
+    "Dunnett-corrected: all intervals of differences hold together with 95 %. The smallest detectable effect is what a "
+    "typical comparison finds with a probability of 80 %."
+)
+LOST = (
+    "Diverged runs have no tau and are counted; a setting of which more than a third diverged has no mean. Collapsed "
+    "runs count in the mean."
+)
 
 
 def methods(gathered: Gathered, analysis: Analysis) -> Methods:
@@ -34,7 +46,7 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
     training = study.base.training
     return [
         f"{len(a.rows)} settings of a super-net of {a.space}: the base with {len(a.base_seeds)} seeds "
-        f"({_span(a.base_seeds)}), every other setting with {len(a.seeds)} ({_span(a.seeds)}); {len(done)} runs "
+        f"({_span(a.base_seeds)}), every other setting with {len(a.seeds)} ({_others(study)}); {len(done)} runs "
         "are done. "
         f"The base trains {training.epochs} epochs of {study.base.task.name} in batches of {training.batch_size}; the "
         "others differ from it as listed.",
@@ -47,13 +59,9 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         f"towards that of all settings (Smyth, 2004); a base of {spreads.OWN_VARIANCE} or more seeds keeps its own. "
         "The variance "
         f"from the choice of architectures, by {a.resamples:,} bootstrap resamples that all runs share, is added.",
-        "A difference from the base is one of means over all seeds that are there, unpaired, since runs with "
-        "equal seeds "
-        "under different settings share nothing. Its degrees of freedom are Satterthwaite's. P-values and intervals "
-        "are Dunnett-corrected: all intervals of differences hold together with 95 %. The smallest detectable effect "
-        "is what a typical comparison finds with a probability of 80 %. Diverged runs have no tau and are "
-        "counted; a setting "
-        "of which more than a third diverged has no mean. Collapsed runs count in the mean.",
+        *([] if study.design == "screen" else [AGAINST_BASE]),
+        *([_on_average(a)] if a.factors else []),
+        LOST,
         "The regret of a ranking's first k is the true accuracy lost by the best of them against the best "
         "architecture scored, in percentage points. P(surpass random) is the probability that the ranking's first "
         "is not beaten by the best of ten architectures drawn at random.",
@@ -70,6 +78,29 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         "the mean: "
         "the mean over uses of predicted less true percentile, less (rho - 1)(true - 50), rho being Spearman's.",
     ]
+
+
+def _on_average(a: Analysis) -> str:
+    """How effects on average over the other heuristics are found."""
+    assert a.factors is not None
+    design = (
+        "The settings are a two-level design of resolution IV: a Hadamard matrix folded over, in which no main effect "
+        "is mixed with an interaction of two heuristics"
+        if a.design == "screen"
+        else "The settings of the grid are fitted by main effects and interactions of two heuristics"
+    )
+    return (
+        f"{design}. Effects on average over the other heuristics are found by least squares on the settings' means "
+        f"over seeds, each of which counts once; {error_in_words(a.factors)}. The variance from the choice of "
+        "architectures is added. Intervals are Student's t and hold one by one; p-values are Holm-corrected for all "
+        "main effects, and for all interactions."
+    )
+
+
+def _others(study: Study) -> str:
+    """The seeds of every setting but the base."""
+    seeds_ = _span(study.seeds)
+    return f"{seeds_}, plus {ROW_SEEDS:,} times the number of its row" if study.design == "screen" else seeds_
 
 
 def _span(seeds_: tuple[int, ...]) -> str:
@@ -118,10 +149,11 @@ def _checklist(study: Study, a: Analysis, done: list[Result]) -> dict[str, str]:
             )
         ),
         "Are several runs done, and are the seeds given?": (
-            f"Seeds {_span(study.base_seeds)} of the base, {_span(study.seeds)} of the other settings."
+            f"Seeds {_span(study.base_seeds)} of the base, {_others(study)} of the other settings."
         ),
         "Are results given with their uncertainty?": (
-            "Intervals over seeds and architectures, Dunnett-corrected p-values, and the smallest detectable effect."
+            f"Intervals over seeds and architectures, {'Holm' if study.design == 'screen' else 'Dunnett'}-corrected "
+            "p-values, and the smallest detectable effect."
         ),
         "Is there a comparison with simple baselines?": (
             f"Parameter count as the score (tau {a.params_tau:.3f}), and random search in P(surpass random)."

@@ -17,7 +17,7 @@ from supernet.benchmarks.truth.table import count_of
 from supernet.harness.report.html.frame import document
 from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
-from supernet.harness.report.study import page_tables
+from supernet.harness.report.study import factors, page_tables
 from supernet.harness.report.study.content import Methods, Scatter
 from supernet.harness.report.study.first_screen import first_screen
 from supernet.harness.statistics.printed import ABSENT, number
@@ -52,7 +52,7 @@ def page(
         "findings": join(el("li", sentence) for sentence in analysis.findings),
         "numbers": _numbers(analysis),
         "note": escaped(scatter.note),
-        "clear": f"{page_tables.CLEAR:g}",
+        "factors": factors.on_page(analysis) + factors.lead(analysis),
         "families": page_tables.families(analysis.rows),
         "count": str(len(analysis.rows)),
         "effects": page_tables.effects(analysis, columns),
@@ -145,12 +145,7 @@ def _numbers(a: Analysis) -> Html:
             number(means.get("regret@1"), ".2f"),
             "points of true accuracy that its best-scored architecture falls short of the best, mean over seeds",
         ),
-        (
-            "Smallest detectable effect",
-            number(a.detectable, ".2f") if a.detectable is not None else ABSENT,
-            "difference of τ from the base that this design finds with a probability of 80 %, after Dunnett's "
-            "correction",
-        ),
+        _detectable(a),
         ("Architectures", f"{a.architectures:,}", f"ranked by every run, on {a.images:,} validation images"),
         ("Seeds", f"{len(a.base_seeds)} + {len(a.seeds)}", "of the base, and of every other setting"),
         (
@@ -162,6 +157,17 @@ def _numbers(a: Analysis) -> Html:
     return join(
         el("div", el("dt", name), el("dd", value, class_="value"), el("dd", note)) for name, value, note in cards
     )
+
+
+def _detectable(a: Analysis) -> tuple[str, str, str]:
+    """The card of the smallest effect that the design finds."""
+    name = "Smallest detectable effect"
+    if a.design == "screen":
+        reach = a.factors.detectable if a.factors else None
+        note = "effect on τ, on average over the other heuristics, that this design finds with a probability of 80 %"
+        return name, number(reach, ".2f"), note
+    note = "difference of τ from the base that this design finds with a probability of 80 %, after Dunnett's correction"
+    return name, number(a.detectable, ".2f"), note
 
 
 # ---- methods -----------------------------------------------------------------------------------------------------

@@ -72,18 +72,21 @@ def columns(a: Analysis) -> list[Column]:
     )
     bins = "τ against true accuracies cut into bins of {} points from 0 (floor), so that smaller differences are ties."
     text: dict[str, Any] = {"first": "ascending", "kind": "text"}
-    every = [
-        Column("Setting", "Heuristic", "What is changed; the base is the recipe as given.", _heuristic, **text),
-        Column("Setting", "Value", "What it is changed to.", _plain(lambda row: row.value), **text),
-        Column("Setting", "Runs", "Finished runs of those planned, and what became of the others.", _runs, "ascending"),
-        Column("Setting", "Family", "The kind of change.", _plain(lambda row: row.family), **text),
-        Column("Ranking", "τ", tau, _tau),
+    against_base = [
         Column("Ranking", "Difference", difference, _difference),
         Column("Ranking", "Likely", likely, _likely),
         Column("Ranking", "p", dunnett, _p(lambda d: d.p_corrected), "ascending"),
         Column("Ranking", "Verdict", verdicts, lambda row: _verdict(row, a.margin), **text),
         Column("Ranking", "q", q, _p(lambda d: d.q), "ascending"),
         Column("Ranking", "Partial Δτ", partial, _partial),
+    ]
+    every = [
+        Column("Setting", "Heuristic", "What is changed; the base is the recipe as given.", _heuristic, **text),
+        Column("Setting", "Value", "What it is changed to.", _plain(lambda row: row.value), **text),
+        Column("Setting", "Runs", "Finished runs of those planned, and what became of the others.", _runs, "ascending"),
+        Column("Setting", "Family", "The kind of change.", _plain(lambda row: row.family), **text),
+        Column("Ranking", "τ", tau, _tau),
+        *([] if a.design == "screen" else against_base),
         Column("Ranking", "Sparse τ @0.1", bins.format("0.1"), _mean("sparse_tau@0.1")),
         Column("Ranking", "Sparse τ @1", bins.format("1"), _mean("sparse_tau@1")),
         Column("Ranking", "τ top 10 %", "τ among the truly best 10 % alone; no interval.", _mean("tau_top_10")),

@@ -54,20 +54,22 @@ class StudyResult:
         return self.analysis.findings
 
     def frame(self, what: str = "effects") -> pd.DataFrame:
-        """A table of the report: `effects` (a row per setting), `operations`, `runs`, `structure`, `displaced`, `free`.
+        """A table of the report: `effects` (a row per setting), `operations`, `runs`, `structure`, `displaced`, `free`
+        or `factors` (a row per effect on average).
 
         Raises:
-            UserError: there is no such table.
+            UserError: there is no such table, or it is `factors` and the plan does not vary several heuristics at once.
         """
         if what not in tables.FRAMES:
             raise UserError(f"There is no table {quoted(what)}; {did_you_mean(what, list(tables.FRAMES))}")
         return tables.FRAMES[what](self.analysis)
 
     def plot(self, what: str = "effects") -> Figure:
-        """A figure of the report: `effects`, `operations`, `seeds`, `structure` or `proxy`.
+        """A figure of the report: `effects`, `operations`, `seeds`, `structure`, `proxy` or `factors`.
 
         Raises:
-            UserError: there is no such figure.
+            UserError: there is no such figure, or it is `factors` and the plan does not vary several heuristics at
+                once.
         """
         if what not in figures.FIGURES:
             raise UserError(f"There is no figure {quoted(what)}; {did_you_mean(what, list(figures.FIGURES))}")

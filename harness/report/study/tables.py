@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from supernet.benchmarks.files import write_text
+from supernet.harness.report.study import factors
 from supernet.harness.report.study.structure_tables import displaced, free, short_structure, structure
 from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study.results import COSTS, MEANS, Analysis
@@ -64,6 +65,8 @@ def write_tables(analysis: Analysis, out: Path) -> list[Path]:
     """Write NAME.csv and NAME.tex for each table."""
     paths = []
     for name, make in FRAMES.items():
+        if name == "factors" and not analysis.has_factors:
+            continue
         frame = make(analysis)
         if not len(frame):
             continue
@@ -98,10 +101,10 @@ def summary(analysis: Analysis) -> pd.DataFrame:
 
 FRAMES: dict[str, Callable[[Analysis], pd.DataFrame]] = {
     "effects": effects, "operations": operations, "runs": runs, "structure": structure, "displaced": displaced,
-    "free": free,
+    "free": free, "factors": factors.frame,
 }  # fmt: skip
 """Name -> the table; one without lines is not written."""
-SHORT = {"effects": summary, "structure": short_structure}
+SHORT = {"effects": summary, "structure": short_structure, "factors": factors.summary}
 """Name -> the table as LaTeX has it, where that is shorter."""
 
 
