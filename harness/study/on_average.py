@@ -13,7 +13,7 @@ MOST_NAMED = 8
 
 def on_average(f: Factors) -> str:
     """What is clear, what is undecided, what cannot be told, and in what sense the effects are averages."""
-    parts = (_main, _undecided, _interactions, _untold, _incomplete, _meaning)
+    parts = (main, undecided, _interactions, _untold, _incomplete, meaning)
     return " ".join(sentence for part in parts if (sentence := part(f)))
 
 
@@ -28,7 +28,8 @@ def error_in_words(f: Factors) -> str:
     return f"their uncertainty is told by {source}, with {f.df:.3g} degrees of freedom"
 
 
-def _main(f: Factors) -> str:
+def main(f: Factors) -> str:
+    """What is clear, or why nothing can be."""
     if not f.main:
         return "No effect on average over the other heuristics can be told from the settings that have a tau."
     if f.error is None:
@@ -59,12 +60,13 @@ def _ends(effect: Effect) -> str:
     return f" [{low:.2f}, {high:.2f}]"
 
 
-def _undecided(f: Factors) -> str:
-    undecided = sum(effect.p is not None and not effect.clear for effect in f.main)
-    if not undecided or f.detectable is None:
+def undecided(f: Factors) -> str:
+    """What is not shown to be 0, and how small an effect the design finds."""
+    open_ = sum(effect.p is not None and not effect.clear for effect in f.main)
+    if not open_ or f.detectable is None:
         return ""
     return (
-        f"{undecided} {'are' if undecided > 1 else 'is'} undecided, not shown to be 0: this design finds effects "
+        f"{open_} {'are' if open_ > 1 else 'is'} undecided, not shown to be 0: this design finds effects "
         f"from {f.detectable:.2f} on, with a probability of 80 %."
     )
 
@@ -105,7 +107,8 @@ def _incomplete(f: Factors) -> str:
     )
 
 
-def _meaning(f: Factors) -> str:
+def meaning(f: Factors) -> str:
+    """In what sense the effects are averages."""
     return "An effect on average over the other heuristics can differ from the effect at the base." if f.main else ""
 
 

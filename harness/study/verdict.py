@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from supernet.harness.statistics.power import Design, detectable
 from supernet.harness.statistics.seeds import Difference
+from supernet.harness.study import on_average
 from supernet.harness.study.results import Analysis, Row
 
 LIKELY = 0.95
@@ -35,6 +36,8 @@ class Mark:
 
 def headline(a: Analysis) -> str:
     """The answer in one sentence."""
+    if a.design == "screen" and a.factors:
+        return on_average.main(a.factors)
     if not a.rows[1:]:
         return "The study has no setting but its base."
     if not a.tested:
@@ -54,6 +57,8 @@ def headline(a: Analysis) -> str:
 
 def certainty(a: Analysis) -> str | None:
     """How sure the headline is, and what it could not see."""
+    if a.design == "screen" and a.factors:
+        return f"{on_average.undecided(a.factors)} {on_average.meaning(a.factors)}".strip() or None
     if not a.tested:
         return None
     parts = []
@@ -110,7 +115,7 @@ def steps(a: Analysis) -> list[Step]:
     missing = sum(state not in ("done", "diverged") for row in a.rows for state in row.states.values())
     if missing:
         found.append(Step(f"{missing} runs are not done. This makes them:", f"supernet study run {a.command}"))
-    if not a.tested and a.rows[1:]:
+    if not a.tested and a.rows[1:] and a.design != "screen":
         found.append(
             Step("Give every setting three seeds or more: `seeds: {base: 12, others: 3}` in the study's file.")
         )

@@ -7,7 +7,8 @@ from scipy.stats import kendalltau
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.spaces.nb201 import OPS
 from supernet.harness.correlation.report import Ceiling
-from supernet.harness.report.study.content import Answer, Changed, Methods, Scatter, Scores
+from supernet.harness.report.html.points import Scatter, Scores
+from supernet.harness.report.study.content import Answer, Changed, Methods
 from supernet.harness.report.style import PALETTE, paper, save
 from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study.results import Analysis, Proxy, Row

@@ -33,6 +33,21 @@ def document(title: Html, what: Html, template: Path, parts: Mapping[str, str], 
     return _filled(_read("frame.html"), outer)
 
 
+def scripts(*names: str | Path) -> Html:
+    """A script element with these scripts, in the order in which they need each other.
+
+    Args:
+        names: of scripts that pages share (`script/NAME.js` beside this file), or paths of a page's own.
+    """
+    paths = [name if isinstance(name, Path) else _FOLDER / "script" / f"{name}.js" for name in names]
+    return el("script", Html("\n" + "\n".join(path.read_text(encoding="utf-8") for path in paths)))
+
+
+def scatter() -> Html:
+    """The controls and plots that the script `scatter` fills; its data is `html.points`."""
+    return Html(_read("scatter.html"))
+
+
 def _read(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 

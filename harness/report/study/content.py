@@ -7,34 +7,6 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Scores:
-    """The scores of one run."""
-
-    label: str
-    """Of the setting."""
-    seed: int
-    tau: float
-    hash: str
-    scores: list[float]
-    """Higher is better, in the order of `Scatter.archs`."""
-
-
-@dataclass(frozen=True)
-class Scatter:
-    """What it takes to plot the scores of any run against the truth."""
-
-    archs: list[str]
-    """Official strings: n of them."""
-    cells: list[list[list[Any]]]
-    """The cells of each architecture as graphs (`Graph.as_json`), in the order of `archs`."""
-    true: list[float]
-    """Accuracies in percent: (n,); empty where no run is done."""
-    runs: list[Scores]
-    note: str = ""
-    """On which architectures these are."""
-
-
-@dataclass(frozen=True)
 class Changed:
     """One setting."""
 

@@ -4,126 +4,144 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import numpy as np
 
+from supernet.harness.report.html.axis import Axis, Mark, interval_cell, marked_axis, next_steps, tick_cell
+from supernet.harness.report.html.axis import Step as Shown
 from supernet.harness.report.html.markup import Html, el, escaped, join
+from supernet.harness.report.study import factors
 from supernet.harness.statistics.printed import ABSENT, bounds, number
 from supernet.harness.statistics.seeds import Difference
 from supernet.harness.study import verdict
 from supernet.harness.study.results import Analysis, Row
 
 SHAPES = {"base": "disc", "parameter count": "diamond", "attainable": "bar"}
-"""Name of a mark -> its shape on the axis of tau; what else is shown is a setting, an open disc."""
-
-
-def first_screen(a: Analysis) -> dict[str, Html]:
-    """The parts of the page's template that make up its first screen."""
-    certainty = verdict.certainty(a)
-    return {
-        "headline": el("span", verdict.headline(a)),
-        "certainty": el("p", certainty, class_="certainty") if certainty else Html(""),
-        "forest": forest(a),
-        "marks": marks(a),
-        "steps": steps(a),
-    }
-
-
+"""Name of a mark -> its shape on the axis of tau; what else is shown is a setting, a hollow disc."""
 LONGEST = 18
 """Characters of a part of a label that may stay in one line."""
 UNQUOTED = "!'()*-._~"
 """Characters of a label that an address keeps, as `encodeURIComponent` has it."""
 
 
-class Axis:
-    """A horizontal scale: values to percent of its width, and round values to label."""
-
-    def __init__(self, ends: Sequence[float], labels: int = 6) -> None:
-        low, high = min(ends), max(ends)
-        pad = 0.04 * (high - low) or 0.5
-        self.low, self.high = low - pad, high + pad
-        step = self._step((self.high - self.low) / labels)
-        first, last = np.ceil(self.low / step), np.floor(self.high / step)
-        self.ticks = [round(float(k * step), 10) + 0.0 for k in np.arange(first, last + 1)]
-        self.form = f".{max(0, int(np.ceil(-np.log10(step) - 1e-9)))}f"
-
-    @staticmethod
-    def _step(rough: float) -> float:
-        power = 10.0 ** np.floor(np.log10(rough))
-        return float(power * next(m for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9)))
-
-    def at(self, value: float) -> str:
-        """A place on the scale, as a percentage for style sheets; what lies beyond an end is put there."""
-        share = (value - self.low) / (self.high - self.low)
-        return f"{100 * min(1.0, max(0.0, share)):.2f}%"
+def first_screen(a: Analysis) -> dict[str, Html]:
+    """The parts of the page's template that make up its first screen."""
+    certainty, steps = verdict.certainty(a), verdict.steps(a)
+    marks = [Mark(m.name, m.value, m.low, m.high, SHAPES.get(m.name, "hollow")) for m in verdict.marks(a)]
+    following = [Shown(step.why, step.command) for step in steps]
+    return {
+        "headline": el("span", verdict.headline(a)),
+        "certainty": el("p", certainty, class_="certainty") if certainty else Html(""),
+        "forest": _averages(a) if a.design == "screen" else _forest(a),
+        "marks": marked_axis(marks),
+        "steps": next_steps(following) if steps else el("p", "All settings are decided."),
+    }
 
 
-# ---- the forest ------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Line:
+    """A line of the figure."""
+
+    name: Html
+    value: float | None
+    low: float | None
+    high: float | None
+    word: str
+    kind: str
+    """gain, loss, open or base."""
+    text: str
+    second: Html
+    """The cell at the right end."""
 
 
-def forest(a: Analysis) -> Html:
+def _drawn(lines: Sequence[_Line], axis: Axis, band: float | None, last: tuple[str, Html], note: str) -> Html:
+    """The figure as a table: a line for each effect, with the axis below.
+
+    Args:
+        last: heading of the column at the right end, and its cell in the line of the axis.
+    """
+    rows = [
+        el(
+            "tr",
+            el("th", line.name, scope="row"),
+            interval_cell(axis, line.value, line.low, line.high, line.text, band or 0.0),
+            el("td", line.word.replace("tau", "τ"), class_="word"),
+            line.second,
+            class_=line.kind,
+        )
+        for line in lines
+    ]
+    ticks = el("tr", el("td"), tick_cell(axis, "+"), el("td"), last[1], class_="ticks", aria_hidden="true")
+    heads = [el("th", head, scope="col") for head in ("Change", "Effect on τ", "Verdict", last[0])]
+    caption = el("caption", "Effect of every change on τ", class_="hidden")
+    seen = f"The shaded band is what this design does not see: differences of τ below {number(band, '.2f')}. "
+    return join(
+        [
+            el(
+                "table", caption, el("thead", el("tr", *heads)), el("tbody", *rows, ticks), class_="forest", id="forest"
+            ),
+            el("p", (seen if band else "") + note, class_="hint"),
+        ]
+    )
+
+
+def _kind(clear: bool, value: float) -> str:
+    return "open" if not clear else "gain" if value > 0 else "loss"
+
+
+# ---- every change against the base -----------------------------------------------------------------------------------
+
+
+def _forest(a: Analysis) -> Html:
     """Every change with its effect on tau and on regret, the largest gain first; the base stands at zero."""
     rows = [row for row in a.rows[1:] if row.difference or row.tau is None]
     if not rows:
         return Html("")
     placed = sorted(rows, key=lambda row: -row.difference.value if row.difference else np.inf)
+    ends = [end for row in rows if (d := row.difference) for end in (d.value, d.low, d.high) if end is not None]
     band = a.detectable or 0.0
-    tau = Axis([-band, band, *_ends([row.difference for row in rows])])
-    regret = Axis([0.0, *_ends([row.regret for row in rows], inner=True)], labels=4)
+    reach = max((abs(row.regret.value) for row in rows if row.regret), default=0.0) or 1.0
+    regret = Axis([-1.6 * reach, 1.6 * reach], labels=4)  # intervals of regrets are wide: their values set the scale
     gains = sum(bool(row.difference and row.difference.value > 0) for row in placed)
-    lines = [_line(a, row, tau, regret) for row in placed]
-    lines.insert(gains, _base(a, tau, regret))
-    ticks = el("tr", el("td"), _ticks(tau, "+"), el("td"), _ticks(regret, "+"), class_="ticks", aria_hidden="true")
-    heads = (
-        el("th", "Change", scope="col"),
-        el("th", "Effect on τ", scope="col", title="Mean tau less that of the base, with simultaneous 95 % intervals"),
-        el("th", "Verdict", scope="col"),
-        el("th", "Effect on regret", scope="col", title="Regret of the best-scored architecture less the base's"),
-    )
-    seen = f"The shaded band is what this design does not see: differences of τ below {number(a.detectable, '.2f')}. "
-    note = (seen if a.detectable else "") + (
+    lines = [_line(a, row, regret) for row in placed]
+    lines.insert(gains, _base(a, regret))
+    note = (
         "Lines are 95 % intervals that hold for all changes together; filled points are clear. Regret is the true "
         "accuracy that the best-scored architecture lacks, in points: less is better."
     )
-    return join(
-        [
-            el(
-                "table",
-                el("caption", "Effect of every change on τ and on regret", class_="hidden"),
-                el("thead", el("tr", *heads)),
-                el("tbody", *lines, ticks),
-                class_="forest",
-                id="forest",
-            ),
-            el("p", note, class_="hint"),
-        ]
-    )
+    return _drawn(lines, Axis([-band, band, *ends]), a.detectable, ("Effect on regret", tick_cell(regret, "+")), note)
 
 
-def _ends(differences: Sequence[Difference | None], inner: bool = False) -> list[float]:
-    """Values and ends of intervals; of measures with very wide intervals the values alone set the scale."""
-    known = [d for d in differences if d is not None]
-    values = [d.value for d in known]
-    if inner:
-        reach = max((abs(value) for value in values), default=0.0) or 1.0
-        return [-1.6 * reach, 1.6 * reach]
-    return values + [end for d in known for end in (d.low, d.high) if end is not None]
+def _line(a: Analysis, row: Row, regret: Axis) -> _Line:
+    d, name = row.difference, _name(row.label)
+    if row.taus:
+        name = el("a", name, href=f"#disorder&run={quote(row.label, safe=UNQUOTED)}")
+    value, low, high = (d.value, d.low, d.high) if d else (None, None, None)
+    return _Line(
+        name, value, low, high, verdict.word(row, a.margin), _kind(bool(d and d.clear), value or 0.0), _text(d),
+        _second(row.regret, regret, _text(row.regret)),
+    )  # fmt: skip
 
 
-def _line(a: Analysis, row: Row, tau: Axis, regret: Axis) -> Html:
-    d = row.difference
-    kind = "open" if d is None or not d.clear else "gain" if d.value > 0 else "loss"
-    name = _name(row.label)
-    link = el("a", name, href=f"#disorder&run={quote(row.label, safe=UNQUOTED)}")
-    return el(
-        "tr",
-        el("th", link if row.taus else name, scope="row"),
-        _plotted(d, tau, _text(d), a.detectable),
-        el("td", verdict.word(row, a.margin).replace("tau", "τ"), class_="word"),
-        _plotted(row.regret, regret, _text(row.regret), None, "second"),
-        class_=kind,
-    )
+def _base(a: Analysis, regret: Axis) -> _Line:
+    base, own = a.base.tau, a.base.means.get("regret@1")
+    text = f"τ {number(base.value, '.2f')}{bounds(base.low, base.high, '.2f')}" if base else "no mean"
+    seeds = f"{len(a.base.taus)} seeds" if len(a.base.taus) != 1 else "1 seed"
+    zero = Difference(0.0, None, None, None, None, None)
+    second = _second(zero, regret, f"{number(own, '.2f')} points")
+    return _Line(el("a", "base", href="#disorder&run=base"), 0.0, None, None, seeds, "base", text, second)
+
+
+def _second(d: Difference | None, axis: Axis, text: str) -> Html:
+    if d is None:
+        return interval_cell(axis, None, None, None, text, name="second")
+    return interval_cell(axis, d.value, d.low, d.high, text, name="second")
+
+
+def _text(d: Difference | None) -> str:
+    return number(d.value, "+.2f") + bounds(d.low, d.high, "+.2f") if d else ABSENT
 
 
 def _name(label: str) -> Html:
@@ -134,85 +152,33 @@ def _name(label: str) -> Html:
     return Html(" ".join(Html("<wbr>").join(el("span", part, class_="whole") for part in word) for word in words))
 
 
-def _base(a: Analysis, tau: Axis, regret: Axis) -> Html:
-    base, own = a.base.tau, a.base.means.get("regret@1")
-    text = f"τ {number(base.value, '.2f')}{bounds(base.low, base.high, '.2f')}" if base else "no mean"
-    zero = Difference(0.0, None, None, None, None, None)
-    return el(
-        "tr",
-        el("th", el("a", "base", href="#disorder&run=base"), scope="row"),
-        _plotted(zero, tau, text, a.detectable),
-        el("td", f"{len(a.base.taus)} seeds" if len(a.base.taus) != 1 else "1 seed", class_="word"),
-        _plotted(zero, regret, f"{number(own, '.2f')} points", None, "second"),
-        class_="base",
-    )
+# ---- effects on average over the other heuristics --------------------------------------------------------------------
 
 
-def _text(d: Difference | None) -> str:
-    return number(d.value, "+.2f") + bounds(d.low, d.high, "+.2f") if d else ABSENT
-
-
-def _plotted(d: Difference | None, axis: Axis, text: str, band: float | None, name: str = "") -> Html:
-    """A cell with the interval and point of a difference on its axis, a line at zero and the band that is not seen."""
-    parts = []
-    if d is not None:
-        if d.low is not None and d.high is not None:
-            parts.append(el("i", class_="range", style=f"--low:{axis.at(d.low)};--high:{axis.at(d.high)}"))
-        parts.append(el("i", class_="dot", style=f"--at:{axis.at(d.value)}"))
-    ground = f"--zero:{axis.at(0)};--low:{axis.at(-(band or 0.0))};--high:{axis.at(band or 0.0)}"
-    return el(
-        "td",
-        el("span", *parts, class_="track", aria_hidden="true"),
-        el("span", text, class_="value"),
-        class_=f"plot-cell {name}".strip(),
-        style=ground,
-    )
-
-
-def _ticks(axis: Axis, sign: str) -> Html:
-    labels = [
-        el("i", number(value, (sign if value else "") + axis.form), style=f"--at:{axis.at(value)}")
-        for value in axis.ticks
-    ]
-    return el("td", el("span", *labels, class_="track"), class_="plot-cell")
-
-
-# ---- the base, and what comes next -----------------------------------------------------------------------------------
-
-
-def marks(a: Analysis) -> Html:
-    """The base, its baselines and what is attainable as marks on one axis, with a key below that says each value."""
-    found = verdict.marks(a)
-    axis = Axis([0.0, 1.0, *(m.low for m in found if m.low is not None), *(m.value for m in found)])
-    drawn, key = [], []
-    for m in found:
-        shape = SHAPES.get(m.name, "hollow")
-        if m.low is not None and m.high is not None:
-            drawn.append(el("i", class_=f"range {shape}", style=f"--low:{axis.at(m.low)};--high:{axis.at(m.high)}"))
-        drawn.append(el("i", class_=f"mark {shape}", style=f"--at:{axis.at(m.value)}"))
-        value = number(m.value, ".2f") + bounds(m.low, m.high, ".2f")
-        key.append(el("dt", el("i", class_=f"mark {shape}", aria_hidden="true"), f" {m.name}") + el("dd", value))
-    ticks = [el("i", number(v, ".1f"), class_="tick", style=f"--at:{axis.at(v)}") for v in (0.0, 0.5, 1.0)]
-    line = el("div", *drawn, *ticks, class_="line", aria_hidden="true")
-    return el("div", line, el("dl", *key, class_="key"), class_="marks")
-
-
-def steps(a: Analysis) -> Html:
-    """What to do next, with the commands that do it."""
-    found = verdict.steps(a)
-    if not found:
-        return el("p", "All settings are decided.")
-    items = []
-    for step in found:
-        command = (
-            el(
-                "span",
-                el("code", step.command),
-                el("button", "copy", type="button", class_="copy", hidden=""),
-                class_="command",
+def _averages(a: Analysis) -> Html:
+    """The effects of a screen, each on average over the others, the largest gain first."""
+    if a.factors is None or not a.factors.main:
+        return Html("")
+    lines = []
+    for effect in factors.shown(a.factors):
+        p = "" if effect.p_corrected is None else factors.probability(effect.p_corrected)
+        word = ("raises tau" if effect.value > 0 else "lowers tau") if effect.clear else "undecided"
+        lines.append(
+            _Line(
+                _name(effect.label),
+                effect.value,
+                effect.low,
+                effect.high,
+                word,
+                _kind(effect.clear, effect.value),
+                number(effect.value, "+.2f") + bounds(effect.low, effect.high, "+.2f"),
+                el("td", p),
             )
-            if step.command
-            else Html("")
         )
-        items.append(el("li", step.why.replace(" tau", " τ"), command))
-    return el("ol", *items, class_="steps")
+    ends = [end for line in lines for end in (line.value, line.low, line.high) if end is not None]
+    band = a.factors.detectable or 0.0
+    note = (
+        "Every effect is one on average over the other changes. Lines are 95 % intervals, each for itself; filled "
+        "points are clear after Holm's correction."
+    )
+    return _drawn(lines, Axis([-band, band, *ends]), a.factors.detectable, ("p (Holm)", el("td")), note)

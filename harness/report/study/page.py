@@ -7,30 +7,24 @@ not by a plotting library: so they read without scripts, follow the reader's col
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from supernet.benchmarks.truth.table import count_of
-from supernet.harness.report.html.frame import document
+from supernet.harness.report.html.frame import document, scripts
+from supernet.harness.report.html.frame import scatter as framed
 from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
+from supernet.harness.report.html.points import SCATTER_SCRIPTS, Scatter, points
 from supernet.harness.report.study import factors, page_tables
-from supernet.harness.report.study.content import Methods, Scatter
+from supernet.harness.report.study.content import Methods
 from supernet.harness.report.study.first_screen import first_screen
 from supernet.harness.statistics.printed import ABSENT, number
 from supernet.harness.study.results import Analysis
 
 TEMPLATE = Path(__file__).with_name("page.html")
-SCRIPTS = [
-    Path(__file__).with_name("script") / f"{name}.js"
-    for name in ("markup", "tables", "cells", "ranks", "plot", "scatter")
-]
-"""In the order in which they need each other."""
-DIGITS = 7
-"""Significant digits of the scores in the page: as many as single precision has."""
+OWN_SCRIPT = Path(__file__).with_name("script") / "effects.js"
 
 
 def page(
@@ -52,6 +46,7 @@ def page(
         "findings": join(el("li", sentence) for sentence in analysis.findings),
         "numbers": _numbers(analysis),
         "note": escaped(scatter.note),
+        "scatter": framed(),
         "factors": factors.on_page(analysis) + factors.lead(analysis),
         "families": page_tables.families(analysis.rows),
         "count": str(len(analysis.rows)),
@@ -63,44 +58,9 @@ def page(
         "files": join(el("li", el("a", file, href=file, download="")) for file in files),
         "checklist": join(el("dt", item.question) + el("dd", item.answer) for item in methods.checklist),
     }
-    scripts = el("script", _data(analysis, scatter), type="application/json", id="data")
-    scripts += el("script", Html("\n" + "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS)))
-    return document(escaped(analysis.title), _what(analysis), TEMPLATE, parts, scripts)
-
-
-# ---- data of the scatter -----------------------------------------------------------------------------------------
-
-
-def _data(analysis: Analysis, scatter: Scatter) -> Html:
-    """What the scripts need, as JSON that cannot end its script element. Runs of the base come first, by seed."""
-    count = len(scatter.archs)
-    order = {row.label: place for place, row in enumerate(analysis.rows)}
-    runs = sorted(scatter.runs, key=lambda run: (order.get(run.label, len(order)), run.seed))
-    columns: list[tuple[str, Sequence[object]]] = [("cells", scatter.cells), ("true", scatter.true)]
-    for what, values in columns + [(run.label, run.scores) for run in runs]:
-        if runs and len(values) != count:
-            raise ValueError(f"{what}: {len(values)} values for {count} architectures.")
-    content = {
-        "archs": scatter.archs,
-        "cells": scatter.cells,
-        "true": [_short(value) for value in scatter.true],
-        "runs": [
-            {
-                "label": run.label,
-                "seed": run.seed,
-                "tau": _short(run.tau),
-                "hash": run.hash,
-                "scores": [_short(value) for value in run.scores],
-            }
-            for run in runs
-        ],
-    }
-    text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return Html(text.replace("<", "\\u003c"))
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(f"{value:.{DIGITS}g}")
+    data = points(scatter, [row.label for row in analysis.rows])
+    code = scripts("markup", "sort", OWN_SCRIPT, *SCATTER_SCRIPTS[1:])
+    return document(escaped(analysis.title), _what(analysis), TEMPLATE, parts, data + code)
 
 
 # ---- what was studied --------------------------------------------------------------------------------------------

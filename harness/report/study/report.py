@@ -15,9 +15,9 @@ from supernet.benchmarks.files import write_json, write_text
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.wording import quoted
+from supernet.harness.report.html.points import Scatter, Scores
 from supernet.harness.report.study import figures as study_figures
 from supernet.harness.report.study import tables
-from supernet.harness.report.study.content import Scatter, Scores
 from supernet.harness.report.study.methods import methods
 from supernet.harness.report.study.page import page
 from supernet.harness.report.whole import writing

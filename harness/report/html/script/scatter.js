@@ -11,7 +11,8 @@ if (runs.length) {
     return onEdges.length ? onEdges : nodes.slice(inputs, -1);
   }));
   const whole = (rank) => number(rank, rank % 1 ? 1 : 0);
-  const named = (run) => (run.seeds ? `${run.label}, mean ranks of ${run.seeds} seeds` : `${run.label}, seed ${run.seed}`);
+  const named = ({ label, seed, seeds }) =>
+    seeds ? `${label}, mean ranks of ${seeds} seeds` : seed === null ? label : `${label}, seed ${seed}`;
 
   // All that can be chosen: for every setting the mean over its seeds, where it has several, and each seed.
   const choices = [];
