@@ -25,6 +25,7 @@ COMMANDS = {
     "benchmark": "Ground truth that the project measures itself.",
     "query": "Ask finished runs questions in SQL.",
     "baselines": "Report of parameter count against every ground-truth table at hand.",
+    "leaderboard": "Published super-nets and zero-cost proxies by one yardstick.",
 }
 
 

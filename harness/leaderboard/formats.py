@@ -102,7 +102,7 @@ def pandas_frame(architecture: str, score: str) -> Importer:
     def read(data: bytes) -> Written:
         blocks = unpickled(data).state["_data"].state[3]["0.14.1"]
         names = list(blocks["axes"][0].arguments[0]["data"].values)
-        columns = {}
+        columns: dict[str, Any] = {}
         for block in blocks["blocks"]:
             values = block["values"].values
             places = range(len(names))[block["mgr_locs"]]

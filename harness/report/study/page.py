@@ -16,6 +16,7 @@ from supernet.benchmarks.truth.table import count_of
 from supernet.harness.report.html.frame import document
 from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
+from supernet.harness.report.html.sortable import sorting
 from supernet.harness.report.study import page_tables
 from supernet.harness.report.study.content import Methods, Scatter
 from supernet.harness.statistics.printed import ABSENT, number
@@ -52,7 +53,7 @@ def page(analysis: Analysis, scatter: Scatter, figures: Mapping[str, str], metho
         "checklist": join(el("dt", item.question) + el("dd", item.answer) for item in methods.checklist),
     }
     scripts = el("script", _data(analysis, scatter), type="application/json", id="data")
-    scripts += el("script", Html("\n" + SCRIPT.read_text(encoding="utf-8")))
+    scripts += sorting() + el("script", Html("\n" + SCRIPT.read_text(encoding="utf-8")))
     return document(escaped(analysis.title), _what(analysis), TEMPLATE, parts, scripts)
 
 

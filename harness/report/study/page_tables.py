@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from supernet.harness.correlation.report import RANDOM_DRAWS
 from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
+from supernet.harness.report.html.sortable import cell, head
 from supernet.harness.statistics.printed import ABSENT, bounds, number
 from supernet.harness.statistics.seeds import Difference
 from supernet.harness.study.results import Analysis, Row
@@ -224,12 +224,12 @@ def effects(a: Analysis, columns: Sequence[Column]) -> Html:
     spans = [el("th", g, scope="colgroup", colspan=sum(c.group == g for c in columns)) for g in groups]
     starts = {next(k for k, column in enumerate(columns) if column.group == group) for group in groups}
     heads = [
-        _head(column.title, column.meaning, column.first, column.kind, "start" if k in starts else "")
+        head(column.title, column.meaning, column.first, column.kind, "start" if k in starts else "")
         for k, column in enumerate(columns)
     ]
     lines = []
     for place, row in enumerate(a.rows):
-        cells = [_cell(column.cell(row), column.kind, k in starts, head=k == 0) for k, column in enumerate(columns)]
+        cells = [cell(column.cell(row), column.kind, k in starts, head=k == 0) for k, column in enumerate(columns)]
         lines.append(
             el(
                 "tr",
@@ -242,21 +242,6 @@ def effects(a: Analysis, columns: Sequence[Column]) -> Html:
     return join([el("thead", el("tr", *spans, class_="groups"), el("tr", *heads)), el("tbody", *lines)])
 
 
-def _head(title: str, meaning: str, first: str, kind: str, extra: str = "") -> Html:
-    button = el("button", title, type="button", title=meaning)
-    return el("th", button, scope="col", aria_sort="none", data_first=first, class_=f"{kind} {extra}".strip())
-
-
-def _cell(shown: tuple[object, float | str | None], kind: str, start: bool, head: bool = False) -> Html:
-    text, key = shown
-    if isinstance(key, float) and not math.isfinite(key):
-        key = None
-    name = f"{kind}{' start' * start}"
-    if head:
-        return el("th", text, scope="row", class_=name, data_v=key)
-    return el("td", text, class_=name, data_v=key)
-
-
 def glossary(columns: Sequence[Column]) -> Html:
     """What each column means."""
     return join(el("dt", column.title) + el("dd", column.meaning) for column in columns)
@@ -267,9 +252,9 @@ def operations(rows: Sequence[Row]) -> Html:
     known = [row for row in rows if row.excess]
     names = list(dict.fromkeys(name for row in known for name in row.excess))
     bound = max((abs(m.value) for row in known for m in row.excess.values()), default=0.0) or 1.0
-    heads = [_head("Setting", "Heuristic and value.", "ascending", "text")]
+    heads = [head("Setting", "Heuristic and value.", "ascending", "text")]
     heads += [
-        _head(name, f"Percentile points by which uses of {name} are over-ranked.", "descending", "number")
+        head(name, f"Percentile points by which uses of {name} are over-ranked.", "descending", "number")
         for name in names
     ]
     lines = []
