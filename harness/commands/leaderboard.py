@@ -31,6 +31,6 @@ def leaderboard(folders: tuple[Path, ...], out: Path, resamples: int | None, boo
     for problem in found.notes:
         click.echo(f"Left out: {problem}", err=True)
     if found.board.missing:
-        click.echo(f"{len(found.board.missing)} rankings of the registry are not at hand:", err=True)
+        click.echo(f"Rankings of the registry that are not at hand: {len(found.board.missing)}", err=True)
         click.echo(how_to_get(found.board.missing), err=True)
     click.echo(f"The page, the tables and every number: {out}")

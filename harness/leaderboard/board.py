@@ -115,7 +115,7 @@ def measure(
         try:
             known = ground_truth(group[0].space, group[0].measure)
         except UserError as error:
-            problems.append(f"{name}: {len(group)} rankings were left out, because there is no ground truth. {error}")
+            problems.append(f"All rankings against {name} were left out: {error}")
             continue
         for entry in group:
             try:
@@ -169,12 +169,16 @@ def _parts(entry: Entry, shelf: Shelf, known: Known) -> tuple[list[Part], int]:
 
 
 def _rows(written: Written, known: Known) -> NDArray[np.int64]:
-    """Ground-truth rows, -1 where the table has none; a table has its rows in the official order: (n,)."""
+    """Ground-truth rows, -1 where the table has none: (n,)."""
     named = list(written.architectures)
-    if named and isinstance(named[0], int):
-        indices = np.array(named, dtype=np.int64)
-        return np.where((indices >= 0) & (indices < len(known.table)), indices, -1)
-    return known.table.rows([str(name) for name in named])
+    if not named or not isinstance(named[0], int):
+        return known.table.rows([str(name) for name in named])
+    within = space(known.space)
+    indices = np.array(named, dtype=np.int64)
+    inside = (indices >= 0) & (indices < len(within))
+    rows = np.full(len(indices), -1, dtype=np.int64)
+    rows[inside] = truth_rows(within, indices[inside], known.table)
+    return rows
 
 
 def _part(known: Known, rows: NDArray[np.int64], scores: Vector) -> Part:
@@ -211,21 +215,22 @@ def _free(known: Known, rows: NDArray[np.int64]) -> Iterator[tuple[str, Vector]]
     if f"{dataset}.flops" in table.columns:
         yield "FLOPs", table.flops(dataset, rows).astype(np.float64)
     live = _live_params(known)
-    if live is not None:
+    if live is not None and not np.isnan(live[rows]).any():
         yield "parameter count of live edges", live[rows]
 
 
 def _live_params(known: Known) -> Vector | None:
-    """Parameter count of each cell of the table without the operations that nothing reaches or that lead nowhere: (n,).
+    """Parameter count of each cell without the operations that nothing reaches or that lead nowhere: (n,).
 
-    None where the space has no operation that stands for none, so that all operations are live.
+    It is the count of the cell in which `none` stands for them, NaN where the table does not have that cell. None where
+    the space has no operation that stands for none, so that all operations are live.
     """
     if known.space not in SPACE_NAMES or (idle := space(known.space).idle_option) is None:
         return None
     within = space(known.space)
-    pruned = within.indices(np.where(within.live_edges, within.archs(), idle))
-    every = truth_rows(within, np.arange(len(within)), known.table)
-    counts = params_of(known.table, known.measure.dataset, every[pruned]).astype(np.float64)
-    found = np.empty(len(known.table))
-    found[every] = counts
+    own = truth_rows(within, np.arange(len(within)), known.table)
+    pruned = own[within.indices(np.where(within.live_edges, within.archs(), idle))]
+    found = np.full(len(known.table), np.nan)
+    both = (own >= 0) & (pruned >= 0)
+    found[own[both]] = params_of(known.table, known.measure.dataset, pruned[both])
     return found

@@ -126,8 +126,8 @@ SHARING = {
     "avg-3_ft_bn": "gradients averaged over three cells per step",
     "pro-rata_ft_bn": "cells sampled in proportion to their parameters",
     "single-k_ft_bn": "one kernel per edge that all of its operations share",
-    "s-k+p-r_ft_bn": "one shared kernel per edge, cells sampled in proportion to their parameters, and gradients averaged "
-    "over three cells per step",
+    "s-k+p-r_ft_bn": "one shared kernel per edge, cells sampled in proportion to their parameters, and gradients "
+    "averaged over three cells per step",
 }
 """Folder of the results -> how the super-nets were trained, by the settings that are released beside them."""
 
@@ -146,8 +146,8 @@ def _nb101() -> Iterator[Entry]:
             paper="Pourchot, Ducarouge and Sigaud, To Share or Not To Share, arXiv 2002.04289",
             protocol=f"Accuracy with shared weights after 432 epochs in batches of 256; {training}.{tuned} "
             "Figures are means over five super-nets.",
-            images="Validation images held out from CIFAR-10's training images by the released configuration, so no test "
-            "images; the records of the runs do not name the images.",
+            images="Validation images held out from CIFAR-10's training images by the released configuration, so no "
+            "test images; the records of the runs do not name the images.",
             covers="about 1,000 cells sampled for each super-net from the whole space",
         )
 

@@ -36,7 +36,7 @@ def page(board: Board) -> str:
     )
     notes = [*LIMITS, *(f"Left out: {problem}" for problem in board.problems)]
     if board.missing:
-        notes.append(f"{len(board.missing)} further rankings of the registry were not at hand.")
+        notes.append(f"Rankings of the registry that were not at hand: {len(board.missing)}.")
     parts = {
         "tables": join(_section(ground, board.rows, entries) for ground in board.grounds),
         "glossary": join(el("dt", column.title) + el("dd", column.meaning) for column in COLUMNS),
