@@ -10,9 +10,9 @@ from supernet.harness.report.html.markup import Html, el
 _SCRIPT = Path(__file__).with_name("sortable.js")
 
 
-def sorting() -> Html:
-    """The script that sorts every table of the page."""
-    return el("script", Html("\n" + _SCRIPT.read_text(encoding="utf-8")))
+def sorting() -> str:
+    """The source of the script that sorts every table of the page; it is strict, and so is what follows it."""
+    return _SCRIPT.read_text(encoding="utf-8")
 
 
 def head(title: str, meaning: str, first: str, kind: str, extra: str = "") -> Html:

@@ -44,7 +44,8 @@ def page(board: Board) -> str:
         "protocols": join(_protocol(entry, name) for entry, name in entries.items()),
         "files": _files(list(entries)),
     }
-    return document(Html("Published rankings by one yardstick"), escaped(what), TEMPLATE, parts, sorting())
+    script = el("script", Html("\n" + sorting()))
+    return document(Html("Published rankings by one yardstick"), escaped(what), TEMPLATE, parts, script)
 
 
 def _section(ground: Ground, rows: list[Row], names: dict[Entry, str]) -> Html:

@@ -1,4 +1,4 @@
-"use strict";
+// Runs after sortable.js, in the same strict script.
 const byId = (id) => document.getElementById(id);
 
 /** An element with attributes and children; text always goes in as text, never as markup. */

@@ -53,7 +53,7 @@ def page(analysis: Analysis, scatter: Scatter, figures: Mapping[str, str], metho
         "checklist": join(el("dt", item.question) + el("dd", item.answer) for item in methods.checklist),
     }
     scripts = el("script", _data(analysis, scatter), type="application/json", id="data")
-    scripts += sorting() + el("script", Html("\n" + SCRIPT.read_text(encoding="utf-8")))
+    scripts += el("script", Html("\n" + sorting() + SCRIPT.read_text(encoding="utf-8")))
     return document(escaped(analysis.title), _what(analysis), TEMPLATE, parts, scripts)
 
 
