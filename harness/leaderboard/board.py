@@ -84,7 +84,13 @@ def _as_json(row: Row) -> dict[str, Any]:
     plain |= asdict(row.figures) | {"ranked_last": row.ranked_last}
     if e := row.entry:
         plain["source"] = asdict(e.repository) | {"files": [asdict(file) for file in e.files], "paper": e.paper}
-        plain |= {"protocol": e.protocol, "images": e.images, "covers": e.covers, "chosen": e.chosen}
+        plain |= {
+            "protocol": e.protocol,
+            "images": e.images,
+            "test_images": e.overlap,
+            "covers": e.covers,
+            "chosen": e.chosen,
+        }
     return plain
 
 

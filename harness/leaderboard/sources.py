@@ -16,7 +16,7 @@ from supernet.harness.leaderboard.formats import Importer
 
 DIGESTS = Path(__file__).with_name("files.sha256")
 SUPERNET, PROXY = "super-net", "zero-cost proxy"
-NOT_STATED = "not stated"
+YES, NO, NOT_STATED = "yes", "no", "not stated"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ class Entry:
     protocol: str
     """What the scores are."""
     images: str
-    """Which images the scores come from, and whether they are test images of the ground truth."""
+    """Which images the scores come from."""
+    overlap: str
+    """Whether these are test images of the ground truth: YES, NO or NOT_STATED."""
     covers: str
     """Which architectures have a score."""
     chosen: str = NOT_STATED
@@ -107,6 +109,7 @@ def _few_shot() -> Iterator[Entry]:
         paper="Zhao et al., Few-shot Neural Architecture Search, ICML 2021",
         protocol=f"Accuracy with the weights of one super-net; 600 epochs, {how}.",
         images="The released evaluation uses all 10,000 test images of CIFAR-10: the ground truth's own test images.",
+        overlap=YES,
         covers=ALL_CELLS,
     )
     folder = "Few-Shot_NasBench201/supernet_info"
@@ -148,6 +151,7 @@ def _nb101() -> Iterator[Entry]:
             "Figures are means over five super-nets.",
             images="Validation images held out from CIFAR-10's training images by the released configuration, so no "
             "test images; the records of the runs do not name the images.",
+            overlap=NO,
             covers="about 1,000 cells sampled for each super-net from the whole space",
         )
 
@@ -176,6 +180,7 @@ def _naslib() -> Iterator[Entry]:
                 protocol=f"Proxy at initialisation for {DATA_SETS[dataset]}, as NASLib computes it; the number of "
                 "batches and seeds is not stated in the file.",
                 images="Not stated in the file; the scores use no trained weights.",
+                overlap=NOT_STATED,
                 covers="9,445 cells: those without an operation that nothing reaches or that leads nowhere",
             )
 
@@ -206,6 +211,7 @@ def _freerea() -> Iterator[Entry]:
                 paper="Cavagnero et al., FreeREA: Training-Free Evolution-Based Architecture Search, WACV 2023",
                 protocol=f"Proxy at initialisation for {DATA_SETS[dataset]}: {what}.",
                 images="At most one batch of training images by the released script: no test images.",
+                overlap=NO,
                 covers=ALL_CELLS,
             )
 
@@ -223,6 +229,7 @@ def _jacobians() -> Iterator[Entry]:
         protocol="Score from the correlation of the Jacobians of one batch at initialisation, on CIFAR-10 (the file's "
         "accuracies are those of CIFAR-10); the batch is not stated in the file.",
         images="Not stated in the file; the scores use no trained weights.",
+        overlap=NOT_STATED,
         covers=ALL_CELLS,
     )
 

@@ -83,7 +83,7 @@ def entry(path, *contents, read, **changes):
     values = {
         "method": "one-shot", "kind": SUPERNET, "repository": REPOSITORY, "files": files, "read": read,
         "space": "nb201", "measure": "digits/test", "paper": "nobody", "protocol": "made up", "images": "none",
-        "covers": "some cells",
+        "overlap": "no", "covers": "some cells",
     }  # fmt: skip
     return Entry(**{**values, **changes})
 

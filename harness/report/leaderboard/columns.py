@@ -51,7 +51,8 @@ COLUMNS = (
     Column(
         "adds to params",
         "τ of the sum of two ranks, by score and by parameter count, less τ of the parameter count alone; paired 95 % "
-        "interval. Above 0, the scores know something that the parameter count does not.",
+        "interval. Above 0, the scores know something that the parameter count does not. Below 0, this sum of equal "
+        "weights ranks worse than the parameter count alone; the partial τ may still be above 0.",
         lambda row: with_bounds(row.figures.adds, "+.3f"),
         lambda row: row.figures.adds.value,
     ),

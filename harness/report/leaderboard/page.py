@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from supernet.harness.leaderboard.board import BASELINE, Board, Ground, Row
-from supernet.harness.leaderboard.sources import Entry, Repository, ScoreFile
+from supernet.harness.leaderboard.sources import NO, Entry, Repository, ScoreFile
 from supernet.harness.report.html.frame import document
 from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.report.html.sortable import cell, head, sorting
@@ -20,11 +20,19 @@ LIMITS = (
     "it is.",
     "Intervals over architectures speak of these scores. They do not say how another seed, batch or super-net of the "
     "same method would rank.",
-    "Scores from the ground truth's own test images share its images; their τ is too high by an unknown amount.",
+    "Scores from the ground truth's own test images share its noise, which can make their τ too high.",
     "Every score column of each file is listed, in the direction that its authors give it, whatever its figures are. "
     "Whether the authors chose a form or a setting with this ground truth in view is stated where it is known; "
-    "for most it is not, and most of these proxies were published with results on this benchmark.",
+    "for most it is not, and most of these proxies were published with results on this benchmark. The parameter count of "
+    "live edges is a baseline that this project chose knowing the ground truth.",
 )
+
+TEXTS = {
+    "Method": "Whose scores they are; the name leads to the protocol.",
+    "Kind": "What gave the scores.",
+    "Test images": "Whether the scores come from the ground truth's own test images.",
+}
+"""Columns of text, and what they mean."""
 
 
 def page(board: Board) -> str:
@@ -37,9 +45,10 @@ def page(board: Board) -> str:
     notes = [*LIMITS, *(f"Left out: {problem}" for problem in board.problems)]
     if board.missing:
         notes.append(f"Rankings of the registry that were not at hand: {len(board.missing)}.")
+    meanings = TEXTS | {column.title: column.meaning for column in COLUMNS}
     parts = {
         "tables": join(_section(ground, board.rows, entries) for ground in board.grounds),
-        "glossary": join(el("dt", column.title) + el("dd", column.meaning) for column in COLUMNS),
+        "glossary": join(el("dt", title) + el("dd", meaning) for title, meaning in meanings.items()),
         "limits": join(el("li", note) for note in notes),
         "protocols": join(_protocol(entry, name) for entry, name in entries.items()),
         "files": _files(list(entries)),
@@ -73,12 +82,14 @@ def _ceiling(ground: Ground) -> str:
 
 
 def _table(rows: list[Row], names: dict[Entry, str]) -> Html:
-    heads = [head("Method", "Who scored.", "ascending", "text"), head("Kind", "What scored.", "ascending", "text")]
+    heads = [head(title, meaning, "ascending", "text") for title, meaning in TEXTS.items()]
     heads += [head(column.title, column.meaning, column.first, "number") for column in COLUMNS]
     lines = []
     for row in rows:
         name: object = el("a", row.method, href=f"#{names[row.entry]}") if row.entry else row.method
-        cells = [cell((name, row.method), "text", False, head=True), cell((row.kind, row.kind), "text", False)]
+        overlap = row.entry.overlap if row.entry else NO
+        cells = [cell((name, row.method), "text", False, head=True)]
+        cells += [cell((text, text), "text", False) for text in (row.kind, overlap)]
         cells += [cell((column.shown(row), column.key(row)), "number", False) for column in COLUMNS]
         lines.append(el("tr", *cells, class_="base" if row.kind == BASELINE else None))
     return el("table", el("thead", el("tr", *heads)), el("tbody", *lines))

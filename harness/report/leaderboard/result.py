@@ -113,7 +113,7 @@ def _flat(row: Row) -> dict[str, object]:
     line |= {"sparse_tau_binned@1": f.sparse}
     e = row.entry
     line |= {"repository": e.repository.name if e else None, "commit": e.repository.commit if e else None}
-    return line | {"licence": e.repository.licence if e else None, "images": e.images if e else None}
+    return line | {"licence": e.repository.licence if e else None, "test_images": e.overlap if e else None}
 
 
 def leaderboard(

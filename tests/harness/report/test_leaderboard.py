@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import published
@@ -10,9 +11,12 @@ import supernet as sn
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.commands.leaderboard import leaderboard as command
+from supernet.harness.leaderboard.figures import Value
 from supernet.harness.leaderboard.sources import ENTRIES
+from supernet.harness.report.leaderboard.columns import with_bounds
 from supernet.harness.report.leaderboard.result import leaderboard
 
+ROOT = Path(__file__).parents[3]
 EVIL = "<script>alert(1)</script>"
 
 
@@ -48,7 +52,7 @@ def test_the_page_needs_nothing_and_takes_names_as_text(folder, entries, tmp_pat
     assert EVIL not in text
     assert "&lt;script&gt;alert(1)" in text
     assert "src=" not in text
-    assert text.count('aria-sort="none"') == 11
+    assert text.count('aria-sort="none"') == 12
     for entry in entries:
         assert entry.files[0].sha256 in text
     above = sum(row.figures.tau.value > row.figures.params_tau for row in board.rows if row.entry)
@@ -85,3 +89,37 @@ def test_the_front_door_has_it(folder, entries):
     assert sn.leaderboard is leaderboard
     html = sn.leaderboard(folder, entries=entries, resamples=20)._repr_html_()
     assert "Published rankings by one yardstick" in html
+
+
+# ---- the report that ships ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return json.loads((ROOT / "results" / "reference" / "leaderboard" / "leaderboard.json").read_text())
+
+
+def test_the_shipped_report_is_of_the_registry(shipped):
+    rows = {(row["method"], row["ground"]): row for row in shipped["rows"] if "source" in row}
+    assert len(rows) == len(ENTRIES)
+    for entry in ENTRIES:
+        row = rows[entry.method, f"{entry.space} {entry.measure}"]
+        assert row["source"]["commit"] == entry.repository.commit
+        assert [file["sha256"] for file in row["source"]["files"]] == [file.sha256 for file in entry.files]
+        assert (row["protocol"], row["test_images"]) == (entry.protocol, entry.overlap)
+    assert (shipped["problems"], shipped["missing"]) == ([], [])
+
+
+def test_the_tables_of_the_documentation_are_those_of_the_shipped_report(shipped):
+    text = (ROOT / "docs" / "leaderboard.md").read_text()
+    lines = {line for line in text.splitlines() if line.startswith("| ")}
+    for ground in ("nb201 cifar10/test", "nb101 cifar10/test"):
+        for row in (row for row in shipped["rows"] if row["ground"] == ground):
+            name = f"**{row['method']}**" if row["kind"] == "baseline" else row["method"]
+            tau, adds = (Value(**row[key]) for key in ("tau", "adds"))
+            start = f"| {name} | {with_bounds(tau)} | {with_bounds(Value(**row['top10']))} | "
+            start += f"{with_bounds(adds, '+.3f')} | {row['params_tau']:.3f} | {row['regret']:.2f} | "
+            assert start + f"{row['architectures']:,} |" in lines
+    assert len(lines) == 1 + sum(
+        row["ground"] in ("nb201 cifar10/test", "nb101 cifar10/test") for row in shipped["rows"]
+    )
