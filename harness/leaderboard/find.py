@@ -51,13 +51,10 @@ def find(folders: Sequence[Path], entries: Sequence[Entry]) -> Shelf:
             raise UserError(f"There is no folder {folder}. Name folders that hold copies of the published files.")
         for path in _files(folder, names):
             digest = _digest(path)
-            if digest in known:
+            if digest is not None and digest in known:
                 paths.setdefault(digest, path)
             elif place := _placed_as(path, known.values()):
-                problems.append(
-                    f"{path} is named as {place.path}, but its SHA-256 is {digest[:12]}… and not "
-                    f"{place.sha256[:12]}…: it is another version, or was altered. It was left out."
-                )
+                problems.append(f"{path} is named as {place.path}, but {_otherwise(digest, place)} It was left out.")
     return Shelf(paths, problems)
 
 
@@ -74,14 +71,19 @@ def _files(folder: Path, names: set[str]) -> list[Path]:
     return sorted(found)
 
 
-def _digest(path: Path) -> str:
-    """SHA-256, or a word where the file cannot be read or is too large to be of the registry."""
+def _digest(path: Path) -> str | None:
+    """SHA-256; None where the file cannot be read, or is too large to be of the registry."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            return "too large"
-        return file_digests(path, "sha256")[0]
+        return file_digests(path, "sha256")[0] if path.stat().st_size <= MOST_BYTES else None
     except OSError:
-        return "unreadable"
+        return None
+
+
+def _otherwise(digest: str | None, place: ScoreFile) -> str:
+    """How a file differs from the one of the registry."""
+    if digest is None:
+        return f"it cannot be read, or has more than {MOST_BYTES:,} bytes."
+    return f"its SHA-256 is {digest[:12]}… and not {place.sha256[:12]}…: it is another version, or was altered."
 
 
 def _placed_as(path: Path, files: Iterable[ScoreFile]) -> ScoreFile | None:

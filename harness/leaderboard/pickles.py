@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.wording import shown
 
 _NUMBERS = {"b1": "?", "i1": "i1", "i4": "<i4", "i8": "<i8", "f4": "<f4", "f8": "<f8"}
 _OBJECTS = "O8"
@@ -31,7 +32,7 @@ def unpickled(data: bytes) -> Any:
     except UserError:
         raise
     except Exception as error:  # a damaged pickle can fail in any way
-        raise UserError(f"It is not an intact pickle ({type(error).__name__}: {error!s:.200}).") from None
+        raise UserError(f"It is not an intact pickle ({type(error).__name__}: {shown(str(error))}).") from None
 
 
 class Part:
@@ -107,4 +108,4 @@ class _Restricted(pickle.Unpickler):
         try:
             return self._ALLOWED[module, name]
         except KeyError:
-            raise UserError(f"The pickle asks for {module:.60}.{name:.60}, which no score file needs.") from None
+            raise UserError(f"The pickle asks for {shown(f'{module}.{name}')}, which no score file needs.") from None

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import published
 import pytest
@@ -49,6 +51,14 @@ def test_an_altered_file_in_the_place_of_a_published_one_is_left_out(made):
     assert "is named as info/one-shot, but its SHA-256 is" in problem
     assert "It was left out." in problem
     assert [shelf.has(entry) for entry in entries] == [False, True]
+
+
+def test_a_pipe_in_the_place_of_a_published_file_is_left_out(made):
+    folder, entries, _ = made
+    (folder / "info" / "one-shot").unlink()
+    os.mkfifo(folder / "info" / "one-shot")
+    (problem,) = find([folder], entries).problems
+    assert "it cannot be read, or has more than" in problem
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
