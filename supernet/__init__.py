@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from supernet.harness.report.correlation.baselines import baselines
     from supernet.harness.report.correlation.correlate import correlate
     from supernet.harness.report.correlation.ranked import rank
+    from supernet.harness.report.leaderboard.result import leaderboard
     from supernet.harness.report.search.result import search
     from supernet.harness.report.study.result import study
     from supernet.harness.report.training.trained import train
@@ -38,6 +39,7 @@ _PLACES = {
     "rank": "harness.report.correlation.ranked",
     "correlate": "harness.report.correlation.correlate",
     "baselines": "harness.report.correlation.baselines",
+    "leaderboard": "harness.report.leaderboard.result",
     "score": "harness.scoring.scorer",
     "study": "harness.report.study.result",
     "search": "harness.report.search.result",
@@ -57,7 +59,7 @@ _PLACES = {
 
 __all__ = [
     "Context", "Method", "Output", "Path", "Recipe", "UserError", "__version__", "baselines", "correlate",
-    "ground_truth", "heuristic", "method", "query", "rank", "score", "search", "space", "study", "train",
+    "ground_truth", "heuristic", "leaderboard", "method", "query", "rank", "score", "search", "space", "study", "train",
 ]  # fmt: skip
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "benchmark": "Measure the project's own ground truth.",
     "query": "Query finished runs in SQL.",
     "baselines": "Compare parameter count with every available ground-truth table.",
+    "leaderboard": "Measure published super-nets and zero-cost proxies with one yardstick.",
 }
 """Sub-command -> its line in `supernet --help`."""
 

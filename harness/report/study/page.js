@@ -1,4 +1,4 @@
-"use strict";
+// Runs after sortable.js, in the same strict script.
 const byId = (id) => document.getElementById(id);
 
 /** An element with attributes and children; text always goes in as text, never as markup. */
@@ -16,24 +16,7 @@ const spelled = (arch) => make("code", {}, ...arch.split(/(?<=[+|](?=[^+|]))/).f
 const number = (value, digits = 0) =>
   value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−");
 
-// ---- tables: sort and filter ------------------------------------------------------------------------------------
-
-for (const table of document.querySelectorAll("table")) {
-  const heads = [...table.querySelectorAll("th[aria-sort]")];
-  heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
-    const now = head.getAttribute("aria-sort");
-    const order = now === "none" ? head.dataset.first : now === "ascending" ? "descending" : "ascending";
-    for (const other of heads) other.setAttribute("aria-sort", other === head ? order : "none");
-    const sign = order === "ascending" ? 1 : -1;
-    const body = table.tBodies[0];
-    const rows = [...body.rows].map((row) => [row.cells[column].dataset.v, row]);
-    rows.sort(([a], [b]) => {
-      if (a === undefined || b === undefined) return (a === undefined) - (b === undefined); // no value: last
-      return sign * (Number.isNaN(a - b) ? a.localeCompare(b, "en") : a - b);
-    });
-    body.append(...rows.map(([, row]) => row));
-  }));
-}
+// ---- filter of the table ------------------------------------------------------------------------------------------
 
 {
   const rows = [...byId("table").querySelectorAll("tbody tr")];

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import Any
 
 from supernet.harness.correlation.report import RANDOM_DRAWS
 from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
+from supernet.harness.report.html.sortable import cell, head
 from supernet.harness.statistics.printed import ABSENT, bounds, number
 from supernet.harness.statistics.seeds import Difference
 from supernet.harness.study import verdict
@@ -260,13 +260,13 @@ def effects(a: Analysis, columns: Sequence[Column]) -> Html:
     starts = {names.index(group) for group in names}
     extras = [" ".join(["start"] * (k in starts) + ["more"] * column.folded) for k, column in enumerate(columns)]
     heads = [
-        _head(column.title, column.meaning, column.first, column.kind, extra)
+        head(column.title, column.meaning, column.first, f"{column.kind} {extra}".strip())
         for column, extra in zip(columns, extras, strict=True)
     ]
     lines = []
     for place, row in enumerate(a.rows):
         cells = [
-            _cell(column.cell(row), f"{column.kind} {extra}".strip(), head=k == 0)
+            cell(column.cell(row), f"{column.kind} {extra}".strip(), head=k == 0)
             for k, (column, extra) in enumerate(zip(columns, extras, strict=True))
         ]
         lines.append(
@@ -281,20 +281,6 @@ def effects(a: Analysis, columns: Sequence[Column]) -> Html:
     return join([el("thead", el("tr", *spans, class_="groups"), el("tr", *heads)), el("tbody", *lines)])
 
 
-def _head(title: str, meaning: str, first: str, kind: str, extra: str = "") -> Html:
-    button = el("button", title, type="button", title=meaning)
-    return el("th", button, scope="col", aria_sort="none", data_first=first, class_=f"{kind} {extra}".strip())
-
-
-def _cell(shown: tuple[object, float | str | None], name: str, head: bool = False) -> Html:
-    text, key = shown
-    if isinstance(key, float) and not math.isfinite(key):
-        key = None
-    if head:
-        return el("th", text, scope="row", class_=name, data_v=key)
-    return el("td", text, class_=name, data_v=key)
-
-
 def glossary(columns: Sequence[Column]) -> Html:
     """What each column means."""
     return join(el("dt", column.title) + el("dd", column.meaning) for column in columns)
@@ -305,9 +291,9 @@ def operations(rows: Sequence[Row]) -> Html:
     known = [row for row in rows if row.excess]
     names = list(dict.fromkeys(name for row in known for name in row.excess))
     bound = max((abs(m.value) for row in known for m in row.excess.values()), default=0.0) or 1.0
-    heads = [_head("Setting", "Heuristic and value.", "ascending", "text")]
+    heads = [head("Setting", "Heuristic and value.", "ascending", "text")]
     heads += [
-        _head(name, f"Percentile points by which uses of {name} are over-ranked.", "descending", "number")
+        head(name, f"Percentile points by which uses of {name} are over-ranked.", "descending", "number")
         for name in names
     ]
     lines = []

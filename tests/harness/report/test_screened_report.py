@@ -75,7 +75,7 @@ def test_effects_on_average_are_on_the_page_and_no_comparison_with_the_base_is(r
 def test_figures_and_tables_hold_the_effects(report):
     out, analysis = report
     figures = {path.stem for path in (out / "figures").iterdir()}
-    assert figures == {"factors", "operations", "seeds", "proxy"}
+    assert figures == {"factors", "operations", "seeds", "proxy", "structure"}
     svg = (out / "figures" / "factors.svg").read_text()
     assert "channels = 8" in svg
     assert "Holm" in svg

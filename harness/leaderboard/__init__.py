@@ -1,0 +1,1 @@
+"""Published scores of architectures, measured with one yardstick."""
