@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 import supernet
 from supernet.benchmarks.truth import shelf
@@ -108,10 +109,12 @@ def test_what_docs_register_trains(registered):
     assert catalogue.find("gentle").values["0.01"] == ("training.learning_rate=0.01", "training.momentum=0")
 
 
-def test_the_study_of_the_docs_can_be_read(tmp_path):
-    (study,) = blocks("studies.md", "yaml")
+def test_the_studies_of_the_docs_can_be_read(tmp_path):
+    study, screen = blocks("studies.md", "yaml")
     (tmp_path / "mine.yaml").write_text(study)
     assert "path-dropout=0.1" in [setting.label for setting in load_study(tmp_path / "mine.yaml").settings(None)]
+    (tmp_path / "screen.yaml").write_text(yaml.safe_dump(yaml.safe_load(study) | yaml.safe_load(screen)))
+    assert len(load_study(tmp_path / "screen.yaml").settings(None)) == 8
 
 
 def test_code_about_ground_truth_runs_with_the_table_that_ships(tmp_path, monkeypatch, capsys):
