@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from supernet.benchmarks.sealed import Unsealed, is_sealed, sealed, unsealed
+from supernet.harness.training.nesting import shares_many_tuples
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import Run
 from supernet.heuristics.distribution.learner import Learner
@@ -48,8 +49,10 @@ def decode(data: bytes) -> dict[str, Any]:
     """
     try:
         archive: bytes | memoryview = unsealed(data) if is_sealed(data) else _verified_entries(data)
+        if shares_many_tuples(archive):
+            raise Damage("it nests tuples in a way that no training writes")
         state = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
-    except (MemoryError, torch.OutOfMemoryError):
+    except (MemoryError, torch.OutOfMemoryError, Damage):
         raise
     except Unsealed as error:
         raise Damage(str(error)) from None

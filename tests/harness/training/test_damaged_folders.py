@@ -1,8 +1,11 @@
 """Damaged checkpoints and records of a run's folder are refused, put aside and written again."""
 
 import io
+import pickle
 import shutil
 import struct
+import time
+import zipfile
 
 import pytest
 import torch
@@ -178,3 +181,38 @@ def test_a_status_has_one_form(tmp_path):
     assert stored.pop("run") == "4567"
     assert stored.keys() == alone.keys() == {"state", "recipe", "epochs_done", "problem", "environment"}
     assert (alone["problem"], stored["problem"]) == (None, "It diverged.")
+
+
+def nested(depth):
+    """A dictionary whose key is a tuple that takes 2 to the power of `depth` visits to hash."""
+    key = ()
+    for _ in range(depth):
+        key = (key, key)
+    return key
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_checkpoint_that_would_take_for_ever_to_read_is_refused(protocol, tmp_path):
+    content = io.BytesIO()
+    torch.save({"epoch": 1}, content)
+    # A dictionary with such a key cannot be pickled in this time either: its parts are put together by hand.
+    key = pickle.dumps(nested(40), protocol=protocol)[2:-1].lstrip(b"\x95")
+    key = key[8:] if protocol == 4 else key
+    forged = io.BytesIO()
+    with zipfile.ZipFile(content) as old, zipfile.ZipFile(forged, "w") as new:
+        for entry in old.namelist():
+            data = old.read(entry)
+            if entry.endswith("data.pkl"):
+                data = b"\x80" + bytes([protocol]) + b"}" + key + b"K\x01s."
+            new.writestr(entry, data)
+    began = time.monotonic()
+    with pytest.raises(checkpoint.Damage, match="nests tuples in a way that no training writes"):
+        checkpoint.decode(sealed.sealed(forged.getvalue()))
+    assert time.monotonic() - began < 5
+
+
+def test_tuples_that_optimisers_share_are_no_damage(tmp_path):
+    weight = [torch.nn.Parameter(torch.zeros(2)) for _ in range(40)]
+    optimiser = torch.optim.Adam([{"params": [one]} for one in weight], betas=(0.8, 0.9))
+    state = {"optimiser": optimiser.state_dict(), "moved": [(1, 2)] * 60}
+    assert checkpoint.decode(checkpoint.encode(state))["moved"] == [(1, 2)] * 60
