@@ -41,16 +41,17 @@ def train(
 
     Keys of the recipe are overridden as section.key=value.
     """
+    from supernet.harness.report.training.wanted import wanted
+
+    resolved = wanted(recipe).override(overrides)  # a mistake is told before torch is imported, which takes seconds
     import torch
 
     from supernet.benchmarks.truth.table import count_of
     from supernet.harness.report.training.trained import train as trained
-    from supernet.harness.report.training.wanted import wanted
     from supernet.harness.training.folder import write_tensorboard
 
     if threads:
         torch.set_num_threads(threads)
-    resolved = wanted(recipe).override(overrides)
     options = ["--device", device, *(["--threads", str(threads)] if threads else [])]
     options += [part for file in plugins for part in ("--plugin", str(file))]
     again = ["supernet", "train", str(recipe), *overrides, "--out", str(out), *options, "--resume"]

@@ -14,18 +14,14 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from tiny import Killer, begin, kill, outcome, wait_for, write_study, write_truth
+from tiny import Killer, begin, forks, kill, outcome, rest, wait_for, write_study
 
 from supernet.harness.commands import cli
+from supernet.harness.runs import executors
 from supernet.harness.runs.store import Store
 from supernet.harness.study import reading
 
-
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tables")
-    write_truth(folder)
-    return folder
+FIGURES = "supernet.harness.report.study.figures.draw"
 
 
 @pytest.fixture
@@ -57,21 +53,23 @@ def supernet(folder, monkeypatch, capsys):
 
 @pytest.fixture
 def no_figures(monkeypatch):
-    monkeypatch.setattr("supernet.harness.report.study.figures.draw", lambda analysis, out: {})
+    monkeypatch.setattr(FIGURES, lambda analysis, out: {})
 
 
 HERE = ("--executor", "process")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tables, tmp_path_factory):
-    """The results folder of the tiny study, made in this process without a hitch."""
-    folder = tmp_path_factory.mktemp("undisturbed")
+def reported(undisturbed, tables, tmp_path_factory):
+    """A results folder with the undisturbed runs of the tiny study and their report."""
+    folder = tmp_path_factory.mktemp("reported")
+    shutil.copytree(undisturbed.root, folder / "results" / "runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SUPERNET_DATA", str(tables))
         patch.chdir(folder)
         write_study(folder / "tiny.yaml")
-        patch.setattr(sys, "argv", ["supernet", "study", "run", "tiny.yaml", *HERE])
+        patch.setattr(FIGURES, lambda analysis, out: {})
+        patch.setattr(sys, "argv", ["supernet", "study", "report", "tiny.yaml"])
         cli.main()
     return folder / "results"
 
@@ -97,7 +95,8 @@ def test_a_study_is_planned_made_and_reported(supernet, folder, monkeypatch):
     text = supernet("study", "run", "tiny.yaml", *HERE)
     assert re.search(r"^1/4 base, seed 0, after \d+ s, about \d+ (s|min) left$", text, re.M)
     assert re.search(r"^4/4 path-dropout=0.2, seed 1, after \d+ s$", text, re.M)
-    assert "4 runs: 4 done\nReport: results/reports/tiny/index.html\n" in text
+    assert "4 runs: 4 done\n" in text
+    assert "\nReport: results/reports/tiny/index.html\n" in text
     report = folder / "results" / "reports" / "tiny"
     assert "<html" in (report / "index.html").read_text()[:200]
     assert json.loads((report / "report.json").read_text())["architectures"] == 20
@@ -106,7 +105,7 @@ def test_a_study_is_planned_made_and_reported(supernet, folder, monkeypatch):
     assert list((report / "figures").glob("*.svg"))
 
     monkeypatch.setattr("supernet.harness.study.make.train", None)
-    monkeypatch.setattr("supernet.harness.report.study.figures.draw", lambda analysis, out: {})
+    monkeypatch.setattr(FIGURES, lambda analysis, out: {})
     assert "4 runs: 4 done" in supernet("study", "run", "tiny.yaml", *HERE)
     assert "4 runs, 0 missing" in supernet("study", "plan", "tiny.yaml")
     assert supernet("study", "status", "tiny.yaml").count("  done\n") == 4
@@ -162,8 +161,8 @@ def test_runs_that_do_not_work_out_are_named_and_the_others_go_on(supernet, fold
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_a_damaged_run_is_named_and_made_again(supernet, folder, undisturbed):
-    shutil.copytree(undisturbed, folder / "results")
+def test_a_damaged_run_is_named_and_made_again(supernet, folder, reported):
+    shutil.copytree(reported, folder / "results")
     run = Store(folder / "results" / "runs").hashes()[0]
     (folder / "results" / "runs" / run / "metrics.json").write_text("{}")
     text = supernet("study", "status", "tiny.yaml")
@@ -172,7 +171,7 @@ def test_a_damaged_run_is_named_and_made_again(supernet, folder, undisturbed):
     text = supernet("study", "run", "tiny.yaml", *HERE)
     assert "1/1 " in text
     assert "4 runs: 4 done" in text
-    assert content(folder / "results") == content(undisturbed)
+    assert content(folder / "results") == content(reported)
 
 
 def test_a_base_that_fails_leaves_a_report_that_says_so(supernet, folder):
@@ -229,13 +228,13 @@ def disk(folder):
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_a_full_disk_is_said_and_nothing_is_lost(supernet, disk, undisturbed):
+def test_a_full_disk_is_said_and_nothing_is_lost(supernet, disk, reported):
     text = supernet("study", "run", "tiny.yaml", *HERE, "--results", disk, expect=1)
     assert re.search(r"^base, seed 0: failed\. .*No space left on device", text, re.M)
     assert "supernet: No run of the base is done" in text
     subprocess.run(["mount", "-o", "remount,size=9m", str(disk)], check=True)
     assert "4 runs: 4 done" in supernet("study", "run", "tiny.yaml", *HERE, "--results", disk)
-    assert content(disk) == content(undisturbed)
+    assert content(disk) == content(reported)
 
 
 # ---- killed ----------------------------------------------------------------------------------------------------------
@@ -266,13 +265,15 @@ def command(folder, log, *arguments):
     cli.main()
 
 
+KILLS = 8
+
+
 @pytest.mark.usefixtures("no_figures")
-def test_killed_twenty_times_a_study_ends_with_the_tables_of_an_undisturbed_one(supernet, folder):
-    run = ["study", "run", "tiny.yaml", *HERE, "--set", "training.epochs=5", "--results"]
-    supernet(*run, "undisturbed")
-    rng, store, done = np.random.default_rng(0), Store(folder / "killed" / "runs"), []
-    for _ in range(20):
-        process = begin(command, folder, folder / "log", *run, "killed")
+def test_killed_again_and_again_a_study_ends_with_the_tables_of_an_undisturbed_one(supernet, folder, reported):
+    run = ["study", "run", "tiny.yaml", *HERE]
+    rng, store, done = np.random.default_rng(0), Store(folder / "results" / "runs"), []
+    for _ in range(KILLS):
+        process = begin(command, folder, folder / "log", *run)
         time.sleep(rng.uniform(0.05, 0.5))
         assert process.is_alive(), (folder / "log").read_text()
         kill(process)
@@ -280,8 +281,8 @@ def test_killed_twenty_times_a_study_ends_with_the_tables_of_an_undisturbed_one(
         assert problems == []
         assert len(found) >= len(done)
         done = found
-    assert "4 runs: 4 done" in supernet(*run, "killed")
-    assert content(folder / "killed") == content(folder / "undisturbed")
+    assert "4 runs: 4 done" in supernet(*run)
+    assert content(folder / "results") == content(reported)
     assert len(store.hashes()) == 4
     assert "Traceback" not in (folder / "log").read_text()
 
@@ -299,7 +300,10 @@ def test_interrupted_it_stops_with_a_word_and_goes_on(supernet, folder):
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_workers_of_which_one_is_killed_give_the_same_tables(supernet, folder, undisturbed):
+def test_workers_of_which_one_is_killed_give_the_same_tables(supernet, folder, reported, undisturbed, monkeypatch):
+    # Workers that have everything imported already.
+    monkeypatch.setattr(executors, "get_context", lambda method: forks())
+    monkeypatch.setattr(executors, "_start_worker", rest)
     store = Store(folder / "results" / "runs")
     killer = Killer(store, lambda: [child.pid for child in multiprocessing.active_children()])
     killer.start()
@@ -308,17 +312,17 @@ def test_workers_of_which_one_is_killed_give_the_same_tables(supernet, folder, u
     assert killer.killed
     assert "4 runs: 4 done" in text
     assert "failed" not in text
-    assert content(folder / "results") == content(undisturbed)
+    assert content(folder / "results") == content(reported)
     for run in store.hashes():
-        assert outcome(store, run) == outcome(Store(undisturbed / "runs"), run)
+        assert outcome(store, run) == outcome(undisturbed, run)
 
 
 # ---- whose report it is, and odd names -------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_a_report_is_not_replaced_by_that_of_another_study_of_its_name(supernet, folder, undisturbed):
-    shutil.copytree(undisturbed, folder / "results")
+def test_a_report_is_not_replaced_by_that_of_another_study_of_its_name(supernet, folder, reported):
+    shutil.copytree(reported, folder / "results")
     page = folder / "results" / "reports" / "tiny" / "index.html"
     before = page.read_bytes()
     write_study(folder / "tiny.yaml", title="Another study")
@@ -332,8 +336,8 @@ def test_a_report_is_not_replaced_by_that_of_another_study_of_its_name(supernet,
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_a_study_file_may_have_any_name_and_title(supernet, folder, undisturbed):
-    shutil.copytree(undisturbed, folder / "results")
+def test_a_study_file_may_have_any_name_and_title(supernet, folder, reported):
+    shutil.copytree(reported, folder / "results")
     name = os.fsdecode(b"\xff[b]<i>.yaml")
     write_study(folder / name, title="\ud800 [/b]")
     assert "index.html" in supernet("study", "report", name)

@@ -1,9 +1,7 @@
 import dataclasses
 import json
 import re
-import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner
+from tiny import begin, forks, rest, wait_for
 from torch.utils.flop_counter import FlopCounterMode
 
 from supernet.benchmarks import versions
@@ -47,6 +46,13 @@ def built(tmp_path_factory):
     return folder, GroundTruth(path)
 
 
+@pytest.fixture
+def forked(monkeypatch):
+    """Workers have everything imported already."""
+    monkeypatch.setattr(embedded, "get_context", lambda method: forks())
+    monkeypatch.setattr(embedded, "begin", rest)
+
+
 def test_a_table_has_every_seed_and_their_mean(built):
     _, table = built
     within, benchmark = space("nb201"), tiny()
@@ -80,6 +86,7 @@ def test_a_training_keeps_the_official_string_beside_the_index(built, tmp_path):
     assert embedded.result_of(tmp_path, tiny(), result["index"], result["seed"])["test"] == result["test"]
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_build_goes_on_where_it_stopped_with_the_same_numbers(built, tmp_path):
     folder, table = built
     done = tmp_path / "nb201-tiny"
@@ -100,30 +107,27 @@ def test_a_build_goes_on_where_it_stopped_with_the_same_numbers(built, tmp_path)
     assert {name for name in before if before[name] == after[name]} == {path.name for path in kept[:3]}
 
 
+def build(*arguments):
+    benchmark.main(["build", *arguments])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="finds workers in /proc")
 def test_workers_do_not_outlive_a_builder_that_is_killed(tmp_path):
     content = {**dataclasses.asdict(tiny()), "architectures": 300, "recipe": tiny().recipe.as_dict()}
     del content["name"], content["recipe"]["space"]
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(content | {"seeds": [0]}))
-    command = [sys.executable, "-m", "supernet.harness.commands.cli", "benchmark", "build", str(tmp_path / "long.yaml")]
-    builder = subprocess.Popen([*command, "--out", str(tmp_path), "--workers", "1"], stderr=subprocess.DEVNULL)
+    builder = begin(build, str(tmp_path / "long.yaml"), "--out", str(tmp_path), "--workers", "1")
     try:
-        wait_until(lambda: list((tmp_path / "long").glob("*.json")), 120)
+        wait_for(lambda: list((tmp_path / "long").glob("*.json")), 120)
         workers = Path(f"/proc/{builder.pid}/task/{builder.pid}/children").read_text().split()
     finally:
         builder.kill()
-        builder.wait()
+        builder.join()
     assert workers
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
 
 
-def wait_until(true, seconds):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
+@pytest.mark.usefixtures("forked")
 def test_a_training_that_diverges_stops_no_other(tmp_path):
     wild = tiny(architectures=2, seeds=(0,))
     wild = replace(wild, recipe=wild.recipe.override(["training.learning_rate=1e30", "training.clip=null"]))
@@ -142,6 +146,7 @@ def test_tables_of_another_version_of_the_digits_are_refused(built, monkeypatch)
     assert any("version 99" in problem for problem in shelf.tables()[1])
 
 
+@pytest.mark.usefixtures("forked")
 def test_1shot1_tables_are_keyed_by_the_graph_of_the_cell(tmp_path):
     benchmark = tiny("nb1shot1-1", "unique-cell", 2, (0,))
     table = GroundTruth(embedded.build(benchmark, tmp_path))

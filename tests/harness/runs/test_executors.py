@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
-from tiny import Killer, begin, changed, make_with_a_worker, outcome, wait_for
+from tiny import Killer, begin, changed, forks, make_with_a_worker, outcome, wait_for
 
 from supernet.benchmarks.errors import UserError
 from supernet.harness.runs import executors
@@ -46,6 +46,7 @@ DIES, DIES_ONCE, RAISES, LAST_WORDS, ABORTS, HELD = range(6)
 @pytest.fixture
 def play(spec, store, monkeypatch):
     """Make runs of these seeds: the states of all, and how often each was made."""
+    monkeypatch.setattr(executors, "get_context", lambda method: forks())  # workers that have everything imported
     monkeypatch.setattr(executors, "_in_worker", tiny.play)
     monkeypatch.setattr(executors, "_start_worker", tiny.rest)
 
@@ -173,6 +174,14 @@ def test_what_a_user_can_put_right_ends_the_study(play):
         play(2, [RAISES, 11])
 
 
+def test_a_worker_gives_the_same_results_and_does_not_outlive_the_executor(spec, store, undisturbed):
+    states = {}
+    Processes(1).make([spec], store.root, states.__setitem__, lambda: None)
+    assert states == {spec.hash: "done"}
+    assert outcome(store, spec.hash) == outcome(undisturbed, spec.hash)
+    wait_for(lambda: not multiprocessing.active_children())
+
+
 def test_no_worker_outlives_the_executor(play):
     play(2, [11, 12, 13])
     wait_for(lambda: not multiprocessing.active_children())
@@ -243,14 +252,16 @@ def test_ray_gives_the_same_results_though_one_worker_is_killed(specs, store, un
         pytest.skip("ray is not installed")
     for name in ("RAY_ADDRESS", *executors.LOCAL_RAY):
         monkeypatch.delenv(name, raising=False)
-    states, killer, exposed = {}, Killer(store, working_on_ray), []
+    specs, states, killer, exposed = specs[:2], {}, Killer(store, working_on_ray), []
+    # With two cores, one worker at a time: a further one would import everything for a single run.
+    cpus = 1.5 if os.cpu_count() > 1 else 1
 
     def tick():
         if killer.killed and not exposed:
             exposed.append(open_to_others())
 
     killer.start()
-    Ray().make(specs, store.root, states.__setitem__, tick)
+    Ray(cpus=cpus).make(specs, store.root, states.__setitem__, tick)
     killer.join()
     assert not sys.modules["ray"].is_initialized()
     assert exposed == [[]]

@@ -48,7 +48,7 @@ def one_by_one(run, indices):
 @pytest.mark.parametrize("bn", ["batch", "running"])
 def test_shared_work_changes_no_score(run, bn):
     run.recipe = run.recipe.override([f"evaluation.bn={bn}"])
-    indices = np.random.default_rng(0).choice(15625, 300, replace=False)
+    indices = np.random.default_rng(0).choice(15625, 150, replace=False)
     scores = rank(run, indices)
     loss, accuracy = one_by_one(run, indices)
     np.testing.assert_allclose(scores.loss, loss, rtol=0, atol=1e-5)
@@ -156,10 +156,10 @@ def threads(request):
 
 
 @pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("stop_at", [16, 160, 320])
+@pytest.mark.parametrize("stop_at", [16, 80, 160])
 def test_an_interrupted_ranking_goes_on_where_it_stopped(run, tmp_path, stop_at):
     run.recipe = run.recipe.override(["evaluation.bn=batch"])
-    indices = np.arange(200)
+    indices = np.arange(100)
     expected = rank(run, indices)
 
     def interrupt(done, _):

@@ -35,6 +35,8 @@ BASE = Recipe().override(
         "evaluation.batch_size=32", "evaluation.metric=accuracy",
     ]
 )  # fmt: skip
+FEW = ("task.train_images=64", "task.valid_images=64")
+"""Two batches of each split, where it does not matter how many."""
 SHARING = [name for name, algorithm in ALGORITHMS.items() if isinstance(algorithm, SharingAlgorithm)]
 
 
@@ -120,14 +122,14 @@ def test_a_pass_takes_the_tables_mean_time_per_image_and_operation(truth):
 @pytest.mark.parametrize("algorithm", SHARING)
 def test_every_algorithm_searches_within_its_budget(algorithm, truth, tmp_path, monkeypatch):
     few = {BestDrawn: BestDrawn(5), BestRandom: BestRandom(6, 2), Evolved: Evolved(4, 2, 2), Likeliest: Likeliest()}
-    changes = ("distribution.samples=2", "distribution.updates=2")
+    changes = ("distribution.samples=2", "distribution.updates=2", *FEW, "evaluation.images=32")
     monkeypatch.setitem(
         ALGORITHMS, algorithm, replace(ALGORITHMS[algorithm], pick=few[type(ALGORITHMS[algorithm].pick)])
     )
     spec = spec_of(algorithm, truth)
     recipe = spec.recipe.override(list(changes))
     epoch = epoch_cost(recipe).of(1).passes
-    spec = replace(spec, recipe=recipe, budget=Budget("passes", 2.5 * epoch + 15))
+    spec = replace(spec, recipe=recipe, budget=Budget("passes", 2.5 * epoch + 8))
     assert job(json.loads(json.dumps(spec.as_dict()))) == spec
     store = Store(tmp_path / "runs")
     assert execute(spec, store) == "done", store.failure(spec.hash)
@@ -155,7 +157,7 @@ def test_the_schedule_ends_where_the_budget_does(truth, tmp_path):
 
 
 def test_a_killed_search_goes_on_to_the_same_trace(truth, tmp_path, monkeypatch):
-    spec = spec_of("gaea-darts-erm", truth, "130p")
+    spec = spec_of("gaea-darts-erm", truth, "66p", changes=FEW)  # four epochs of 16 passes
     one, other = Store(tmp_path / "one"), Store(tmp_path / "other")
     execute(spec, one)
     whole = sharing._state
@@ -226,7 +228,7 @@ def test_a_plan_that_is_not_of_this_search_is_made_anew(truth, tmp_path):
 
 
 def test_damaged_picks_cost_their_own_search_alone(truth, tmp_path, monkeypatch):
-    spec, store = spec_of("gaea-darts-erm", truth, "130p"), Store(tmp_path / "runs")
+    spec, store = spec_of("gaea-darts-erm", truth, "66p", changes=FEW), Store(tmp_path / "runs")
     whole = sharing._state
 
     def killed(run, arch):
