@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from supernet.harness.leaderboard.board import BASELINE, Board, Ground, Row
 from supernet.harness.leaderboard.sources import NO, Entry, Repository, ScoreFile
 from supernet.harness.report.html.frame import document, scripts
+from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.report.html.sortable import cell, head
 from supernet.harness.report.leaderboard.columns import COLUMNS, findings
@@ -35,8 +37,12 @@ TEXTS = {
 """Columns of text, and what they mean."""
 
 
-def page(board: Board) -> str:
-    """The whole page; equal boards give equal text."""
+def page(board: Board, figures: Mapping[str, str]) -> str:
+    """The whole page; equal boards give equal text.
+
+    Args:
+        figures: name of a ground truth -> SVG of its rankings.
+    """
     entries = {row.entry: f"method-{k}" for k, row in enumerate(board.rows, 1) if row.entry}
     published = len(entries)
     what = (
@@ -47,7 +53,10 @@ def page(board: Board) -> str:
         notes.append(f"Rankings of the registry that were not at hand: {len(board.missing)}.")
     meanings = TEXTS | {column.title: column.meaning for column in COLUMNS}
     parts = {
-        "tables": join(_section(ground, board.rows, entries) for ground in board.grounds),
+        "tables": join(
+            _section(ground, board.rows, entries, figures.get(ground.name, ""), k)
+            for k, ground in enumerate(board.grounds, 1)
+        ),
         "glossary": join(el("dt", title) + el("dd", meaning) for title, meaning in meanings.items()),
         "limits": join(el("li", note) for note in notes),
         "protocols": join(_protocol(entry, name) for entry, name in entries.items()),
@@ -58,7 +67,7 @@ def page(board: Board) -> str:
     )
 
 
-def _section(ground: Ground, rows: list[Row], names: dict[Entry, str]) -> Html:
+def _section(ground: Ground, rows: list[Row], names: dict[Entry, str], svg: str, number: int) -> Html:
     """The table of one ground truth, with what it says and how far anything can agree."""
     own = [row for row in rows if row.ground == ground.name]
     title = f"{ground.space}: {ground.measure}"
@@ -67,6 +76,7 @@ def _section(ground: Ground, rows: list[Row], names: dict[Entry, str]) -> Html:
             el("h3", title),
             el("p", f"Ground truth {ground.table} ({ground.family}). ", _ceiling(ground)),
             el("p", " ".join(findings(own))),
+            figure(f"Kendall's tau of every ranking, {title}", svg, number) if svg else Html(""),
             el("div", _table(own, names), class_="scroll", tabindex=0, role="region", aria_label=title),
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,10 @@ from supernet.harness.report.correlation.correlate import check_place
 from supernet.harness.report.correlation.result import check_draws
 from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.leaderboard.columns import COLUMNS, with_bounds
+from supernet.harness.report.leaderboard.figure import drawn
 from supernet.harness.report.leaderboard.page import page
 from supernet.harness.report.study.tables import latex
+from supernet.harness.report.style import fitted, paper, save
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import PAGE, writing
 
@@ -54,7 +57,7 @@ class Leaderboard:
         return self.board.as_json()
 
     def write(self, out: Path) -> list[Path]:
-        """Write leaderboard.json, .csv and .tex and the page index.html to a folder: their paths.
+        """Write leaderboard.json, .csv and .tex, the figures and the page index.html to a folder: their paths.
 
         Raises:
             OSError: the folder cannot be written to.
@@ -64,7 +67,13 @@ class Leaderboard:
             csv = self.frame().to_csv(index=False, float_format="%.6g", lineterminator="\n")
             write_text(partial / f"{TABLE}.csv", csv)
             write_text(partial / f"{TABLE}.tex", latex(self._printed()))
-            write_text(partial / PAGE, page(self.board))
+            with paper():
+                svgs = {
+                    ground.name: save(fitted(drawn(self.board, ground)), partial / "figures", _stem(ground.name))[1]
+                    for ground in self.board.grounds
+                }
+            texts = {name: path.read_text(encoding="utf-8") for name, path in svgs.items()}
+            write_text(partial / PAGE, page(self.board, texts))
         return [out / name for name in (RESULT, f"{TABLE}.csv", f"{TABLE}.tex", PAGE)]
 
     def _printed(self) -> pd.DataFrame:
@@ -100,6 +109,11 @@ class Leaderboard:
         ]
         heads = ["method", "ground truth", "Kendall tau-b", "adds to the parameter count"]
         return html_table(heads, rows, "Published rankings by one yardstick", self.notes)
+
+
+def _stem(name: str) -> str:
+    """The file name of a ground truth's figure: nb201 cifar10/test is nb201-cifar10-test."""
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _flat(row: Row) -> dict[str, object]:
