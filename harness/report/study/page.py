@@ -153,7 +153,7 @@ def _tree(values: Mapping[str, Any], title: str = "") -> Html:
     """Keys and values, those of nested mappings under headings of their own."""
     plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
     pairs = [el("dt", key) + el("dd", _spelled(value)) for key, value in plain.items()]
-    parts = [el("section", *([el("h4", title)] if title else []), el("dl", *pairs, class_="pairs"))] if pairs else []
+    parts = [el("section", *([el("h3", title)] if title else []), el("dl", *pairs, class_="pairs"))] if pairs else []
     nested = [(f"{title}.{key}" if title else str(key), values[key]) for key in values if key not in plain]
     return join(parts + [_tree(value, name) for name, value in nested])
 
