@@ -72,7 +72,7 @@ def test_findings_are_quoted_as_they_are(name):
 
 def test_the_five_lines_from_python_do_what_they_say(tmp_path, monkeypatch):
     """They train, rank, correlate and plot with the tables that ship, and write nothing but the figure."""
-    code = re.search(r"## From Python\n\n```python\n(.*?)```", README, re.DOTALL)[1]
+    code = re.search(r"## First minute\n\n```python\n(.*?)```", README, re.DOTALL)[1]
     assert len([line for line in code.splitlines() if line]) == 5
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(shelf.ENVIRONMENT, str(tmp_path))

@@ -105,7 +105,7 @@ def marks(a: Analysis) -> list[Mark]:
     if best and best.tau and best.difference and best.difference.clear and best.difference.value > 0:
         found.append(Mark(best.label, best.tau.value, best.tau.low, best.tau.high))
     if a.ceiling:
-        found.append(Mark("attainable", a.ceiling.attainable))
+        found.append(Mark("attainable by a perfect ranker", a.ceiling.attainable))
     return found
 
 
@@ -130,7 +130,7 @@ def steps(a: Analysis) -> list[Step]:
         found.append(
             Step(
                 f"The base ranks worse than parameter count ({a.params_tau:.2f}). Before its ranking is of use, train "
-                "it longer, or change what is shown to raise tau."
+                f"it longer{', or take over what raises tau' if gains else ''}."
             )
         )
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -13,12 +13,13 @@ from supernet.harness.report.html.axis import Axis, Mark, interval_cell, marked_
 from supernet.harness.report.html.axis import Step as Shown
 from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.report.study import factors
+from supernet.harness.report.study.content import Changed
 from supernet.harness.statistics.printed import ABSENT, bounds, number
 from supernet.harness.statistics.seeds import Difference
 from supernet.harness.study import verdict
 from supernet.harness.study.results import Analysis, Row
 
-SHAPES = {"base": "disc", "parameter count": "diamond", "attainable": "bar"}
+SHAPES = {"base": "disc", "parameter count": "diamond", "attainable by a perfect ranker": "bar"}
 """Name of a mark -> its shape on the axis of tau; what else is shown is a setting, a hollow disc."""
 LONGEST = 18
 """Characters of a part of a label that may stay in one line."""
@@ -26,15 +27,19 @@ UNQUOTED = "!'()*-._~"
 """Characters of a label that an address keeps, as `encodeURIComponent` has it."""
 
 
-def first_screen(a: Analysis) -> dict[str, Html]:
-    """The parts of the page's template that make up its first screen."""
+def first_screen(a: Analysis, settings: Sequence[Changed]) -> dict[str, Html]:
+    """The parts of the page's template that make up its first screen.
+
+    Args:
+        settings: what each setting changes in the recipe.
+    """
     certainty, steps = verdict.certainty(a), verdict.steps(a)
     marks = [Mark(m.name, m.value, m.low, m.high, SHAPES.get(m.name, "hollow")) for m in verdict.marks(a)]
     following = [Shown(step.why, step.command) for step in steps]
     return {
         "headline": el("span", verdict.headline(a)),
         "certainty": el("p", certainty, class_="certainty") if certainty else Html(""),
-        "forest": _averages(a) if a.design == "screen" else _forest(a),
+        "forest": _averages(a) if a.design == "screen" else _forest(a, {s.label: s.changes for s in settings}),
         "marks": marked_axis(marks),
         "steps": next_steps(following) if steps else el("p", "All settings are decided."),
     }
@@ -76,7 +81,7 @@ def _drawn(lines: Sequence[_Line], axis: Axis, band: float | None, last: tuple[s
     ticks = el("tr", el("td"), tick_cell(axis, "+"), el("td"), last[1], class_="ticks", aria_hidden="true")
     heads = [el("th", head, scope="col") for head in ("Change", "Effect on τ", "Verdict", last[0])]
     caption = el("caption", "Effect of every change on τ", class_="hidden")
-    seen = f"The shaded band is what this design does not see: differences of τ below {number(band, '.2f')}. "
+    seen = f"Within the shaded band (below {number(band, '.2f')}), a true difference is found less than 4 times in 5. "
     return join(
         [
             el(
@@ -94,7 +99,7 @@ def _kind(clear: bool, value: float) -> str:
 # ---- every change against the base -----------------------------------------------------------------------------------
 
 
-def _forest(a: Analysis) -> Html:
+def _forest(a: Analysis, changes: Mapping[str, Sequence[str]]) -> Html:
     """Every change with its effect on tau and on regret, the largest gain first; the base stands at zero."""
     rows = [row for row in a.rows[1:] if row.difference or row.tau is None]
     if not rows:
@@ -105,19 +110,21 @@ def _forest(a: Analysis) -> Html:
     reach = max((abs(row.regret.value) for row in rows if row.regret), default=0.0) or 1.0
     regret = Axis([-1.6 * reach, 1.6 * reach], labels=4)  # intervals of regrets are wide: their values set the scale
     gains = sum(bool(row.difference and row.difference.value > 0) for row in placed)
-    lines = [_line(a, row, regret) for row in placed]
+    lines = [_line(a, row, regret, changes.get(row.label, ())) for row in placed]
     lines.insert(gains, _base(a, regret))
     note = (
         "Lines are 95 % intervals that hold for all changes together; filled points are clear. Regret is the true "
-        "accuracy that the best-scored architecture lacks, in points: less is better."
+        "accuracy that the best-scored architecture lacks, in points: less is better. Its intervals may be cut."
     )
     return _drawn(lines, Axis([-band, band, *ends]), a.detectable, ("Effect on regret", tick_cell(regret, "+")), note)
 
 
-def _line(a: Analysis, row: Row, regret: Axis) -> _Line:
+def _line(a: Analysis, row: Row, regret: Axis, changes: Sequence[str]) -> _Line:
     d, name = row.difference, _name(row.label)
     if row.taus:
         name = el("a", name, href=f"#disorder&run={quote(row.label, safe=UNQUOTED)}")
+    if len(changes) == 1:
+        name += el("small", f" base: {changes[0].partition(': ')[2].partition(' -> ')[0]}")
     value, low, high = (d.value, d.low, d.high) if d else (None, None, None)
     return _Line(
         name, value, low, high, verdict.word(row, a.margin), _kind(bool(d and d.clear), value or 0.0), _text(d),

@@ -42,7 +42,7 @@ def page(
     """
     columns = page_tables.columns(analysis)
     parts = {
-        **first_screen(analysis),
+        **first_screen(analysis, methods.settings),
         "findings": join(el("li", sentence) for sentence in analysis.findings),
         "numbers": _numbers(analysis),
         "note": escaped(scatter.note),
