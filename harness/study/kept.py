@@ -139,7 +139,11 @@ def _difference(content: Mapping[str, Any]) -> Difference:
         raise _Unusable(f"a standard error is {error:g}")
     return Difference(
         _number(content["value"]),
-        *(_optional(content[key]) for key in ("low", "high", "p", "p_corrected", "q")),
+        _optional(content["low"]),
+        _optional(content["high"]),
+        _optional(content["p"]),
+        _optional(content["p_corrected"]),
+        _optional(content["q"]),
         within=_optional(content.get("within")),
         shrunken=Shrunken(_number(likely["value"]), _number(likely["positive"])) if likely else None,
         se=error,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from supernet.harness.report.across.tables import BASE_HEADS, HEADS, base_cells, summary_cells, with_bounds
 from supernet.harness.report.html.axis import Axis, Mark, interval_cell, marked_axis, tick_cell
-from supernet.harness.report.html.frame import document, scripts
+from supernet.harness.report.html.frame import document
 from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.statistics.printed import ABSENT
 from supernet.harness.study.across import Across, Change
@@ -36,7 +36,7 @@ def page(a: Across, files: Sequence[str] = ()) -> str:
         "files": join(el("li", el("a", file, href=file, download="")) for file in files),
     }
     title = f"{len(a.studies)} studies beside each other"
-    return document(escaped(title), escaped(" · ".join(names)), TEMPLATE, parts, scripts("markup"))
+    return document(escaped(title), escaped(" · ".join(names)), TEMPLATE, parts)
 
 
 def _forest(a: Across) -> Html:

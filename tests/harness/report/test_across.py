@@ -68,7 +68,7 @@ def test_the_page_says_every_number_and_refers_to_nothing_outside(results):
 def test_names_from_reports_are_text_and_never_markup(tmp_path):
     for name in ("x", "y"):
         made_up_reports.write(
-            tmp_path / "reports", name, {f"{EVIL}[bold]$x$": (0.1, 0.02)}, title=EVIL, space=EVIL + name, name=EVIL,
+            tmp_path / "reports", name, {f"[bold]$x$ {EVIL}": (0.1, 0.02)}, title=EVIL, space=EVIL + name, name=EVIL,
             runs=name, recipe={EVIL: EVIL + name},
         )  # fmt: skip
     found = compare_studies(["x", "y"], results=tmp_path, out=tmp_path / "out")
