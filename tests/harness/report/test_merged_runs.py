@@ -18,9 +18,10 @@ CHANGES = {"heuristics": {"path-dropout": [0.2], "layers": [2]}, "seeds": {"base
 
 @pytest.fixture
 def folder(truth, tmp_path, monkeypatch):
-    """The working folder, with a study file; figures are left out, which take the most time."""
+    """The working folder, with a study file; without figures and with few resamples, which take the time."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("supernet.harness.report.study.figures.draw", lambda analysis, out: {})
+    monkeypatch.setattr("supernet.harness.study.analysis.RESAMPLES", 30)
     write_study(tmp_path / "tiny.yaml", **CHANGES)
     return tmp_path
 
