@@ -229,15 +229,14 @@ def _summaries(a: Across) -> str:
         return "No change can be summarised over the studies."
     clear = [change for change in known if change.clear]
     parts = [
-        f"{len(clear)} of {len(known)} changes that two or more studies have clearly "
-        f"{'changes' if len(clear) == 1 else 'change'} tau on average over studies (p < 0.05 after Holm's correction "
-        f"for {len(known)} summaries)."
+        f"{len(clear)} of {len(known)} changes clearly {'changes' if len(clear) == 1 else 'change'} tau on average over "
+        f"studies (p < 0.05 after Holm's correction for {len(known)} summaries)."
     ]
     for word, sign in (("Up", 1), ("Down", -1)):
         names = [_said(change) for change in clear if change.summary and change.summary.value * sign > 0]
         parts += [f"{word}: {listed(names)}."] if names else []
     if len(clear) < len(known):
-        parts.append("The others are undecided, not shown to have no effect.")
+        parts.append(f"{'The others' if clear else 'All'} are undecided, not shown to have no effect.")
     return " ".join(parts)
 
 

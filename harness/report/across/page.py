@@ -98,7 +98,9 @@ def _summary(axis: Axis, change: Change) -> list[Html]:
     lines = [_line(axis, "Summary", s.value, (s.low, s.high), text=text, word=word, kind=kind)]
     if s.predicted_low is not None:
         ends = s.predicted_low, s.predicted_high
-        lines.append(_line(axis, "A further study", None, ends, text=predicted, word=predicted, kind="open predicted"))
+        lines.append(
+            _line(axis, "A further study", s.value, ends, text=predicted, word=predicted, kind="open predicted")
+        )
     return lines
 
 

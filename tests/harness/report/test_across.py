@@ -61,6 +61,8 @@ def test_the_page_says_every_number_and_refers_to_nothing_outside(results):
     assert "raises τ on average" in shown
     assert "+0.14 [+0.04, +0.24]" in shown
     assert "A further study" in shown
+    assert text.count('class="open predicted"') == 1
+    assert re.search(r'class="open predicted">.*?class="range"', text)
     assert "space nb201 nb1shot1-1 darts" in shown
     assert not re.search(r"<!--=|@import|https?://", text)
 
