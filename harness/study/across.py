@@ -229,8 +229,8 @@ def _summaries(a: Across) -> str:
         return "No change can be summarised over the studies."
     clear = [change for change in known if change.clear]
     parts = [
-        f"{len(clear)} of {len(known)} changes clearly {'changes' if len(clear) == 1 else 'change'} tau on average over "
-        f"studies (p < 0.05 after Holm's correction for {len(known)} summaries)."
+        f"{len(clear)} of {len(known)} changes clearly {'changes' if len(clear) == 1 else 'change'} tau on average "
+        f"over studies (p < 0.05 after Holm's correction for {len(known)} summaries)."
     ]
     for word, sign in (("Up", 1), ("Down", -1)):
         names = [_said(change) for change in clear if change.summary and change.summary.value * sign > 0]
