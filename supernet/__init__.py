@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from supernet.benchmarks.spaces import space
     from supernet.harness.correlation.truth import ground_truth
     from supernet.harness.query.ask import query
+    from supernet.harness.report.across.result import compare_studies
     from supernet.harness.report.correlation.baselines import baselines
     from supernet.harness.report.correlation.correlate import correlate
     from supernet.harness.report.correlation.ranked import rank
@@ -42,6 +43,7 @@ _PLACES = {
     "leaderboard": "harness.report.leaderboard.result",
     "score": "harness.scoring.scorer",
     "study": "harness.report.study.result",
+    "compare_studies": "harness.report.across.result",
     "search": "harness.report.search.result",
     "query": "harness.query.ask",
     "ground_truth": "harness.correlation.truth",
@@ -58,7 +60,8 @@ _PLACES = {
 """Name -> the module that has it."""
 
 __all__ = [
-    "Context", "Method", "Output", "Path", "Recipe", "UserError", "__version__", "baselines", "correlate",
+    "Context", "Method", "Output", "Path", "Recipe", "UserError", "__version__", "baselines",
+    "compare_studies", "correlate",
     "ground_truth", "heuristic", "leaderboard", "method", "query", "rank", "score", "search", "space", "study", "train",
 ]  # fmt: skip
 

@@ -189,6 +189,25 @@ def report(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], res
     _say_result(reported(chosen, results, watch=Terminal()))
 
 
+@study.command()
+@click.argument("reports", nargs=-1, required=True, metavar="REPORT REPORT ...")
+@RESULTS
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the page, tables, figure and JSON.")
+def compare(reports: tuple[str, ...], results: Path, out: Path | None) -> None:
+    """Put the reports of two or more studies beside each other.
+
+    Every change that two of them have is summarised over the studies. A REPORT is a report's folder, its report.json,
+    or its name in the results folder.
+    """
+    from supernet.harness.report.across.result import compare_studies
+    from supernet.harness.report.correlation.text import wide_console
+
+    found = compare_studies(reports, results=results, out=out)
+    wide_console().print(found)
+    if out is not None:
+        click.echo(f"Report: {out / 'index.html'}")
+
+
 def _run(name: str, overrides: tuple[str, ...], results: Path, executor: Mapping[str, Any]) -> None:
     """Make what is missing, report, and end with an exit code of 1 if runs are lacking."""
     from supernet.harness.commands.overview import overview

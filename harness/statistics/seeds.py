@@ -51,6 +51,9 @@ class Difference:
     5 % over all comparisons. It is the end that lies further from 0 of the simultaneous 90 % interval."""
     shrunken: Shrunken | None = None
     """What the difference is likely to be, given all of the study's differences."""
+    se: float | None = None
+    """Standard error of the difference alone, from seeds and from the choice of architectures; None where it is not
+    tested."""
 
     @property
     def clear(self) -> bool:
@@ -156,8 +159,8 @@ def compare(
             centre = float(arrays[0].mean())
             low, high = max(low, min(value, -bound - centre)), min(high, max(value, bound - centre))
         single, within = float(p[place]), abs(value) + float(narrower[place])
-        corrected = any_as_small(single, loads)
-        out.append(Difference(value, low, high, single, corrected, float(q[place]), within, likely[place]))
+        corrected, error = any_as_small(single, loads), math.sqrt(float(means.squared[place]))
+        out.append(Difference(value, low, high, single, corrected, float(q[place]), within, likely[place], error))
     return Comparisons(
         out,
         spreads,
@@ -187,7 +190,7 @@ def against_constant(values: ArrayLike, constant: float, spread: Spread, samplin
     half = float(distributions.t.ppf((1 + LEVEL) / 2, spread.df)) * error
     p = float(2 * distributions.t.sf(abs(value) / error, spread.df))
     low, high = max(value - half, min(value, -1 - constant)), min(value + half, max(value, 1 - constant))
-    return Difference(value, low, high, p, p, None)
+    return Difference(value, low, high, p, p, None, se=error)
 
 
 def _omnibus(arrays: Sequence[Floats]) -> float | None:

@@ -47,7 +47,8 @@ def write_report(study: Study, store: Store, out: Path, *, resamples: int | None
     """
     gathered = gather(study, ComparedStore(store.root))
     analysis = analyse(gathered, resamples=resamples)
-    content = {**analysis.as_json(), "study": identity(study)}
+    recipe = {key: value for key, value in study.base.as_dict().items() if key != "seed"}
+    content = {**analysis.as_json(), "study": identity(study), "recipe": recipe}
     with writing(out, check=lambda: _check_owner(out, study)) as folder:
         for name in ("figures", "tables"):
             (folder / name).mkdir()

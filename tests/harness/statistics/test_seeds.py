@@ -185,6 +185,17 @@ def test_the_choice_of_architectures_widens_intervals_and_leaves_effects_alone()
         assert b.p > a.p
 
 
+def test_standard_errors_are_those_of_seeds_and_architectures():
+    rng = np.random.default_rng(3)
+    base, others = rng.normal(size=12), list(rng.normal(size=(2, 9)))
+    found = seeds.compare(base, others, [0.04, 0.09], bound=None).differences  # two settings: nothing is squeezed
+    for d, other, sampling in zip(found, others, (0.04, 0.09), strict=True):
+        assert d.se == pytest.approx(np.sqrt(base.var(ddof=1) / 12 + other.var(ddof=1) / 9 + sampling))
+    assert seeds.compare(base, [[0.5]]).differences[0].se is None
+    alone = seeds.against_constant([0.1, 0.2, 0.3], 0.0, Spread(0.03, 2), 0.02)
+    assert alone.se == pytest.approx(np.sqrt(0.03 / 3 + 0.02))
+
+
 def test_missing_seeds_are_no_reason_to_drop_the_others():
     rng = np.random.default_rng(7)
     base, others = study(rng, 3, 12)
