@@ -29,7 +29,7 @@ from supernet.harness.study.gathered import Gathered, gather
 from supernet.harness.study.plan import Study
 from supernet.harness.study.results import Analysis
 
-ON_PAGE = ("seeds", "proxy")
+ON_PAGE = ("factors", "seeds", "structure", "proxy")
 """Figures that the page shows; it draws the effects itself, and has the operations as a table."""
 SHOWN = 2000
 """Architectures at most in the page's scatter."""

@@ -33,7 +33,7 @@ def entries(folder, truth):
 def test_every_figure_is_written_and_no_score(folder, entries, tmp_path):
     found = leaderboard(folder, entries=entries, resamples=20, out=tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "leaderboard.json", "leaderboard.csv", "leaderboard.tex", "index.html",
+        "leaderboard.json", "leaderboard.csv", "leaderboard.tex", "index.html", "figures",
     }  # fmt: skip
     content = json.loads((tmp_path / "out" / "leaderboard.json").read_text())
     assert content == json.loads(json.dumps(found.as_json()))
