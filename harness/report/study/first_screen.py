@@ -124,7 +124,8 @@ def _line(a: Analysis, row: Row, regret: Axis, changes: Sequence[str]) -> _Line:
     if row.taus:
         name = el("a", name, href=f"#disorder&run={quote(row.label, safe=UNQUOTED)}")
     if len(changes) == 1:
-        name += el("small", f" base: {changes[0].partition(': ')[2].partition(' -> ')[0]}")
+        before = changes[0].partition(": ")[2].partition(" -> ")[0]
+        name += el("small", f" base: {before.lower() if before in ('True', 'False') else before}")
     value, low, high = (d.value, d.low, d.high) if d else (None, None, None)
     return _Line(
         name, value, low, high, verdict.word(row, a.margin), _kind(bool(d and d.clear), value or 0.0), _text(d),
