@@ -23,7 +23,7 @@ from supernet.harness.report.correlation.result import check_draws
 from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.leaderboard.columns import COLUMNS, with_bounds
 from supernet.harness.report.leaderboard.page import page
-from supernet.harness.report.study.tables import latex
+from supernet.harness.report.latex import latex
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import PAGE, writing
 
