@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from supernet.benchmarks.spaces import DEFAULT_SPACE
 from supernet.harness.search import findings
 from supernet.harness.search.analysis import Entry, Outcome
-from supernet.harness.search.comparison import Comparison
+from supernet.harness.search.comparison import SCENES, Comparison
 from supernet.harness.search.contrasts import LEAST, LEVEL, Contrast, smallest_p
 
 POWER = 0.8
@@ -152,11 +153,11 @@ def steps(outcome: Outcome) -> list[Step]:
                 command(faster),
             )
         )
-    if not found and c.dataset == "cifar10" and c.space == "nb201":
-        other = dataclasses.replace(c, dataset="cifar100")
-        found.append(
-            Step("Every comparison is decided. See whether the same holds on another data set:", command(other))
-        )
+    others = [dataset for space, dataset in SCENES if space == c.space and dataset not in (c.dataset, "digits")]
+    if not found and c.dataset != "digits" and others:
+        other = dataclasses.replace(c, dataset=others[0])
+        why = "Every comparison is decided. See whether the same holds on another data set:"
+        found.append(Step(why, command(other)))
     return found
 
 
@@ -191,7 +192,7 @@ def command(c: Comparison) -> str:
     """Return the command that makes a comparison; options with their default values are left out."""
     words = ["supernet", "search"]
     options = {
-        "--space": (c.space, "nb201"),
+        "--space": (c.space, DEFAULT_SPACE),
         "--dataset": (c.dataset, "cifar10"),
         "--algorithms": (",".join(c.algorithms), None),
         "--budget": (c.budget.short, None),

@@ -15,8 +15,8 @@ from supernet.harness.report.style import BASELINE, COLUMN, INK, PALETTE, paper,
 from supernet.harness.search.analysis import Entry, Outcome
 
 RANKS = (
-    "Mean ranks over seeds; bars join algorithms that Nemenyi's test, which finds less than the tests of pairs, does not "
-    "tell apart"
+    "Mean ranks over seeds; bars join algorithms that Nemenyi's test, which finds less than the tests of pairs, does "
+    "not tell apart"
 )
 
 

@@ -92,14 +92,11 @@ def final_table(outcome: Outcome) -> Html:
         head(column.title, column.meaning, column.first, name, "descending" if k == 2 else "none")
         for k, (column, name) in enumerate(zip(every, starts, strict=True))
     ]
-    rows = [
-        el(
-            "tr",
-            *(cell(column.cell(entry), name, head=k == 0) for k, (column, name) in enumerate(zip(every, starts, strict=True))),
-            class_="base" if entry.name == "random" else None,
-        )
-        for entry in outcome.best_first
-    ]  # fmt: skip
+    rows = []
+    for entry in outcome.best_first:
+        shown = zip(every, starts, strict=True)
+        cells = [cell(column.cell(entry), name, head=k == 0) for k, (column, name) in enumerate(shown)]
+        rows.append(el("tr", *cells, class_="base" if entry.name == "random" else None))
     return join([el("thead", el("tr", *spans, class_="groups"), el("tr", *heads)), el("tbody", *rows)])
 
 
@@ -160,8 +157,8 @@ def _rank(entry: Entry) -> Cell:
 def _reached(outcome: Outcome, distance: float) -> Column:
     meaning = (
         f"Median of {NAMES[outcome.unit]} spent until the pick of a search was first within {distance:g} points of the "
-        f"best known accuracy, {outcome.best:.2f} %, and the share of searches that ever were. There is no median where "
-        "half or more never were. Such a search may end further away, because it picks by what it sees."
+        f"best known accuracy, {outcome.best:.2f} %, and the share of searches that ever were. There is no median "
+        "where half or more never were. Such a search may end further away, because it picks by what it sees."
     )
 
     def shown(entry: Entry) -> Cell:

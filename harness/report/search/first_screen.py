@@ -1,4 +1,4 @@
-"""The first screen of a comparison's page: what the tests say, every algorithm against random search, what comes next."""
+"""The first screen of a comparison's page: what the tests say, with a figure, and what comes next."""
 
 from __future__ import annotations
 

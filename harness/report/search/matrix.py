@@ -19,11 +19,10 @@ def matrix(outcome: Outcome) -> Html:
     if len(entries) < 3:
         return Html("")
     heads = [el("th", el("span", entry.title), scope="col") for entry in entries]
-    rows = [
-        el("tr", el("th", row.title, scope="row"), *(_cell(between.get((row.name, column.name)), row.title, column.title)
-                                                     for column in entries))
-        for row in entries
-    ]  # fmt: skip
+    rows = []
+    for row in entries:
+        cells = [_cell(between.get((row.name, column.name)), row.title, column.title) for column in entries]
+        rows.append(el("tr", el("th", row.title, scope="row"), *cells))
     corner = el("td", "row − column, points", class_="corner")
     return el("table", el("thead", el("tr", corner, *heads)), el("tbody", *rows), id="matrix")
 

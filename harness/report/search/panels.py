@@ -34,7 +34,7 @@ def _grid(count: int, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def regret(outcome: Outcome, entries: Sequence[Entry]) -> Figure:
-    """Mean test regret with its interval against what was spent, the best final regret first; random search is behind."""
+    """Mean test regret with its interval against what was spent, the best final regret first, before random search."""
     background = next((entry.curve for entry in entries if entry.name == "random"), None)
     shown = [entry for entry in outcome.best_first if entry.curve and entry.name != "random"]
     shown = shown or [entry for entry in entries if entry.curve]
