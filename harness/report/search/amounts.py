@@ -20,7 +20,7 @@ _STEPS = {
 _TIMES = {amount * _SECONDS[unit]: f"{amount} {unit}" for unit, amounts in _STEPS.items() for amount in amounts}
 TITLES = {"seconds": "simulated time", "wall": "time by the clock", "queries": "queries", "passes": "path passes"}
 """Kind of cost -> title of its axis."""
-MOST_TICKS = 4
+MOST_TICKS = 3
 """Largest number of ticks of a small panel, our choice."""
 
 
@@ -33,6 +33,8 @@ def ticks(kind: str, low: float, high: float) -> dict[float, str]:
         powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
         known = {m * 10.0**power: f"{m * 10.0**power:,.10g}" for power in powers for m in (1, 2, 5)}
     inside = [value for value in known if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+    tens = [value for value in inside if kind not in ("seconds", "wall") and np.log10(value) % 1 < 1e-9]
+    inside = tens if len(tens) > 1 else inside
     return {value: known[value] for value in _spread(inside)}
 
 
@@ -49,9 +51,9 @@ def _spread(values: Sequence[float]) -> list[float]:
 
 
 def spend_axis(axis: Axes, kind: str, low: float, high: float) -> None:
-    """Make the horizontal axis one of what is spent, from one amount to another."""
+    """Make the horizontal axis one of what is spent, from one amount to another, with room for a label at its end."""
     axis.set_xscale("log")
-    axis.set_xlim(low, high)
+    axis.set_xlim(low * 0.95, high * (high / low) ** 0.22)
     found = ticks(kind, low, high)
     axis.set_xticks(list(found), list(found.values()))
     axis.xaxis.set_minor_locator(NullLocator())

@@ -50,7 +50,7 @@ def regret(outcome: Outcome, entries: Sequence[Entry]) -> Figure:
         axis.set_title(entry.title, fontsize=6.5)
         axis.grid(axis="y", color=FAINT)
     low, high = min(c.spent[0] for c in curves), max(c.spent[-1] for c in curves)
-    spend_axis(axes[0], outcome.unit, low * 0.95, high * (high / low) ** 0.22)
+    spend_axis(axes[0], outcome.unit, low, high)
     _regret_axis(axes[0], curves)
     sns.despine(figure)
     figure.supxlabel(_key(outcome, background is not None), fontsize=7.5)
