@@ -159,6 +159,11 @@ def _about_training(outcome: Outcome) -> list[str]:
     return said
 
 
+def near_uniform(outcome: Outcome) -> list[Entry]:
+    """Return the algorithms whose distributions over architectures are near-uniform at the end."""
+    return [entry for entry in outcome.entries if _near_uniform(entry)]
+
+
 def _near_uniform(entry: Entry) -> bool:
     entropy = _at_end(entry, "entropy")
     return entropy is not None and entropy >= UNIFORM

@@ -17,7 +17,7 @@ from supernet.benchmarks.wording import listed, nearest, quoted
 from supernet.harness.report.across import figure, tables
 from supernet.harness.report.across.page import page
 from supernet.harness.report.html.markup import table as html_table
-from supernet.harness.report.study.tables import latex
+from supernet.harness.report.latex import latex
 from supernet.harness.report.style import fitted, paper, save
 from supernet.harness.report.whole import PAGE, writing
 from supernet.harness.study.across import Across, compared

@@ -22,10 +22,10 @@ from supernet.harness.leaderboard.sources import ENTRIES, Entry
 from supernet.harness.report.correlation.correlate import check_place
 from supernet.harness.report.correlation.result import check_draws
 from supernet.harness.report.html.markup import table as html_table
+from supernet.harness.report.latex import latex
 from supernet.harness.report.leaderboard.columns import COLUMNS, with_bounds
 from supernet.harness.report.leaderboard.figure import drawn
 from supernet.harness.report.leaderboard.page import page
-from supernet.harness.report.study.tables import latex
 from supernet.harness.report.style import fitted, paper, save
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import PAGE, writing

@@ -6,20 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from supernet.harness.report.cells import draw_cell
-from supernet.harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE, paper, save
+from supernet.harness.report.search import panels
+from supernet.harness.report.style import BASELINE, COLUMN, INK, PALETTE, paper, save
 from supernet.harness.search.analysis import Entry, Outcome
-from supernet.harness.search.ledger import NAMES
 
 RANKS = (
-    "Mean ranks over seeds; bars join algorithms that Nemenyi's test, which finds less than the tests below, does not "
-    "tell apart"
+    "Mean ranks over seeds; bars join algorithms that Nemenyi's test, which finds less than the tests of pairs, does "
+    "not tell apart"
 )
-_STYLES = ("-", (0, (4, 1.2)), (0, (1.2, 1)), (0, (5, 1, 1, 1)))
 
 
 def figures_of(outcome: Outcome) -> dict[str, tuple[str, Callable[[], Figure]]]:
@@ -29,63 +27,26 @@ def figures_of(outcome: Outcome) -> dict[str, tuple[str, Callable[[], Figure]]]:
     learned = [entry for entry in outcome.entries if entry.picks and entry.sharing]
     found: dict[str, tuple[str, Callable[[], Figure]]] = {}
     if curves:
-        found["regret"] = "Test regret of the incumbent against what was spent", lambda: regret(outcome, curves)
+        found["regret"] = (
+            "Test regret of the current pick against what was spent",
+            lambda: panels.regret(outcome, curves),
+        )
     if outcome.critical is not None:
         found["ranks"] = RANKS, lambda: ranks(outcome, ranked)
     if learned:
-        found["training"] = "Training dynamics of the super-nets", lambda: training(outcome, learned)
+        found["training"] = "Training dynamics of the super-nets", lambda: panels.training(outcome, learned)
     if any(entry.picks for entry in outcome.entries):
         found["cells"] = "Picked cells", lambda: cells(outcome)
     return found
 
 
-def draw(outcome: Outcome, out: Path) -> dict[str, Path]:
-    """Write all figures as PNG and SVG; returns caption -> path of the SVG."""
+def draw(outcome: Outcome, out: Path) -> dict[str, tuple[str, str]]:
+    """Write all figures as PNG and SVG; returns name -> caption and text of the SVG."""
     with paper():
-        return {caption: save(make(), out, name)[1] for name, (caption, make) in figures_of(outcome).items()}
-
-
-def _look(outcome: Outcome) -> dict[str, dict[str, object]]:
-    """The colour and line style of every algorithm, the same in all figures."""
-    return {
-        entry.name: {"color": PALETTE[k % len(PALETTE)], "linestyle": _STYLES[k // len(PALETTE) % len(_STYLES)]}
-        for k, entry in enumerate(outcome.entries)
-    }
-
-
-def regret(outcome: Outcome, entries: list[Entry]) -> Figure:
-    """Test regret, in percentage points, against what was spent: median with quartiles, and mean with its interval."""
-    look = _look(outcome)
-    figure = Figure(figsize=(2.3 * COLUMN, 0.75 * COLUMN), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    for entry in entries:
-        curve, style = entry.curve, look[entry.name]
-        assert curve is not None
-        for axis, middle, low, high in (
-            (axes[0], curve.quartiles[1], curve.quartiles[0], curve.quartiles[2]),
-            (axes[1], curve.mean, curve.low, curve.high),
-        ):
-            axis.plot(curve.spent, middle, label=entry.title, **style)
-            axis.fill_between(curve.spent, low, high, color=style["color"], alpha=0.13, linewidth=0)
-    if outcome.random is not None:
-        how = "exact" if outcome.comparison.budget.kind == "queries" else "at mean cost"
-        axes[1].plot(*outcome.random, color=INK, linewidth=0.9, linestyle=(0, (1, 1.5)), label=f"random search, {how}")
-    for axis, title in zip(axes, ("median and quartiles", "mean and 95 % interval"), strict=True):
-        axis.set(xscale="log", xlabel=NAMES[outcome.unit], title=title)
-        axis.grid(axis="y", color=FAINT)
-    axes[0].set_yscale("symlog", linthresh=0.5, linscale=0.6)
-    axes[0].yaxis.set_major_formatter("{x:g}")
-    ticks = [0, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50]
-    low, high = axes[0].get_ylim()
-    axes[0].set_yticks([tick for tick in ticks if low - 1e-9 <= tick <= high])
-    axes[0].minorticks_off()
-    axes[0].set_ylim(
-        bottom=min(-0.04, *(float(entry.curve.quartiles.min()) - 0.04 for entry in entries if entry.curve))
-    )
-    axes[0].set_ylabel("test regret, points")
-    sns.despine(figure)
-    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside right center", fontsize=6.5)
-    return figure
+        return {
+            name: (caption, save(make(), out, name)[1].read_text(encoding="utf-8"))
+            for name, (caption, make) in figures_of(outcome).items()
+        }
 
 
 def ranks(outcome: Outcome, entries: list[Entry]) -> Figure:
@@ -135,44 +96,14 @@ def _cliques(means: list[float], critical: float) -> list[tuple[int, int]]:
     return found
 
 
-def training(outcome: Outcome, entries: list[Entry]) -> Figure:
-    """The entropy of distributions, the skip connections in their picks, and the cost of discretisation."""
-    panels = (
-        ("entropy", "entropy, share of largest"),
-        ("skips", "skip connections in the pick, share"),
-        ("gap", "mixture − pick, points of accuracy"),
-    )
-    figure = Figure(figsize=(2.5 * COLUMN, 0.7 * COLUMN), layout="constrained")
-    axes = figure.subplots(1, 3)
-    look = _look(outcome)
-    for entry in entries:
-        frame = entry.trace.assign(
-            gap=entry.trace["mixture_accuracy"].astype(float) - entry.trace["pick_accuracy"].astype(float),
-            share=entry.trace["step"] / entry.trace.groupby("seed")["step"].transform("max"),
-        )
-        bins = (frame["share"] * 20).round() / 20
-        for axis, (column, _) in zip(axes, panels, strict=True):
-            values = frame[column].astype(float).groupby(bins).mean().dropna()
-            if len(values):
-                axis.plot(values.index, values, label=entry.title, linewidth=1.1, **look[entry.name])
-    for axis, (_, label) in zip(axes, panels, strict=True):
-        axis.set(xlabel="share of the training", ylabel=label)
-        axis.grid(axis="y", color=FAINT)
-    axes[2].axhline(0, color=INK, linewidth=0.6)
-    sns.despine(figure)
-    handles = dict(zip(*reversed(axes[1].get_legend_handles_labels()), strict=True))
-    for axis in axes:
-        handles |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize=6)
-    return figure
-
-
 def cells(outcome: Outcome) -> Figure:
     """The cell that each algorithm picked most often."""
     shown = [entry for entry in outcome.entries if entry.picks]
-    across = min(4, len(shown))
+    across = min(5, len(shown))
     down = -(-len(shown) // across)
-    figure = Figure(figsize=(0.62 * COLUMN * across, 0.5 * COLUMN * down), layout="constrained")
+    within = outcome.comparison.within
+    stacked = len(within.layout(within.archs(np.array([0]))[0].tolist()))
+    figure = Figure(figsize=(0.44 * COLUMN * across, (0.32 + 0.72 * stacked) * down), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
@@ -189,4 +120,4 @@ def _cell(axis: Axes, entry: Entry, outcome: Outcome) -> None:
     value = entry.final[str(outcome.measures[0])][sorted(entry.picks).index(seeds[0])]
     known = "" if np.isnan(value) else f", {value:.2f} %"
     title = f"{entry.title}\n{counts.max()} of {len(entry.picks)} seeds{known}"
-    axis.set_title(title, fontsize=6.5, fontweight="normal")
+    axis.set_title(title, fontsize=6, fontweight="normal")

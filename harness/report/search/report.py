@@ -17,8 +17,8 @@ from supernet.benchmarks.regular import read_plain
 from supernet.harness.measured.additions import Additions
 from supernet.harness.report.search import figures as search_figures
 from supernet.harness.report.search.page import page
+from supernet.harness.report.search.printed_tables import printed_tables
 from supernet.harness.report.search.tables import tables
-from supernet.harness.report.study.tables import latex
 from supernet.harness.report.whole import writing
 from supernet.harness.runs.store import Store
 from supernet.harness.search.analysis import Entry, Outcome, analyse, gather, wanted
@@ -68,13 +68,15 @@ def write_search_report(
         for name in ("figures", "tables"):
             (folder / name).mkdir()
         write_json(folder / COMPARISON, {**comparison.as_dict(), "identity": comparison.identity})
-        svgs = search_figures.draw(outcome, folder / "figures")
+        drawn = search_figures.draw(outcome, folder / "figures")
         for name, frame in frames.items():
             frame.to_csv(folder / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-            if name != "curves":  # a table too long for a paper
-                write_text(folder / "tables" / f"{name}.tex", latex(frame.round(3)))
+        for name, text in printed_tables(outcome).items():
+            write_text(folder / "tables" / f"{name}.tex", text)
         write_json(folder / "report.json", as_json(outcome, frames))
-        write_text(folder / "index.html", page(outcome, svgs).encode("utf-8", "backslashreplace").decode("utf-8"))
+        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+        whole = page(outcome, drawn, files)
+        write_text(folder / "index.html", whole.encode("utf-8", "backslashreplace").decode("utf-8"))
     return outcome
 
 

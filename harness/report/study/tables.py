@@ -8,16 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from supernet.benchmarks.files import write_text
+from supernet.harness.report.latex import latex
 from supernet.harness.report.study import factors
 from supernet.harness.report.study.structure_tables import displaced, free, short_structure, structure
 from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study.results import COSTS, MEANS, Analysis
-
-LATEX = {character: "\\" + character for character in "%_&#${}"} | {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "τ": r"$\tau$", "Δ": r"$\Delta$", "±": r"$\pm$", "≤": r"$\le$",
-    "−": r"$-$", "–": "--",
-}  # fmt: skip
 
 
 def effects(analysis: Analysis) -> pd.DataFrame:
@@ -75,7 +70,9 @@ def write_tables(analysis: Analysis, out: Path) -> list[Path]:
         paths += [out / f"{name}.csv", out / f"{name}.tex"]
         rounded.to_csv(paths[-2], index=False, float_format="%.6g", lineterminator="\n")
         shown = SHORT[name](analysis) if name in SHORT else frame
-        write_text(paths[-1], latex(shown))
+        caption, note = PRINTED.get(name, (name.capitalize(), ""))
+        label = f"tab:{analysis.name}-{name}"
+        write_text(paths[-1], latex(shown, f"{analysis.title}: {caption}", label, note))
     return paths
 
 
@@ -89,7 +86,7 @@ def summary(analysis: Analysis) -> pd.DataFrame:
                 "heuristic": row.heuristic,
                 "value": row.value,
                 "τ [95 %]": _number(tau.value, ".3f") + _ends(tau, ".3f") if tau else _states(row.states),
-                "Δτ [95 %]": _number(d.value, "+.3f") + _ends(d, "+.3f") if d else "",
+                "Δτ [95 %]": _number(d.value, "+.3f") + _ends(d, "+.3f") + "*" * d.clear if d else "",
                 "p (Dunnett)": "" if d is None or d.p_corrected is None else _probability(d.p_corrected),
                 "top 10 %": _number(row.means.get("tau_top_10"), ".3f"),
                 "regret@1": _number(row.means.get("regret@1"), ".2f"),
@@ -106,6 +103,19 @@ FRAMES: dict[str, Callable[[Analysis], pd.DataFrame]] = {
 """Name -> the table; one without lines is not written."""
 SHORT = {"effects": summary, "structure": short_structure, "factors": factors.summary}
 """Name -> the table as LaTeX has it, where that is shorter."""
+PRINTED = {
+    "effects": (
+        "every setting and its difference from the base in Kendall's τ.",
+        "* p < 0.05 after Dunnett's correction for all comparisons with the base. Brackets: 95 % intervals.",
+    ),
+    "operations": ("percentile points by which each operation is over-ranked.", ""),
+    "runs": ("every run, its state and its Kendall's τ.", ""),
+    "structure": ("what lies behind the disorder of ranks.", ""),
+    "displaced": ("architectures that are ranked far too high or too low.", ""),
+    "free": ("choices that can be compared within runs.", ""),
+    "factors": ("effects on Kendall's τ on average over the other heuristics.", ""),
+}
+"""Name -> caption of the table in LaTeX, and a note below it."""
 
 
 def _ends(what: Mean | Difference, form: str) -> str:
@@ -122,20 +132,3 @@ def _states(states: dict[int, str]) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
-
-
-def latex(frame: pd.DataFrame) -> str:
-    """A booktabs table; no other package is needed."""
-
-    def cell(value: object) -> str:
-        if value is None or (isinstance(value, float) and value != value):
-            return ""
-        text = f"{value:.4g}" if isinstance(value, float) else str(value)
-        return "".join(LATEX.get(character, character) for character in text)
-
-    left = [not pd.api.types.is_numeric_dtype(frame[name]) for name in frame]
-    lines = [rf"\begin{{tabular}}{{{''.join('l' if text else 'r' for text in left)}}}", r"\toprule"]
-    lines.append(" & ".join(cell(name) for name in frame) + r" \\")
-    lines.append(r"\midrule")
-    lines += [" & ".join(cell(value) for value in line) + r" \\" for line in frame.itertuples(index=False)]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])

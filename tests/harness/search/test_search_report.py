@@ -63,8 +63,9 @@ def test_the_report_has_all_that_it_promises(reported):
     figures = {path.name for path in (folder / "figures").iterdir()}
     assert figures == {f"{name}.{kind}" for name in ("regret", "cells") for kind in ("png", "svg")}
     assert {path.name for path in (folder / "tables").iterdir()} == {
-        *(f"{name}.{kind}" for name in ("final", "reached", "versus", "pairs", "picks") for kind in ("csv", "tex")),
+        *(f"{name}.{kind}" for name in ("final", "reached", "versus", "picks") for kind in ("csv", "tex")),
         "curves.csv",
+        "pairs.csv",
     }
     content = json.loads((folder / "report.json").read_text())
     assert content["runs"] == {a: dict.fromkeys(map(str, range(7)), "done") for a in ("random", "rea", "local", "bohb")}
