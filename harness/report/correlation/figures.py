@@ -27,6 +27,8 @@ DENSE = 1500
 """Number of architectures above which a figure shows their density instead of points."""
 BEST = 20
 """Number of truly best architectures that `best_of` shows."""
+CROWDED = 4
+"""Number of rankings above which a legend stands beside its axes."""
 LONGEST = 40
 """Most characters of a column's name that a figure shows."""
 
@@ -129,7 +131,7 @@ def ranks(scores: Vector, truth: Vector, title: str) -> Figure:
 
 def tau_by_fraction(report: Report) -> Figure:
     """tau-b within the truly best fraction, for every score column and the parameter count, with intervals."""
-    figure = Figure(figsize=(COLUMN, 2.5))
+    figure = Figure(figsize=(1.5 * COLUMN, 2.7))
     axis = figure.subplots()
     fractions = np.array(report.fractions)
     for number, ranking in enumerate(report.ranked):
@@ -164,7 +166,8 @@ def tau_by_fraction(report: Report) -> Figure:
     axis.set_xticks([], minor=True)
     axis.invert_xaxis()
     axis.set(xlabel="truly best fraction of the architectures", ylabel="Kendall τ-b within it")
-    axis.legend(loc="best")
+    crowded = len(report.ranked) > CROWDED
+    axis.legend(**({"loc": "center left", "bbox_to_anchor": (1.02, 0.5)} if crowded else {"loc": "best"}))
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -195,7 +198,7 @@ def best_of(scores: Vector, truth: Vector, names: Sequence[str], name: str, meas
     axis.set_xscale("log")
     axis.set_xlim(0.7, 1.4 * len(scores))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    labels = [f"{words}   {truth[i]:.2f} %" for words, i in zip(names, best, strict=True)]
+    labels = [f"{words} · {truth[i]:.2f} %" for words, i in zip(names, best, strict=True)]
     axis.set_yticks(position, labels, fontsize=5.5)
     axis.set_ylim(len(best) - 0.4, -0.6)
     right = axis.twinx()

@@ -89,10 +89,10 @@ def headline(report: Report, origin: Origin) -> str:
     elif tau.high < 0:
         first = f"{who} backwards, with a Kendall tau of {value}"
     elif tau.low <= 0:
-        first = f"{who} with a Kendall tau of {value}, which is not clearly above zero"
+        first = f"{who} with a Kendall tau of {value}, not clearly above zero"
     else:
         first = f"{who} with a Kendall tau of {value}"
-    return f"{first}: {_against(report, lead.name, [] if origin.weights else others)}."
+    return f"{first}, {_against(report, lead.name, [] if origin.weights else others)}."
 
 
 def _against(report: Report, name: str, others: list[str]) -> str:
@@ -248,6 +248,10 @@ def steps(report: Report, origin: Origin) -> list[Step]:
                 f"Much of this order is size: given the parameter count, tau is "
                 f"{number(lead.values['partial_tau_given_params'], '.2f')}. Compare architectures of similar size."
             )
+        )
+    if lead.name != PARAMS:
+        found.append(
+            Step("Look at what it ranks too high: the scatter below can be coloured by the uses of an operation.")
         )
     return found
 
