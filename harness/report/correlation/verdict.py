@@ -222,7 +222,7 @@ def steps(report: Report, origin: Origin) -> list[Step]:
     if _undecided(report, lead) and report.architectures >= ROUGH:
         found.append(
             Step(
-                "Columns that are not told apart need more architectures: intervals shrink with their square root.",
+                "What is not told apart needs more architectures: intervals shrink with their square root.",
                 origin.more,
             )
         )
