@@ -3,18 +3,13 @@
 import copy
 import json
 import re
-import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
 from made_up_study import EVIL, typed
 from scipy.stats import kendalltau, rankdata
 
 from supernet.benchmarks.spaces import space
-from supernet.benchmarks.truth.table import Measure
-from supernet.harness.correlation.truth import Known
-from supernet.harness.report.correlation.correlate import correlate
 from supernet.harness.report.study.page import page
 
 SHORT = {
@@ -27,28 +22,6 @@ SHORT = {
     "conv1x1": "1×1",
     "maxpool3x3": "pool",
 }
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Headless Chromium."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    binaries = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    missing = [name for name, path in binaries.items() if path is None]
-    if missing:
-        pytest.skip(f"no {' and no '.join(missing)} on this machine: the page is not tested in a browser")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binaries["chromium"]
-    for argument in (
-        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):  # fmt: skip
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(binaries["chromedriver"]))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -391,30 +364,4 @@ def test_unusual_studies_work_in_the_browser(browser, study, tmp_path, changed):
         hover(browser, study, 0)
         assert shown(browser)["arch"] == EVIL
         assert len(browser.find_elements("css selector", "#tip svg")) == 2  # one for each kind of cell
-    assert browser.get_log("browser") == []
-
-
-# ---- the page of a comparison of scores ------------------------------------------------------------------------------
-
-
-def test_the_page_of_a_comparison_folds_sorts_and_shows_architectures(browser, tmp_path, truth201):
-    rows, rng = np.arange(0, 15625, 250), np.random.default_rng(0)
-    y = truth201.accuracy("cifar10", "test", 200, "mean", rows)
-    frame = pd.DataFrame({"arch": truth201.keys(rows), EVIL: -y})
-    for k in range(5):
-        frame[f"s{k}"] = y + (0.1 + 5 * k) * rng.normal(size=len(y))
-    known = Known("nb201", truth201, Measure("cifar10", "test", "200", "mean"))
-    path = correlate(frame, truth=known, resamples=20).write(tmp_path / "report")[-1]
-    size(browser, 1400, 1000)
-    browser.get(path.as_uri())
-    assert find(browser, "#plot").get_attribute("data-label") == EVIL
-    choose(browser, "run", "s0")
-    assert find(browser, "#plot").get_attribute("data-points") == "63"
-    assert "run=score-2" in browser.current_url
-    assert not find(browser, "#effects thead .more").is_displayed()
-    find(browser, "#columns").click()
-    assert find(browser, "#effects thead .more").is_displayed()
-    find(browser, "#effects thead th:nth-child(2) button").click()
-    find(browser, "#effects thead th:nth-child(2) button").click()
-    assert find(browser, "#effects tbody tr th").text == EVIL
     assert browser.get_log("browser") == []
