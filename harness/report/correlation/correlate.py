@@ -114,7 +114,7 @@ def correlate(
         infinite=infinite,
     )
     notes = list(scores.notes) if isinstance(scores, Ranked) else []
-    asked = {
+    asked: dict[str, Sequence[str]] = {
         "--truth": [table] if table else [],
         "--arch-column": [arch_column] if arch_column else [],
         "--score-column": names_of(score_columns),

@@ -201,7 +201,7 @@ def rank(
     with hold(files.folder) if files else nullcontext():
         scores = _scores(run, indices, protocol, files, within, watch)
         notes += chance_notes(scores, run.task.classes)
-        origin = _origin(run, folder, scores, len(within))
+        origin = _origin(run, folder, scores, protocol == run.recipe.evaluation and len(indices) < len(within))
         found = Ranked(within.name, scores, protocol, run.task.classes, known, None, problem, notes, origin, files)
         if scored:
             scored(found)
@@ -257,18 +257,18 @@ def _truth(
         return None, str(error)
 
 
-def _origin(run: Run, folder: Path | None, scores: Scores, size: int) -> Origin:
+def _origin(run: Run, folder: Path | None, scores: Scores, partly: bool) -> Origin:
     """The super-net behind a ranking, and the commands that go further with it if it lies in a folder.
 
     Args:
-        size: number of architectures of the space.
+        partly: whether the recipe's protocol scored a part of the space.
     """
     at_chance = bool(chance_of(scores, run.task.classes)["at_chance"])
     if folder is None:
         return Origin(weights=True, at_chance=at_chance)
     recipe, seed = shlex.quote(str(folder / RECIPE)), run.recipe.seed + 1
     longer = f"training.epochs={2 * run.recipe.training.epochs}"
-    more = f"supernet rank {shlex.quote(str(folder))} --archs all" if len(scores.indices) < size else None
+    more = f"supernet rank {shlex.quote(str(folder))} --archs all" if partly else None
     return Origin(
         weights=True,
         at_chance=at_chance,

@@ -213,6 +213,7 @@ def steps(report: Report, origin: Origin) -> list[Step]:
         found.append(
             Step("The super-net has not learned its task: train it for longer, or look at its log.", origin.longer)
         )
+        return found
     if report.architectures < ROUGH:
         found.append(Step(f"Score more architectures: {report.architectures} give rough intervals.", origin.more))
     tau = lead.estimates["kendall_tau"]
@@ -226,7 +227,7 @@ def steps(report: Report, origin: Origin) -> list[Step]:
                 origin.more,
             )
         )
-    if origin.weights and not origin.at_chance:
+    if origin.weights:
         found.append(
             Step(
                 "Train another set of weights from another seed, to see how far this ranking repeats:",
@@ -242,7 +243,7 @@ def steps(report: Report, origin: Origin) -> list[Step]:
                 command,
             )
         )
-    if lead.name != PARAMS and lead.values.get("partial_tau_given_params", 1.0) < tau.value / 2:
+    if lead.name != PARAMS and tau.low > 0 and lead.values.get("partial_tau_given_params", 1.0) < tau.value / 2:
         found.append(
             Step(
                 f"Much of this order is size: given the parameter count, tau is "
