@@ -73,7 +73,9 @@ ALL = ""
     type=click.Path(path_type=Path),
     help="Write all numbers as JSON to this file; - is standard output.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for figures (PNG, SVG) and report.json.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for the report: page, figures, tables, report.json."
+)
 def correlate(
     space_name: str,
     scores: Path,
@@ -153,7 +155,7 @@ def _fractions(top: str | None) -> list[float] | None:
 
 
 def _show(found: Correlation | GroupedCorrelation, json_path: Path | None, out: Path | None) -> None:
-    """Print the tables, write the files that were asked for, and print their paths.
+    """Print the tables, write what was asked for, and print where it is.
 
     With JSON on standard output, everything else is printed to standard error.
     """
@@ -161,14 +163,11 @@ def _show(found: Correlation | GroupedCorrelation, json_path: Path | None, out: 
 
     json_printed = json_path == STDOUT
     wide_console(stderr=json_printed).print(found)
-    paths = []
     if json_printed:
         click.echo(json.dumps(found.as_json(), indent=1, allow_nan=False))
     elif json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
         write_json(json_path, found.as_json())
-        paths.append(json_path)
+        click.echo(f"wrote {json_path}")
     if out is not None:
-        paths += found.write(out)
-    for path in paths:
-        click.echo(f"wrote {path}", err=json_printed)
+        click.echo(f"Report: {found.write(out)[-1]}", err=json_printed)

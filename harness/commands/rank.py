@@ -93,8 +93,7 @@ def rank(
     )
     if found.correlation is not None:
         wide_console().print(found.correlation)
-        for path in found.written:
-            click.echo(f"wrote {path}")
+        click.echo(f"Report: {found.written[-1]}")
 
 
 def _say_scored(found: Ranked) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, overload
@@ -22,6 +23,7 @@ from supernet.harness.correlation.grouped import correlate_groups
 from supernet.harness.correlation.truth import Known, ground_truth
 from supernet.harness.report.correlation.ranked import Ranked
 from supernet.harness.report.correlation.result import Correlation, GroupedCorrelation, check_draws, compared, names_of
+from supernet.harness.report.correlation.verdict import Origin
 from supernet.harness.report.watch import SILENT, Watch
 
 Given = Union[Path, str, pd.DataFrame, "pd.Series[float]", Mapping[str, float], Ranked]
@@ -112,17 +114,34 @@ def correlate(
         infinite=infinite,
     )
     notes = list(scores.notes) if isinstance(scores, Ranked) else []
+    asked: dict[str, Sequence[str]] = {
+        "--truth": [table] if table else [],
+        "--arch-column": [arch_column] if arch_column else [],
+        "--score-column": names_of(score_columns),
+        "--lower-is-better": [] if isinstance(lower_is_better, bool) else names_of(lower_is_better),
+        "--infinite": [infinite] if infinite else [],
+        "--subset": [subset] if subset else [],
+        "--by": [",".join(groups)] if groups else [],
+        "--repeat": [repeat] if repeat else [],
+    }
+    marked = {
+        "--lower-is-better": lower_is_better is True,
+        "--only-measured": only_measured,
+        "--average-repeats": average_repeats,
+    }
+    origin = scores.origin if isinstance(scores, Ranked) else Origin(_command(scores, known, asked, marked))
     if subset:
         scored = _within(scored, known, subset, notes)
     if only_measured:
         scored = _measured(scored, known, notes)
     found: Correlation | GroupedCorrelation
     if groups:
-        found = _grouped(scored, known, groups, repeat, resamples, seed, notes, watch)
+        found = _grouped(scored, known, groups, repeat, resamples, seed, notes, origin.command, watch)
     else:
         found = compared(
             scored, known,
-            subset=subset or "all", resamples=resamples, seed=seed, notes=notes, fractions=fractions, watch=watch,
+            subset=subset or "all", resamples=resamples, seed=seed, notes=notes, fractions=fractions,
+            origin=origin, watch=watch,
         )  # fmt: skip
     if out is not None:
         found.write(Path(out))
@@ -203,6 +222,7 @@ def _grouped(
     resamples: int | None,
     seed: int,
     notes: list[str],
+    command: str | None,
     watch: Watch,
 ) -> GroupedCorrelation:
     if len(table.scores) != 1:
@@ -214,7 +234,25 @@ def _grouped(
             by=by, repeat=repeat, resamples=resamples or GROUP_RESAMPLES, seed=seed, progress=told,
         )  # fmt: skip
     report.notes.extend(notes)
-    return GroupedCorrelation(report)
+    return GroupedCorrelation(report, command)
+
+
+def _command(scores: Given, known: Known, asked: Mapping[str, Sequence[str]], marked: Mapping[str, bool]) -> str | None:
+    """The command that compares a file of scores in this way; None for scores from memory.
+
+    Args:
+        asked: option -> its values, each of which needs the option before it.
+        marked: option without a value -> whether it is given.
+    """
+    if not isinstance(scores, Path | str):
+        return None
+    m = known.measure
+    parts = ["supernet", "correlate", "--space", known.space, "--scores", str(scores)]
+    parts += ["--dataset", m.dataset, "--split", m.split, "--epochs", str(m.epochs)]
+    parts += ["--seed", str(m.seed)] if m.seed != "mean" else []
+    parts += [part for option, values in asked.items() for value in values for part in (option, value)]
+    parts += [option for option, given in marked.items() if given]
+    return shlex.join(parts)
 
 
 def check_place(path: Path, option: str, *, folder: bool) -> None:

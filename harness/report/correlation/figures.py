@@ -12,18 +12,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from supernet.benchmarks.wording import shown
 from supernet.harness.correlation.grouped import GroupedReport
 from supernet.harness.correlation.report import PARAMS, Report
-from supernet.harness.report.style import BASELINE, COLUMN, DENSITY, FAINT, INK, PALETTE, paper, save
+from supernet.harness.report.style import BASELINE, COLUMN, DENSITY, FAINT, INK, PALETTE, fitted, paper, save
 from supernet.harness.statistics.metrics import Vector
 
+TAU, GROUPS = "tau-by-fraction", "tau-by-group"
+"""Names of the figures that a report has once."""
 DENSE = 1500
 """Number of architectures above which a figure shows their density instead of points."""
 BEST = 20
 """Number of truly best architectures that `best_of` shows."""
+CROWDED = 4
+"""Number of rankings above which a legend stands beside its axes."""
 LONGEST = 40
 """Most characters of a column's name that a figure shows."""
 
@@ -56,13 +61,13 @@ def style() -> Iterator[None]:
         yield
 
 
-def draw(report: Report, scores: dict[str, Vector], truth: Vector, labels: Sequence[str], out: Path) -> list[Path]:
+def draw(report: Report, scores: dict[str, Vector], truth: Vector, best: Sequence[str], out: Path) -> list[Path]:
     """Write all figures of a report as PNG and SVG.
 
     Args:
         scores: the report's score columns, each (n,).
         truth: true accuracies in percent: (n,).
-        labels: a name for each architecture, n of them.
+        best: a name for each of the truly best architectures, in the order of `truly_best`.
         out: folder for the figures.
 
     Returns:
@@ -70,11 +75,20 @@ def draw(report: Report, scores: dict[str, Vector], truth: Vector, labels: Seque
     """
     stems = file_stems(scores)
     with style():
-        paths = save(tau_by_fraction(report), out, "tau-by-fraction")
+        paths = save(tau_by_fraction(report), out, TAU)
         for name, x in scores.items():
-            paths += save(ranks(x, truth, title_of(report, name)), out, f"ranks-{stems[name]}")
-            paths += save(best_of(x, truth, labels, label_of(name), str(report.measure)), out, f"best-{stems[name]}")
+            paths += save(fitted(ranks(x, truth, title_of(report, name))), out, f"ranks-{stems[name]}")
+            paths += save(best_of(x, truth, best, label_of(name), str(report.measure)), out, f"best-{stems[name]}")
     return paths
+
+
+def truly_best(truth: Vector) -> NDArray[np.int64]:
+    """Positions of the truly best architectures that `best_of` shows, the best first.
+
+    Args:
+        truth: true accuracies: (n,).
+    """
+    return np.argsort(-truth, kind="stable")[:BEST]
 
 
 def title_of(report: Report, name: str) -> str:
@@ -84,40 +98,40 @@ def title_of(report: Report, name: str) -> str:
 
 
 def ranks(scores: Vector, truth: Vector, title: str) -> Figure:
-    """Rank by score against true rank, with the density of architectures and a histogram of each ranking.
+    """Rank by score against true rank, as points or as the density of architectures.
 
-    Rank 1 is best and is at the top right. Ties share their mean rank, so the histograms show where scores tie.
+    Rank 1 is best and is at the top right. Ties share their mean rank.
 
     Args:
         scores, truth: (n,) each.
     """
     n = len(truth)
     by_truth, by_score = rankdata(-truth), rankdata(-scores)
-    figure = Figure(figsize=(COLUMN, COLUMN))
-    grid = figure.add_gridspec(2, 2, width_ratios=(6, 1), height_ratios=(1, 6), wspace=0.04, hspace=0.04)
-    main = figure.add_subplot(grid[1, 0])
-    if n > DENSE:
-        main.hexbin(by_truth, by_score, gridsize=60, bins="log", cmap=DENSITY, linewidths=0.1, rasterized=True)
+    dense = n > DENSE
+    figure = Figure(figsize=(1.2 * COLUMN if dense else COLUMN, COLUMN))
+    axis = figure.subplots()
+    if dense:
+        density = axis.hexbin(
+            by_truth, by_score, gridsize=60, bins="log", cmap=DENSITY, linewidths=0.1, rasterized=True
+        )
+        bar = figure.colorbar(density, ax=axis, shrink=0.8, aspect=30, label="architectures per hexagon")
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        bar.outline.set_visible(False)
     else:
-        main.scatter(by_truth, by_score, s=5, color=PALETTE[0], alpha=0.5, linewidths=0, rasterized=n > 300)
-    main.plot([1, n], [1, n], color=INK, linewidth=0.6, dashes=(4, 3))
-    main.set(xlim=(n + 1, 0), ylim=(n + 1, 0), xlabel="true rank (1 = best)", ylabel="rank by score (1 = best)")
-    for axis in (main.xaxis, main.yaxis):
-        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else "1"))
-    bins = np.linspace(0.5, n + 0.5, min(60, max(5, n // 5)) + 1).tolist()
-    top, right = figure.add_subplot(grid[0, 0], sharex=main), figure.add_subplot(grid[1, 1], sharey=main)
-    top.hist(by_truth, bins=bins, color=PALETTE[0], linewidth=0)
-    right.hist(by_score, bins=bins, color=PALETTE[0], linewidth=0, orientation="horizontal")
-    for side in (top, right):
-        side.axis("off")
-    top.set_title(title)
+        axis.scatter(by_truth, by_score, s=5, color=PALETTE[0], alpha=0.5, linewidths=0, rasterized=n > 300)
+    axis.plot([1, n], [1, n], color=INK, linewidth=0.6, dashes=(4, 3))
+    axis.set(xlim=(n + 1, 0), ylim=(n + 1, 0), xlabel="true rank (1 = best)", ylabel="rank by score (1 = best)")
+    axis.set_box_aspect(1)
+    for scale in (axis.xaxis, axis.yaxis):
+        scale.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else "1"))
+    axis.set_title(title)
     return figure
 
 
 def tau_by_fraction(report: Report) -> Figure:
     """tau-b within the truly best fraction, for every score column and the parameter count, with intervals."""
-    figure = Figure(figsize=(COLUMN, 2.5))
+    figure = Figure(figsize=(1.5 * COLUMN, 2.7))
     axis = figure.subplots()
     fractions = np.array(report.fractions)
     for number, ranking in enumerate(report.ranked):
@@ -152,7 +166,8 @@ def tau_by_fraction(report: Report) -> Figure:
     axis.set_xticks([], minor=True)
     axis.invert_xaxis()
     axis.set(xlabel="truly best fraction of the architectures", ylabel="Kendall τ-b within it")
-    axis.legend(loc="best")
+    crowded = len(report.ranked) > CROWDED
+    axis.legend(**({"loc": "center left", "bbox_to_anchor": (1.02, 0.5)} if crowded else {"loc": "best"}))
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -163,19 +178,19 @@ def _ceiling(axis: Axes, everywhere: float, in_top: float | None, marker: str, l
     axis.scatter([f for f, _ in at], [t for _, t in at], marker=marker, s=24, color=INK, linewidth=0.9, label=label)
 
 
-def best_of(scores: Vector, truth: Vector, labels: Sequence[str], name: str, measure: str) -> Figure:
+def best_of(scores: Vector, truth: Vector, names: Sequence[str], name: str, measure: str) -> Figure:
     """The rank by score of each of the truly best architectures, with the score itself.
 
     Args:
         scores, truth: (n,) each.
-        labels: a name for each architecture, n of them.
+        names: a name for each of the truly best architectures, in the order of `truly_best`.
         name: what to call the score.
         measure: what to call the truth.
     """
-    best = np.argsort(-truth, kind="stable")[:BEST]
+    best = truly_best(truth)
     position = np.arange(len(best))
     rank = rankdata(-scores)[best]
-    figure = Figure(figsize=(COLUMN, 0.8 + 0.13 * len(best)))
+    figure = Figure(figsize=(1.5 * COLUMN, 0.8 + 0.13 * len(best)))
     axis = figure.subplots()
     axis.axvspan(0.7, len(best) + 0.5, color=PALETTE[2], alpha=0.12, linewidth=0)
     axis.hlines(position, 0.7, rank, color=FAINT, linewidth=0.8)
@@ -183,7 +198,8 @@ def best_of(scores: Vector, truth: Vector, labels: Sequence[str], name: str, mea
     axis.set_xscale("log")
     axis.set_xlim(0.7, 1.4 * len(scores))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axis.set_yticks(position, [f"{labels[i]}   {truth[i]:.2f}" for i in best], fontsize=5.5)
+    labels = [f"{words} · {truth[i]:.2f} %" for words, i in zip(names, best, strict=True)]
+    axis.set_yticks(position, labels, fontsize=5.5)
     axis.set_ylim(len(best) - 0.4, -0.6)
     right = axis.twinx()
     right.set_yticks(position, [f"{scores[i]:,.5g}" for i in best], fontsize=5.5)
@@ -200,7 +216,7 @@ def best_of(scores: Vector, truth: Vector, labels: Sequence[str], name: str, mea
 def draw_groups(report: GroupedReport, out: Path) -> list[Path]:
     """Write the figure of groups as PNG and SVG."""
     with style():
-        return save(by_group(report), out, "tau-by-group")
+        return save(by_group(report), out, GROUPS)
 
 
 def by_group(report: GroupedReport) -> Figure:
@@ -241,11 +257,3 @@ def by_group(report: GroupedReport) -> Figure:
 def _offset(number: int, of: int) -> float:
     """Horizontal offset of the points of one of several inner groups."""
     return 0.0 if of == 1 else 0.7 * (number / (of - 1) - 0.5)
-
-
-def short_label(text: str, index: int) -> str:
-    """A short name for an architecture on an axis: its row and, in NAS-Bench-201, one character per edge."""
-    names = {"nor_conv_3x3": "3", "nor_conv_1x1": "1", "avg_pool_3x3": "p", "skip_connect": "s", "none": "-"}
-    ops = re.findall(r"(\w+)~", text)
-    code = "".join(names.get(op, "") for op in ops)
-    return f"#{index} {code}".strip()

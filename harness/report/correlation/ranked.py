@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from supernet.benchmarks.wording import quoted
 from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.truth import Known, ground_truth
 from supernet.harness.report.correlation.result import Correlation, check_draws, compared, names_of
+from supernet.harness.report.correlation.verdict import Origin
 from supernet.harness.report.html.markup import table
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.scoring import selection
@@ -32,7 +34,7 @@ from supernet.harness.scoring.ranked import Files, chance_notes, chance_of, fram
 from supernet.harness.scoring.selection import Wanted
 from supernet.harness.scoring.supernet import Scores
 from supernet.harness.statistics.bootstrap import LEAST
-from supernet.harness.training.folder import damaged_records, hold, trained_partly
+from supernet.harness.training.folder import RECIPE, damaged_records, hold, trained_partly
 from supernet.harness.training.loop import open_run
 from supernet.harness.training.run import Run
 from supernet.heuristics.recipe import EvaluationSection
@@ -59,6 +61,8 @@ class Ranked:
     """Why there is no comparison; else empty."""
     notes: list[str] = field(default_factory=list)
     """What a reader has to know beside the numbers."""
+    origin: Origin = field(default_factory=Origin)
+    """The super-net behind the scores, for the page of the report."""
     files: Files | None = None
     """The files of the ranking, if it is written."""
     written: list[Path] = field(default_factory=list)
@@ -197,7 +201,8 @@ def rank(
     with hold(files.folder) if files else nullcontext():
         scores = _scores(run, indices, protocol, files, within, watch)
         notes += chance_notes(scores, run.task.classes)
-        found = Ranked(within.name, scores, protocol, run.task.classes, known, None, problem, notes, files)
+        origin = _origin(run, folder, scores, protocol == run.recipe.evaluation and len(indices) < len(within))
+        found = Ranked(within.name, scores, protocol, run.task.classes, known, None, problem, notes, origin, files)
         if scored:
             scored(found)
         if known is None:
@@ -252,6 +257,27 @@ def _truth(
         return None, str(error)
 
 
+def _origin(run: Run, folder: Path | None, scores: Scores, partly: bool) -> Origin:
+    """The super-net behind a ranking, and the commands that go further with it if it lies in a folder.
+
+    Args:
+        partly: whether the recipe's protocol scored a part of the space.
+    """
+    at_chance = bool(chance_of(scores, run.task.classes)["at_chance"])
+    if folder is None:
+        return Origin(weights=True, at_chance=at_chance)
+    recipe, seed = shlex.quote(str(folder / RECIPE)), run.recipe.seed + 1
+    longer = f"training.epochs={2 * run.recipe.training.epochs}"
+    more = f"supernet rank {shlex.quote(str(folder))} --archs all" if partly else None
+    return Origin(
+        weights=True,
+        at_chance=at_chance,
+        more=more,
+        longer=f"supernet train {recipe} {longer} --out {shlex.quote(f'{folder}-longer')}",
+        another_seed=f"supernet train {recipe} seed={seed} --out {shlex.quote(f'{folder}-seed-{seed}')}",
+    )
+
+
 def _scores(
     run: Run,
     indices: NDArray[np.int64],
@@ -302,7 +328,7 @@ def _compared(found: Ranked, known: Known, resamples: int | None, watch: Watch) 
     notes = [f"ranked by {found._by[0]}; {found.scores.images:,} validation images", *found.notes]
     if len(scored.rows) < total:
         notes.append(f"{len(scored.rows):,} of the {total:,} architectures scored have ground truth and are compared")
-    return compared(scored, known, resamples=resamples, notes=notes, watch=watch)
+    return compared(scored, known, resamples=resamples, notes=notes, origin=found.origin, watch=watch)
 
 
 def _write(found: Ranked) -> list[Path]:

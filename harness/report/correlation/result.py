@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from rich.console import RenderableType
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import write_json
+from supernet.benchmarks.files import write_json, write_text
 from supernet.benchmarks.wording import did_you_mean, quoted, shown
 from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.grouped import GroupedReport
@@ -21,13 +22,24 @@ from supernet.harness.correlation.report import PARAMS, Report, params_of
 from supernet.harness.correlation.report import correlate as computed
 from supernet.harness.correlation.truth import Known
 from supernet.harness.report.correlation import figures, text
+from supernet.harness.report.correlation.architectures import Architectures
+from supernet.harness.report.correlation.grouped_page import page as grouped_page
+from supernet.harness.report.correlation.page import page
+from supernet.harness.report.correlation.tables import write_groups, write_tables
+from supernet.harness.report.correlation.verdict import Origin, called, leading
 from supernet.harness.report.html.markup import table
+from supernet.harness.report.html.points import Scatter, Scores
 from supernet.harness.report.style import fitted
 from supernet.harness.report.watch import SILENT, Watch
+from supernet.harness.report.whole import PAGE, writing
 from supernet.harness.statistics.metrics import Vector
 
 REPORT = "report.json"
 """Name of the file with all numbers."""
+SHOWN = 2000
+"""Most architectures in the page's scatter."""
+SHOWN_FIGURES = 3
+"""Most score columns whose figures the page shows; those of the others lie beside it."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +52,12 @@ class Correlation:
     """Score column -> the values that figures show, higher is better: (n,)."""
     truth: Vector = field(repr=False)
     """True accuracies in percent: (n,)."""
-    labels: list[str] = field(repr=False)
-    """A short name for each architecture, n of them."""
+    known: Known = field(repr=False)
+    """The ground truth."""
+    rows: NDArray[np.int64] = field(repr=False)
+    """Ground-truth row of each architecture: (n,)."""
+    origin: Origin = field(default_factory=Origin)
+    """Where the scores come from."""
 
     @property
     def tau(self) -> float:
@@ -87,19 +103,48 @@ class Correlation:
             if what == "tau":
                 return fitted(figures.tau_by_fraction(self.report))
             if what == "ranks":
-                return figures.ranks(self.scores[name], self.truth, figures.title_of(self.report, name))
+                return fitted(figures.ranks(self.scores[name], self.truth, figures.title_of(self.report, name)))
             label, measure = figures.label_of(name), str(self.report.measure)
-            return fitted(figures.best_of(self.scores[name], self.truth, self.labels, label, measure))
+            return fitted(figures.best_of(self.scores[name], self.truth, self._best(), label, measure))
 
     def as_json(self) -> dict[str, Any]:
         """Every number of the report, for JSON."""
         return self.report.as_json()
 
     def write(self, out: Path) -> list[Path]:
-        """Write report.json and all figures, as PNG and SVG, to a folder; returns their paths."""
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(out / REPORT, self.as_json())
-        return [out / REPORT, *figures.draw(self.report, self.scores, self.truth, self.labels, out)]
+        """Write report.json, figures (PNG, SVG), tables (CSV, LaTeX) and the page index.html to a folder.
+
+        The files are written elsewhere first, and moved to `out` when all are complete.
+
+        Returns:
+            Their paths, the page last.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        with writing(out) as partial:
+            write_json(partial / REPORT, self.as_json())
+            drawn = figures.draw(self.report, self.scores, self.truth, self._best(), partial)
+            tables = write_tables(self.report, self.frame(), partial)
+            paths = [partial / REPORT, *drawn, *tables]
+            write_text(partial / PAGE, _encodable(self._page(drawn, [path.name for path in paths])))
+        return [out / path.name for path in [*paths, partial / PAGE]]
+
+    def _best(self) -> list[str]:
+        """Names of the truly best architectures, as figures show them."""
+        return Architectures(self.known, self.rows).titles(figures.truly_best(self.truth))
+
+    def _page(self, drawn: Sequence[Path], files: Sequence[str]) -> str:
+        svgs = {path.stem: path.read_text(encoding="utf-8") for path in drawn if path.suffix == ".svg"}
+        stems = figures.file_stems(self.scores)
+        leads = [leading(self.report, self.origin).name]
+        others = [name for name in self.scores if name not in leads]
+        captions = {}
+        for name in [*leads, *others][:SHOWN_FIGURES]:
+            for kind, caption in (("ranks", "Rank by {} against true rank"), ("best", "The truly best by {}")):
+                if (svg := svgs.get(f"{kind}-{stems[name]}")) is not None:
+                    captions[caption.format(called(name))] = svg
+        return page(self.report, self.origin, self.scores, scatter_of(self), svgs.get(figures.TAU), captions, files)
 
     def __rich__(self) -> RenderableType:
         return text.render(self.report)
@@ -131,6 +176,9 @@ class GroupedCorrelation:
     """How one score column ranks the architectures of each group."""
 
     report: GroupedReport
+    """All numbers."""
+    command: str | None = None
+    """The command that compares these groups; None for scores from memory."""
 
     @property
     def notes(self) -> list[str]:
@@ -163,10 +211,25 @@ class GroupedCorrelation:
         return self.report.as_json()
 
     def write(self, out: Path) -> list[Path]:
-        """Write report.json and the figure, as PNG and SVG, to a folder; returns their paths."""
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(out / REPORT, self.as_json())
-        return [out / REPORT, *figures.draw_groups(self.report, out)]
+        """Write report.json, the figure (PNG, SVG), the table (CSV, LaTeX) and the page index.html to a folder.
+
+        The files are written elsewhere first, and moved to `out` when all are complete.
+
+        Returns:
+            Their paths, the page last.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        with writing(out) as partial:
+            write_json(partial / REPORT, self.as_json())
+            drawn = figures.draw_groups(self.report, partial)
+            paths = [partial / REPORT, *drawn, *write_groups(self.report, self.frame(), partial)]
+            svgs = [path.read_text(encoding="utf-8") for path in drawn if path.suffix == ".svg"]
+            captions = dict.fromkeys(["Kendall τ of every group"], svgs[0]) if svgs else {}
+            text = grouped_page(self.report, self.command, captions, [path.name for path in paths])
+            write_text(partial / PAGE, _encodable(text))
+        return [out / path.name for path in [*paths, partial / PAGE]]
 
     def __rich__(self) -> RenderableType:
         return text.render_groups(self.report)
@@ -217,6 +280,7 @@ def compared(
     seed: int = 0,
     notes: Sequence[str] = (),
     fractions: Sequence[float] | None = None,
+    origin: Origin | None = None,
     watch: Watch = SILENT,
 ) -> Correlation:
     """Compare scores with ground truth.
@@ -225,6 +289,7 @@ def compared(
         scored: the scores; without score columns, parameter count is compared alone.
         known: the ground truth.
         notes: what a reader has to know about the scores.
+        origin: where the scores come from, for the page of the report.
         watch: receives the progress of the bootstrap.
 
     Raises:
@@ -237,10 +302,35 @@ def compared(
             subset=subset, resamples=resamples, seed=seed, fractions=fractions, progress=told,
         )  # fmt: skip
     report.notes.extend(notes)
-    keys = known.table.keys(scored.rows)
     return Correlation(
         report,
         scored.scores or {PARAMS: params_of(known.table, m.dataset, scored.rows).astype(np.float64)},
         known.table.accuracy(m.dataset, m.split, m.epochs, m.seed, scored.rows),
-        [figures.short_label(key, row) for key, row in zip(keys, scored.rows.tolist(), strict=True)],
+        known,
+        scored.rows,
+        origin or Origin(),
     )
+
+
+# ---- the page's scatter ----------------------------------------------------------------------------------------------
+
+
+def scatter_of(found: Correlation) -> Scatter:
+    """The scores and the parameter count against the truth, for the page; of many architectures a random part."""
+    n = len(found.truth)
+    kept, note = np.arange(n), ""
+    if n > SHOWN:
+        kept = np.sort(np.random.default_rng(0).choice(n, SHOWN, replace=False))
+        note = f"Shown are {SHOWN:,} of the {n:,} architectures, drawn at random; ranks are among those shown."
+    taus = {ranking.name: ranking.estimates["kendall_tau"].value for ranking in found.report.ranked}
+    params = params_of(found.known.table, found.report.measure.dataset, found.rows).astype(np.float64)
+    labels: dict[str, str] = {}
+    for name in taus:
+        label = called(name)
+        labels[name] = f"{label} ({len(labels) + 1})" if label in labels.values() else label
+    runs = [
+        Scores(labels[name], None, taus[name], f"score-{k}", values[kept].tolist())
+        for k, (name, values) in enumerate({**found.scores, PARAMS: params}.items(), 1)
+    ]
+    shown_of = Architectures(found.known, found.rows)
+    return Scatter(shown_of.names(kept), shown_of.cells(kept), found.truth[kept].tolist(), runs, note)

@@ -43,9 +43,13 @@ def scripts(*names: str | Path) -> Html:
     return el("script", Html("\n" + "\n".join(path.read_text(encoding="utf-8") for path in paths)))
 
 
-def scatter() -> Html:
-    """The controls and plots that the script `scatter` fills; its data is `html.points`."""
-    return Html(_read("scatter.html"))
+def scatter(ranking: str = "Run") -> Html:
+    """The controls and plots that the script `scatter` fills; its data is `html.points`.
+
+    Args:
+        ranking: what the page calls a ranking that can be chosen.
+    """
+    return Html(_filled(_read("scatter.html"), {"ranking": ranking, "lower": ranking.lower()}))
 
 
 def _read(name: str) -> str:

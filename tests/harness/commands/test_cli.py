@@ -91,6 +91,11 @@ def test_scores_become_a_report_with_figures_in_one_command(supernet, scores, tm
         assert min(image.size) > 300
         assert len(set(image.convert("L").resize((64, 64)).get_flattened_data())) > 10, "the figure is blank"
         assert ElementTree.parse(out / f"{stem}.svg").getroot().tag.endswith("svg")
+    assert text.endswith(f"Report: {out / 'index.html'}\n")
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "supernet ranks 15,625 architectures with a Kendall τ of" in page
+    assert f"--scores {scores}" in page
+    assert {path.suffix for path in out.iterdir()} == {".html", ".json", ".csv", ".tex", ".png", ".svg"}
 
 
 def test_subset_and_missing_ground_truth_are_counted(supernet, scores, tmp_path):
@@ -116,6 +121,7 @@ def test_groups_give_a_line_each(supernet, tmp_path):
     assert code == 0
     assert [line.split()[0] for line in text.splitlines() if line.startswith((" a ", " b "))] == ["a", "b"]
     assert (tmp_path / "out" / "tau-by-group.svg").exists()
+    assert "Of 2 groups, the highest Kendall τ is that of" in (tmp_path / "out" / "index.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,10 @@ def test_train_and_rank_a_sample(supernet, tmp_path):
     assert scores["accuracy"].between(0, 100).all()
     assert json.loads((out / "metrics.json").read_text())["images"] == 100
     assert (out / "report" / "tau-by-fraction.png").exists()
+    assert f"Report: {out / 'report' / 'index.html'}" in text
+    page = (out / "report" / "index.html").read_text(encoding="utf-8")
+    assert "This super-net" in page
+    assert f"supernet train {out}/recipe.yaml" in page
     assert "holds a run already" in supernet("train", tmp_path / "recipe.yaml", "--out", out, expect=1)
 
 

@@ -308,7 +308,7 @@ def test_figures_take_names_as_they_are(truth201, tmp_path):
         figures.save(figure, tmp_path, "all")
     few = {name: scores[name] for name in ("a$b$c", "a_b_c", "\ud800")}
     y = truth201.accuracy("cifar10", "test", 200, "mean", rows)
-    paths = figures.draw(found, few, y, [f"#{row} $x" for row in rows], tmp_path / "figures")
+    paths = figures.draw(found, few, y, [f"#{row} $x" for row in rows[:20]], tmp_path / "figures")
     assert len(paths) == len(set(paths)) == 2 + 4 * len(few)
     for path in paths:
         assert path.is_file()

@@ -106,7 +106,7 @@ if (runs.length) {
   function describe({ run, ranks, shown, pick, best, facts }) {
     const tied = [...archs.keys()].filter((i) => run.scores[i] === run.scores[pick]).length;
     facts.replaceChildren(make("h3", {}, named(run)), pairs([
-      [run.seeds ? "Kendall τ of the mean ranks" : "Kendall τ of the run", run.tau === null ? "–" : number(run.tau, 3)],
+      [run.seeds ? "Kendall τ of the mean ranks" : run.seed === null ? "Kendall τ of the score" : "Kendall τ of the run", run.tau === null ? "–" : number(run.tau, 3)],
       ["Architectures shown", number(shown.length)],
       [tied > 1 ? `Pick (one of ${tied} that tie): true rank` : "Pick: true rank", whole(trueRanks[pick])],
       ["Pick: true accuracy", `${number(truth[pick], 2)} %`],

@@ -1,0 +1,231 @@
+"""The pages of comparisons: what they say in words, and that they are whole."""
+
+import dataclasses
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.truth.table import Measure
+from supernet.harness.correlation.files import ScoreTable
+from supernet.harness.correlation.truth import Known
+from supernet.harness.report.correlation import figures, verdict
+from supernet.harness.report.correlation.architectures import Architectures
+from supernet.harness.report.correlation.correlate import correlate
+from supernet.harness.report.correlation.result import compared, scatter_of
+from supernet.harness.report.correlation.verdict import Origin
+from supernet.harness.statistics import metrics
+
+TEST = Measure("cifar10", "test", "200", "mean")
+EVIL = "<b>&amp;</script>"
+
+
+class Reader(HTMLParser):
+    """The text of a page, its ids and references, and whether its elements are closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.references, self.open, self.text = [], [], [], ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.handle_startendtag(tag, attrs)
+        if tag not in ("meta", "link", "wbr", "input"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.ids += [value for key, value in attrs if key == "id"]
+        self.references += [value for key, value in attrs if key in ("src", "href")]
+
+    def handle_data(self, data):
+        self.text += data
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def known(truth201):
+    return Known("nb201", truth201, TEST)
+
+
+def made_up(known, count=300, **noise):
+    """A comparison of scores that are the truth with this much noise."""
+    rows, rng = np.arange(count) * (15625 // count), np.random.default_rng(0)
+    y = known.table.accuracy("cifar10", "test", 200, "mean", rows)
+    scores = {name: y + size * rng.normal(size=count) for name, size in noise.items()}
+    return compared(ScoreTable("nb201", rows, scores, pd.DataFrame(index=range(count))), known, resamples=100)
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    monkeypatch.setattr("supernet.harness.report.correlation.figures.draw", lambda *_: [])
+
+
+def written(found, out):
+    paths = found.write(out)
+    assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in paths)
+    assert paths[-1] == out / "index.html"
+    return paths[-1].read_text(encoding="utf-8")
+
+
+def test_the_page_is_whole_and_refers_to_files_beside_it_alone(known, tmp_path):
+    text = written(made_up(known, **{"a": 0.1, EVIL: 30.0}), tmp_path / "report")
+    read = Reader(text)
+    assert read.open == []
+    assert len(set(read.ids)) == len(read.ids)
+    own = {value[1:] for value in read.references if value.startswith("#")}
+    assert own <= set(read.ids)
+    for value in read.references:
+        assert value.startswith(("#", "data:")) or (tmp_path / "report" / value).is_file()
+    assert EVIL in read.text
+    assert "<b>" not in text
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+    assert [run["label"] for run in data["runs"]] == ["a", EVIL, "parameter count"]
+    assert all(len(run["scores"]) == len(data["archs"]) == len(data["cells"]) == 300 for run in data["runs"])
+
+
+def test_the_table_and_the_text_have_the_numbers_of_the_report(known, tmp_path, no_figures):
+    found = made_up(known, good=0.5)
+    text = Reader(written(found, tmp_path / "r")).text
+    tau = found.report.ranked[0].estimates["kendall_tau"]
+    assert f"{tau.value:.3f} [{tau.low:.3f}, {tau.high:.3f}]" in text
+    assert "good ranks 300 architectures with a Kendall τ of" in text
+    assert "clearly better than the parameter count" in text
+    frame = pd.read_csv(tmp_path / "r" / "metrics.csv", index_col="score")
+    assert frame.loc["good", "kendall_tau"] == pytest.approx(tau.value, rel=1e-5)
+    differences = pd.read_csv(tmp_path / "r" / "differences.csv")
+    assert differences["p_holm"][0] == pytest.approx(found.report.adjusted["good", "params"], rel=1e-5)
+    assert (tmp_path / "r" / "metrics.tex").read_text(encoding="utf-8").startswith(r"\begin{tabular}{l")
+
+
+@pytest.mark.parametrize(
+    ("noise", "said"),
+    [
+        ({"x": 0.1}, "x ranks 300 architectures with a Kendall tau of .*, clearly better than the parameter count"),
+        ({"x": 300.0}, "not clearly above zero, clearly worse than the parameter count"),
+        ({"x": 0.1, "y": 30.0, "z": 40.0}, "Of 3 score columns, x has .* clearly better than every other column and "
+         "the parameter count"),
+        ({"x": 1.0, "y": 1.0}, "but not clearly different from"),
+    ],
+)  # fmt: skip
+def test_the_headline_obeys_the_p_values(known, noise, said):
+    assert re.search(said, verdict.headline(made_up(known, **noise).report, Origin()))
+
+
+def test_no_claim_of_the_headline_lacks_its_p_value(known):
+    for size in (0.5, 2.0, 6.0, 12.0):
+        report = made_up(known, x=size).report
+        clear = report.adjusted["x", "params"] < 0.05
+        assert clear == ("clearly better" in (text := verdict.headline(report, Origin())) or "clearly worse" in text)
+
+
+def test_one_super_net_is_said_to_be_one_set_of_weights(known):
+    report = made_up(known, accuracy=0.1, loss=0.01).report
+    assert verdict.headline(report, Origin(weights=True)).startswith(
+        "This super-net, one set of weights, ranks 300 architectures by accuracy"
+    )
+    assert "means nothing" in verdict.headline(report, Origin(weights=True, at_chance=True))
+    commands = [step.command for step in verdict.steps(report, Origin(weights=True, another_seed="supernet train x"))]
+    assert "supernet train x" in commands
+
+
+def test_ties_and_few_architectures_are_warned_of(known):
+    found = made_up(known, 40, x=0.1)
+    scores = {"x": np.repeat([0.0, 1.0], 20)}
+    text = " ".join(verdict.warnings(found.report, scores))
+    assert "fewer than 50 architectures" in text
+    assert "49 % of the pairs" in text
+    assert "20 architectures share the highest score of x" in text
+    assert "pairs" not in " ".join(verdict.warnings(found.report, found.scores))
+
+
+def test_a_score_that_ranks_backwards_is_told_the_option(known):
+    report = made_up(known, x=0.1).report
+    ranked = [dataclasses.replace(report.ranked[0], estimates={
+        name: dataclasses.replace(e, value=-e.value, low=-e.high, high=-e.low)
+        for name, e in report.ranked[0].estimates.items()}), report.ranked[1]]  # fmt: skip
+    report = dataclasses.replace(report, ranked=ranked)
+    assert "backwards" in verdict.headline(report, Origin())
+    commands = [step.command for step in verdict.steps(report, Origin("supernet correlate")) if step.command]
+    assert "supernet correlate --lower-is-better x" in commands
+
+
+def test_parameter_count_alone_has_a_page(known, tmp_path, no_figures):
+    text = Reader(written(made_up(known), tmp_path / "r")).text
+    assert "The parameter count ranks 300 architectures with a Kendall τ of" in text
+    assert "There are no score columns to compare" in text
+
+
+def test_many_columns_have_a_row_each_and_a_matrix(known, tmp_path, no_figures):
+    found = made_up(known, **{f"s{k}": 0.5 * k + 0.1 for k in range(6)})
+    text = written(found, tmp_path / "r")
+    assert len(re.findall(r'<th scope="row" class="text" data-v="s\d"', text)) == 6
+    matrix = re.search(r'class="matrix">(.*?)</table>', text, re.DOTALL)[1]
+    for a, b in (("s0", "s5"), ("s5", "s0")):
+        d, _, p = verdict.difference(found.report, a, b)
+        assert f"{abs(d.value):.2f}" in matrix
+        assert d.value == found.report.ranked[int(a[1])].estimates["kendall_tau"].value - (
+            found.report.ranked[int(b[1])].estimates["kendall_tau"].value
+        )
+        assert p == found.report.adjusted["s0", "s5"]
+
+
+def test_the_scatter_shows_a_part_of_many_architectures(known):
+    scatter = scatter_of(made_up(known, 2500, x=1.0))
+    assert len(scatter.archs) == len(scatter.true) == 2000
+    assert "2,000 of the 2,500" in scatter.note
+
+
+def test_architectures_are_named_by_index_and_words(known):
+    shown = Architectures(known, np.array([0, 8834]))
+    within = space("nb201")
+    names = known.table.keys(np.array([0, 8834]))
+    titles = shown.titles(np.array([0, 1]))
+    for name, title in zip(names, titles, strict=True):
+        assert title.startswith(f"#{within.index(within.parse(name))}: ")
+        for op, words in (("nor_conv_3x3", "conv 3×3"), ("skip_connect", "skip")):
+            count = name.count(op)
+            assert (f"{count} {words}" in title) == (count > 0)
+    assert Architectures(Known("nb101", known.table, TEST), np.array([0])).cells(np.array([0])) == [[]]
+
+
+def test_the_best_are_those_with_the_highest_truth():
+    truth = np.random.default_rng(0).permutation(100.0 * np.arange(50))
+    assert truth[figures.truly_best(truth)].tolist() == sorted(truth.tolist(), reverse=True)[: figures.BEST]
+
+
+# ---- groups ----------------------------------------------------------------------------------------------------------
+
+
+def test_groups_have_a_page_with_the_command_that_goes_on(known, tmp_path):
+    keys = known.table.keys(np.arange(60))
+    y = known.table.accuracy("cifar10", "test", 200, "mean", np.arange(60))
+    frame = pd.DataFrame({"arch": keys * 2, "s": [*y, *-y], "m e": [EVIL] * 60 + ["down"] * 60})
+    path = tmp_path / "scores of mine.csv"
+    frame.to_csv(path, index=False)
+    found = correlate(path, truth=known, by="m e", resamples=20)
+    text = written(found, tmp_path / "r")
+    read = Reader(text)
+    assert read.open == []
+    assert f"the highest Kendall τ is that of {EVIL}: 1.00" in read.text
+    assert "<b>" not in text
+    command = re.search(r"supernet correlate --space[^\n]*?--repeat seed", read.text)[0]
+    assert str(path) in shlex.split(command)
+    assert shlex.split(command)[-4:-2] == ["--by", "m e"]
+    groups = pd.read_csv(tmp_path / "r" / "groups.csv")
+    assert groups["kendall_tau"].tolist() == pytest.approx([metrics.kendall_tau(s * y, y) for s in (1, -1)])
+
+
+def test_a_report_goes_to_no_file(known, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(UserError, match="is a file"):
+        correlate({0: 1.0}, truth=known, out=tmp_path / "taken")
+    assert (tmp_path / "taken").read_text() == "mine"
