@@ -14,6 +14,8 @@ from docs.generator.markdown import code, fence, page, text
 WIDE = 90
 """Characters from which on every parameter of a signature has a line of its own."""
 SECTION = re.compile(r"(Args|Returns|Raises):")
+LABELS = {"Args": "Arguments", "Returns": "Returns", "Raises": "Raises"}
+"""Section of a docstring -> its heading on the page."""
 ORDER = (
     "train", "rank", "correlate", "study", "search", "query", "baselines", "leaderboard",
     "score", "ground_truth", "space", "Recipe", "method", "heuristic", "Method", "Path", "Output", "Context", "UserError",
@@ -115,7 +117,7 @@ def _docstring(content: str) -> Iterator[str]:
     for block in content.split("\n\n"):
         head, _, rest = block.partition("\n")
         if SECTION.fullmatch(head):
-            yield f"**{head[:-1]}**"
+            yield f"**{LABELS[head[:-1]]}**"
             items = re.split(r"\n(?=\S)", inspect.cleandoc(rest))
             yield "\n".join(f"* {_item(item)}" for item in items)
         elif block.startswith("    "):

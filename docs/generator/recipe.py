@@ -57,7 +57,7 @@ def recipe_page() -> str:
         kind = typing.get_type_hints(Recipe).get(section)
         blocks.append(f"## {section}" if section else "## Outside of sections")
         blocks.append(text(kind.__doc__ or "") if kind else "")
-        blocks.append(table(("key", "default", "type and range", "meaning"), [_row(key) for key in found]))
+        blocks.append(table(("key", "default, type and range", "meaning"), [_row(key) for key in found]))
     return page(*blocks)
 
 
@@ -67,7 +67,7 @@ def _row(key: Key) -> tuple[str, ...]:
     heuristics = f" Set by {links}." if links else ""
     label = f"[{code(key.name)}](#{key.name}){{#{key.name}}}"
     allowed = kind_in_words(key.kind) + in_words(RANGES.get(key.name), key.kind)
-    return label, code(written(key.default)), allowed, text(key.what.replace("None", "`null`")) + heuristics
+    return label, f"{code(written(key.default))}<br>{allowed}", text(key.what.replace("None", "`null`")) + heuristics
 
 
 def keys_of(values: typing.Mapping[str, tuple[str, ...]]) -> list[str]:
