@@ -79,5 +79,7 @@ def _read(path: Path) -> Iterator[tuple[str, Effect]]:
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row["p_dunnett"]:
-                numbers = (float(row[name]) for name in ("difference", "difference_low", "difference_high", "p_dunnett"))
+                numbers = (
+                    float(row[name]) for name in ("difference", "difference_low", "difference_high", "p_dunnett")
+                )
                 yield row["heuristic"], Effect(path.parents[1].name, row["value"], int(row["runs"]), *numbers)

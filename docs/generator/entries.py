@@ -71,7 +71,9 @@ def _studied(name: str) -> str:
 
 
 def _heuristic(entry: Heuristic) -> str:
-    rows = [(code(value), "<br>".join(_change(change) for change in changes)) for value, changes in entry.values.items()]
+    rows = [
+        (code(value), "<br>".join(_change(change) for change in changes)) for value, changes in entry.values.items()
+    ]
     key = entry.key
     more = f"Any other value of {_key(key)} can be given, too." if key else ""
     value = list(entry.values)[-1]

@@ -18,14 +18,18 @@ LABELS = {"Args": "Arguments", "Returns": "Returns", "Raises": "Raises"}
 """Section of a docstring -> its heading on the page."""
 ORDER = (
     "train", "rank", "correlate", "study", "search", "query", "baselines", "leaderboard",
-    "score", "ground_truth", "space", "Recipe", "method", "heuristic", "Method", "Path", "Output", "Context", "UserError",
+    "score", "ground_truth", "space",
+    "Recipe", "method", "heuristic", "Method", "Path", "Output", "Context", "UserError",
 )  # fmt: skip
 """Names of the façade, calls first."""
 
 
 def facade_page() -> str:
     """Return the page with a section for each name, and for each kind of result that a call returns."""
-    blocks = ["# Python interface", "`import supernet as sn` gives these names. See [Python](../python.md) for examples."]
+    blocks = [
+        "# Python interface",
+        "`import supernet as sn` gives these names. See [Python](../python.md) for examples.",
+    ]
     for name in [*ORDER, *sorted({*supernet.__all__} - {*ORDER, "__version__"})]:
         blocks += [f"## sn.{name}", *_described(f"sn.{name}", getattr(supernet, name))]
     blocks.append("## Results")

@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from docs.generator.pages import navigation, pages
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+
+from docs.generator.pages import navigation, pages
 
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "results" / "reference"
