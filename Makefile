@@ -37,7 +37,7 @@ compare: $(VENV)/ready
 	    --seeds 3 --rate 50 --name compare-quick --device $(DEVICE)
 
 docs: $(VENV)/dev
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest

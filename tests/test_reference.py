@@ -10,6 +10,7 @@ import yaml
 
 import supernet
 from docs.generator import commands, effects, entries, facade, markdown, recipe
+from docs.generator.outside import outside
 from docs.generator.pages import navigation, pages
 from supernet.harness.commands.cli import supernet as command_line
 from supernet.heuristics import registry
@@ -158,3 +159,29 @@ def test_usage_has_the_arguments():
     found = {context.command_path: commands for context in commands.commands()}
     assert "supernet study run" in found
     assert "supernet train [OPTIONS] RECIPE [KEY=VALUE …]" in commands.commands_page()
+
+
+# ---- nothing from other servers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<script src="https://cdn.example/a.js">', "<img alt='' src=//cdn.example/a.png>",
+        '<link rel="stylesheet" href="https://fonts.example/css">', "src: url(https://fonts.example/a.woff2)",
+        '@import "https://fonts.example/css"',
+    ],
+)  # fmt: skip
+def test_requests_to_other_servers_are_found(content):
+    assert outside(f"before {content} after")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<a href="https://example.org">paper</a>', '<link rel="canonical" href="https://example.org/">',
+        '<script src="../assets/a.js">', "url(data:image/svg+xml;charset=utf-8,<svg xmlns='http://www.w3.org/2000/svg'/>)",
+    ],
+)  # fmt: skip
+def test_links_and_own_files_are_no_such_requests(content):
+    assert outside(content) is None

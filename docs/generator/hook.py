@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
+from docs.generator.outside import outside
 from docs.generator.pages import navigation, pages
 
 ROOT = Path(__file__).parents[2]
@@ -17,13 +17,6 @@ REPORTS = ROOT / "results" / "reference"
 OF_THE_ROOT = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
 """Page -> the file at the root of the repository that it shows."""
 SHOWN = {".html", ".svg", ".png", ".csv", ".tex", ".json", ".yaml", ".jsonl"}
-OUTSIDE = re.compile(
-    r"""<(?:script|img|iframe|source)[^>]*\ssrc=["']?(?:https?:)?//[^"'\s>]*"""
-    r"""|<link(?![^>]*rel=["']?canonical)[^>]*\shref=["']?(?:https?:)?//[^"'\s>]*"""
-    r"""|(?:url\(|@import\s)["']?(?:https?:)?//[^"'\s)]*"""
-)
-"""What makes a browser ask another server while it shows a page."""
-
 generated = cache(pages)
 
 
@@ -61,6 +54,6 @@ def on_post_build(config: Any) -> None:
     site = Path(config.site_dir)
     for file in sorted(site.rglob("*")):
         if file.suffix in (".html", ".css"):
-            found = OUTSIDE.search(file.read_text(encoding="utf-8"))
+            found = outside(file.read_text(encoding="utf-8"))
             if found:
-                raise PluginError(f"{file.relative_to(site)} asks another server: {found[0][:200]}")
+                raise PluginError(f"{file.relative_to(site)} asks another server: {found[:200]}")
