@@ -4,6 +4,7 @@
 #   make study STUDY=nb201-small            another study: see `supernet study list`
 #   make study STUDY=nb201-paper DEVICE=cuda
 #   make compare                            search algorithms by the clock, on the embedded task
+#   make docs                               the documentation, in site/index.html
 #   make study TORCH_INDEX=https://download.pytorch.org/whl/cpu     a CPU build of torch
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +14,7 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
 
-.PHONY: study compare test lint bench bench-gpu lock clean
+.PHONY: study compare docs test lint bench bench-gpu lock clean
 
 # What studies need. torch alone has no hashes in the lock, so that a CPU build can take its place.
 $(VENV)/ready: requirements.lock constraints.txt pyproject.toml
@@ -23,7 +24,7 @@ $(VENV)/ready: requirements.lock constraints.txt pyproject.toml
 	$(PIP) --no-deps --editable .
 	touch $@
 
-# What tests and checks of the code need beside that.
+# What tests, checks of the code and the documentation need beside that.
 $(VENV)/dev: $(VENV)/ready requirements-dev.lock
 	$(PIP) --require-hashes --no-deps --requirement requirements-dev.lock
 	touch $@
@@ -34,6 +35,9 @@ study: $(VENV)/ready
 compare: $(VENV)/ready
 	$(BIN)/supernet search --dataset digits --algorithms random,spos,darts,gaea-darts-erm,gdas --budget 40w \
 	    --seeds 3 --rate 50 --name compare-quick --device $(DEVICE)
+
+docs: $(VENV)/dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest
@@ -60,4 +64,4 @@ lock:
 	$(COMPILE) --constraint requirements-dev.lock | $(WITHOUT_TORCH) > requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -53,7 +53,9 @@ class Recipe:
     """How a super-net is built, trained and scored."""
 
     space: str = DEFAULT_SPACE
+    """Name of the search space, as `supernet spaces` lists it."""
     seed: int = 0
+    """Seed of the weights, the order of images and the paths; the seed of the split is `task.seed`."""
     task: TaskSection = field(default_factory=TaskSection)
     network: NetworkSection = field(default_factory=NetworkSection)
     training: TrainingSection = field(default_factory=TrainingSection)

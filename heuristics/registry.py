@@ -227,7 +227,7 @@ def _check_name(name: Any) -> None:
 
 def _parameters(name: str, kind: type) -> dict[str, Parameter]:
     """Return the parameters of a method's class: name -> parameter."""
-    hints, texts = typing.get_type_hints(kind), _texts(kind)
+    hints, meanings = typing.get_type_hints(kind), texts(kind)
     found = {}
     for part in dataclasses.fields(kind):
         if not part.init:
@@ -239,7 +239,7 @@ def _parameters(name: str, kind: type) -> dict[str, Parameter]:
                 f"The parameter {quoted(part.name)} of the method {quoted(name)} must be an int, float, bool, str, a "
                 "Literal of texts, or one of these or None."
             )
-        found[part.name] = Parameter(part.name, hints[part.name], part.default, texts.get(part.name, ""))
+        found[part.name] = Parameter(part.name, hints[part.name], part.default, meanings.get(part.name, ""))
     return found
 
 
@@ -251,7 +251,7 @@ def _supported(kind: Any) -> bool:
     return bool(options) and all(option in _PARAMETER_TYPES for option in options)
 
 
-def _texts(kind: type) -> dict[str, str]:
+def texts(kind: type) -> dict[str, str]:
     """Return field -> the text after it in the class's source; empty for classes without a source file."""
     try:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body

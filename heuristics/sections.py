@@ -14,6 +14,7 @@ class TaskSection:
     """What the super-net learns."""
 
     name: str = "cifar10"
+    """Name of the data set; `digits` ships with the project."""
     size: int | None = None
     """Pixels per side to which images are down-sampled; None keeps their size."""
     train_portion: float = 0.9
@@ -67,6 +68,7 @@ class TrainingSection:
     """How the weights are trained."""
 
     epochs: int = 100
+    """Number of passes over the training images."""
     batch_size: int = 64
     """Images per step."""
     learning_rate: float = 0.025
@@ -79,11 +81,15 @@ class TrainingSection:
     warmup_epochs: float = 0.0
     """Epochs in which the learning rate grows linearly from 0; fractions are allowed."""
     momentum: float = 0.9
+    """Momentum of SGD."""
     nesterov: bool = False
+    """Whether the momentum is Nesterov's."""
     weight_decay: float = 3e-4
+    """Factor of the L2 penalty on the shared weights."""
     clip: float | None = 5.0
     """L2 norm to which the gradient of all weights together is clipped; None turns clipping off."""
     label_smoothing: float = 0.0
+    """Share of the target probability that is spread evenly over all classes."""
     unsampled: Literal["keep", "zero"] = "keep"
     """What an optimiser step does to weights without a gradient: it leaves them as they are, or it applies momentum and
     weight decay to them, as it does with gradients filled with zeros."""
