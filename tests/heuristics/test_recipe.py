@@ -68,7 +68,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(change, message):
         (["space=nb1shot1-1", "sampling.with_none=false"], "nb1shot1-1 has no operation none"),
         (["space=nb1shot1-1", "network.op_on=node"], "operations on nodes already"),
         (["training.momentum=0", "training.nesterov=true"], "nesterov needs"),
-        (["sampling.law=sandwich", "sampling.batch=split"], "other images than their teacher"),
+        (["sampling.law=sandwich", "sampling.batch=split"], "students and teacher need the same images"),
     ],
 )
 def test_combinations_that_contradict_are_refused(changes, message):

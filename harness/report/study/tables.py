@@ -72,7 +72,9 @@ def write_tables(analysis: Analysis, out: Path) -> list[Path]:
         shown = SHORT[name](analysis) if name in SHORT else frame
         caption, note = PRINTED.get(name, (name.capitalize(), ""))
         label = f"tab:{analysis.name}-{name}"
-        write_text(paths[-1], latex(shown, f"{analysis.title}: {caption}", label, note))
+        text = latex(shown, f"{analysis.title}: {caption}", label, note)
+        # A title or file name may hold what UTF-8 cannot write, such as a byte that was never text.
+        write_text(paths[-1], text.encode("utf-8", "backslashreplace").decode("utf-8"))
     return paths
 
 

@@ -251,7 +251,7 @@ def content(results):
         for row in report["rows"]:
             row["costs"] = {name: cost for name, cost in row["costs"].items() if "seconds" not in name}
         found[path.name] = report
-    assert len(found) == 4
+    assert len(found) == 6
     return found
 
 

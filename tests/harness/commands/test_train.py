@@ -187,7 +187,7 @@ def test_another_protocol_has_files_of_its_own(called, run_dir):
         (["--archs", "EMPTY"], "lists no architectures"),
         (["--archs", "12", "--sample-seed", "-1"], "--sample-seed is -1"),
         (["--set", "network.channels=8"], "keys of the evaluation section"),
-        (["--set", "evaluation.bm=batch"], "there is evaluation.bn,"),
+        (["--set", "evaluation.bm=batch"], "the section evaluation has evaluation.bn,"),
         (["--set", "evaluation.images=101"], "there are 100 images to score on"),
     ],
 )

@@ -337,7 +337,7 @@ def test_file_stems_are_safe_and_distinct():
 
 
 def test_a_score_called_like_the_parameter_counts_is_refused(truth201):
-    with pytest.raises(UserError, match="'params', as the parameter counts"):
+    with pytest.raises(UserError, match="'params', the name of the parameter counts"):
         correlate(table(np.arange(50), {"params": np.arange(50.0)}), truth201, TEST)
 
 

@@ -207,7 +207,7 @@ GIVEN = "space: nb201\namong: unique\narchitectures: 4\nseeds: [0]\nrecipe: {}\n
         ("space: [nb201\n", "tiny.yaml is not valid YAML: while parsing a flow sequence"),
         ("- space\n", "is not a benchmark: space, among, architectures, seeds, recipe missing or of another type"),
         (GIVEN.replace("seeds: [0]", "seeds: 3"), "is not a benchmark: seeds missing or of another type"),
-        (GIVEN + "sedes: [0]\n", "is not a benchmark: 'sedes' unknown. It has the keys space"),
+        (GIVEN + "sedes: [0]\n", "is not a benchmark: 'sedes' unknown. It needs the keys space"),
     ],
 )
 def test_a_file_that_is_no_benchmark_is_refused_in_words(text, message, tmp_path):

@@ -106,7 +106,7 @@ def test_a_run_in_progress_that_has_been_silent_for_long_says_so(spec, store):
         files.write_json(path, {"share": 0.5, "text": "epoch 2/3"})
         assert state_of(spec, store) == ("running", "epoch 2/3")
         os.utime(path, (time.time() - 3600,) * 2)
-        assert state_of(spec, store) == ("running", "epoch 2/3; its process last said so 60 minutes ago")
+        assert state_of(spec, store) == ("running", "epoch 2/3; its process last reported this 60 minutes ago")
 
 
 def test_a_report_reads_every_run_once(study, copied, monkeypatch, tmp_path):

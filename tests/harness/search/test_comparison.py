@@ -158,7 +158,7 @@ def test_a_table_with_holes_serves_random_search_alone(tmp_path):
     chosen = comparison(path, algorithms=("random", "rea"), budget=Budget("queries", 30), seeds=2)
     store, ended = made(chosen, tmp_path)
     assert ended == ["done", "failed"]
-    assert "has 50 of the 15,625" in store.failure(chosen.specs()[1].hash)
+    assert "has only 50 of 15,625" in store.failure(chosen.specs()[1].hash)
     trace = store.read(chosen.specs()[0].hash).trace()
     assert trace["index"].max() < 50
     assert tables(write_search_report(chosen, store, tmp_path / "report"))["final"]["seeds"].tolist() == [2, 0]

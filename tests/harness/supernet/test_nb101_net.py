@@ -109,7 +109,7 @@ def test_without_affine_batch_norm_there_are_fewer_parameters_and_tracking_moves
 
 def test_what_is_no_single_connected_cell_is_refused():
     found = cell([[0, 1], [0, 0]])
-    with pytest.raises(BadArchitecture, match="not of 2"):
+    with pytest.raises(BadArchitecture, match="not from 2"):
         NB101Net(3, Cells(np.repeat(found.edges, 2, 0), np.repeat(found.ops, 2, 0)))
     with pytest.raises(BadArchitecture, match="no path"):
         NB101Net(3, cell([[0, 1, 0], [0, 0, 0], [0, 0, 0]], ["maxpool3x3"]))
