@@ -82,7 +82,7 @@ def test_reports_without_standard_errors_are_shown_and_enter_no_summary(read):
 
 def test_the_report_that_ships_is_one_of_them(read):
     shipped = read_kept(QUICK)
-    assert len(shipped.effects) == 7
+    assert len(shipped.effects) == 6
     assert shipped.recipe is not None
     found = compared([shipped, read("b", {"epochs=8": (-0.3, 0.05)})])
     assert [one.label for one in found.changes] == ["epochs=8"]
