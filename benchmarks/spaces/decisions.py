@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -223,6 +223,16 @@ class SearchSpace(Choices, ABC):
         if name.startswith("unique-") and name[7:] in self.class_names:
             return np.unique(self.classes(name[7:]))
         raise self._no_such("subset", name, self.subset_names)
+
+    @property
+    def counted(self) -> Mapping[str, int]:
+        """Known sizes of subsets, so that a list of spaces need not enumerate them."""
+        return {}
+
+    def count(self, subset: str) -> int:
+        """How many architectures a named part of the space has."""
+        known = self.counted.get(subset)
+        return len(self.subset(subset)) if known is None else known
 
     def distinct(self) -> NDArray[np.int64]:
         """Ascending indices of one architecture per `distinct_class`, the benchmark's own count: (distinct,).

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property, partial
 
 import numpy as np
@@ -24,6 +24,13 @@ PARENTS = {1: (1, 2, 2, 2, 2), 2: (1, 1, 2, 2, 3), 3: (1, 1, 1, 2, 2, 2)}
 """Space -> number of parents of node 1, 2, … and of the output (nasbench_analysis/search_spaces upstream)."""
 
 _PART = re.compile(r"(\w+)~(\d(?:,\d)*)")
+
+COUNTED = {
+    "nb1shot1-1": {"no-loose-ends": 3_078, "published": 2_487, "unique-pruned": 3_702, "unique-cell": 2_685},
+    "nb1shot1-2": {"no-loose-ends": 11_178, "published": 3_609, "unique-pruned": 12_474, "unique-cell": 7_773},
+    "nb1shot1-3": {"no-loose-ends": 108_135, "published": 24_066, "unique-pruned": 135_900, "unique-cell": 55_854},
+}
+"""Space -> sizes of its subsets, by enumeration."""
 
 
 class NB1Shot1(SearchSpace):
@@ -137,6 +144,10 @@ class NB1Shot1(SearchSpace):
         "pruned": "the same labelled graph once loose ends are pruned",
         "cell": "the same NAS-Bench-101 cell (equal graph hash)",
     }
+
+    @property
+    def counted(self) -> Mapping[str, int]:
+        return COUNTED[self.name]
 
     @property
     def subset_names(self) -> dict[str, str]:

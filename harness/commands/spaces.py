@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-import numpy as np
 
 
 @click.command()
@@ -40,10 +39,10 @@ def spaces() -> None:
         within = space(name)
         table.add_row(name, f"{len(within):,}" if within.enumerable else f"{len(within):.1e}", within.title, files)
         for kind, meaning in within.class_names.items():
-            table.add_row("", f"{len(np.unique(within.classes(kind))):,}", f"classes '{kind}': {meaning}", "")
+            table.add_row("", f"{within.count(f'unique-{kind}'):,}", f"classes '{kind}': {meaning}", "")
         for subset, meaning in within.subset_names.items():
             if not subset.startswith("unique-"):
-                table.add_row("", f"{len(within.subset(subset)):,}", f"subset '{subset}': {meaning}", "")
+                table.add_row("", f"{within.count(subset):,}", f"subset '{subset}': {meaning}", "")
         table.add_section()
     console.print(table)
     if not at_hand:

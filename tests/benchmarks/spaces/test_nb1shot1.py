@@ -77,6 +77,8 @@ def test_enumerating_a_space_with_its_classes_takes_seconds(number, sizes):
     counted = {name: len(found.subset(name)) for name in ("no-loose-ends", "published")}
     counted |= {name: len(found.subset(f"unique-{name}")) for name in found.class_names}
     assert {"all": len(found.archs()), **counted} == sizes
+    named = {name if name in ("no-loose-ends", "published") else f"unique-{name}": n for name, n in counted.items()}
+    assert found.counted == named
     assert time.perf_counter() - start < 30
 
 

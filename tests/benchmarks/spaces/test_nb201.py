@@ -118,6 +118,7 @@ def test_sizes_are_the_published_ones():
     assert len(SPACE.subset("connected")) == 15_284
     sizes = {name: len(SPACE.subset(f"unique-{name}")) for name in SPACE.class_names}
     assert sizes == {"skip": 12_751, "skip-none": 6_466, "computation": 9_445}
+    assert SPACE.counted == {"connected": 15_284, **{f"unique-{name}": size for name, size in sizes.items()}}
 
 
 def test_live_edges_are_those_on_a_route_without_none():
