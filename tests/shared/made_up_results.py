@@ -31,7 +31,14 @@ def publish_scores(store, spec, score):
     scores = score(known["true"].to_numpy())
     frame = None if scores is None else known.assign(epoch=1, accuracy=scores, negative_loss=scores / 100 - 1)
     found = {} if frame is None else measures(spec, spec.truth.open(spec.recipe.space), frame)
-    status = {"state": "diverged", "problem": "The loss is not finite."} if frame is None else {"state": "done"}
+    if frame is None:
+        put(store, spec, found, state="diverged", problem="The loss is not finite.")
+    else:
+        put(store, spec, found, frame)
+
+
+def put(store, spec, found, frame=None, state="done", problem=None):
+    """Put a run with these metrics, and perhaps scores, in the store."""
     with store.hold(spec) as work:
         work.mkdir()
         if frame is not None:
@@ -41,5 +48,5 @@ def publish_scores(store, spec, score):
         write_json(work / files.LEDGER, LEDGER)
         write_json(work / files.ENVIRONMENT, {})
         (work / files.LOG).write_text("")
-        write_json(work / files.STATUS, {"problem": None, **status, "run": spec.hash})
+        write_json(work / files.STATUS, {"state": state, "problem": problem, "run": spec.hash})
         store.publish(spec.hash)

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from made_up_results import put
 from made_up_scores import truth_of
 from tiny import write_study, write_truth
 
-from supernet.benchmarks.files import write_json
 from supernet.harness.commands.cli import supernet
-from supernet.harness.runs import store as files
 from supernet.harness.runs.store import Store
 from supernet.harness.study import planning
 from supernet.harness.study.make import measures
@@ -37,19 +36,7 @@ def done(tmp_path, monkeypatch):
         sign = -1 if setting.label == "channels=8" else 1
         x = sign * known["true"].to_numpy() + 10 * np.random.default_rng(place).normal(size=len(known))
         frame = known.assign(epoch=1, accuracy=x, negative_loss=x / 100 - 1)
-        with store.hold(spec) as work:
-            work.mkdir()
-            frame.to_parquet(work / files.SCORES)
-            contents = {
-                files.SPEC: spec.as_dict(), files.METRICS: measures(spec, spec.truth.open("nb201"), frame),
-                files.LEDGER: {"train_seconds": 3.0, "score_seconds": 1.0, "train_images": 1, "score_images": 1.0,
-                               "truth_queries": 60.0},
-                files.ENVIRONMENT: {}, files.STATUS: {"state": "done", "problem": None, "run": spec.hash},
-            }  # fmt: skip
-            for name, content in contents.items():
-                write_json(work / name, content)
-            (work / files.LOG).write_text("")
-            store.publish(spec.hash)
+        put(store, spec, measures(spec, spec.truth.open("nb201"), frame), frame)
     return tmp_path
 
 

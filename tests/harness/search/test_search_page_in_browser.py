@@ -1,33 +1,10 @@
 """What the page of a comparison of searches does in a real browser."""
 
-import shutil
-
 import made_up_comparison
 import pytest
 from made_up_comparison import SEVENTEEN
 
 from supernet.harness.report.search.page import page
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Headless Chromium."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    binaries = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    missing = [name for name, path in binaries.items() if path is None]
-    if missing:
-        pytest.skip(f"no {' and no '.join(missing)} on this machine: the page is not tested in a browser")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binaries["chromium"]
-    for argument in (
-        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        "--hide-scrollbars", f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):  # fmt: skip
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(binaries["chromedriver"]))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
