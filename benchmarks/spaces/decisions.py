@@ -55,6 +55,11 @@ class SearchSpace(Choices, ABC):
     """The kind of class whose members a weight-sharing super-net cannot tell apart; None if it tells all apart."""
     function_class: str | None = None
     """The kind of class whose members are the same network in stand-alone training; None if none coincide."""
+    twin_class: str | None = None
+    """The kind of class whose members compute the same function once weights are drawn afresh for each of their
+    operations, by algebra; None if none coincide. It is as coarse as `function_class` or coarser."""
+    weightless: tuple[str, ...] = ()
+    """The operations that compute something without weights."""
 
     # ---- numbering -------------------------------------------------------------------------------------------
 
@@ -252,9 +257,25 @@ class SearchSpace(Choices, ABC):
         """For each of these architectures the first one of its `function_class`: (n,)."""
         return self._first_of(self.function_class, indices)
 
+    def twins(self, indices: ArrayLike) -> NDArray[np.int64]:
+        """For each of these architectures the first one of its `twin_class`: (n,)."""
+        return self._first_of(self.twin_class, indices)
+
     def _first_of(self, kind: str | None, indices: ArrayLike) -> NDArray[np.int64]:
         rows = self.checked_indices(indices)
         return rows if kind is None else self.classes(kind)[rows]
+
+    def live(self, archs: ArrayLike) -> Archs:
+        """Architectures with each choice that their output does not depend on set to its first option.
+
+        Args:
+            archs: (n, decisions); so is the result.
+        """
+        return np.atleast_2d(np.asarray(archs, dtype=np.int8))
+
+    def connected(self, archs: ArrayLike) -> NDArray[np.bool_]:
+        """Whether the output of each of these architectures depends on its input: (n,)."""
+        return np.ones(len(np.atleast_2d(np.asarray(archs))), dtype=np.bool_)
 
     @property
     def live_edges(self) -> NDArray[np.bool_]:

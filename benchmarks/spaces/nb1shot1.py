@@ -46,6 +46,8 @@ class NB1Shot1(SearchSpace):
     shortest_paths = 40  # up to three operations
     distinct_class = "cell"
     computation_class = function_class = "pruned"
+    twin_class = "cell"
+    weightless = ("maxpool3x3",)
     names_cells = True
 
     def __init__(self, number: int) -> None:
@@ -172,7 +174,7 @@ class NB1Shot1(SearchSpace):
     @cache  # noqa: B019  one instance per process
     def classes(self, name: str) -> NDArray[np.int64]:
         if name == "pruned":
-            return self.indices(self._without_loose_ends())
+            return self.indices(self.live(self.archs()))
         if name == "cell":
             members, position = np.unique(self.classes("pruned"), return_inverse=True)
             _, first, inverse = np.unique(
@@ -181,14 +183,14 @@ class NB1Shot1(SearchSpace):
             return members[first[inverse]][position]
         raise self._no_such("class", name, self.class_names)
 
-    def _without_loose_ends(self) -> Archs:
-        """All architectures with every decision of an unused node set to its first option."""
-        archs = self.archs()
-        archs[:, : self.nodes] *= self._used[:, 1 : self.nodes + 1]
+    def live(self, archs: ArrayLike) -> Archs:
+        kept = np.array(np.atleast_2d(np.asarray(archs, dtype=np.int8)))
+        used = self.cells(kept).used
+        kept[:, : self.nodes] *= used[:, 1 : self.nodes + 1]
         for slot, decision in self._parent_decision.items():
             if decision is not None:
-                archs[:, decision] *= self._used[:, slot]
-        return archs
+                kept[:, decision] *= used[:, slot]
+        return kept
 
     def hashes(self, indices: ArrayLike) -> NDArray[np.str_]:
         """The NAS-Bench-101 graph hash of each architecture: (n,) of 32-character strings."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadArchitecture
-from supernet.benchmarks.spaces.choices import Arch, Decision
+from supernet.benchmarks.spaces.choices import Arch, Archs, Decision
 from supernet.benchmarks.spaces.decisions import SearchSpace
 from supernet.benchmarks.spaces.graph import Edge, Graph
 from supernet.benchmarks.spaces.official import Official, Read
@@ -47,6 +47,8 @@ class NB201(SearchSpace):
     shortest_paths = 30  # up to two operations
     computation_class = "computation"
     function_class = "skip-none"
+    twin_class = "function"
+    weightless = ("skip_connect", "avg_pool_3x3")
 
     # The benchmark lists the product of all operations and shuffles it with Python's generator seeded with 88
     # (D-X-Y/AutoDL-Projects, exps/NAS-Bench-201/main.py, generate_meta_info).
@@ -93,10 +95,12 @@ class NB201(SearchSpace):
         "skip-none": "equal after skip connections are contracted and zeroed branches dropped (its second one)",
         "computation": "equal after edges that carry nothing or lead nowhere are removed: a weight-sharing "
         "super-net computes the same thing",
+        "function": "the same sums of operations from input to output, nested sums flattened and dead edges dropped",
     }
 
     counted = {  # noqa: RUF012
         "connected": 15_284, "unique-skip": 12_751, "unique-skip-none": 6_466, "unique-computation": 9_445,
+        "unique-function": 4_930,
     }  # fmt: skip
 
     @property
@@ -109,7 +113,12 @@ class NB201(SearchSpace):
     @cache  # noqa: B019  one instance per process
     def classes(self, name: str) -> NDArray[np.int64]:
         if name == "computation":
-            return _first_of_each(self.indices(np.where(self.live_edges, self.archs(), NONE)))
+            return _first_of_each(self.indices(self.live(self.archs())))
+        if name == "function":
+            live = self.live(self.archs())
+            known, inverse = np.unique(live, axis=0, return_inverse=True)
+            _, labels = np.unique([_flattened(ops) for ops in known.tolist()], return_inverse=True)
+            return _first_of_each(labels[inverse.ravel()])
         if name not in self.class_names:
             raise self._no_such("class", name, self.class_names)
         expressions = [_contract(ops, drop_none=name == "skip-none") for ops in self.archs().tolist()]
@@ -119,14 +128,14 @@ class NB201(SearchSpace):
     @cached_property
     def live_edges(self) -> NDArray[np.bool_]:
         """Whether each edge lies on a path of operations other than none from input to output: (15625, 6)."""
-        kept = self.archs() != NONE
-        reached = {0: np.ones(len(self), dtype=bool)}
-        used = {3: np.ones(len(self), dtype=bool)}
-        for node in (1, 2, 3):
-            reached[node] = np.any([kept[:, e] & reached[s] for e, (s, t) in enumerate(EDGES) if t == node], axis=0)
-        for node in (2, 1, 0):
-            used[node] = np.any([kept[:, e] & used[t] for e, (s, t) in enumerate(EDGES) if s == node], axis=0)
-        return np.stack([kept[:, e] & reached[s] & used[t] for e, (s, t) in enumerate(EDGES)], axis=1)
+        return _live(self.archs())
+
+    def live(self, archs: ArrayLike) -> Archs:
+        table = np.atleast_2d(np.asarray(archs, dtype=np.int8))
+        return np.where(_live(table), table, np.int8(NONE))
+
+    def connected(self, archs: ArrayLike) -> NDArray[np.bool_]:
+        return np.asarray(_live(np.atleast_2d(np.asarray(archs))).any(axis=1))
 
     def extremes(self) -> tuple[Arch, Arch]:
         """The cell with a 3x3 convolution on every edge, and the one with 1x1 convolutions: the space has no widths."""
@@ -238,6 +247,18 @@ SPACES = {NB201.name: NB201}
 """Name -> how the space is made."""
 
 
+def _live(archs: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Whether each edge lies on a path of operations other than none from input to output: (n, 6)."""
+    kept = archs != NONE
+    reached = {0: np.ones(len(archs), dtype=bool)}
+    used = {3: np.ones(len(archs), dtype=bool)}
+    for node in (1, 2, 3):
+        reached[node] = np.any([kept[:, e] & reached[s] for e, (s, t) in enumerate(EDGES) if t == node], axis=0)
+    for node in (2, 1, 0):
+        used[node] = np.any([kept[:, e] & used[t] for e, (s, t) in enumerate(EDGES) if s == node], axis=0)
+    return np.stack([kept[:, e] & reached[s] & used[t] for e, (s, t) in enumerate(EDGES)], axis=1)
+
+
 def _first_of_each(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """For every item the lowest index of an item with the same label."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
@@ -260,3 +281,17 @@ def _contract(ops: list[int], drop_none: bool) -> str:
                 terms.append("#" if zero else kept)
         nodes.append("+".join(sorted(terms)))
     return nodes[3]
+
+
+def _flattened(ops: list[int]) -> str:
+    """The output of a cell without dead edges as a sum of terms, each an operation on such a sum.
+
+    A skip connection adds the terms of its source, so that sums are never nested; equal cells have equal texts.
+    """
+    nodes: list[list[str]] = [["x"], [], [], []]
+    for edge, (source, target) in enumerate(EDGES):
+        if ops[edge] == SKIP:
+            nodes[target] += nodes[source]
+        elif ops[edge] != NONE:
+            nodes[target].append(f"{ops[edge]}({'+'.join(sorted(nodes[source]))})")
+    return "+".join(sorted(nodes[3]))

@@ -1,6 +1,7 @@
-"""The file from which an interrupted ranking continues: sums over the batches that are done, with a digest.
+"""The file from which an interrupted ranking continues: numbers for each architecture, with a digest.
 
-Sums have three columns: cross-entropy loss, correct images, and the number of batches in these sums.
+The last column counts what is done. Sums of a ranking by shared weights have three columns: cross-entropy loss, correct
+images, and the number of batches in these sums.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ IDENTITY = re.compile(r"[0-9a-f]{64}")
 """The form of a digest, which is a SHA-256."""
 
 
-def nothing(count: int) -> tuple[Tensor, int]:
-    """The sums of a ranking that has scored nothing yet, (count, 3), and the number of batches in them, 0."""
-    return torch.zeros(count, 3, dtype=torch.float64), 0
+def nothing(count: int, columns: int = 3) -> tuple[Tensor, int]:
+    """The sums of a ranking that has scored nothing yet, (count, columns), and how much is done, 0."""
+    return torch.zeros(count, columns, dtype=torch.float64), 0
 
 
 def save(path: Path, identity: str, sums: Tensor) -> None:
-    """Write the sums of a ranking, (architectures, 3), with `identity`, the digest of everything they depend on."""
+    """Write the sums of a ranking, (architectures, columns), with the digest of everything that they depend on."""
     content = io.BytesIO()
     np.savez(content, identity=identity, sums=sums.cpu().numpy())
     write_bytes(path, sealed(content.getbuffer()))
@@ -56,13 +57,15 @@ def _read(path: Path) -> tuple[str, NDArray[np.float64]] | None:
         raise
     except Exception as error:  # content of any kind can have a correct checksum
         raise Unsealed(f"it does not hold sums: {type(error).__name__}") from None
-    if sums.dtype != np.float64 or sums.ndim != 2 or sums.shape[1] != 3 or not IDENTITY.fullmatch(identity):
+    if sums.dtype != np.float64 or sums.ndim != 2 or not IDENTITY.fullmatch(identity):
         raise Unsealed("it does not hold sums")
     return identity, sums
 
 
-def resume(path: Path, identity: str, count: int, notice: Callable[[str], None] | None = None) -> tuple[Tensor, int]:
-    """The sums of the ranking with this identity, (count, 3), and the number of (architecture, batch) pairs in them.
+def resume(
+    path: Path, identity: str, count: int, notice: Callable[[str], None] | None = None, columns: int = 3
+) -> tuple[Tensor, int]:
+    """The sums of the ranking with this identity, (count, columns), and the sum of their last column.
 
     The sums of another ranking are kept beside `path`, and are used again when that ranking continues. A damaged file
     is renamed, and `notice` is called with a sentence about it.
@@ -75,8 +78,8 @@ def resume(path: Path, identity: str, count: int, notice: Callable[[str], None] 
             if _beside(path, identity).exists():
                 replace(_beside(path, identity), path)
             found = _read(path)
-        if found is not None and found[0] == identity and len(found[1]) == count:
-            return torch.from_numpy(found[1]), int(found[1][:, 2].sum())
+        if found is not None and found[0] == identity and found[1].shape == (count, columns):
+            return torch.from_numpy(found[1]), int(found[1][:, -1].sum())
     except Unsealed as damage:
         aside = put_aside(path)
         if notice:
@@ -84,7 +87,7 @@ def resume(path: Path, identity: str, count: int, notice: Callable[[str], None] 
                 f"The file of an interrupted ranking, {path}, is damaged: {damage}. It is kept as {aside.name}, and "
                 "scoring starts from the beginning."
             )
-    return nothing(count)
+    return nothing(count, columns)
 
 
 def _beside(path: Path, identity: str) -> Path:

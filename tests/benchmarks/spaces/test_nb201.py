@@ -117,7 +117,7 @@ def test_sizes_are_the_published_ones():
     assert len(SPACE) == 15_625
     assert len(SPACE.subset("connected")) == 15_284
     sizes = {name: len(SPACE.subset(f"unique-{name}")) for name in SPACE.class_names}
-    assert sizes == {"skip": 12_751, "skip-none": 6_466, "computation": 9_445}
+    assert sizes == {"skip": 12_751, "skip-none": 6_466, "computation": 9_445, "function": 4_930}
     assert SPACE.counted == {"connected": 15_284, **{f"unique-{name}": size for name, size in sizes.items()}}
 
 

@@ -1,0 +1,32 @@
+"""All training-free scores by name. A score is one file here, with a `PROXY` or several `PROXIES`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces.live import LIVE
+from supernet.benchmarks.wording import did_you_mean, quoted
+from supernet.harness.scoring.proxies import jacob_cov
+from supernet.harness.scoring.proxies.proxy import Proxy
+
+PROXIES: Mapping[str, Proxy] = {proxy.name: proxy for proxy in [jacob_cov.PROXY]}
+"""Name -> score of an untrained network."""
+COUNTS = {**LIVE, "params": "trainable parameters of the stand-alone network, dead operations included",
+          "flops": "multiply-accumulates of the stand-alone network, dead operations included"}  # fmt: skip
+"""Name -> what is counted, without any network."""
+
+
+def known(names: Sequence[str]) -> list[str]:
+    """The names, each once, in the order given.
+
+    Raises:
+        UserError: there is no score of one of these names, or there are none.
+    """
+    every = [*COUNTS, *PROXIES]
+    for name in names:
+        if name not in every:
+            raise UserError(f"There is no training-free score {quoted(name)}; {did_you_mean(name, every)}")
+    if not names:
+        raise UserError("Name the scores to compute, such as live-params,jacob-cov.")
+    return list(dict.fromkeys(names))
