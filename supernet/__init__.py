@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from supernet.harness.report.correlation.baselines import baselines
     from supernet.harness.report.correlation.correlate import correlate
     from supernet.harness.report.correlation.ranked import rank
+    from supernet.harness.report.free.fused import fused
+    from supernet.harness.report.free.scores import free_scores
     from supernet.harness.report.leaderboard.result import leaderboard
     from supernet.harness.report.search.result import search
     from supernet.harness.report.study.result import study
     from supernet.harness.report.training.trained import train
     from supernet.harness.scoring.scorer import score
+    from supernet.harness.statistics.fusion import fuse
     from supernet.heuristics.catalogue import heuristic
     from supernet.heuristics.hooks import Context, Method, Output, Path
     from supernet.heuristics.recipe import Recipe
@@ -42,6 +45,9 @@ _PLACES = {
     "baselines": "harness.report.correlation.baselines",
     "leaderboard": "harness.report.leaderboard.result",
     "score": "harness.scoring.scorer",
+    "free_scores": "harness.report.free.scores",
+    "fuse": "harness.statistics.fusion",
+    "fused": "harness.report.free.fused",
     "study": "harness.report.study.result",
     "compare_studies": "harness.report.across.result",
     "search": "harness.report.search.result",
@@ -61,7 +67,7 @@ _PLACES = {
 
 __all__ = [
     "Context", "Method", "Output", "Path", "Recipe", "UserError", "__version__", "baselines",
-    "compare_studies", "correlate",
+    "compare_studies", "correlate", "free_scores", "fuse", "fused",
     "ground_truth", "heuristic", "leaderboard", "method", "query", "rank", "score", "search", "space", "study", "train",
 ]  # fmt: skip
 

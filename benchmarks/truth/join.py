@@ -15,6 +15,19 @@ def truth_rows(within: SearchSpace, indices: NDArray[np.int64], truth: GroundTru
     return truth.rows(within.table_keys(within.archs(indices), truth.key_column))
 
 
+def indices_of_rows(within: SearchSpace, rows: NDArray[np.int64], truth: GroundTruth) -> NDArray[np.int64]:
+    """An architecture of a space for each of these rows of a table, -1 where the space has none: (n,).
+
+    Of several architectures with one row, it is the first.
+    """
+    if truth.key_column == "hash":
+        return within.indices_of_hashes(truth.keys(rows))
+    try:
+        return np.array([within.index(within.parse(key)) for key in truth.keys(rows)], dtype=np.int64)
+    except BadArchitecture as error:
+        raise BadTable(f"{truth.path} is not a table of {within.name}: {error}") from None
+
+
 def measured_in(within: SearchSpace, truth: GroundTruth) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Distinct architectures of a space that a table has, ascending, and their rows: indices and rows, (n,) each.
 

@@ -19,6 +19,8 @@ COMMANDS = {
     "heuristics": "List the heuristics and methods that a recipe can toggle.",
     "train": "Train a super-net from a recipe.",
     "rank": "Score architectures with a trained super-net, and report on the ranking.",
+    "score": "Score architectures without any training.",
+    "fuse": "Fuse several scores of architectures into one.",
     "correlate": "Report how well a file of scores ranks architectures.",
     "study": "Plan, run and report on studies of heuristics.",
     "search": "Compare search algorithms under one budget.",

@@ -37,7 +37,7 @@ def written_architectures(path: Path, within: SearchSpace) -> NDArray[np.int64]:
     raw = read_table(path, (*ARCH_COLUMNS, *GRAPH_COLUMNS))
     problems = Problems(path, raw)
     written = written_in(raw, architecture_columns(path, raw, None))
-    indices = _space_indices(written, problems, within)
+    indices = space_indices(written, problems, within)
     problems.report()
     return np.unique(indices)
 
@@ -163,7 +163,7 @@ def _cell_rows(written: list[Any], problems: Problems, truth: GroundTruth) -> ND
 
 def _space_rows(written: list[Any], problems: Problems, within: SearchSpace, truth: GroundTruth) -> NDArray[np.int64]:
     """Ground-truth rows of architectures given as string or index, or as a cell where the space has such names."""
-    indices = _space_indices(written, problems, within)
+    indices = space_indices(written, problems, within)
     rows = np.full(len(written), -1, dtype=np.int64)
     known = indices >= 0
     if known.any():
@@ -173,7 +173,7 @@ def _space_rows(written: list[Any], problems: Problems, within: SearchSpace, tru
     return rows
 
 
-def _space_indices(written: list[Any], problems: Problems, within: SearchSpace) -> NDArray[np.int64]:
+def space_indices(written: list[Any], problems: Problems, within: SearchSpace) -> NDArray[np.int64]:
     """Index of each architecture, -1 where there is a problem."""
     indices = np.full(len(written), -1, dtype=np.int64)
     cells = {}

@@ -141,7 +141,7 @@ def join_scores(
     if not raw.lines:
         problems.report()
     others = other_architecture_columns(raw, {*spelled, *used, *asked})
-    names = asked or _score_columns(path, raw, [*spelled, *used], others, notes)
+    names = asked or columns_of_numbers(path, raw, [*spelled, *used], others, notes)
     negated = _negated(path, raw, names, lower_is_better)
     resolve = resolver(space_name, truth)
     rows = resolve(written_in(raw, spelled), problems)
@@ -149,7 +149,7 @@ def join_scores(
         compare(raw, rows, spelled, others, resolve, problems)
     elif others:
         notes.append(f"Columns not compared with {shown(arch_column)}: {listed(shown(' + '.join(o)) for o in others)}.")
-    scores = {name: _numbers(raw.columns[name], name, problems, allowed=_allowed(infinite, name in negated))
+    scores = {name: numbers_in(raw.columns[name], name, problems, allowed=_allowed(infinite, name in negated))
               for name in names}  # fmt: skip
     cells = {name: pd.Series(map(text, raw.columns[name]), dtype=object) for name in used}
     groups = pd.DataFrame(cells, index=range(len(rows)))
@@ -174,7 +174,7 @@ def join_scores(
 # ---- columns ---------------------------------------------------------------------------------------------------
 
 
-def _score_columns(
+def columns_of_numbers(
     path: Path | str, raw: RawTable, taken: list[str], others: list[list[str]], notes: list[str]
 ) -> list[str]:
     """The columns of numbers, which are the scores. A note says why other columns are left out.
@@ -235,7 +235,7 @@ def _allowed(infinite: str | None, negated: bool) -> tuple[float, ...]:
     return ()
 
 
-def _numbers(cells: list[Any], name: str, problems: Problems, *, allowed: tuple[float, ...]) -> NDArray[np.float64]:
+def numbers_in(cells: list[Any], name: str, problems: Problems, *, allowed: tuple[float, ...]) -> NDArray[np.float64]:
     """The values of a score column; a problem is added for every other cell, whose value is NaN: (lines,)."""
     values = np.full(len(cells), np.nan)
     for position, cell in enumerate(cells):

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.truth.table import GroundTruth, Measure, count_of
 from supernet.benchmarks.wording import listed, shown
+from supernet.harness.correlation.added import Added, added_of, free_statistics
 from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.statistics import bootstrap as stats
 from supernet.harness.statistics import metrics
+from supernet.harness.statistics.added import FreeScore
 from supernet.harness.statistics.bootstrap import Difference, Estimate
 
 PARAMS = "params"
@@ -93,6 +95,8 @@ class Report:
     fractions: tuple[float, ...] = FRACTIONS
     image_curve: list[tuple[str, int, float]] = field(default_factory=list)
     """(score, images, tau) of columns named score@images."""
+    added: Added | None = None
+    """What each score adds to a training-free ranking; None where there is none of these architectures."""
 
     def as_json(self) -> dict[str, Any]:
         """All numbers of the report, for JSON."""
@@ -121,6 +125,7 @@ def correlate(
     level: float = 0.95,
     seed: int = 0,
     fractions: Sequence[float] | None = None,
+    free: FreeScore | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Compare score columns with one ground-truth column.
@@ -133,6 +138,7 @@ def correlate(
         seed: seed of the bootstrap.
         fractions: truly best fractions, in (0, 1], within which tau and Spearman's rho are reported where they hold
             LEAST_TOP architectures; FRACTIONS by default. All architectures and the best 10 % are always among them.
+        free: a training-free ranking of the same architectures.
         progress: called with the number of resamples that are done, and of all resamples.
 
     Raises:
@@ -159,6 +165,9 @@ def correlate(
             statistics[f"{name}/{fraction}"] = stats.kendall_statistic(x, y, None if fraction == 1.0 else inside)
         statistics[f"{name}/spearman"] = stats.spearman_statistic(x, y)
         statistics[f"{name}/pearson"] = stats.pearson_statistic(x, y)
+    top = members.get(0.1)
+    if free is not None:
+        statistics |= free_statistics(free, table.scores, y, top)
     draws = stats.bootstrap(
         statistics,
         len(y),
@@ -193,6 +202,7 @@ def correlate(
         adjusted=_adjusted(differences),
         fractions=wanted,
         image_curve=_image_curve(table, y),
+        added=added_of(free, table.scores, y, top, draws, level) if free is not None else None,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from supernet.benchmarks.truth.table import Measure, count_of
 from supernet.harness.correlation.report import PARAMS, Ceiling, Report
-from supernet.harness.report.correlation import page_tables, verdict
+from supernet.harness.report.correlation import added, page_tables, verdict
 from supernet.harness.report.correlation.text import WIDE
 from supernet.harness.report.correlation.verdict import Origin
 from supernet.harness.report.html.axis import marked_axis, next_steps
@@ -48,7 +48,7 @@ def page(
     warned = [el("li", text) for text in verdict.warnings(report, scores)]
     steps = verdict.steps(report, origin)
     marks = verdict.marks(report, origin)
-    left_out = len(report.ranked) + bool(report.ceiling) - len(marks)
+    left_out = len(report.ranked) + bool(report.added) + bool(report.ceiling) - len(marks)
     parts = {
         "headline": escaped(verdict.headline(report, origin).replace(" tau", " τ")),
         "certainty": escaped(verdict.certainty(report, origin).replace(" tau", " τ")),
@@ -61,6 +61,7 @@ def page(
         "images": _images(report),
         "glossary": page_tables.glossary(report),
         "fractions": page_tables.fractions(report),
+        "added": added.section(report),
         "differences": _differences(report),
         "note": escaped(scatter.note),
         "scatter": framed("Score"),

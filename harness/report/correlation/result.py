@@ -15,13 +15,15 @@ from rich.console import RenderableType
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.spaces import SPACE_NAMES, space
+from supernet.benchmarks.truth.join import indices_of_rows
 from supernet.benchmarks.wording import did_you_mean, quoted, shown
 from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.grouped import GroupedReport
 from supernet.harness.correlation.report import PARAMS, Report, params_of
 from supernet.harness.correlation.report import correlate as computed
 from supernet.harness.correlation.truth import Known
-from supernet.harness.report.correlation import figures, text
+from supernet.harness.report.correlation import added, figures, text
 from supernet.harness.report.correlation.architectures import Architectures
 from supernet.harness.report.correlation.grouped_page import page as grouped_page
 from supernet.harness.report.correlation.page import page
@@ -32,6 +34,8 @@ from supernet.harness.report.html.points import Scatter, Scores
 from supernet.harness.report.style import fitted
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import PAGE, writing
+from supernet.harness.scoring.free import free_score
+from supernet.harness.statistics.added import FreeScore
 from supernet.harness.statistics.metrics import Vector
 
 REPORT = "report.json"
@@ -147,7 +151,7 @@ class Correlation:
         return page(self.report, self.origin, self.scores, scatter_of(self), svgs.get(figures.TAU), captions, files)
 
     def __rich__(self) -> RenderableType:
-        return text.render(self.report)
+        return text.render(self.report, added.terminal(self.report))
 
     def _repr_html_(self) -> str:
         report = self.report
@@ -296,10 +300,11 @@ def compared(
         UserError: see `harness.correlation.report.correlate`, which also describes the other arguments.
     """
     m = known.measure
+    free = free_ranking(scored, known)
     with watch.progress("bootstrap") as told:
         report = computed(
             scored, known.table, m,
-            subset=subset, resamples=resamples, seed=seed, fractions=fractions, progress=told,
+            subset=subset, resamples=resamples, seed=seed, fractions=fractions, free=free, progress=told,
         )  # fmt: skip
     report.notes.extend(notes)
     return Correlation(
@@ -310,6 +315,18 @@ def compared(
         scored.rows,
         origin or Origin(),
     )
+
+
+def free_ranking(scored: ScoreTable, known: Known) -> FreeScore | None:
+    """The training-free ranking of the architectures of a table of scores; None where none is known of their space.
+
+    It is left out, too, where no score is compared with it.
+    """
+    if known.space not in SPACE_NAMES or not scored.scores:
+        return None
+    within = space(known.space)
+    indices = indices_of_rows(within, scored.rows, known.table)
+    return None if (indices < 0).any() else free_score(within, indices)
 
 
 # ---- the page's scatter ----------------------------------------------------------------------------------------------

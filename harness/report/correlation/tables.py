@@ -10,6 +10,7 @@ from supernet.benchmarks.files import write_text
 from supernet.benchmarks.wording import shown
 from supernet.harness.correlation.grouped import GroupedReport
 from supernet.harness.correlation.report import PARAMS, Report, family_of
+from supernet.harness.report.correlation import added
 from supernet.harness.report.correlation.text import LONGEST, interval_text, mean_text, p_text
 from supernet.harness.report.study.tables import latex
 
@@ -18,7 +19,7 @@ METRICS, DIFFERENCES, GROUPS = "metrics", "differences", "groups"
 
 
 def write_tables(report: Report, metrics: pd.DataFrame, out: Path) -> list[Path]:
-    """Write metrics.csv and .tex and, where there are score columns, differences.csv and .tex; returns their paths.
+    """Write metrics and, where there are score columns, differences and added, as .csv and .tex; returns their paths.
 
     Args:
         metrics: a row for each score column and for the parameter count (`Correlation.frame`).
@@ -26,6 +27,8 @@ def write_tables(report: Report, metrics: pd.DataFrame, out: Path) -> list[Path]
     paths = _write(metrics.reset_index(), _short_metrics(report), out, METRICS)
     if report.differences:
         paths += _write(_differences(report), _short_differences(report), out, DIFFERENCES)
+    if report.added:
+        paths += _write(added.frame(report.added), added.short(report.added), out, added.ADDED)
     return paths
 
 

@@ -61,8 +61,12 @@ def wide_console(*, stderr: bool = False, least: int = 140) -> Console:
     return console if console.is_terminal else Console(width=max(console.width, least), stderr=stderr)
 
 
-def render(report: Report) -> RenderableType:
-    """The report as `supernet correlate` prints it."""
+def render(report: Report, more: RenderableType | None = None) -> RenderableType:
+    """The report as `supernet correlate` prints it.
+
+    Args:
+        more: a further table, which stands before the notes.
+    """
     parts: list[RenderableType] = [_head(report), _metrics(report)]
     if _tops_asked(report):
         parts.append(_tops(report))
@@ -70,6 +74,8 @@ def render(report: Report) -> RenderableType:
         parts += [_differences(report, family) for family in (AGAINST_PARAMS, AMONG_SCORES)]
     if report.image_curve:
         parts.append(_images(report))
+    if more is not None:
+        parts.append(more)
     return Group(*parts, *map(_note, report.notes))
 
 

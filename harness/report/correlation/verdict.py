@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from supernet.benchmarks.wording import listed, shown
+from supernet.harness.correlation.added import Added
 from supernet.harness.correlation.report import PARAMS, Ranking, Report
 from supernet.harness.report.html.axis import Mark, Step
 from supernet.harness.statistics.bootstrap import ROUGH, Estimate
@@ -142,6 +143,8 @@ def certainty(report: Report, origin: Origin) -> str:
         parts.append(
             f"Within the truly best 10 %, tau is {number(top.value, '.2f')}{bounds(top.low, top.high, '.2f')}{said}."
         )
+    if report.added and lead.name in report.added.gains:
+        parts.append(adds(report.added, lead.name))
     regret = lead.values["regret@1"]
     parts.append(f"The architecture that it ranks first is {number(regret, '.2f')} points below the best one.")
     parts.append(
@@ -155,6 +158,17 @@ def certainty(report: Report, origin: Origin) -> str:
         )
     )
     return " ".join(parts)
+
+
+def adds(added: Added, name: str) -> str:
+    """What one score adds to the training-free ranking, no stronger than its corrected p-value."""
+    gain = added.gains[name]
+    value = f"{number(gain.tau.value, '+.3f')}{bounds(gain.tau.low, gain.tau.high, '+.3f')}"
+    free = f"the training-free ranking {added.rule} ({number(added.tau.value, '.2f')})"
+    if gain.p_holm >= CLEAR:
+        return f"Fused with {free}, {called(name)} does not clearly change tau: {value}."
+    verb = "raises" if gain.tau.value > 0 else "lowers"
+    return f"Fused with {free}, {called(name)} {verb} tau by {value}."
 
 
 def warnings(report: Report, scores: Mapping[str, Vector]) -> list[str]:
@@ -201,6 +215,9 @@ def marks(report: Report, origin: Origin) -> list[Mark]:
         found.append(Mark(called(ranking.name), tau.value, tau.low, tau.high, "disc" if ranking is lead else "hollow"))
     params = next(r for r in report.ranked if r.name == PARAMS).estimates["kendall_tau"]
     found.append(Mark("parameter count", params.value, params.low, params.high, "diamond"))
+    if report.added:
+        free = report.added.tau
+        found.append(Mark(f"{report.added.rule}, no training", free.value, free.low, free.high, "diamond"))
     if report.ceiling:
         found.append(Mark("attainable", report.ceiling.attainable, shape="bar"))
     return found
