@@ -25,6 +25,7 @@ from supernet.harness.statistics import bootstrap as stats
 from supernet.harness.statistics import chance, metrics, seeds, spreads
 from supernet.harness.statistics.seeds import Comparisons, Difference, Mean
 from supernet.harness.statistics.spreads import Spread
+from supernet.harness.study.adds import Adds, adds_of
 from supernet.harness.study.factors import Factors, factors_of
 from supernet.harness.study.findings import findings_of
 from supernet.harness.study.free import free_of
@@ -83,6 +84,9 @@ def analyse(
     if study.design != "screen":
         out = _with_regrets(gathered, ranked.usable, out)
         out = _with_partial(out, dict(zip(ranked.usable[1:], given.comparisons.differences, strict=True)))
+    adds = adds_of(within, indices, ranked.scores, ranked.usable, y)
+    if adds is not None:
+        out = _with_adds(out, adds, ranked.usable)
     top = metrics.true_top(y, 0.1)
     analysis = Analysis(
         name=study.name,
@@ -112,6 +116,7 @@ def analyse(
         looked=tuple(label for label, _ in study.seeds_by),
         command=study.command,
         findings=[],
+        free_ranking=adds.ranking if adds else None,
         structure=structure_of(within, indices, y, params, ranked.scores, given),
         free=free_of(gathered, y),
         factors=_factors(gathered, ranked, out),
@@ -280,6 +285,19 @@ def _with_partial(rows: Sequence[Row], differences: Mapping[str, Difference]) ->
     """The rows with the difference of their partial tau from the base, where that of their tau is known."""
     return [
         dataclasses.replace(row, partial_difference=differences[row.label]) if row.difference else row for row in rows
+    ]
+
+
+def _with_adds(rows: Sequence[Row], adds: Adds, usable: Sequence[str]) -> list[Row]:
+    """The rows with what their super-nets add to the training-free ranking, where their tau is known."""
+    differences = dict(zip(usable[1:], adds.comparisons.differences, strict=True))
+    return [
+        dataclasses.replace(
+            row, adds=adds.means[row.label], adds_difference=differences.get(row.label) if row.difference else None
+        )
+        if row.tau
+        else row
+        for row in rows
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from supernet.harness.correlation.report import Ceiling
 from supernet.harness.statistics.seeds import Difference, Mean
+from supernet.harness.study.adds import FreeRanking
 from supernet.harness.study.factors import Factors
 from supernet.harness.study.free import Free
 from supernet.harness.study.structure import Structure
@@ -66,6 +67,10 @@ class Row:
     partial_difference: Difference | None = None
     """Partial tau given parameter count less that of the base: a second outcome, with a Dunnett correction of its
     own."""
+    adds: Mean | None = None
+    """What the super-nets add to tau of the training-free ranking, mean over seeds (`study.adds`)."""
+    adds_difference: Difference | None = None
+    """That less what the base's super-nets add: a third outcome, with a Dunnett correction of its own."""
 
     @property
     def diverged(self) -> tuple[int, ...]:
@@ -129,6 +134,8 @@ class Analysis:
     command: str
     """What follows `supernet study run` on a command line, as far as it tells the study."""
     findings: list[str]
+    free_ranking: FreeRanking | None = None
+    """The training-free ranking that super-nets are set beside; None where none is known of the space."""
     structure: Structure | None = None
     """Which architectures are displaced, and why."""
     free: Free | None = None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from supernet.harness.statistics.power import Design, detectable
+from supernet.harness.statistics.printed import bounds, number
 from supernet.harness.statistics.seeds import Difference
 from supernet.harness.study import on_average
 from supernet.harness.study.results import Analysis, Row
@@ -71,7 +72,26 @@ def certainty(a: Analysis) -> str | None:
     if a.undecided:
         finds = f": this design finds differences from {a.detectable:.2f} on" if a.detectable else ""
         parts.append(f"{_count(a.undecided)} undecided, which does not mean without effect{finds}.")
+    if a.free_ranking and a.base.adds:
+        parts.append(adds(a))
     return " ".join(parts) or None
+
+
+def adds(a: Analysis) -> str:
+    """What super-nets add to the training-free ranking: those of the base, and the settings that clearly differ."""
+    free, own = a.free_ranking, a.base.adds
+    if free is None or own is None:
+        return ""
+    told = number(own.value, "+.3f") + bounds(own.low, own.high, "+.3f")
+    known = own.low is not None and own.high is not None and not own.low <= 0 <= own.high
+    verb = f"changes it by {told}" if known else f"does not clearly change it: {told}"
+    first = f"Fused with {free.rule}, which ranks without training with a tau of {free.tau:.2f}, the base {verb}"
+    parts = [first]
+    for direction, sign in (("more", 1), ("less", -1)):
+        rows = [row for row in a.rows if (d := row.adds_difference) and d.clear and d.value * sign > 0]
+        if rows:
+            parts.append(f"{_and(rows)} clearly add{'s' if len(rows) == 1 else ''} {direction} than the base")
+    return "; ".join(parts) + "."
 
 
 def word(row: Row, margin: float) -> str:
@@ -104,6 +124,8 @@ def marks(a: Analysis) -> list[Mark]:
     best = max((row for row in a.rows[1:] if row.tau), key=lambda row: row.tau.value if row.tau else 0, default=None)
     if best and best.tau and best.difference and best.difference.clear and best.difference.value > 0:
         found.append(Mark(best.label, best.tau.value, best.tau.low, best.tau.high))
+    if a.free_ranking:
+        found.append(Mark(f"{a.free_ranking.rule}, no training", a.free_ranking.tau))
     if a.ceiling:
         found.append(Mark("attainable by a perfect ranker", a.ceiling.attainable))
     return found

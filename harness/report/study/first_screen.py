@@ -19,7 +19,10 @@ from supernet.harness.statistics.seeds import Difference
 from supernet.harness.study import verdict
 from supernet.harness.study.results import Analysis, Row
 
-SHAPES = {"base": "disc", "parameter count": "diamond", "attainable by a perfect ranker": "bar"}
+SHAPES = {
+    "base": "disc", "parameter count": "diamond", "free-1, no training": "diamond",
+    "attainable by a perfect ranker": "bar",
+}  # fmt: skip
 """Name of a mark -> its shape on the axis of tau; what else is shown is a setting, a hollow disc."""
 LONGEST = 18
 """Characters of a part of a label that may stay in one line."""

@@ -70,6 +70,15 @@ def columns(a: Analysis) -> list[Column]:
         "Kendall's partial τ given parameter count less that of the base: what changes beyond size. In brackets the "
         f"{level} interval, Dunnett-corrected for this outcome on its own."
     )
+    rule = a.free_ranking.rule if a.free_ranking else ""
+    adds = (
+        f"τ of the super-net's scores fused with {rule}, which ranks without training, less τ of {rule} alone: what "
+        f"the super-net knows beyond it, mean over seeds. In brackets the {level} interval."
+    )
+    adds_more = (
+        f"What is added less what the base adds. In brackets the {level} interval, Dunnett-corrected for this outcome "
+        "on its own."
+    )
     bins = "τ against true accuracies cut into bins of {} points from 0 (floor), so that smaller differences are ties."
     text: dict[str, Any] = {"first": "ascending", "kind": "text"}
     against_base = [
@@ -79,6 +88,7 @@ def columns(a: Analysis) -> list[Column]:
         Column("Ranking", "Verdict", verdicts, lambda row: _verdict(row, a.margin), **text),
         Column("Ranking", "q", q, _p(lambda d: d.q), "ascending"),
         Column("Ranking", "Partial Δτ", partial, _partial),
+        *([Column("Ranking", "ΔAdds", adds_more, _adds_difference)] if a.free_ranking else []),
     ]
     every = [
         Column("Setting", "Heuristic", "What is changed; the base is the recipe as given.", _heuristic, **text),
@@ -86,6 +96,7 @@ def columns(a: Analysis) -> list[Column]:
         Column("Setting", "Runs", "Finished runs of those planned, and what became of the others.", _runs, "ascending"),
         Column("Setting", "Family", "The kind of change.", _plain(lambda row: row.family), **text),
         Column("Ranking", "τ", tau, _tau),
+        *([Column("Ranking", "Adds", adds, _adds)] if a.free_ranking else []),
         *([] if a.design == "screen" else against_base),
         Column("Ranking", "Sparse τ @0.1", bins.format("0.1"), _mean("sparse_tau@0.1")),
         Column("Ranking", "Sparse τ @1", bins.format("1"), _mean("sparse_tau@1")),
@@ -163,6 +174,16 @@ def _mean(name: str, form: str = ".3f") -> Callable[[Row], tuple[str, float | No
 
 def _partial(row: Row) -> tuple[str, float | None]:
     d = row.partial_difference
+    return (number(d.value, "+.3f") + bounds(d.low, d.high, "+.3f"), d.value) if d else (ABSENT, None)
+
+
+def _adds(row: Row) -> tuple[str, float | None]:
+    m = row.adds
+    return (number(m.value, "+.3f") + bounds(m.low, m.high, "+.3f"), m.value) if m else (ABSENT, None)
+
+
+def _adds_difference(row: Row) -> tuple[str, float | None]:
+    d = row.adds_difference
     return (number(d.value, "+.3f") + bounds(d.low, d.high, "+.3f"), d.value) if d else (ABSENT, None)
 
 

@@ -28,6 +28,9 @@ def effects(analysis: Analysis) -> pd.DataFrame:
         line |= {"p": d and d.p, "p_dunnett": d and d.p_corrected, "q": d and d.q, "step": row.step and row.step.value}
         partial = row.partial_difference
         line |= {"partial_difference": partial and partial.value, "partial_p_dunnett": partial and partial.p_corrected}
+        more, gain = row.adds_difference, row.adds
+        line |= {"adds": gain and gain.value, "adds_low": gain and gain.low, "adds_high": gain and gain.high}
+        line |= {"adds_difference": more and more.value, "adds_p_dunnett": more and more.p_corrected}
         line |= {name: row.means.get(name) for name in MEANS}
         line |= {"seed_tau": row.seed_tau, "epoch_tau": row.epoch_tau, "epoch_sd": row.epoch_sd}
         line |= {name: row.costs.get(name) for name in COSTS}
