@@ -40,7 +40,7 @@ def test_it_is_the_mean_over_seeds_of_the_fusions_gain(many, put, store):
 
 
 def test_a_setting_that_knows_more_is_found_by_this_outcome(many, put, store):
-    chosen = many({"path-dropout": [0.1], "channels": [8]})
+    chosen = many({"channels": [8]})
 
     def made_up(label, seed, y):
         noise = np.random.default_rng([seed, len(label)]).normal(size=len(y))
@@ -53,7 +53,6 @@ def test_a_setting_that_knows_more_is_found_by_this_outcome(many, put, store):
     rows = {row.label: row for row in found.rows}
     assert rows["channels=8"].adds_difference.clear
     assert rows["channels=8"].adds.low > 0
-    assert not rows["path-dropout=0.1"].adds_difference.clear
     assert "channels=8 clearly adds more than the base" in verdict.certainty(found)
 
 
