@@ -1,0 +1,50 @@
+"""fisher: how much an untrained network's loss changes if channels are removed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from supernet.harness.scoring.proxies.cross_entropy import gradients, layers, loss
+from supernet.harness.scoring.proxies.proxy import Look, Proxy
+
+
+def fisher(look: Look) -> float:
+    """The sum over channels of their saliency (Turner et al., 2020, eq. 3), times the weights that form a channel.
+
+    The channels are those of the outputs of convolutions and the classifier, before batch norm.
+    """
+    outputs: list[Tensor] = []
+    fans: list[int] = []
+
+    def hook(layer: nn.Module, inputs: Any, output: Tensor) -> None:
+        outputs.append(output)
+        fans.append(layer.weight[0].numel())
+
+    handles = [layer.register_forward_hook(hook) for layer in layers(look.network)]
+    try:
+        value = loss(look)
+    finally:
+        for handle in handles:
+            handle.remove()
+    found = gradients(value, outputs)
+    terms = [fan * saliency(a.detach(), g).sum() for fan, a, g in zip(fans, outputs, found, strict=True)]
+    return float(torch.stack(terms).sum())
+
+
+def saliency(activations: Tensor, gradient: Tensor) -> Tensor:
+    """Half the mean over images of (sum over pixels of a dL/da)^2, from (n, channels, ...): (channels,)."""
+    return (activations * gradient).flatten(2).sum(2).square().mean(0) / 2
+
+
+PROXY = Proxy(
+    name="fisher",
+    what="second-order effect on the loss of removing each channel",
+    formula="sum_c m_c / (2n) sum_i (sum_p a_icp dL/da_icp)^2, a: output of a convolution or the classifier for "
+    "image i at channel c and pixel p, L: mean cross-entropy, m_c: weights per channel",
+    source="Turner et al., ICLR 2020; summed over weights as in Abdelfattah et al., ICLR 2021",
+    measure=fisher,
+    labels=True,
+)
