@@ -36,7 +36,7 @@ def fisher(look: Look) -> float:
 
 def saliency(activations: Tensor, gradient: Tensor) -> Tensor:
     """Half the mean over images of (sum over pixels of a dL/da)^2, from (n, channels, ...): (channels,)."""
-    return (activations * gradient).flatten(2).sum(2).square().mean(0) / 2
+    return (activations * gradient).reshape(*activations.shape[:2], -1).sum(2).square().mean(0) / 2
 
 
 PROXY = Proxy(

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from supernet.harness.scoring.proxies.cross_entropy import weights
+from supernet.harness.scoring.proxies.cross_entropy import gradients, weights
 from supernet.harness.scoring.proxies.proxy import Look, Proxy
 
 N = TypeVar("N", bound=nn.Module)
@@ -36,8 +36,8 @@ def linearised(network: N) -> N:
 
 def flow(total: Tensor, parameters: list[nn.Parameter]) -> float:
     """The sum of |w dR/dw| over all weights."""
-    gradients = torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True)
-    return float(sum((w * g).abs().sum() for w, g in zip(parameters, gradients, strict=True)))
+    found = gradients(total, parameters)
+    return float(torch.stack([(w.detach() * g).abs().sum() for w, g in zip(parameters, found, strict=True)]).sum())
 
 
 PROXY = Proxy(
