@@ -16,7 +16,7 @@ def layers(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
     return [part for part in network.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
 
 
-def weights(network: nn.Module) -> list[nn.Parameter]:
+def weights(network: nn.Module) -> list[Tensor]:
     """The weights of convolutions and linear layers, without biases."""
     return [layer.weight for layer in layers(network)]
 

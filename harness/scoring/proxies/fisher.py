@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,25 +13,23 @@ from supernet.harness.scoring.proxies.proxy import Look, Proxy
 
 
 def fisher(look: Look) -> float:
-    """The sum over channels of their saliency (Turner et al., 2020, eq. 3), times the weights that form a channel.
+    """The sum over channels of their saliency (Turner et al., 2020), times the weights that form a channel.
 
     The channels are those of the outputs of convolutions and the classifier, before batch norm.
     """
-    outputs: list[Tensor] = []
-    fans: list[int] = []
+    outputs: list[tuple[int, Tensor]] = []
 
-    def hook(layer: nn.Module, inputs: Any, output: Tensor) -> None:
-        outputs.append(output)
-        fans.append(layer.weight[0].numel())
+    def record(weights_per_channel: int) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda _, __, output: outputs.append((weights_per_channel, output))
 
-    handles = [layer.register_forward_hook(hook) for layer in layers(look.network)]
+    handles = [layer.register_forward_hook(record(layer.weight[0].numel())) for layer in layers(look.network)]
     try:
         value = loss(look)
     finally:
         for handle in handles:
             handle.remove()
-    found = gradients(value, outputs)
-    terms = [fan * saliency(a.detach(), g).sum() for fan, a, g in zip(fans, outputs, found, strict=True)]
+    found = gradients(value, [output for _, output in outputs])
+    terms = [m * saliency(a.detach(), g).sum() for (m, a), g in zip(outputs, found, strict=True)]
     return float(torch.stack(terms).sum())
 
 

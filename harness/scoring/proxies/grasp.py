@@ -9,7 +9,7 @@ from supernet.harness.scoring.proxies.proxy import Look, Proxy
 
 
 def grasp(look: Look) -> float:
-    """The sum of -w (H g) over weights, for gradient g and Hessian H of the loss (Wang et al., 2020, eq. 8).
+    """The sum of -w (H g) over weights, for gradient g and Hessian H of the loss (Wang et al., 2020).
 
     There is no temperature, as in Abdelfattah et al. Batch norm makes the loss indifferent to the scale of a
     convolution before it, for which w (H g) is then the negative squared norm of its own gradient: all

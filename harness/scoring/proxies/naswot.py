@@ -10,7 +10,7 @@ from supernet.harness.scoring.proxies.proxy import Look, Proxy
 
 
 def naswot(look: Look) -> float:
-    """The log-determinant of the agreements between the binary codes of the images (Mellor et al., 2021, section 3.2).
+    """The log-determinant of the agreements between the binary codes of the images (Mellor et al., 2021).
 
     The released code uses 128 images, and weights as torch draws them.
     """

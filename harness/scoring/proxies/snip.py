@@ -9,7 +9,7 @@ from supernet.harness.scoring.proxies.proxy import Look, Proxy
 
 
 def snip(look: Look) -> float:
-    """The sum of all connection sensitivities |w dL/dw| (Lee et al., 2019, eq. 4), not normalised."""
+    """The sum of all connection sensitivities |w dL/dw| (Lee et al., 2019), not normalised."""
     parameters = weights(look.network)
     found = gradients(loss(look), parameters)
     return float(torch.stack([(w.detach() * g).abs().sum() for w, g in zip(parameters, found, strict=True)]).sum())

@@ -15,7 +15,7 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def synflow(look: Look) -> float:
-    """The sum over weights of |w dR/dw|, where R is the sum of logits for an image of ones (Tanaka et al., eq. 2)."""
+    """The sum over weights of |w dR/dw|, where R is the sum of logits for an image of ones (Tanaka et al., 2020)."""
     network = linearised(look.network)
     ones = torch.ones_like(look.images[:1], dtype=torch.float64)
     return flow(network(ones).sum(), weights(network))
@@ -34,7 +34,7 @@ def linearised(network: N) -> N:
     return copy
 
 
-def flow(total: Tensor, parameters: list[nn.Parameter]) -> float:
+def flow(total: Tensor, parameters: list[Tensor]) -> float:
     """The sum of |w dR/dw| over all weights."""
     found = gradients(total, parameters)
     return float(torch.stack([(w.detach() * g).abs().sum() for w, g in zip(parameters, found, strict=True)]).sum())
