@@ -7,10 +7,31 @@ from collections.abc import Mapping, Sequence
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces.live import LIVE
 from supernet.benchmarks.wording import did_you_mean, quoted
-from supernet.harness.scoring.proxies import jacob_cov
+from supernet.harness.scoring.proxies import (
+    fisher,
+    grad_norm,
+    grasp,
+    jacob_cov,
+    naswot,
+    snip,
+    swap,
+    synflow,
+)
 from supernet.harness.scoring.proxies.proxy import Proxy
 
-PROXIES: Mapping[str, Proxy] = {proxy.name: proxy for proxy in [jacob_cov.PROXY]}
+PROXIES: Mapping[str, Proxy] = {
+    proxy.name: proxy
+    for proxy in [
+        fisher.PROXY,
+        grad_norm.PROXY,
+        grasp.PROXY,
+        jacob_cov.PROXY,
+        naswot.PROXY,
+        snip.PROXY,
+        swap.PROXY,
+        synflow.PROXY,
+    ]
+}
 """Name -> score of an untrained network."""
 COUNTS = {**LIVE, "params": "trainable parameters of the stand-alone network, dead operations included",
           "flops": "multiply-accumulates of the stand-alone network, dead operations included"}  # fmt: skip
