@@ -7,10 +7,20 @@ from collections.abc import Mapping, Sequence
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces.live import LIVE
 from supernet.benchmarks.wording import did_you_mean, quoted
-from supernet.harness.scoring.proxies import jacob_cov
+from supernet.harness.scoring.proxies import az, epe_nas, jacob_cov, nlc, ntk, regions, zen, zico
 from supernet.harness.scoring.proxies.proxy import Proxy
 
-PROXIES: Mapping[str, Proxy] = {proxy.name: proxy for proxy in [jacob_cov.PROXY]}
+_EVERY = [
+    *az.PROXIES,
+    epe_nas.PROXY,
+    jacob_cov.PROXY,
+    nlc.PROXY,
+    ntk.PROXY,
+    regions.PROXY,
+    zen.PROXY,
+    zico.PROXY,
+]
+PROXIES: Mapping[str, Proxy] = {proxy.name: proxy for proxy in _EVERY}
 """Name -> score of an untrained network."""
 COUNTS = {**LIVE, "params": "trainable parameters of the stand-alone network, dead operations included",
           "flops": "multiply-accumulates of the stand-alone network, dead operations included"}  # fmt: skip
