@@ -8,30 +8,42 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces.live import LIVE
 from supernet.benchmarks.wording import did_you_mean, quoted
 from supernet.harness.scoring.proxies import (
+    az,
+    epe_nas,
     fisher,
     grad_norm,
     grasp,
     jacob_cov,
     naswot,
+    nlc,
+    ntk,
+    regions,
     snip,
     swap,
     synflow,
+    zen,
+    zico,
 )
 from supernet.harness.scoring.proxies.proxy import Proxy
 
-PROXIES: Mapping[str, Proxy] = {
-    proxy.name: proxy
-    for proxy in [
-        fisher.PROXY,
-        grad_norm.PROXY,
-        grasp.PROXY,
-        jacob_cov.PROXY,
-        naswot.PROXY,
-        snip.PROXY,
-        swap.PROXY,
-        synflow.PROXY,
-    ]
-}
+_EVERY = [
+    *az.PROXIES,
+    epe_nas.PROXY,
+    fisher.PROXY,
+    grad_norm.PROXY,
+    grasp.PROXY,
+    jacob_cov.PROXY,
+    naswot.PROXY,
+    nlc.PROXY,
+    ntk.PROXY,
+    regions.PROXY,
+    snip.PROXY,
+    swap.PROXY,
+    synflow.PROXY,
+    zen.PROXY,
+    zico.PROXY,
+]
+PROXIES: Mapping[str, Proxy] = {proxy.name: proxy for proxy in _EVERY}
 """Name -> score of an untrained network."""
 COUNTS = {**LIVE, "params": "trainable parameters of the stand-alone network, dead operations included",
           "flops": "multiply-accumulates of the stand-alone network, dead operations included"}  # fmt: skip
