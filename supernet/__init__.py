@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from supernet.harness.correlation.truth import ground_truth
     from supernet.harness.query.ask import query
     from supernet.harness.report.across.result import compare_studies
+    from supernet.harness.report.adds.result import adds
     from supernet.harness.report.correlation.baselines import baselines
     from supernet.harness.report.correlation.correlate import correlate
     from supernet.harness.report.correlation.ranked import rank
@@ -42,6 +43,7 @@ _PLACES = {
     "train": "harness.report.training.trained",
     "rank": "harness.report.correlation.ranked",
     "correlate": "harness.report.correlation.correlate",
+    "adds": "harness.report.adds.result",
     "baselines": "harness.report.correlation.baselines",
     "leaderboard": "harness.report.leaderboard.result",
     "score": "harness.scoring.scorer",
@@ -66,7 +68,7 @@ _PLACES = {
 """Name -> the module that has it."""
 
 __all__ = [
-    "Context", "Method", "Output", "Path", "Recipe", "UserError", "__version__", "baselines",
+    "Context", "Method", "Output", "Path", "Recipe", "UserError", "__version__", "adds", "baselines",
     "compare_studies", "correlate", "free_scores", "fuse", "fused",
     "ground_truth", "heuristic", "leaderboard", "method", "query", "rank", "score", "search", "space", "study", "train",
 ]  # fmt: skip

@@ -21,6 +21,7 @@ COMMANDS = {
     "rank": "Score architectures with a trained super-net, and report on the ranking.",
     "score": "Score architectures without any training.",
     "fuse": "Fuse several scores of architectures into one.",
+    "adds": "Ask what super-nets know that training-free scores do not.",
     "correlate": "Report how well a file of scores ranks architectures.",
     "study": "Plan, run and report on studies of heuristics.",
     "search": "Compare search algorithms under one budget.",

@@ -33,8 +33,8 @@ class Probe:
     space: str
     task: str = "cifar10"
     """The task whose training images are looked at; `digits` ships with the project."""
-    size: int = 16
-    """Pixels per side to which its images are averaged down."""
+    size: int | None = 16
+    """Pixels per side to which its images are averaged down; None keeps their size."""
     images: int = 64
     """Number of images, from the training images in their order of the draw, without augmentation."""
     channels: int = 16
@@ -53,6 +53,8 @@ class Probe:
         space(self.space)
         for name in ("size", "images", "channels", "cells"):
             value, least = getattr(self, name), {"images": 2, "size": 4}.get(name, 1)
+            if name == "size" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST:
                 raise UserError(f"The {name} of a probe are a whole number from {least} to {MOST:,}, not {value!r}.")
 

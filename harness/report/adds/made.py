@@ -1,0 +1,150 @@
+"""Makes what a report on super-nets and training-free scores needs: each part once, resumable, in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json
+from supernet.benchmarks.spaces import SearchSpace, space
+from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.join import measured_in
+from supernet.benchmarks.truth.table import Measure
+from supernet.harness.correlation.truth import Known
+from supernet.harness.report.adds.stages import JACOB, SIZE
+from supernet.harness.report.correlation.ranked import rank
+from supernet.harness.report.free.scores import ABOUT, free_scores
+from supernet.harness.report.training.trained import train
+from supernet.harness.report.watch import Watch
+from supernet.harness.scoring.ranked import Files, protocol_of
+from supernet.harness.training.folder import holds_run
+from supernet.heuristics.recipe import Recipe
+
+Floats = NDArray[np.float64]
+FREE, COSTS = "free.parquet", "costs.json"
+
+
+@dataclass(frozen=True)
+class Made:
+    """Scores of all architectures of a space, and the seconds that they took."""
+
+    within: SearchSpace
+    live: Floats
+    """(n,)"""
+    draws: Floats
+    """jacob_cov: (draws, n); NaN where it has no value."""
+    nets: Floats
+    """(super-nets, n)"""
+    live_seconds: float
+    draw_seconds: float
+    """Of all draws, in seconds of one process; the same below for super-nets."""
+    net_seconds: list[float]
+    """Training and scoring of each super-net, in seconds on the clock."""
+
+
+def made(recipe: Recipe, seeds: list[int], draws: int, images: int, out: Path, device: str, watch: Watch) -> Made:
+    """Compute everything that is not in the folder yet.
+
+    Args:
+        seeds: one super-net for each.
+        images: number of validation images on which super-nets score architectures.
+
+    Raises:
+        UserError: the recipe cannot be used, or its task is not available.
+    """
+    within = space(recipe.space)
+    frame, about = _free(recipe, draws, out / FREE, watch)
+    every = np.arange(len(within))
+    names = [f"{JACOB}.{draw}" for draw in range(draws)] if draws > 1 else [JACOB]
+    values = frame[names].to_numpy().T
+    connected = within.connected(within.archs(every))
+    values = np.where(connected, values, np.nan)
+    nets, seconds = [], []
+    for seed in seeds:
+        scores, cost = _net(recipe.override([f"seed={seed}"]), images, out / f"super-net-{seed}", device, watch)
+        nets.append(scores)
+        seconds.append(cost)
+    found = about["seconds"]
+    return Made(within, frame[SIZE].to_numpy(), values, np.stack(nets), found[SIZE], found[JACOB], seconds)
+
+
+def _free(recipe: Recipe, draws: int, path: Path, watch: Watch) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The training-free scores, from the file if it has these."""
+    probe: dict[str, Any] = {
+        "task": recipe.task.name,
+        "size": recipe.task.size,
+        "channels": recipe.network.channels,
+        "cells": recipe.network.cells,
+    }
+    if path.exists():
+        about = json.loads(pq.read_schema(path).metadata[ABOUT])
+        if about["draws"] == draws and about["probe"].items() >= probe.items():
+            return pd.read_parquet(path), about
+    watch.tell(f"Training-free scores: {draws} draws of jacob_cov.")
+    found = free_scores(recipe.space, [SIZE, JACOB], draws=draws, out=path, watch=watch, **probe)
+    return found.frame(), found.about()
+
+
+def _net(recipe: Recipe, images: int, folder: Path, device: str, watch: Watch) -> tuple[Floats, float]:
+    """Scores of all architectures by a super-net, (n,), and the seconds of its training and scoring."""
+    within = space(recipe.space)
+    protocol = protocol_of(recipe, images=images)
+    files, costs = Files.of(folder, recipe.evaluation, protocol), folder / COSTS
+    column = "negative_loss" if protocol.metric == "loss" else "accuracy"
+    if not (costs.exists() and files.scores.exists()):
+        watch.tell(f"Super-net, seed {recipe.seed}: {recipe.training.epochs} epochs, then scoring on {images} images.")
+        with watch.progress("training") as told:
+            run = train(
+                recipe,
+                out=folder,
+                resume=holds_run(folder),
+                device=device,
+                progress=lambda now: told(now.step, now.steps),
+            )
+        scored = rank(run, "all", images=images, out=folder, watch=watch, resamples=20).scores
+        seconds = sum(entry["seconds"] for entry in run.log)
+        write_json(costs, {"train_seconds": seconds, "score_seconds": scored.seconds, "recipe": recipe.hash})
+    kept = json.loads(costs.read_text())
+    if kept["recipe"] != recipe.hash:
+        raise UserError(f"{folder} holds a super-net of another recipe. Name another folder with --out, or remove it.")
+    frame = pd.read_parquet(files.scores)
+    values = pd.Series(frame[column].to_numpy(), index=frame["index"].to_numpy())
+    every = np.arange(len(within))
+    own = values.reindex(every).to_numpy()
+    # One of several equal computations was scored for all of them.
+    alike = values.reindex(within.same_computation(every)).to_numpy()
+    found = np.where(np.isnan(own), alike, own)
+    return found, float(kept["train_seconds"] + kept["score_seconds"])
+
+
+def truths(within: SearchSpace) -> Iterator[tuple[Known, NDArray[np.int64], NDArray[np.int64]]]:
+    """Every available ground truth of the space: mean test accuracies at the largest budget of each data set.
+
+    Yields:
+        The ground truth, architectures with a result, and their rows: (n,) each.
+    """
+    tables, _ = shelf.intact_tables()
+    seen: set[tuple[str, str]] = set()
+    for table in sorted(tables, key=lambda each: (-len(each), -len(each.measures))):
+        if not shelf.covers(table, within.name):
+            continue
+        final: dict[str, Measure] = {}
+        for m in table.measures:
+            if (m.split, m.seed) == ("test", "mean") and m.epochs.isdecimal():
+                final[m.dataset] = max(final.get(m.dataset, m), m, key=lambda each: int(each.epochs))
+        indices, rows = measured_in(within, table)
+        for m in final.values():
+            if (m.dataset, m.epochs) not in seen:
+                seen.add((m.dataset, m.epochs))
+                known = Known(within.name, table, m)
+                there = ~np.isnan(known.accuracy()[rows])
+                yield known, indices[there], rows[there]
