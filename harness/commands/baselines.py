@@ -1,4 +1,4 @@
-"""`supernet baselines` reports how well parameter count alone ranks, on every available ground-truth table."""
+"""`supernet baselines` reports how well rankings without training do, on every available ground-truth table."""
 
 from __future__ import annotations
 
@@ -27,17 +27,21 @@ if TYPE_CHECKING:
     help="Number of bootstrap resamples (default: 1000, or 200 for more than 50,000 architectures).",
 )
 def baselines(out: Path, resamples: int | None) -> None:
-    """Compare parameter count with the mean test accuracies of every available ground-truth table."""
+    """Compare parameter count and other training-free rankings with every available ground-truth table.
+
+    The truth is the mean test accuracy at the largest training budget.
+    """
     from supernet.harness.report.correlation.baselines import baselines as compared
     from supernet.harness.report.correlation.text import wide_console
 
     found = compared(resamples=resamples, out=out, watch=Terminal(), surveyed=_print_left_out)
     if not found.found:
         return
-    wide_console(least=160).print(found)
+    wide_console(least=190).print(found)
     click.echo(
-        "attainable: what a perfect ranker reaches against the mean of the table's repeats; repeats agree: tau-b "
-        "between two single repeats."
+        "live params, layers, depth: counted on operations between input and output alone; free-1: live params fused "
+        "with jacob_cov at initialisation. attainable: what a perfect ranker reaches against the mean of the table's "
+        "repeats; repeats agree: tau-b between two single repeats."
     )
     click.echo(f"Figures and all numbers are in {out}.")
 

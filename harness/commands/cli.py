@@ -27,7 +27,7 @@ COMMANDS = {
     "search": "Compare search algorithms under one budget.",
     "benchmark": "Measure the project's own ground truth.",
     "query": "Query finished runs in SQL.",
-    "baselines": "Compare parameter count with every available ground-truth table.",
+    "baselines": "Compare training-free rankings with every available ground-truth table.",
     "leaderboard": "Measure published super-nets and zero-cost proxies with one yardstick.",
 }
 """Sub-command -> its line in `supernet --help`."""

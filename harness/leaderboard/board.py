@@ -10,17 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.spaces import SPACE_NAMES, space
-from supernet.benchmarks.truth.join import truth_rows
+from supernet.benchmarks.spaces import SPACE_NAMES, SearchSpace, space
+from supernet.benchmarks.spaces.live import live_quantity
+from supernet.benchmarks.truth.join import indices_of_rows, truth_rows
 from supernet.harness.correlation.report import Ceiling, ceiling_of, params_of
 from supernet.harness.correlation.truth import Known, ground_truth
 from supernet.harness.leaderboard.figures import Figures, Part, figures
 from supernet.harness.leaderboard.find import Shelf, read
 from supernet.harness.leaderboard.formats import Written
 from supernet.harness.leaderboard.sources import Entry
+from supernet.harness.statistics.added import FreeScore
 from supernet.harness.statistics.metrics import Vector
 
 BASELINE = "baseline"
+Free = Callable[[SearchSpace, NDArray[np.int64]], FreeScore | None]
+"""The training-free ranking of architectures of a space, (n,) indices; None where none is known."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ def measure(
     *,
     resamples: int = 1000,
     seed: int = 0,
+    free: Free | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Board:
     """Measure every entry whose files are at hand, and the baselines on the same architectures.
@@ -107,6 +112,7 @@ def measure(
     An entry is left out, with a problem, where its file is not of the stated form or its ground truth is not at hand.
 
     Args:
+        free: the training-free ranking of architectures of a space.
         progress: called with the number of rankings measured, and of all.
     """
     problems = list(shelf.problems)
@@ -125,7 +131,7 @@ def measure(
             continue
         for entry in group:
             try:
-                parts, last = _parts(entry, shelf, known)
+                parts, last = _parts(entry, shelf, known, free)
                 rows.append(Row(entry.method, entry.kind, name, figures(parts, **how), last, entry))
                 covered += [part.rows for part in parts]
             except UserError as error:
@@ -136,7 +142,7 @@ def measure(
         if not rows:
             continue
         union = np.unique(np.concatenate(covered))
-        rows += _baselines(known, name, union, how)
+        rows += _baselines(known, name, union, how, free)
         board.grounds.append(_ground(known, name, union))
         board.rows.extend(sorted(rows, key=lambda row: -row.figures.tau.value))
     return board
@@ -155,7 +161,7 @@ def _ground(known: Known, name: str, rows: NDArray[np.int64]) -> Ground:
 # ---- scores -----------------------------------------------------------------------------------------------------
 
 
-def _parts(entry: Entry, shelf: Shelf, known: Known) -> tuple[list[Part], int]:
+def _parts(entry: Entry, shelf: Shelf, known: Known, free: Free | None) -> tuple[list[Part], int]:
     """The repetitions of an entry, and how many scores are minus infinity or not a number."""
     parts, last = [], 0
     for file in entry.files:
@@ -170,7 +176,7 @@ def _parts(entry: Entry, shelf: Shelf, known: Known) -> tuple[list[Part], int]:
         scores, unknown = finite(written.scores)
         last += unknown
         order = np.argsort(rows, kind="stable")
-        parts.append(_part(known, rows[order], scores[order]))
+        parts.append(_part(known, rows[order], scores[order], free))
     return parts, last
 
 
@@ -187,10 +193,20 @@ def _rows(written: Written, known: Known) -> NDArray[np.int64]:
     return rows
 
 
-def _part(known: Known, rows: NDArray[np.int64], scores: Vector) -> Part:
+def _part(known: Known, rows: NDArray[np.int64], scores: Vector, free: Free | None) -> Part:
     m = known.measure
     truth = known.table.accuracy(m.dataset, m.split, m.epochs, m.seed, rows)
-    return Part(rows, scores, truth, params_of(known.table, m.dataset, rows).astype(np.float64))
+    ranking = _free_ranking(known, rows, free)
+    return Part(rows, scores, truth, params_of(known.table, m.dataset, rows).astype(np.float64), ranking)
+
+
+def _free_ranking(known: Known, rows: NDArray[np.int64], free: Free | None) -> FreeScore | None:
+    """The training-free ranking of the architectures in these rows; None where none is known."""
+    if free is None or known.space not in SPACE_NAMES:
+        return None
+    within = space(known.space)
+    indices = indices_of_rows(within, rows, known.table)
+    return None if (indices < 0).any() else free(within, indices)
 
 
 def finite(scores: Vector) -> tuple[Vector, int]:
@@ -209,13 +225,19 @@ def finite(scores: Vector) -> tuple[Vector, int]:
 # ---- baselines --------------------------------------------------------------------------------------------------
 
 
-def _baselines(known: Known, name: str, rows: NDArray[np.int64], how: dict[str, Any]) -> Iterator[Row]:
+def _baselines(
+    known: Known, name: str, rows: NDArray[np.int64], how: dict[str, Any], free: Free | None
+) -> Iterator[Row]:
     """Free rankings of the architectures that the entries cover."""
-    for method, values in _free(known, rows):
-        yield Row(method, BASELINE, name, figures([_part(known, rows, values)], **how), 0)
+    for method, values in _counts(known, rows):
+        yield Row(method, BASELINE, name, figures([_part(known, rows, values, free)], **how), 0)
+    ranking = _free_ranking(known, rows, free)
+    if ranking is not None:
+        named = f"{ranking.name}: live parameters with jacob_cov at initialisation"
+        yield Row(named, BASELINE, name, figures([_part(known, rows, ranking.alone, free)], **how), 0)
 
 
-def _free(known: Known, rows: NDArray[np.int64]) -> Iterator[tuple[str, Vector]]:
+def _counts(known: Known, rows: NDArray[np.int64]) -> Iterator[tuple[str, Vector]]:
     table, dataset = known.table, known.measure.dataset
     yield "parameter count", params_of(table, dataset, rows).astype(np.float64)
     if f"{dataset}.flops" in table.columns:
@@ -226,17 +248,13 @@ def _free(known: Known, rows: NDArray[np.int64]) -> Iterator[tuple[str, Vector]]
 
 
 def _live_params(known: Known) -> Vector | None:
-    """Parameter count of each cell without the operations that nothing reaches or that lead nowhere: (n,).
+    """Parameters of each row's architecture on live edges (`spaces.live`), 0 where the output ignores the input: (n,).
 
-    It is the count of the cell in which `none` stands for them, NaN where the table does not have that cell. None where
-    the space has no operation that stands for none, so that all operations are live.
+    NaN where a row is no architecture of the space. None where the space has no operation that stands for none, so that
+    the table's parameter counts leave out what is dead.
     """
-    if known.space not in SPACE_NAMES or (idle := space(known.space).idle_option) is None:
+    if known.space not in SPACE_NAMES or space(known.space).idle_option is None:
         return None
-    within = space(known.space)
-    own = truth_rows(within, np.arange(len(within)), known.table)
-    pruned = own[within.indices(np.where(within.live_edges, within.archs(), idle))]
-    found = np.full(len(known.table), np.nan)
-    both = (own >= 0) & (pruned >= 0)
-    found[own[both]] = params_of(known.table, known.measure.dataset, pruned[both])
-    return found
+    within, rows = space(known.space), np.arange(len(known.table))
+    indices = indices_of_rows(within, rows, known.table)
+    return np.where(indices >= 0, live_quantity(within, "live-params", within.archs(indices.clip(min=0))), np.nan)

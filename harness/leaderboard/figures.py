@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from supernet.harness.statistics import bootstrap as stats
 from supernet.harness.statistics import metrics, seeds
+from supernet.harness.statistics.added import FreeScore
 from supernet.harness.statistics.metrics import Vector
 
 TOP = 0.1
@@ -31,6 +32,8 @@ class Part:
     """True accuracies in percent: (n,)."""
     params: Vector
     """Parameter counts: (n,)."""
+    free: FreeScore | None = None
+    """The training-free ranking of these architectures; None where none is known."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,10 @@ class Figures:
     """tau-b of the sum of the ranks by score and by parameter count, less that of the parameter count."""
     params_tau: float
     """tau-b of the parameter count on the same architectures."""
+    adds_to_free: Value | None
+    """tau-b of the fusion with the training-free ranking, less that of this ranking; None where none is known."""
+    free_tau: float | None
+    """tau-b of the training-free ranking on the same architectures."""
     regret: float
     """Best true accuracy among these architectures less that of the best-scored one, in percentage points."""
     sparse: float
@@ -105,6 +112,7 @@ def figures(
         within = [metrics.tau_in_true_top(part.scores, part.truth, TOP) for part in parts]
         top10 = _mean(within, draw([part.scores for part in parts], tops), level)
     gains = [a - b for a, b in zip(both, params, strict=True)]
+    adds_to_free, free_tau = _beside_free(parts, draw, level)
     return Figures(
         architectures=len(union),
         repeats=len(parts),
@@ -113,9 +121,23 @@ def figures(
         partial=_over(parts, lambda p: metrics.partial_tau(p.scores, p.truth, p.params)),
         adds=_mean(gains, fused_draws - shared[key], level, bounded=False),
         params_tau=float(np.mean(params)),
+        adds_to_free=adds_to_free,
+        free_tau=free_tau,
         regret=_over(parts, lambda p: metrics.regret_at(p.scores, p.truth, 1)),
         sparse=_over(parts, lambda p: metrics.sparse_tau_binned(p.scores, p.truth, SPARSE)),
     )
+
+
+def _beside_free(parts: Sequence[Part], draw: _Drawing, level: float) -> tuple[Value | None, float | None]:
+    """What scores add to the training-free ranking, and the tau of that; None where one of the parts has none."""
+    free = [part.free for part in parts if part.free is not None]
+    if len(free) < len(parts):
+        return None, None
+    alone = [each.alone for each in free]
+    fused = [each.fused(part.scores) for each, part in zip(free, parts, strict=True)]
+    taus = [metrics.kendall_tau(x, part.truth) for x, part in zip(alone, parts, strict=True)]
+    gains = [metrics.kendall_tau(x, part.truth) - tau for x, part, tau in zip(fused, parts, taus, strict=True)]
+    return _mean(gains, draw(fused) - draw(alone), level, bounded=False), float(np.mean(taus))
 
 
 class _Drawing:

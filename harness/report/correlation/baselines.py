@@ -1,6 +1,6 @@
-"""How well parameter count alone ranks, on every available ground-truth table.
+"""How well rankings that need no training do, on every available ground-truth table.
 
-Any score should do better than this baseline, and many published super-nets do not.
+Any score should do better than these baselines, and many published super-nets do not.
 """
 
 from __future__ import annotations
@@ -19,25 +19,32 @@ from rich.table import Table
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SPACE_NAMES, space
+from supernet.benchmarks.spaces.live import LIVE, live_quantity
 from supernet.benchmarks.truth import shelf
-from supernet.benchmarks.truth.join import truth_rows
+from supernet.benchmarks.truth.join import indices_of_rows, truth_rows
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.harness.correlation.files import ScoreTable
+from supernet.harness.correlation.report import PARAMS, Ranking
 from supernet.harness.correlation.truth import Known
 from supernet.harness.report.correlation.result import Correlation, compared
 from supernet.harness.report.correlation.text import interval_text
 from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.watch import SILENT, Done, Watch
+from supernet.harness.scoring.free import RULE as FREE
+from supernet.harness.scoring.free import free_score
 
 # The columns of the table, those that are aligned to the left, and its caption.
-TITLES = ("table", "space", "archs", "accuracy", "tau-b", "top 10 %", "attainable", "repeats agree", "regret@1")
+TITLES = (
+    "table", "space", "archs", "accuracy", "tau-b", "top 10 %", "live params", "layers", "depth", "free-1",
+    "attainable", "repeats agree", "regret@1",
+)  # fmt: skip
 LEFT = ("table", "space", "accuracy")
-CAPTION = "Kendall tau-b of parameter count"
+CAPTION = "Kendall tau-b of parameter count, and of other rankings that need no training"
 
 
 @dataclass(frozen=True)
 class Baselines:
-    """Comparisons of parameter count with each mean test accuracy at the largest budget."""
+    """Comparisons of training-free rankings with each mean test accuracy at the largest budget."""
 
     found: list[tuple[Known, Correlation]]
     """Ground truth and the comparison with it."""
@@ -50,11 +57,13 @@ class Baselines:
         """A row for each comparison."""
         rows = []
         for known, correlation in self.found:
-            metrics = correlation.frame().iloc[0]
+            frame = correlation.frame()
+            metrics = frame.loc[PARAMS]
             names = ("kendall_tau", "kendall_tau_low", "kendall_tau_high", "tau_true_top_10%", "regret@1")
             row: dict[str, object] = {"table": known.table.path.stem, "space": known.space}
             row |= {"architectures": correlation.report.architectures, "accuracy": str(known.measure)}
             row |= {name: metrics.get(name) for name in names}
+            row |= {f"tau_{name}": frame["kendall_tau"].get(name) for name in (*LIVE, FREE)}
             if ceiling := correlation.report.ceiling:
                 row |= {"attainable": ceiling.attainable, "repeats_agree": ceiling.tau}
             rows.append(row)
@@ -89,7 +98,8 @@ class Baselines:
 def _row(known: Known, correlation: Correlation) -> list[str]:
     """The cells of a comparison, in the order of TITLES."""
     report, m = correlation.report, known.measure
-    (params,) = report.ranked
+    by_name = {ranking.name: ranking for ranking in report.ranked}
+    params = by_name[PARAMS]
     top = params.estimates.get("tau_true_top_10%")
     return [
         known.table.path.stem,
@@ -98,10 +108,15 @@ def _row(known: Known, correlation: Correlation) -> list[str]:
         f"{m.dataset} {m.split} @{m.epochs}",
         interval_text(params.estimates["kendall_tau"]),
         f"{top.value:.3f}" if top else "",
+        *(_tau(by_name.get(name)) for name in ("live-params", "live-layers", "live-depth", FREE)),
         f"{report.ceiling.attainable:.3f}" if report.ceiling else "",
         f"{report.ceiling.tau:.3f}" if report.ceiling else "",
         f"{params.values['regret@1']:.2f}",
     ]
+
+
+def _tau(ranking: Ranking | None) -> str:
+    return f"{ranking.estimates['kendall_tau'].value:.3f}" if ranking else ""
 
 
 def baselines(
@@ -111,7 +126,7 @@ def baselines(
     watch: Watch = SILENT,
     surveyed: Callable[[Baselines], None] | None = None,
 ) -> Baselines:
-    """Compare parameter count with the mean test accuracies of every available ground-truth table.
+    """Compare rankings that need no training with the mean test accuracies of every available ground-truth table.
 
     Args:
         resamples: number of bootstrap resamples; by default 1,000, or 200 above 50,000 architectures.
@@ -125,13 +140,25 @@ def baselines(
         surveyed(result)
     for known, rows in _cases(tables):
         none = pd.DataFrame(index=range(len(rows)))
-        scored = ScoreTable(known.space, rows, {}, none)
+        scored = ScoreTable(known.space, rows, _free(known, rows), none)
         label = f"{known.table.path.stem} {known.space} {known.measure}"
         correlation = compared(scored, known, resamples=resamples, watch=_Labelled(watch, label))
         if out is not None:
             correlation.write(Path(out) / known.table.path.stem / f"{known.space}-{known.measure.column}")
         result.found.append((known, correlation))
     return result
+
+
+def _free(known: Known, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Quantities of what is live, and the training-free ranking of reports, of a space's architectures: (n,) each."""
+    if known.space not in SPACE_NAMES:
+        return {}
+    within = space(known.space)
+    indices = indices_of_rows(within, rows, known.table)
+    archs = within.archs(indices)
+    scores = {name: live_quantity(within, name, archs) for name in LIVE if name != "live-flops"}
+    free = free_score(within, indices)
+    return scores if free is None else {**scores, FREE: free.alone}
 
 
 class _Labelled(Watch):

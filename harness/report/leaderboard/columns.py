@@ -56,6 +56,15 @@ COLUMNS = (
         lambda row: with_bounds(row.figures.adds, "+.3f"),
         lambda row: row.figures.adds.value,
     ),
+    Column(
+        "adds to free-1",
+        "τ of the fusion with the training-free ranking free-1 (parameters on live edges and jacob_cov at "
+        "initialisation, by the logarithms of ranks; the score has the weight 0.25), less τ of free-1 alone; paired "
+        "95 % interval. Above 0, the scores know something that can be had neither from size nor from an untrained "
+        "network.",
+        lambda row: with_bounds(row.figures.adds_to_free, "+.3f"),
+        lambda row: row.figures.adds_to_free.value if row.figures.adds_to_free else None,
+    ),
     _plain(
         "params τ",
         "τ of the parameter count on the same architectures. Rankings of different architectures are compared by this "
@@ -101,9 +110,18 @@ def findings(rows: list[Row]) -> list[str]:
     adding = [row for row in published if (row.figures.adds.low or 0) > 0]
     n = len(published)
     best = max(published, key=lambda row: row.figures.adds.value)
-    return [
+    found = [
         f"{len(above)} of {n} published rankings have a higher τ than the parameter count has on the same "
         "architectures.",
         f"{len(adding)} of {n} add to the parameter count (interval above 0); {best.method} adds most: "
         f"{with_bounds(best.figures.adds, '+.3f')}.",
     ]
+    beside = [(row.figures.adds_to_free, row) for row in published if row.figures.adds_to_free]
+    if beside:
+        more = [value for value, _ in beside if (value.low or 0) > 0]
+        value, most = max(beside, key=lambda pair: pair[0].value)
+        found.append(
+            f"{len(more)} of {len(beside)} add to free-1, which needs no training (interval above 0); {most.method} "
+            f"adds most: {with_bounds(value, '+.3f')}."
+        )
+    return found

@@ -29,10 +29,11 @@ from supernet.harness.report.leaderboard.page import page
 from supernet.harness.report.style import fitted, paper, save
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import PAGE, writing
+from supernet.harness.scoring.free import free_score
 
 RESULT = "leaderboard.json"
 TABLE = "leaderboard"
-PRINTED = ("τ", "τ top 10 %", "adds to params", "params τ", "partial τ", "regret@1", "architectures")
+PRINTED = ("τ", "τ top 10 %", "adds to params", "adds to free-1", "params τ", "partial τ", "regret@1", "architectures")
 """Columns of the terminal's table."""
 
 
@@ -123,7 +124,14 @@ def _flat(row: Row) -> dict[str, object]:
     for name, value in (("tau", f.tau), ("tau_true_top_10%", f.top10), ("adds_to_params", f.adds)):
         ends = (value.value, value.low, value.high) if value else (None, None, None)
         line |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
-    line |= {"params_tau": f.params_tau, "partial_tau_given_params": f.partial, "regret@1": f.regret}
+    ends = (f.adds_to_free.value, f.adds_to_free.low, f.adds_to_free.high) if f.adds_to_free else (None, None, None)
+    line |= dict(zip(("adds_to_free", "adds_to_free_low", "adds_to_free_high"), ends, strict=True))
+    line |= {
+        "free_tau": f.free_tau,
+        "params_tau": f.params_tau,
+        "partial_tau_given_params": f.partial,
+        "regret@1": f.regret,
+    }
     line |= {"sparse_tau_binned@1": f.sparse}
     e = row.entry
     line |= {"repository": e.repository.name if e else None, "commit": e.repository.commit if e else None}
@@ -162,7 +170,7 @@ def leaderboard(
             "\n".join(["None of the published score files is there.", *shelf.problems, how_to_get(entries)])
         )
     with watch.progress("rankings") as told:
-        board = measure(shelf, entries, resamples=resamples or 1000, seed=seed, progress=told)
+        board = measure(shelf, entries, resamples=resamples or 1000, seed=seed, free=free_score, progress=told)
     if not board.rows:
         raise UserError("None of the files could be measured. " + " ".join(board.problems[:3]))
     found = Leaderboard(board)

@@ -89,7 +89,7 @@ def test_rows_stand_by_falling_tau_with_the_baseline_among_them(made, table):
     board, rows = rows_of(folder, entries)
     truth = table.accuracy("digits", "test", 5, "mean")
     assert [row.method for row in board.rows] == sorted(rows, key=lambda name: -rows[name].figures.tau.value)
-    assert set(rows) == {"one-shot", "jacov", "parameter count"}
+    assert set(rows) == {"one-shot", "jacov", "parameter count", "parameter count of live edges"}
     assert rows["one-shot"].figures.tau.value == kendall_tau(scores["one-shot"], truth)
     assert rows["parameter count"].figures.tau.value == kendall_tau(table.params("digits"), truth)
     assert rows["jacov"].ranked_last == 1

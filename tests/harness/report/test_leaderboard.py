@@ -41,8 +41,8 @@ def test_every_figure_is_written_and_no_score(folder, entries, tmp_path):
     assert first["source"]["files"] == [{"path": "info/one-shot", "sha256": entries[0].files[0].sha256}]
     table = pd.read_csv(tmp_path / "out" / "leaderboard.csv")
     assert table["tau"].tolist() == pytest.approx(found.frame()["tau"].tolist(), rel=1e-5)
-    assert len(table) == 3
-    assert (tmp_path / "out" / "leaderboard.tex").read_text().count(r"\\") == 4
+    assert len(table) == 5
+    assert (tmp_path / "out" / "leaderboard.tex").read_text().count(r"\\") == 6
 
 
 def test_the_page_needs_nothing_and_takes_names_as_text(folder, entries, tmp_path):
@@ -52,7 +52,7 @@ def test_the_page_needs_nothing_and_takes_names_as_text(folder, entries, tmp_pat
     assert EVIL not in text
     assert "&lt;script&gt;alert(1)" in text
     assert "src=" not in text
-    assert text.count('aria-sort="none"') == 12
+    assert text.count('aria-sort="none"') == 13
     for entry in entries:
         assert entry.files[0].sha256 in text
     above = sum(row.figures.tau.value > row.figures.params_tau for row in board.rows if row.entry)
@@ -123,3 +123,16 @@ def test_the_tables_of_the_documentation_are_those_of_the_shipped_report(shipped
     assert len(lines) == 1 + sum(
         row["ground"] in ("nb201 cifar10/test", "nb101 cifar10/test") for row in shipped["rows"]
     )
+
+
+def test_what_a_ranking_adds_to_the_training_free_one_is_the_gain_of_the_fusion(folder, entries, tmp_path):
+    board = leaderboard(folder, entries=entries, resamples=30, out=tmp_path / "out").board
+    rows = {row.method: row.figures for row in board.rows}
+    (free,) = [figures for name, figures in rows.items() if name.startswith("free-1")]
+    assert free.tau.value == pytest.approx(free.free_tau)
+    net = rows["one-shot"]
+    assert net.free_tau == pytest.approx(free.free_tau)
+    assert net.adds_to_free.low <= net.adds_to_free.value <= net.adds_to_free.high
+    table = pd.read_csv(tmp_path / "out" / "leaderboard.csv").set_index("method")
+    assert table["adds_to_free"]["one-shot"] == pytest.approx(net.adds_to_free.value, rel=1e-4)
+    assert "add to free-1, which needs no training" in (tmp_path / "out" / "index.html").read_text()
