@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from supernet.harness.report.correlation.baselines import baselines
     from supernet.harness.report.correlation.correlate import correlate
     from supernet.harness.report.correlation.ranked import rank
+    from supernet.harness.report.free.comparison import compare_free
     from supernet.harness.report.free.fused import fused
     from supernet.harness.report.free.scores import free_scores
     from supernet.harness.report.leaderboard.result import leaderboard
@@ -48,6 +49,7 @@ _PLACES = {
     "leaderboard": "harness.report.leaderboard.result",
     "score": "harness.scoring.scorer",
     "free_scores": "harness.report.free.scores",
+    "compare_free": "harness.report.free.comparison",
     "fuse": "harness.statistics.fusion",
     "fused": "harness.report.free.fused",
     "study": "harness.report.study.result",
@@ -69,7 +71,7 @@ _PLACES = {
 
 __all__ = [
     "Context", "Method", "Output", "Path", "Recipe", "UserError", "__version__", "adds", "baselines",
-    "compare_studies", "correlate", "free_scores", "fuse", "fused",
+    "compare_free", "compare_studies", "correlate", "free_scores", "fuse", "fused",
     "ground_truth", "heuristic", "leaderboard", "method", "query", "rank", "score", "search", "space", "study", "train",
 ]  # fmt: skip
 

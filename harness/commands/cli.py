@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "Train a super-net from a recipe.",
     "rank": "Score architectures with a trained super-net, and report on the ranking.",
     "score": "Score architectures without any training.",
+    "proxies": "Compare training-free scores with ground truth and with each other.",
     "fuse": "Fuse several scores of architectures into one.",
     "adds": "Ask what super-nets know that training-free scores do not.",
     "correlate": "Report how well a file of scores ranks architectures.",

@@ -7,7 +7,7 @@ import click
 from supernet.benchmarks.wording import listed, nearest, quoted
 
 ALIASES = {
-    "ls": "list", "show": "list", "eval": "rank", "evaluate": "rank", "proxy": "score", "fit": "train",
+    "ls": "list", "show": "list", "eval": "rank", "evaluate": "rank", "fit": "train",
     "sql": "query", "ask": "query", "download": "fetch", "get": "fetch", "check": "verify", "make": "build",
     "start": "run", "go": "run", "state": "status", "tau": "correlate", "nas": "search",
 }  # fmt: skip

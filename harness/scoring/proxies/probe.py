@@ -26,6 +26,9 @@ MOST = 4096
 """Most images that a score looks at at once: our choice."""
 
 
+Networks = Literal["shared", "fresh"]
+
+
 @dataclass(frozen=True)
 class Probe:
     """How architectures are looked at before any training."""
@@ -41,7 +44,7 @@ class Probe:
     """Channels of the first stage."""
     cells: int = 1
     """Cells per stage."""
-    networks: Literal["shared", "fresh"] = "shared"
+    networks: Networks = "shared"
     """`shared`: all architectures take their weights from one random super-net, in which an operation at a place of a
     cell has one set of weights (for each width). `fresh`: the weights of every architecture are drawn anew, which is
     the published definition."""
