@@ -28,6 +28,7 @@ NOT_EXECUTED = {
     ("studies.md", "supernet study extend mine.yaml"): "tests/harness/commands/test_study_verdicts.py has it",
     ("studies.md", "supernet study compare nb201-small"): "tests/harness/report/test_across.py has it",
     ("CONTRIBUTING.md", "make lint"): "runs these tests and the checks of the code",
+    ("free-scores.md", "supernet score nb201"): f"{MINUTES}, and {OFFICIAL}",
     ("leaderboard.md", "supernet leaderboard few-shot-NAS"): "needs the published score files",
     ("recipes.md", "supernet rank run"): OFFICIAL,
     ("recipes.md", "distribution.model=simplex"): OFFICIAL,
@@ -150,6 +151,12 @@ def test_the_studies_of_the_docs_can_be_read(codes, here):
     assert "path-dropout=0.1" in [setting.label for setting in load_study(here / "mine.yaml").settings(None)]
     (here / "screen.yaml").write_text(yaml.safe_dump(yaml.safe_load(study) | yaml.safe_load(screen)))
     assert len(load_study(here / "screen.yaml").settings(None)) == 8
+
+
+@executes("free-scores.md", "sn.free_scores(", "sn.fuse(")
+def test_scores_without_training_are_computed_and_fused(codes):
+    names = run("\n".join(codes), "free-scores.md")
+    assert len(names["together"]) == len(names["frame"]) == 20
 
 
 TRUTH = {"data.md": "truth.accuracy(", "scores.md": "scores.csv", "python.md": "kendall_statistic("}
