@@ -113,6 +113,7 @@ def start(
         torch.optim.SGD([torch.zeros(0)], 1.0),  # replaced below, once the network is whole
         numbers={id(method): 1 if method is learner else number for number, method in enumerate(methods.values(), 2)},
         source=oracle,
+        train_images=len(task.train),
     )
     for method in methods.values():
         context.network = method.wrap(context.network, context)

@@ -18,9 +18,11 @@ from supernet.heuristics.hooks import Method, Path, Supernet
 from supernet.heuristics.registry import method
 
 SETTINGS = {
-    "magic-t": ["methods.magic-t.changes=2"],
-    "replay": ["methods.replay.archive=3"],
+    "di-ws": ["methods.di-ws.window=2"],
     "landmarks": ["methods.landmarks.count=6", "methods.landmarks.begin=0.3"],
+    "magic-t": ["methods.magic-t.changes=2"],
+    "ogd": ["methods.ogd.memory=3"],
+    "replay": ["methods.replay.archive=3"],
     "reptile": ["methods.reptile.steps=1", "sampling.law=fair"],
 }
 """How each method that ships is tried; a new one needs an entry."""
