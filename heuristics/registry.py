@@ -49,6 +49,11 @@ SHIPPED: Mapping[str, Shipped] = {
         "moves weights orthogonally to the inputs of earlier architectures",
         "Niu et al., Neural Networks 2021",
     ),
+    "dynas": Shipped(
+        "dynas",
+        "trains large architectures at larger rates, and gives groups of architectures momentum of their own",
+        "Jeon et al., CVPR 2025",
+    ),
     "landmarks": Shipped(
         "landmarks",
         "adds a ranking loss over landmark architectures with known accuracies",
@@ -61,6 +66,14 @@ SHIPPED: Mapping[str, Shipped] = {
         "disturbance",
         "moves weights orthogonally to gradients of earlier architectures",
         "Farajtabar et al., AISTATS 2020",
+    ),
+    "pa-da": Shipped(
+        "panda", "draws operations and images in proportion to their gradient norms", "Lu et al., CVPR 2023"
+    ),
+    "prior-rank": Shipped(
+        "prior_rank",
+        "adds a ranking loss where paths have another order than a free score",
+        "Dong et al., PGONAS, 2022",
     ),
     "replay": Shipped(
         "replay", "trains architectures of a diverse archive again in every step", "Zhang et al., NSAS, CVPR 2020"

@@ -19,9 +19,12 @@ from supernet.heuristics.registry import method
 
 SETTINGS = {
     "di-ws": ["methods.di-ws.window=2"],
-    "landmarks": ["methods.landmarks.count=6", "methods.landmarks.begin=0.3"],
+    "dynas": ["methods.dynas.live=true", "training.schedule=constant"],
+    "landmarks": ["methods.landmarks.count=6", "methods.landmarks.begin=0.3", "methods.landmarks.refreshes=1"],
     "magic-t": ["methods.magic-t.changes=2"],
     "ogd": ["methods.ogd.memory=3"],
+    "pa-da": ["methods.pa-da.correct=true"],
+    "prior-rank": ["methods.prior-rank.margin=0.01", "sampling.paths=2"],
     "replay": ["methods.replay.archive=3"],
     "reptile": ["methods.reptile.steps=1", "sampling.law=fair"],
 }
