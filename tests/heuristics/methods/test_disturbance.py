@@ -134,7 +134,7 @@ def test_one_architecture_alone_trains_as_without_protection(method, digits):
 
 
 def test_the_window_forgets_and_an_epoch_resets(digits):
-    run, ctx = context(TINY, digits)
+    _run, ctx = context(TINY, digits)
     windowed, last = DisturbanceImmune(window=2), DisturbanceImmune(window=0)
     for arch in (A, B, (3,) * 6):
         windowed.protect(ctx, arch)
