@@ -51,7 +51,7 @@ SHIPPED: Mapping[str, Shipped] = {
     ),
     "dynas": Shipped(
         "dynas",
-        "trains large architectures at larger rates, and gives groups of architectures momentum of their own",
+        "trains at rates that depend on size, with a momentum for each group",
         "Jeon et al., CVPR 2025",
     ),
     "landmarks": Shipped(
