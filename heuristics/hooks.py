@@ -191,6 +191,8 @@ class Context:
     """Number of steps taken since the start of training."""
     steps: int = 0
     """Number of steps of the whole training."""
+    train_images: int = 0
+    """Number of images of the training split."""
     images: Tensor = field(default_factory=lambda: torch.empty(0))
     """The images of the present step, augmented: (n, 3, size, size)."""
     labels: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))

@@ -44,16 +44,39 @@ class Shipped:
 
 
 SHIPPED: Mapping[str, Shipped] = {
-    "magic-t": Shipped(
-        "magic", "trains a chain of architectures whose neighbours differ in a few decisions", "Xu et al., ICML 2022"
+    "di-ws": Shipped(
+        "disturbance",
+        "moves weights orthogonally to the inputs of earlier architectures",
+        "Niu et al., Neural Networks 2021",
     ),
-    "replay": Shipped(
-        "replay", "trains architectures of a diverse archive again in every step", "Zhang et al., NSAS, CVPR 2020"
+    "dynas": Shipped(
+        "dynas",
+        "trains at rates that depend on size, with a momentum for each group",
+        "Jeon et al., CVPR 2025",
     ),
     "landmarks": Shipped(
         "landmarks",
         "adds a ranking loss over landmark architectures with known accuracies",
         "Yu, Ranftl and Salzmann, CVPR 2021",
+    ),
+    "magic-t": Shipped(
+        "magic", "trains a chain of architectures whose neighbours differ in a few decisions", "Xu et al., ICML 2022"
+    ),
+    "ogd": Shipped(
+        "disturbance",
+        "moves weights orthogonally to gradients of earlier architectures",
+        "Farajtabar et al., AISTATS 2020",
+    ),
+    "pa-da": Shipped(
+        "panda", "draws operations and images in proportion to their gradient norms", "Lu et al., CVPR 2023"
+    ),
+    "prior-rank": Shipped(
+        "prior_rank",
+        "adds a ranking loss where paths have another order than a free score",
+        "Dong et al., PGONAS, 2022",
+    ),
+    "replay": Shipped(
+        "replay", "trains architectures of a diverse archive again in every step", "Zhang et al., NSAS, CVPR 2020"
     ),
     "reptile": Shipped(
         "steps", "moves weights towards the mean of copies that each trained on a path", "Ha et al., SUMNAS, ICLR 2022"

@@ -249,6 +249,10 @@ class SearchSpace(Choices, ABC):
             return self.every_index("a list of the distinct architectures")
         return self.subset(f"unique-{self.distinct_class}")
 
+    def same_entry(self, indices: ArrayLike) -> NDArray[np.int64]:
+        """For each of these architectures the first one of its `distinct_class`, which has the same ground truth."""
+        return self._first_of(self.distinct_class, indices)
+
     def same_computation(self, indices: ArrayLike) -> NDArray[np.int64]:
         """For each of these architectures the first one of its `computation_class`: (n,)."""
         return self._first_of(self.computation_class, indices)

@@ -72,7 +72,7 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         problem = str(run_folder.read_status(work)["problem"])
         log = run_folder.read_log(work)
     epochs_done = run_folder.read_status(work)["epochs_done"]
-    frame = _gathered(spec, table, np.setdiff1d(indices, asked), work) if problem is None else None
+    frame = _gathered(spec, table, np.unique(run.rankable(indices)), work) if problem is None else None
     if frame is not None and not np.isfinite(frame[list(MEASURES.values())].to_numpy()).all():
         problem, frame = "Scores are not finite: the run diverged at the end. Lower training.learning_rate.", None
     if frame is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
@@ -78,6 +79,21 @@ class Run:
         """Indices of the architectures whose ground truth methods have asked for, ascending: (n,)."""
         return np.array(sorted(self.oracle.asked) if self.oracle else [], dtype=np.int64)
 
+    def rankable(self, indices: ArrayLike) -> NDArray[np.int64]:
+        """Those of the architectures whose ground truth took no part in training, in the order given: up to (n,).
+
+        An architecture is left out if methods asked for its accuracy, under its own index or that of an architecture
+        which the benchmark counts as the same.
+
+        Args:
+            indices: indices of architectures: (n,).
+        """
+        rows = np.asarray(indices, dtype=np.int64)
+        if not len(self.asked):
+            return rows
+        within = space(self.recipe.space)
+        return rows[~np.isin(within.same_entry(rows), within.same_entry(self.asked))]
+
     @property
     def steps_per_epoch(self) -> int:
         """Number of steps in one epoch."""
@@ -113,6 +129,7 @@ def start(
         torch.optim.SGD([torch.zeros(0)], 1.0),  # replaced below, once the network is whole
         numbers={id(method): 1 if method is learner else number for number, method in enumerate(methods.values(), 2)},
         source=oracle,
+        train_images=len(task.train),
     )
     for method in methods.values():
         context.network = method.wrap(context.network, context)

@@ -194,9 +194,9 @@ def rank(
     if known is None and selection.samples(archs):
         watch.note("without ground truth the sample is drawn from the whole space.")
     indices = selection.selected(within, archs, sample_seed, known)
-    if len(left_out := np.intersect1d(indices, run.asked)):
-        indices = np.setdiff1d(indices, left_out)
-        notes.append(f"{len(left_out):,} architectures whose ground truth trained the super-net are left out")
+    if left_out := len(indices) - len(rankable := run.rankable(indices)):
+        indices = np.unique(rankable)
+        notes.append(f"{left_out:,} architectures whose ground truth trained the super-net are left out")
     files = Files.of(Path(out), run.recipe.evaluation, protocol) if out is not None else None
     with hold(files.folder) if files else nullcontext():
         scores = _scores(run, indices, protocol, files, within, watch)

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from supernet.benchmarks.errors import UserError
-from supernet.harness.commands.heuristics import _catalogue, heuristics
+from supernet.harness.commands.heuristics import _catalogue, _written, heuristics
 from supernet.heuristics.catalogue import CATALOGUE
 from supernet.heuristics.registry import SHIPPED, entry
 
@@ -94,7 +94,7 @@ def test_one_method_with_its_parameters(name):
     assert parameters
     for parameter in parameters:
         (line,) = [line for line in text.splitlines() if line.startswith(f"  {parameter.name} ")]
-        assert line.split()[1] == str(parameter.default)
+        assert line.split()[1] == _written(parameter.default)
         assert parameter.what
         assert line.endswith(parameter.what)
 

@@ -87,6 +87,16 @@ def test_the_ledger_counts_what_was_spent(spec, undisturbed):
     assert ledger["score_seconds"] > 0
 
 
+def test_landmarks_are_charged_and_left_out_of_the_ranking(spec, store, undisturbed):
+    taught = changed(spec, "methods.landmarks.count=30", "methods.landmarks.begin=0")
+    assert execute(taught, store) == "done"
+    result = store.read(taught.hash)
+    ranked, all_of_them = set(result.scores()["index"]), set(undisturbed.read(spec.hash).scores()["index"])
+    assert result.ledger["method_queries"] == 30
+    assert ranked < all_of_them
+    assert len(ranked) == result.metrics["architectures"] == result.ledger["truth_queries"]
+
+
 def test_progress_grows_to_the_end(spec, store, monkeypatch):
     monkeypatch.setattr(EpochMeter, "INTERVAL", 0)
     told = []

@@ -18,9 +18,14 @@ from supernet.heuristics.hooks import Method, Path, Supernet
 from supernet.heuristics.registry import method
 
 SETTINGS = {
+    "di-ws": ["methods.di-ws.window=2", "methods.di-ws.reset=0"],
+    "dynas": ["methods.dynas.live=true", "training.schedule=constant"],
+    "landmarks": ["methods.landmarks.count=6", "methods.landmarks.begin=0.3", "methods.landmarks.refreshes=1"],
     "magic-t": ["methods.magic-t.changes=2"],
+    "ogd": ["methods.ogd.memory=3"],
+    "pa-da": ["methods.pa-da.correct=true"],
+    "prior-rank": ["methods.prior-rank.margin=0.01", "sampling.paths=2", "network.bn_track=true"],
     "replay": ["methods.replay.archive=3"],
-    "landmarks": ["methods.landmarks.count=6", "methods.landmarks.begin=0.3"],
     "reptile": ["methods.reptile.steps=1", "sampling.law=fair"],
 }
 """How each method that ships is tried; a new one needs an entry."""
@@ -229,6 +234,8 @@ def test_the_ledger_is_what_goes_through_the_network(name, few):
         (["sampling.law=distribution", "distribution.model=softmax", "distribution.step=second-order"], 25),
         (["sampling.law=distribution", "distribution.model=softmax", "distribution.start_epoch=1"], 5),
         (["methods.replay=true"], 2.8),  # the first step has one path
+        (["methods.di-ws=true"], 1.3),  # a forward pass on the architecture before, except in the first step
+        (["methods.ogd=true"], 1.9),
     ],
     ids=str,
 )

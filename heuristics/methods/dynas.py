@@ -1,0 +1,122 @@
+"""Training that depends on the size of the architecture that a step trains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import Arch
+from supernet.benchmarks.spaces.live import live_quantity
+from supernet.heuristics.hooks import Context, Method, Output, Supernet
+from supernet.heuristics.methods.paths import arch_of, needs_plain_steps
+from supernet.heuristics.registry import method
+
+SAMPLE = 1000
+"""Number of random architectures, besides the extremes of the space, among which the smallest and largest are found."""
+
+
+@method("dynas")
+class Dynas(Method):
+    """Slows the decay of the learning rate for large architectures, and separates momentum (Jeon et al., CVPR 2025).
+
+    An architecture of C weights is trained at the rate r (1 - t/T)^g at step t of T, where r is the recipe's rate and
+    g falls linearly in log C from `exponent` for the smallest architecture to 1 / `exponent` for the largest. The
+    optimiser keeps one momentum buffer per option of one operation, and a step uses that of its architecture.
+
+    The abstract describes a decay by complexity and a momentum for each group of similar architectures. The formula,
+    the exponents and the grouping by one randomly drawn operation are those of the released code (cvlab-yonsei/DYNAS)
+    for a single uniform path; its variant for several paths per step is not part of this method. We count weights as
+    for ten classes, and estimate the range of C from a sample; `live` is our addition.
+    """
+
+    exponent: float = 4.0
+    """Exponent of the decay for the smallest architecture, at least 1; that of the largest is its inverse."""
+    separate: bool = True
+    """Whether every group of architectures has momentum of its own."""
+    live: bool = False
+    """Whether only the weights count that the output depends on."""
+    _decision: int | None = field(default=None, init=False)
+    _buffers: dict[int, list[Tensor]] = field(default_factory=dict, init=False)
+    _range: tuple[float, float] | None = field(default=None, init=False)
+    _archs: list[Arch] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.exponent <= 100:
+            raise ValueError("exponent lies in 1 to 100")
+
+    def wrap(self, network: Supernet, ctx: Context) -> Supernet:
+        if ctx.recipe.training.schedule != "constant":
+            raise UserError(
+                "The method dynas has a schedule of the learning rate of its own: set training.schedule=constant."
+            )
+        needs_plain_steps(ctx, "dynas")
+        return network
+
+    def after_path(self, ctx: Context, out: Output) -> None:
+        self._archs.append(arch_of(out.path, "dynas"))
+
+    def before_update(self, ctx: Context) -> None:
+        (arch, *more), self._archs = self._archs, []
+        if more:
+            raise UserError(
+                f"The method dynas needs one path per step, not {1 + len(more)}: set sampling.law=uniform and "
+                "sampling.paths=1."
+            )
+        factor = (1 - ctx.step / ctx.steps) ** self._exponent(ctx, arch)
+        for group in ctx.optimiser.param_groups:
+            group["lr"] *= factor
+        if self.separate and ctx.recipe.training.momentum:
+            self._use_buffers_of(ctx, arch)
+
+    def _exponent(self, ctx: Context, arch: Arch) -> float:
+        if self._range is None:
+            within = ctx.space
+            drawn = within.sample(np.random.default_rng(0), min(SAMPLE, len(within)))
+            sizes = self._sizes(ctx, np.vstack([within.archs(drawn), *(within.extremes() or ())]))
+            self._range = float(sizes[sizes > 0].min()), float(sizes.max())
+        return exponent_of(float(self._sizes(ctx, [arch])[0]), *self._range, self.exponent)
+
+    def _sizes(self, ctx: Context, archs: ArrayLike) -> NDArray[Any]:
+        """Return the number of weights of architectures (n, decisions): (n,)."""
+        n = ctx.recipe.network
+        if self.live:
+            return live_quantity(ctx.space, "live-params", archs, n.channels, n.cells)
+        return ctx.space.params(archs, n.channels, n.cells)
+
+    def _use_buffers_of(self, ctx: Context, arch: Arch) -> None:
+        """Give the optimiser the momentum of the architecture's group, which is 0 at first."""
+        if self._decision is None:
+            self._decision = int(ctx.random(self).choice(ctx.space.operations))
+        weights = list(ctx.network.parameters())
+        buffers = self._buffers.get(arch[self._decision], [])
+        if [b.shape for b in buffers] != [w.shape for w in weights]:  # none yet, or the network was rebuilt
+            buffers = self._buffers[arch[self._decision]] = [torch.zeros_like(w) for w in weights]
+        for weight, buffer in zip(weights, buffers, strict=True):
+            ctx.optimiser.state[weight]["momentum_buffer"] = buffer
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"decision": self._decision, "buffers": self._buffers}
+
+    def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
+        self._decision = state["decision"]
+        weights = list(ctx.network.parameters())
+        self._buffers = {
+            int(group): [torch.empty_like(w).copy_(b) for w, b in zip(weights, buffers, strict=True)]
+            for group, buffers in state["buffers"].items()
+        }
+
+
+def exponent_of(size: float, smallest: float, largest: float, most: float) -> float:
+    """Return the exponent of the decay: `most` for the smallest size, 1 / most for the largest, linear in log(size)."""
+    if largest <= smallest:
+        return 1.0
+    place = (math.log(max(size, smallest)) - math.log(smallest)) / (math.log(largest) - math.log(smallest))
+    return most + (1 / most - most) * min(1.0, place)

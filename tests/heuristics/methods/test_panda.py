@@ -1,0 +1,106 @@
+"""Importance sampling of paths and images."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from learned import TINY, context, one_step, weights_of
+
+from supernet.harness.training.loop import train
+from supernet.heuristics.hooks import Path
+from supernet.heuristics.methods.panda import PathsAndData, mixed
+from supernet.heuristics.methods.steps import Accumulate
+
+A = (3, 2, 3, 1, 3, 2)
+
+
+def late(digits, method, *changes):
+    """A context in the last of its epochs, for which half of the probability follows the norms."""
+    run, ctx = context(TINY.override(["training.epochs=4", *changes]), digits)
+    ctx.epoch, ctx.train_images, ctx.numbers = 3, 32, {id(method): 9}
+    method.start_epoch(ctx)
+    return run, ctx
+
+
+@pytest.mark.parametrize("changes", [["strength=0"], ["paths=false", "images=false"]], ids=str)
+def test_with_uniform_probabilities_it_is_its_base(changes, digits):
+    base = TINY.override(["training.epochs=3"])
+    method = base.override([f"methods.pa-da.{change}" for change in changes])
+    assert torch.equal(weights_of(train(method, task=digits)), weights_of(train(base, task=digits)))
+
+
+def test_probabilities_mix_norms_with_uniform():
+    norms = torch.tensor([0.0, 1.0, 3.0, 0.0], dtype=torch.float64)
+    assert mixed(norms, 1.0).tolist() == [0, 0.25, 0.75, 0]
+    assert mixed(norms, 0.5).tolist() == [0.125, 0.25, 0.5, 0.125]
+    assert mixed(norms, 0.0).tolist() == [0.25] * 4
+    assert mixed(0 * norms, 0.7).tolist() == [0.25] * 4
+    assert mixed(norms + 2 - norms, 0.9).tolist() == pytest.approx([0.25] * 4)
+
+
+def test_paths_follow_the_norms_and_keep_parents_uniform(digits):
+    method = PathsAndData()
+    _run, ctx = late(digits, method)
+    method._norms = {"nor_conv_3x3": 3.0, "nor_conv_1x1": 1.0}
+    drawn = np.array([method.plan(ctx)[0].routing for _ in range(1000)])
+    found = np.bincount(drawn.ravel(), minlength=5) / drawn.size
+    np.testing.assert_allclose(found, [0.1, 0.1, 0.225, 0.475, 0.1], atol=0.02)
+
+    _run, ctx = late(digits, method, "space=nb1shot1-1")
+    method._norms = {"conv3x3": 1.0}
+    drawn = np.array([method.plan(ctx)[0].routing for _ in range(1000)])
+    np.testing.assert_allclose(np.bincount(drawn[:, :4].ravel()) / 4000, [2 / 3, 1 / 6, 1 / 6], atol=0.03)
+    np.testing.assert_allclose(np.bincount(drawn[:, -1]) / 1000, 0.1, atol=0.04)
+
+
+def test_without_none_it_is_never_drawn(digits):
+    method = PathsAndData()
+    _run, ctx = late(digits, method, "sampling.with_none=false")
+    method._norms = {"nor_conv_3x3": 1.0, "none": 100.0}
+    drawn = np.array([method.plan(ctx)[0].routing for _ in range(500)])
+    np.testing.assert_allclose(
+        np.bincount(drawn.ravel(), minlength=5) / drawn.size, [0, *[1 / 8] * 2, 5 / 8, 1 / 8], atol=0.03
+    )
+
+
+def test_the_correction_makes_the_expectation_that_of_uniform_sampling(digits):
+    """The mean over draws of weight * f equals the uniform mean of f, for paths as for images."""
+    method = PathsAndData(correct=True)
+    _run, ctx = late(digits, method)
+    method._norms = {"nor_conv_3x3": 3.0, "nor_conv_1x1": 1.0}
+    paths = [method.plan(ctx)[0] for _ in range(6000)]
+    for option in range(5):
+        assert np.mean([p.weight * (p.routing[2] == option) for p in paths]) == pytest.approx(0.2, abs=0.05)
+
+    method._images = torch.linspace(0.1, 1.3, 32, dtype=torch.float64)
+    law = method.image_weights(ctx)
+    assert float(law.sum()) == pytest.approx(1)
+    logits = torch.randn(32, 10, generator=torch.Generator().manual_seed(1))
+    each = F.cross_entropy(logits, ctx.labels, reduction="none")
+    expected = 0.0
+    for row in range(32):  # every image alone, weighted by its probability
+        rows = torch.tensor([row])
+        out = type("Out", (), {"rows": rows, "logits": logits[rows], "labels": ctx.labels[rows]})
+        expected += float(law[row]) * float(each[row] + method.path_loss(ctx, out))
+    assert expected == pytest.approx(float(each.mean()), rel=1e-5)
+
+
+def test_norms_are_means_over_the_epoch(digits):
+    method = PathsAndData()
+    run, ctx = late(digits, method, "training.clip=null")
+    ctx.rows = torch.arange(32) // 2 * 2  # only even images, each twice
+    norms, errors = [], []
+    for _ in range(2):
+        with torch.no_grad():
+            logits = ctx.forward(Path(A)).logits
+        errors.append((logits.softmax(1) - F.one_hot(ctx.labels, 10)).norm(dim=1))
+        one_step(Accumulate(), run, ctx, [Path(A)], [method])
+        params = [p for edge in (0, 2, 4) for p in run.network.parameters_of(edge, 3)]
+        norms.append(sum(float(p.grad.norm()) for p in params) / 3)
+    method.end_epoch(ctx)
+    assert method._norms["skip_connect"] == 0
+    assert "none" not in method._norms
+    assert method._norms["nor_conv_3x3"] == pytest.approx(np.mean(norms), rel=1e-4)
+    assert (method._images[1::2] == 1).all(), "images that were not visited keep their norm"
+    expected = torch.stack(errors).mean(0).view(16, 2).mean(1).double()
+    torch.testing.assert_close(method._images[::2], expected, atol=1e-6, rtol=1e-5)

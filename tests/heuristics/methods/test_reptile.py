@@ -1,0 +1,50 @@
+"""SUMNAS: Reptile on strictly fair paths."""
+
+import torch
+from learned import TINY, context, one_step, weights_of
+
+from supernet.heuristics.hooks import Path
+from supernet.heuristics.methods.samplers import sampler_for
+from supernet.heuristics.methods.steps import Accumulate, Reptile
+
+BASE = TINY.override(["sampling.law=fair", "training.momentum=0", "training.clip=null", "training.weight_decay=0"])
+
+
+def stepped(rule, digits, changes=(), steps=2):
+    run, ctx = context(BASE.override(changes), digits)
+    planner = sampler_for(ctx.space, BASE, 1)
+    for _ in range(steps):
+        one_step(rule, run, ctx, planner.plan(ctx))
+    return run
+
+
+def test_one_inner_step_is_the_accumulation_of_fair_paths(digits):
+    """With T = 1 and no momentum, the mean of the copies is one SGD step with the mean gradient."""
+    one = stepped(Reptile(rate=1.0, steps=1, momentum=0.0), digits)
+    torch.testing.assert_close(weights_of(one), weights_of(stepped(Accumulate(), digits)), atol=1e-6, rtol=1e-4)
+
+
+def test_the_outer_rate_scales_the_inner_one(digits):
+    """A share of the way to copies at rate r is the step of copies at a smaller rate."""
+    half = stepped(Reptile(rate=0.5, steps=1, momentum=0.0), digits, steps=1)
+    slow = stepped(Accumulate(), digits, [f"training.learning_rate={TINY.training.learning_rate / 2}"], steps=1)
+    torch.testing.assert_close(weights_of(half), weights_of(slow), atol=1e-6, rtol=1e-4)
+
+
+def test_copies_train_for_several_steps_from_the_same_weights(digits):
+    """The update is the mean over paths of what SGD with momentum does to a copy, computed here one by one."""
+    run, ctx = context(BASE, digits)
+    paths = [Path((op,) * 6) for op in (1, 2, 3)]
+    start, group, ends = weights_of(run).clone(), BASE.training, []
+    for path in paths:
+        copy, _ = context(BASE, digits)
+        inner = torch.optim.SGD(copy.network.parameters(), group.learning_rate, 0.9, weight_decay=group.weight_decay)
+        for _ in range(2):
+            inner.zero_grad()
+            logits = copy.network(ctx.images, path.routing)
+            torch.nn.functional.cross_entropy(logits, ctx.labels).backward()
+            inner.step()
+        ends.append(weights_of(copy))
+    one_step(Reptile(rate=0.7), run, ctx, paths)
+    expected = start + 0.7 * (torch.stack(ends).mean(0) - start)
+    torch.testing.assert_close(weights_of(run), expected, atol=1e-6, rtol=1e-4)
