@@ -36,3 +36,8 @@ def test_weights_gradients_and_hooks_are_as_before_and_the_order_does_not_matter
 
 def _hooks(module: nn.Module) -> int:
     return len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
+
+
+def test_scores_are_listed_by_name():
+    assert list(PROXIES) == sorted(PROXIES)
+    assert all(name == proxy.name for name, proxy in PROXIES.items())
