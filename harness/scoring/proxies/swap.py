@@ -15,8 +15,8 @@ WORD = 64
 def swap(look: Look) -> float:
     """The number of distinct sample-wise activation patterns (Peng et al., 2024), not regularised by model size.
 
-    The score cannot exceed the number of units, nor 2^n for n images: with many images it comes close to a count of
-    units. The released code uses 16 images, and averages over 32 draws of weights.
+    The score exceeds neither the number of units nor 2^n for n images: with many images it comes close to a count of
+    units, and with few all patterns occur. The released code uses 16 images, and averages over 32 draws of weights.
     """
     words: list[Tensor] = []
     each_relu(look, lambda active: words.append(packed(active)))
