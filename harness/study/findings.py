@@ -10,7 +10,7 @@ from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study import structure_findings
 from supernet.harness.study.on_average import on_average
 from supernet.harness.study.results import Analysis, Row
-from supernet.harness.study.verdict import likely_sign
+from supernet.harness.study.verdict import likely_sign, reach
 
 MOST_NAMED = 8
 """Runs or settings that a finding names; of more it gives the number."""
@@ -102,9 +102,7 @@ def _unclear(a: Analysis) -> str:
     if a.undecided:
         verb = "is" if len(a.undecided) == 1 else "are"
         subject = "It" if len(a.tested) == 1 else str(len(a.undecided))
-        finds = ""
-        if a.detectable is not None and a.detectable >= 0.005:
-            finds = f": this design finds differences from {a.detectable:.2f} on, with a probability of 80 %"
+        finds = f"{reach(a)}, with a probability of 80 %" if a.finds and reach(a) else reach(a)
         parts.append(f"{subject} {verb} undecided, not shown to have no effect{finds}.")
         held = [(row.difference.within, row) for row in a.undecided if row.difference and row.difference.within]
         if held:

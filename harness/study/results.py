@@ -141,6 +141,12 @@ class Analysis:
         return self.rows[0]
 
     @property
+    def finds(self) -> float | None:
+        """`detectable`, if tau can differ from that of the base by so much; None if no possible difference is found."""
+        largest = 1 + abs(self.base.tau.value) if self.base.tau else 2.0
+        return self.detectable if self.detectable is not None and self.detectable <= largest else None
+
+    @property
     def tested(self) -> list[Row]:
         """Settings that are compared with the base by a test."""
         return [row for row in self.rows[1:] if row.difference and row.difference.p is not None]
