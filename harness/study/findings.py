@@ -14,6 +14,8 @@ from supernet.harness.study.verdict import likely_sign, reach
 
 MOST_NAMED = 8
 """Runs or settings that a finding names; of more it gives the number."""
+NOISY = 0.3
+"""Agreement (tau-b) of single repeats below which differences are called mostly noise, our choice."""
 
 
 def findings_of(analysis: Analysis) -> list[str]:
@@ -148,7 +150,7 @@ def _picks(a: Analysis) -> str | None:
             verb = "picks worse" if regret > base else "also picks better"
             parts.append(f"{row.label} ranks better and {verb}: {regret:.2f} points.")
     top = a.ceiling.top10 if a.ceiling else None
-    if a.ceiling and top is not None and a.ceiling.attainable_top10 is not None and top < 0.3:
+    if a.ceiling and top is not None and a.ceiling.attainable_top10 is not None and top < NOISY:
         parts.append(
             f"Within the truly best 10 %, single repeats of the ground truth agree at {top:.2f} and a perfect ranker "
             f"reaches {a.ceiling.attainable_top10:.2f}: differences there are mostly noise."

@@ -99,7 +99,7 @@ class Analysis:
     architectures: int
     images: int
     seeds: tuple[int, ...]
-    """Of every setting but the base."""
+    """Seeds of every setting but the base."""
     base_seeds: tuple[int, ...]
     design: str
     resamples: int

@@ -161,7 +161,7 @@ def _tree(values: Mapping[str, Any], title: str = "") -> Html:
 
 
 def _spelled(value: Any) -> str:
-    """As YAML has it, so that it can be typed where recipes are written."""
+    """The value in YAML, so that it can be typed where recipes are written."""
     if isinstance(value, (list, tuple)):
         return ", ".join(_spelled(item) for item in value) or "none"
     if value is None:
