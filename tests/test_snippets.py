@@ -101,15 +101,16 @@ def tiny(**more):
 
 
 @executes("README.md", 'sn.train(task="digits"')
-def test_the_five_lines_from_python_do_what_they_say(codes, here):
-    """They train, rank, correlate and plot with the tables that ship, and write nothing but the figure."""
+def test_the_first_lines_from_python_do_what_they_say(codes, here, capsys):
+    """They train, rank, correlate, plot and print tau with the tables that ship, and write nothing but the figure."""
     (code,) = codes
-    assert len([line for line in code.splitlines() if line]) == 5
+    assert len([line for line in code.splitlines() if line]) == 6
     names = run(code, "README.md")
     assert len(names["ranking"].frame()) == 60
     assert names["report"].report.architectures == 60
     assert any("at chance" in note for note in names["report"].notes)
     assert [path.name for path in here.iterdir()] == ["tau.png"]
+    assert capsys.readouterr().out.splitlines()[-1] == f"Kendall's tau {names['report'].tau:.2f}"
 
 
 @executes("README.md", "class Confident", "confident.weight: [0.1, 0.5]")

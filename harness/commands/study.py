@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +127,7 @@ def run(
 
     Can be interrupted or killed at any moment; the same command goes on where it stopped.
     """
-    _run(name, overrides, results, executor)
+    _run(name, plugins, overrides, results, executor)
 
 
 @study.command()
@@ -157,7 +158,7 @@ def extend(
     path = write_extended(name, content, Path())
     click.echo(f"Study: {path}, with {seeds} more seeds for each of the undecided settings")
     if not dry_run:
-        _run(str(path), overrides, results, executor)
+        _run(str(path), plugins, overrides, results, executor)
 
 
 @study.command()
@@ -172,7 +173,7 @@ def status(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], res
     chosen, store = _open(name, overrides, results)
     with bar("Reading the runs") as tell:
         states = states_of(chosen, store, tell)
-    _say_states(states, name, overrides, results)
+    _say_states(states, _typed(name, plugins, overrides, results))
 
 
 @study.command()
@@ -186,7 +187,7 @@ def report(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], res
 
     chosen, _ = _open(name, overrides, results)
     report_folder(chosen, results, Terminal())
-    _say_result(reported(chosen, results, watch=Terminal()))
+    _say_result(reported(chosen, results, watch=Terminal()), _typed(name, plugins, overrides, results))
 
 
 @study.command()
@@ -208,25 +209,38 @@ def compare(reports: tuple[str, ...], results: Path, out: Path | None) -> None:
         click.echo(f"Report: {out / 'index.html'}")
 
 
-def _run(name: str, overrides: tuple[str, ...], results: Path, executor: Mapping[str, Any]) -> None:
+def _run(
+    name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path, executor: Mapping[str, Any]
+) -> None:
     """Make what is missing, report, and end with an exit code of 1 if runs are lacking."""
     from supernet.harness.commands.overview import overview
     from supernet.harness.report.study.result import study as made
 
+    command = _typed(name, plugins, overrides, results)
+
     def told(states: States) -> None:
-        _say_states(states, name, overrides, results, brief=True)
+        _say_states(states, command, brief=True)
 
     found = made(name, *overrides, out=results, watch=Terminal(), display=overview, told=told, **executor)
-    _say_result(found)
+    _say_result(found, command)
     if found.states.lacking:
         sys.exit(1)
 
 
-def _say_result(found: StudyResult) -> None:
+def _typed(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path) -> str:
+    """What follows `supernet study run` on a command line that means the same study and results folder."""
+    options = [part for plugin in plugins for part in ("--plugin", str(plugin))]
+    options += [part for change in overrides for part in ("--set", change)]
+    options += [] if results == Path("results") else ["--results", str(results)]
+    return shlex.join([name, *options])
+
+
+def _say_result(found: StudyResult, command: str) -> None:
+    """The verdicts of a study; commands that go on with it are as they are typed in this folder."""
     from supernet.harness.commands.verdicts import verdicts
 
     click.echo("")
-    for line in verdicts(found.analysis):
+    for line in verdicts(replace(found.analysis, command=command)):
         click.echo(line)
     click.echo(f"\nReport: {found.page}")
 
@@ -267,7 +281,7 @@ def _open(name: str, overrides: tuple[str, ...], results: Path) -> tuple[Study, 
     return load_study(name, overrides), ComparedStore(results / "runs")
 
 
-def _say_states(states: States, name: str, overrides: tuple[str, ...], results: Path, brief: bool = False) -> None:
+def _say_states(states: States, command: str, brief: bool = False) -> None:
     """A line for each run, or in brief for those that went wrong; the number in each state, and what completes it."""
     width = max(len(run.setting.label) for run in states.runs)
     for run in states.runs:
@@ -278,6 +292,4 @@ def _say_states(states: States, name: str, overrides: tuple[str, ...], results: 
             click.echo(line.rstrip())
     click.echo(f"{len(states.runs)} runs: " + ", ".join(f"{n} {state}" for state, n in states.counts.items() if n))
     if states.lacking:
-        options = [part for change in overrides for part in ("--set", change)]
-        options += [] if results == Path("results") else ["--results", str(results)]
-        click.echo(f"Complete it with: {shlex.join(['supernet', 'study', 'run', name, *options])}")
+        click.echo(f"Complete it with: supernet study run {command}")

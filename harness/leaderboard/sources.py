@@ -27,7 +27,7 @@ class Repository:
     """OWNER/NAME on GitHub."""
     commit: str
     licence: str
-    """As the repository states it."""
+    """Licence that the repository states."""
 
     @property
     def address(self) -> str:

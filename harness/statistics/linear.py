@@ -68,7 +68,7 @@ class Error:
     source: str
     """`RESIDUAL`, `SEEDS` or `LENTH`."""
     variances: Floats
-    """Of each value: (n,)."""
+    """Error variance of each value: (n,)."""
     df: float
 
 

@@ -26,7 +26,7 @@ class Design:
     comparisons: int
     base_seeds: int
     seeds: int
-    """Of every setting but the base."""
+    """Number of seeds of every setting but the base."""
 
     @property
     def runs(self) -> int:

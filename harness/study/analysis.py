@@ -42,7 +42,7 @@ LEVEL = seeds.LEVEL
 ALIVE = 2 / 3
 """Share of a setting's runs that must not have diverged for their mean to stand for the setting."""
 PROXY_SETTINGS = 8
-"""Settings that it takes to say whether super-net accuracy tells of tau."""
+"""Smallest number of settings for a statement on whether super-net accuracy tells tau, our choice."""
 
 
 def analyse(

@@ -34,9 +34,9 @@ class Share:
 
     group: str
     run: float
-    """Of a single run's, from 0 to 1; the mean over runs."""
+    """Share of a single run's variance, from 0 to 1; the mean over runs."""
     common: float | None
-    """Of what all seeds have in common; None with one seed, or where seeds have nothing in common."""
+    """Share of the variance that all seeds have in common; None with one seed, or where they have none in common."""
     chance: float
     """Share that the group explains on average where displacements have nothing to do with it."""
 

@@ -35,7 +35,7 @@ class Effect:
     heuristics: tuple[str, ...]
     """One; of an interaction, two."""
     label: str
-    """As schedule=constant, or schedule=constant × layers=2."""
+    """Name, such as schedule=constant, or schedule=constant × layers=2."""
     against: str
     """What it is compared with: `the base's`, or another value of the study."""
     value: float
@@ -68,7 +68,7 @@ class Factors:
     main: list[Effect]
     """In the order of the study's file."""
     interactions: list[Effect]
-    """Of every two heuristics; none of a screen, which does not tell them apart."""
+    """Interactions of every two heuristics; empty for a screen, which does not tell them apart."""
     untold: tuple[str, ...]
     """Values whose effect cannot be told from the settings that are there."""
     error: str | None
@@ -80,9 +80,9 @@ class Factors:
     lack_of_fit_p: float | None
     """That settings lie about the sum of the effects no further than seeds make them."""
     aliases: list[list[str]]
-    """Of a screen: interactions of two that it does not tell from each other at all, a group each."""
+    """Groups of interactions of two heuristics that a screen does not tell from each other at all."""
     partial: bool
-    """Of a screen: whether interactions of two are mixed with each other in part."""
+    """Whether a screen mixes interactions of two heuristics with each other in part."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class _Factor:
         return coded
 
     def labels(self) -> list[str]:
-        """Of all values but the first."""
+        """Labels of all values but the first."""
         return [f"{self.name}={value}" for value in self.values[1:]]
 
 

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 OPERATIONS, CONNECTIONS, SIZE, DEPTH = "operations", "connections", "parameter count", "depth and layers"
 """Groups of features."""
 DEGREE = 5
-"""Of the polynomial in true rank that stands for what architectures of one accuracy have in common."""
+"""Degree of the polynomial in true rank that stands for what architectures of one accuracy have in common."""
 
 
 @dataclass(frozen=True)

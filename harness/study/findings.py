@@ -10,10 +10,12 @@ from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study import structure_findings
 from supernet.harness.study.on_average import on_average
 from supernet.harness.study.results import Analysis, Row
-from supernet.harness.study.verdict import likely_sign
+from supernet.harness.study.verdict import likely_sign, reach
 
 MOST_NAMED = 8
 """Runs or settings that a finding names; of more it gives the number."""
+NOISY = 0.3
+"""Agreement (tau-b) of single repeats below which differences are called mostly noise, our choice."""
 
 
 def findings_of(analysis: Analysis) -> list[str]:
@@ -102,9 +104,7 @@ def _unclear(a: Analysis) -> str:
     if a.undecided:
         verb = "is" if len(a.undecided) == 1 else "are"
         subject = "It" if len(a.tested) == 1 else str(len(a.undecided))
-        finds = ""
-        if a.detectable is not None and a.detectable >= 0.005:
-            finds = f": this design finds differences from {a.detectable:.2f} on, with a probability of 80 %"
+        finds = f"{reach(a)}, with a probability of 80 %" if a.finds and reach(a) else reach(a)
         parts.append(f"{subject} {verb} undecided, not shown to have no effect{finds}.")
         held = [(row.difference.within, row) for row in a.undecided if row.difference and row.difference.within]
         if held:
@@ -150,7 +150,7 @@ def _picks(a: Analysis) -> str | None:
             verb = "picks worse" if regret > base else "also picks better"
             parts.append(f"{row.label} ranks better and {verb}: {regret:.2f} points.")
     top = a.ceiling.top10 if a.ceiling else None
-    if a.ceiling and top is not None and a.ceiling.attainable_top10 is not None and top < 0.3:
+    if a.ceiling and top is not None and a.ceiling.attainable_top10 is not None and top < NOISY:
         parts.append(
             f"Within the truly best 10 %, single repeats of the ground truth agree at {top:.2f} and a perfect ranker "
             f"reaches {a.ceiling.attainable_top10:.2f}: differences there are mostly noise."

@@ -40,7 +40,7 @@ class Free:
     """Averaged ranks of the last epochs less those of the last alone; None where one epoch is scored."""
     last_epochs: int
     ensembles: list[Ensemble]
-    """Of settings with two or more seeds, the base first."""
+    """Averaged ranks of settings with two or more seeds, the base first."""
 
 
 def free_of(gathered: Gathered, y: Floats) -> Free:

@@ -30,7 +30,7 @@ from supernet.harness.training.run import Run, task_of
 from supernet.heuristics.recipe import Recipe
 
 SCORE_COLUMNS = ["epoch", "index", "accuracy", "negative_loss", "seconds", "images"]
-"""Of the scores of one epoch, before the truth is set beside them."""
+"""Columns of the scores of one epoch, before the truth is set beside them."""
 
 
 def read(content: Mapping[str, Any]) -> RunSpec:
@@ -50,7 +50,7 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     tracked = throttled(report, work / files.PROGRESS)
 
     def share(trained: float, scored: float) -> float:
-        """Of the whole run, given epochs trained and epochs scored: training counts for 80 %."""
+        """Share of the whole run that is done. Training counts for 80 %, a rough estimate that only progress shows."""
         return 0.8 * trained / epochs + 0.2 * scored / scored_epochs
 
     def training(p: Progress) -> None:

@@ -84,9 +84,9 @@ class Study:
     title: str
     base: Recipe
     seeds: tuple[int, ...]
-    """Of every setting but the base."""
+    """Seeds of every setting but the base."""
     base_seeds: tuple[int, ...]
-    """Of the base, which every other setting is compared with: more of them sharpen all comparisons at once."""
+    """Seeds of the base, which every other setting is compared with: more of them sharpen all comparisons at once."""
     design: str
     """one-factor, grid, staged or screen."""
     factors: tuple[tuple[Heuristic, tuple[str, ...]], ...]

@@ -104,7 +104,7 @@ class Analysis:
     architectures: int
     images: int
     seeds: tuple[int, ...]
-    """Of every setting but the base."""
+    """Seeds of every setting but the base."""
     base_seeds: tuple[int, ...]
     design: str
     resamples: int
@@ -146,6 +146,12 @@ class Analysis:
     @property
     def base(self) -> Row:
         return self.rows[0]
+
+    @property
+    def finds(self) -> float | None:
+        """`detectable`, if tau can differ from that of the base by so much; None if no possible difference is found."""
+        largest = 1 + abs(self.base.tau.value) if self.base.tau else 2.0
+        return self.detectable if self.detectable is not None and self.detectable <= largest else None
 
     @property
     def tested(self) -> list[Row]:

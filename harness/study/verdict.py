@@ -70,8 +70,7 @@ def certainty(a: Analysis) -> str | None:
     if a.negligible:
         parts.append(f"{_count(a.negligible)} shown to change tau by less than {a.margin:g}: {_and(a.negligible)}.")
     if a.undecided:
-        finds = f": this design finds differences from {a.detectable:.2f} on" if a.detectable else ""
-        parts.append(f"{_count(a.undecided)} undecided, which does not mean without effect{finds}.")
+        parts.append(f"{_count(a.undecided)} undecided, which does not mean without effect{reach(a)}.")
     if a.free_ranking and a.base.adds:
         parts.append(adds(a))
     return " ".join(parts) or None
@@ -92,6 +91,15 @@ def adds(a: Analysis) -> str:
         if rows:
             parts.append(f"{_and(rows)} clearly add{'s' if len(rows) == 1 else ''} {direction} than the base")
     return "; ".join(parts) + "."
+
+
+def reach(a: Analysis) -> str:
+    """Which differences the design finds, to end a sentence; nothing if it finds all that are printed."""
+    if a.detectable is None or a.detectable < 0.005:
+        return ""
+    if a.finds is None:
+        return ": with so few seeds, this design finds no difference reliably, however large"
+    return f": this design finds differences from {a.finds:.2f} on"
 
 
 def word(row: Row, margin: float) -> str:
@@ -136,7 +144,8 @@ def steps(a: Analysis) -> list[Step]:
     found = []
     missing = sum(state not in ("done", "diverged") for row in a.rows for state in row.states.values())
     if missing:
-        found.append(Step(f"{missing} runs are not done. This makes them:", f"supernet study run {a.command}"))
+        are, them = ("run is", "it") if missing == 1 else ("runs are", "them")
+        found.append(Step(f"{missing} {are} not done. This makes {them}:", f"supernet study run {a.command}"))
     if not a.tested and a.rows[1:] and a.design != "screen":
         found.append(
             Step("Give every setting three seeds or more: `seeds: {base: 12, others: 3}` in the study's file.")
@@ -166,7 +175,8 @@ def _extension(a: Analysis) -> Step:
     if a.seed_sd is not None:
         seeds = min(len(row.taus) for row in a.undecided) + MORE_SEEDS
         sees = detectable(a.seed_sd, Design(len(a.tested), len(a.base.taus), seeds), a.sampling)
-    finds = f"; the smallest difference they find is {sees:.2f}" if sees else ""
+    largest = 1 + abs(a.base.tau.value) if a.base.tau else 2.0
+    finds = f"; the smallest difference they find is {sees:.2f}" if sees and sees <= largest else ""
     them = "it" if count == 1 else "each of them"
     return Step(
         f"{count} {'change is' if count == 1 else 'changes are'} undecided. {MORE_SEEDS} more seeds of {them} are "

@@ -23,7 +23,7 @@ class Scores:
     label: str
     """What is ranked by: a setting of a study, or a column of scores."""
     seed: int | None
-    """Of the run; None where scores have no seed."""
+    """Seed of the run; None where scores have no seed."""
     tau: float
     hash: str
     """A name that no other ranking of the page has."""

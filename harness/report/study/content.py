@@ -12,7 +12,7 @@ class Changed:
 
     label: str
     changes: list[str]
-    """Of the base recipe, as `section.key: before -> after`."""
+    """Changes of the base recipe, as `section.key: before -> after`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,6 @@ class Methods:
     """The base recipe as nested plain values, without its seed."""
     settings: list[Changed]
     environment: dict[str, Any]
-    """Of the runs."""
+    """Hardware and software of the runs."""
     checklist: list[Answer]
-    """Of Lindauer and Hutter (JMLR 2020)."""
+    """Answers to the checklist of Lindauer and Hutter (JMLR 2020)."""

@@ -43,8 +43,8 @@ def forest(analysis: Analysis, rows: list[Row]) -> Figure:
     tested = sorted((row for row in rows if row.difference), key=lambda row: -row.difference.value)  # type: ignore[union-attr]
     figure = Figure(figsize=(1.55 * COLUMN, 0.8 + 0.17 * max(4, len(tested))))
     axis = figure.subplots()
-    if analysis.detectable is not None:
-        axis.axvspan(-analysis.detectable, analysis.detectable, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
+    if analysis.finds is not None:
+        axis.axvspan(-analysis.finds, analysis.finds, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
     axis.axvline(0, color=INK, linewidth=0.7, zorder=1)
     for position, row in enumerate(tested):
         d = row.difference
@@ -63,7 +63,7 @@ def forest(analysis: Analysis, rows: list[Row]) -> Figure:
     base = analysis.base.tau
     at = f" (base: {base.value:.2f})" if base else ""
     clear = "filled: p < 0.05 after Dunnett's correction" if analysis.tested else "not tested: one seed"
-    band = "; band: smaller than this design detects" if analysis.detectable is not None else ""
+    band = "; band: smaller than this design detects" if analysis.finds is not None else ""
     axis.set_xlabel(f"change of Kendall τ-b from the base{at}\n{clear}{band}")
     axis.spines[["top", "right", "left"]].set_visible(False)
     return figure

@@ -109,7 +109,7 @@ def _forest(a: Analysis, changes: Mapping[str, Sequence[str]]) -> Html:
         return Html("")
     placed = sorted(rows, key=lambda row: -row.difference.value if row.difference else np.inf)
     ends = [end for row in rows if (d := row.difference) for end in (d.value, d.low, d.high) if end is not None]
-    band = a.detectable or 0.0
+    band = a.finds or 0.0
     reach = max((abs(row.regret.value) for row in rows if row.regret), default=0.0) or 1.0
     regret = Axis([-1.6 * reach, 1.6 * reach], labels=4)  # intervals of regrets are wide: their values set the scale
     gains = sum(bool(row.difference and row.difference.value > 0) for row in placed)
@@ -119,7 +119,7 @@ def _forest(a: Analysis, changes: Mapping[str, Sequence[str]]) -> Html:
         "Lines are 95 % intervals that hold for all changes together; filled points are clear. Regret is the true "
         "accuracy that the best-scored architecture lacks, in points: less is better. Its intervals may be cut."
     )
-    return _drawn(lines, Axis([-band, band, *ends]), a.detectable, ("Effect on regret", tick_cell(regret, "+")), note)
+    return _drawn(lines, Axis([-band, band, *ends]), a.finds, ("Effect on regret", tick_cell(regret, "+")), note)
 
 
 def _line(a: Analysis, row: Row, regret: Axis, changes: Sequence[str]) -> _Line:

@@ -127,6 +127,8 @@ def _detectable(a: Analysis) -> tuple[str, str, str]:
         note = "effect on τ, on average over the other heuristics, that this design finds with a probability of 80 %"
         return name, number(reach, ".2f"), note
     note = "difference of τ from the base that this design finds with a probability of 80 %, after Dunnett's correction"
+    if a.detectable is not None and a.finds is None:
+        return name, ABSENT, "with so few seeds, this design finds no difference of τ reliably, however large"
     return name, number(a.detectable, ".2f"), note
 
 
@@ -159,7 +161,7 @@ def _tree(values: Mapping[str, Any], title: str = "") -> Html:
 
 
 def _spelled(value: Any) -> str:
-    """As YAML has it, so that it can be typed where recipes are written."""
+    """The value in YAML, so that it can be typed where recipes are written."""
     if isinstance(value, (list, tuple)):
         return ", ".join(_spelled(item) for item in value) or "none"
     if value is None:

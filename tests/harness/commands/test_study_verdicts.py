@@ -77,3 +77,12 @@ def test_extending_writes_a_study_for_what_is_undecided(done):
     assert content["seeds"]["path-dropout=0.1"] == [0, 1, 2, 3, 4]
     assert "channels=8" not in content["seeds"]
     assert "4 missing" in said("plan", "tiny-extended.yaml")
+
+
+def test_the_next_command_is_typed_as_this_one_was(done):
+    (done / "elsewhere").mkdir()
+    (done / "tiny.yaml").rename(done / "elsewhere" / "tiny.yaml")
+    (done / "results").rename(done / "kept here")
+    text = said("report", "elsewhere/tiny.yaml", "--results", "kept here")
+    assert "  supernet study extend elsewhere/tiny.yaml --results 'kept here' --seeds 3\n" in text
+    said("extend", "elsewhere/tiny.yaml", "--results", "kept here", "--dry-run")

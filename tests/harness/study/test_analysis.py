@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -295,3 +296,20 @@ def test_a_collapsed_run_has_a_report_as_the_others_do(many, put, store):
     assert found.rows[1].taus[1] == 0
     assert found.rows[1].seed_tau == pytest.approx(1 / 3)
     assert found.rows[1].epoch_tau == pytest.approx(2 / 3)
+
+
+def test_a_stage_is_also_compared_with_what_stayed(many, put, store):
+    chosen = many({"path-dropout": [0.1], "channels": [8]}, seeds=[0, 1, 2], plan="staged")
+    sizes = {"base": 40, "path-dropout=0.1": 4, "path-dropout=0.1, channels=8": 4}
+    better = {0.0: 0.3, 0.1: 0.8}
+    whole = SimpleNamespace(plan=lambda: chosen.plan(lambda run: better[run.recipe.network.path_dropout]))
+    put(whole, noisy(sizes.__getitem__))
+    a = analyse(gather(chosen, store), resamples=RESAMPLES)
+    first, last = a.rows[1:]
+    assert (first.label, last.label) == ("path-dropout=0.1", "path-dropout=0.1, channels=8")
+    assert last.difference.clear
+    assert last.difference.value > 0.2
+    assert last.step.value == pytest.approx(last.tau.value - first.tau.value)
+    assert not last.step.clear
+    assert first.step.value == pytest.approx(first.difference.value)
+    assert any("staged" in finding for finding in a.findings)

@@ -133,3 +133,25 @@ def test_the_written_file_is_plain_yaml(found, tmp_path, tiny_file):
     path = write_extended(tiny_file, extended(tiny_file, study, dataclasses.replace(a, margin=1e-6), 1), tmp_path)
     content = yaml.safe_load(path.read_text())
     assert content["seeds"]["path-dropout=0.1"] == [0, 1, 2, 3]
+
+
+def test_a_design_that_finds_no_possible_difference_says_so(found):
+    _, a = found
+    none = dataclasses.replace(a, detectable=2.07)
+    assert none.finds is None
+    assert "finds no difference reliably, however large" in verdict.certainty(none)
+    assert "finds no difference reliably, however large" in " ".join(findings_of(none))
+    assert "2.07" not in verdict.certainty(none) + " ".join(findings_of(none))
+    some = dataclasses.replace(a, detectable=0.4)
+    assert some.finds == 0.4
+    assert "finds differences from 0.40 on" in verdict.certainty(some)
+    assert "finds differences from 0.40 on, with a probability of 80 %" in " ".join(findings_of(some))
+    wide = next(step for step in verdict.steps(dataclasses.replace(a, seed_sd=2.0)) if "undecided" in step.why)
+    assert "smallest difference" not in wide.why
+
+
+def test_one_missing_run_is_one(found):
+    _, a = found
+    rows = [dataclasses.replace(row, states=dict.fromkeys(row.states, "done")) for row in a.rows]
+    rows[1].states[0] = "missing"
+    assert verdict.steps(dataclasses.replace(a, rows=rows))[0].why == "1 run is not done. This makes it:"
