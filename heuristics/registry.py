@@ -47,6 +47,9 @@ SHIPPED: Mapping[str, Shipped] = {
     "magic-t": Shipped(
         "magic", "trains a chain of architectures whose neighbours differ in a few decisions", "Xu et al., ICML 2022"
     ),
+    "magic-a": Shipped(
+        "magic", "aligns the features of every architecture with those of a good one", "Xu et al., ICML 2022"
+    ),
     "replay": Shipped(
         "replay", "trains architectures of a diverse archive again in every step", "Zhang et al., NSAS, CVPR 2020"
     ),

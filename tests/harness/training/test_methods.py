@@ -19,6 +19,7 @@ from supernet.heuristics.registry import method
 
 SETTINGS = {
     "magic-t": ["methods.magic-t.changes=2"],
+    "magic-a": ["methods.magic-a.candidates=2"],
     "replay": ["methods.replay.archive=3"],
     "landmarks": ["methods.landmarks.count=6", "methods.landmarks.begin=0.3"],
     "reptile": ["methods.reptile.steps=1", "sampling.law=fair"],

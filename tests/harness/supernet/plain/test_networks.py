@@ -112,7 +112,9 @@ def test_a_pool_leaves_the_callers_random_numbers_alone():
 
 def test_weights_are_drawn_as_named():
     conv = lambda: nn.Conv2d(64, 64, 3, bias=False)  # noqa: E731
-    deviations = {init: float(Pool(0, init).get("c", conv).weight.detach().std()) for init in ("kaiming", "torch", "gaussian")}
+    deviations = {
+        init: float(Pool(0, init).get("c", conv).weight.detach().std()) for init in ("kaiming", "torch", "gaussian")
+    }
     fan = 64 * 9
     np.testing.assert_allclose(deviations["kaiming"], np.sqrt(2 / fan), rtol=0.02)
     np.testing.assert_allclose(deviations["torch"], np.sqrt(1 / (3 * fan)), rtol=0.02)
