@@ -30,8 +30,7 @@ from supernet.heuristics.recipe import Recipe
 class Gate:
     """A decision that executes one option, whose output is multiplied by a weight of value one (GDAS).
 
-    The weights carry gradients: the output is w_i o_i(x) plus all other w_j, which are zero in value, as scalars
-    (Dong and Yang, CVPR 2019).
+    The weights carry gradients: the output is w_i o_i(x) plus the other w_j, scalar zeros (Dong and Yang, CVPR 2019).
     """
 
     option: int
@@ -86,6 +85,10 @@ class Supernet(nn.Module):
     @abstractmethod
     def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
         """Return the weights of the modules that compute an option of a decision, over all cells; empty if none do."""
+
+    def operations_of(self, decision: int, option: int) -> list[list[nn.Module]]:
+        """Return each cell's modules that compute an option, one for each copy of its weights; empty if none do."""
+        return []
 
     def logits_of(self, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
         """Yield the logits of each architecture on one batch, in the order given: (n, classes) each."""

@@ -58,6 +58,22 @@ SHIPPED: Mapping[str, Shipped] = {
         "adds a ranking loss over landmark architectures with known accuracies",
         "Yu, Ranftl and Salzmann, CVPR 2021",
     ),
+    "nsas": Shipped(
+        "nsas", "trains every architecture of an archive of novel ones again in each step", "Zhang et al., CVPR 2020"
+    ),
+    "close": Shipped(
+        "close", "gives operations one of several blocks of weights, whose number grows", "Zhou et al., ECCV 2022"
+    ),
+    "interference": Shipped(
+        "interference",
+        "measures how similar the gradients are that two architectures give a shared operation",
+        "Xu et al., ICML 2022",
+    ),
+    "disturbance": Shipped(
+        "interference",
+        "measures how a training step of one architecture changes the loss of another",
+        "Niu et al., Neural Networks 2021",
+    ),
     "reptile": Shipped(
         "steps", "moves weights towards the mean of copies that each trained on a path", "Ha et al., SUMNAS, ICLR 2022"
     ),
@@ -230,7 +246,8 @@ def _check_name(name: Any) -> None:
 
 def _parameters(name: str, kind: type) -> dict[str, Parameter]:
     """Return the parameters of a method's class: name -> parameter."""
-    hints, meanings = typing.get_type_hints(kind), texts(kind)
+    hints = typing.get_type_hints(kind)
+    meanings = {part: text for base in reversed(kind.__mro__[:-1]) for part, text in texts(base).items()}
     found = {}
     for part in dataclasses.fields(kind):
         if not part.init:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
 from supernet.heuristics.hooks import Batch, Context, Method, Output, Path, Routing
+from supernet.heuristics.measuring import trained_options
 from supernet.heuristics.registry import method
 
 
@@ -58,15 +59,6 @@ class MagicT(Method):
 
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
         self._last = None if state["last"] is None else list(state["last"])
-
-
-def trained_options(ctx: Context) -> list[list[int]]:
-    """Return the options of each decision that the recipe trains: all, or all but the operation none."""
-    options = [list(range(len(decision))) for decision in ctx.space.decisions]
-    if not ctx.recipe.sampling.with_none:
-        for number in ctx.space.operations:
-            options[number].remove(ctx.space.idle_option)  # type: ignore[arg-type]
-    return options
 
 
 @method("magic-a")
