@@ -51,33 +51,38 @@ def test_every_member_is_trained_in_every_step(reduce, scale):
     assert [path.weight for path in plan] == pytest.approx([0.4 * scale, *[0.15 * scale] * 4])
 
 
+def distance(a, b):
+    return sum(x != y for x, y in zip(a, b, strict=True))
+
+
+def after_one_step(members, new, latest):
+    """A slow plain version of what a step does to a full archive, with three neighbours."""
+    nearest = min(range(len(members)), key=lambda k: distance(members[k], new))
+    others = [arch for k, arch in enumerate(members) if k != nearest]
+
+    def novelty(arch):
+        return sum(sorted(distance(arch, other) for other in others)[:3]) / 3
+
+    best = members[nearest]
+    for rival in latest:
+        if novelty(rival) > novelty(best):
+            best = rival
+    return [best if k == nearest else arch for k, arch in enumerate(members)]
+
+
 def test_the_member_nearest_to_the_new_architecture_gives_way_to_the_most_novel_of_the_latest():
-    """A slow plain version on the same draws."""
-    ctx, method = context(), NSAS(archive=6, recent=4, neighbours=3)
-    for _ in range(6):
-        method.plan(ctx)
     replaced = 0
-    for _ in range(100):
-        before = [tuple(arch) for arch in method.state_dict()["members"]]
-        new = tuple(method.plan(ctx)[0].routing)
-        latest = [tuple(arch) for arch in method.state_dict()["recent"]]
-        assert latest[-1] == new
-        assert len(latest) <= 4
-
-        def distance(a, b):
-            return sum(x != y for x, y in zip(a, b, strict=True))
-
-        nearest = min(range(6), key=lambda k: distance(before[k], new))
-        others = [arch for k, arch in enumerate(before) if k != nearest]
-        best = before[nearest]
-        for rival in latest:
-            novelty, least = (sum(sorted(distance(x, o) for o in others)[:3]) / 3 for x in (rival, best))
-            if novelty > least:
-                best = rival
-        expected = list(before)
-        expected[nearest] = best
-        assert [tuple(arch) for arch in method.state_dict()["members"]] == expected
-        replaced += expected != before
+    for seed in range(6):
+        ctx, method = context(seed=seed), NSAS(archive=6, recent=4, neighbours=3)
+        for step in range(60):
+            before = [list(arch) for arch in method.state_dict()["members"]]
+            new = list(method.plan(ctx)[0].routing)
+            latest, after = method.state_dict()["recent"], method.state_dict()["members"]
+            assert latest[-1] == new
+            assert len(latest) == min(4, step + 1)
+            if step >= 6:
+                assert after == after_one_step(before, new, latest)
+                replaced += before != after
     assert replaced > 3
 
 
