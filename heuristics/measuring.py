@@ -42,9 +42,15 @@ class Pair:
     """Number of decisions in which they differ."""
 
     def columns(self, space: SearchSpace) -> dict[str, Any]:
-        """Return the columns of the pair in the rows of a measurement."""
+        """Return the columns of the pair in the rows of a measurement.
+
+        They are `pair`, `first`, `second`, `distance`, and `parents`, the number of the differing decisions that are
+        about parents.
+        """
         first, second = space.string(self.first), space.string(self.second)
-        return {"pair": self.number, "first": first, "second": second, "distance": self.distance}
+        differing = [place for place, (a, b) in enumerate(zip(self.first, self.second, strict=True)) if a != b]
+        parents = len(set(differing) - set(space.operations))
+        return {"pair": self.number, "first": first, "second": second, "distance": self.distance, "parents": parents}
 
 
 @dataclass(eq=False)

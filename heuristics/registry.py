@@ -66,12 +66,12 @@ SHIPPED: Mapping[str, Shipped] = {
     ),
     "interference": Shipped(
         "interference",
-        "measures how similar the gradients are that two architectures give a shared operation",
+        "measures the cosine of two architectures' gradients for a shared operation",
         "Xu et al., ICML 2022",
     ),
     "disturbance": Shipped(
         "interference",
-        "measures how a training step of one architecture changes the loss of another",
+        "measures how a step of one architecture changes the loss of another",
         "Niu et al., Neural Networks 2021",
     ),
     "reptile": Shipped(

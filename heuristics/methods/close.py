@@ -145,7 +145,8 @@ class Close(Method):
     Our choice: a block holds the super-net's own operations, so that one block is the super-net itself (in the code,
     all edges of a cell share a block's operations), the gate is a network with one hidden layer over the one-hot
     architecture (there, a graph network and three layers), weights rather than outputs are multiplied by the gate, a
-    new block is an exact copy (there, its random initial weights are added), and the restart forgets momentum.
+    new block is an exact copy (there, its random initial weights are added), and the restart forgets momentum. In both,
+    active blocks that a step does not choose get a gradient of zero, so that momentum and weight decay still move them.
     """
 
     blocks: int = 4

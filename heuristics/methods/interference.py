@@ -52,6 +52,18 @@ class Interference(Measure):
 
     splits = ("train",)
 
+    def start_epoch(self, ctx: Context) -> None:
+        super().start_epoch(ctx)
+        options = (
+            (decision, option) for decision in ctx.space.operations for option in range(ctx.space.options[decision])
+        )
+        if not any(ctx.network.operations_of(*one) for one in options):
+            raise UserError(
+                "methods.interference finds no operation to compare: the super-net of this recipe does not name the "
+                "modules of its operations (Supernet.operations_of). Leave out this method, or the one that changes "
+                "the network."
+            )
+
     def measure(self, ctx: Context) -> list[dict[str, Any]]:
         rows = []
         for pair in pairs_of(ctx, self.pairs):
@@ -63,11 +75,6 @@ class Interference(Measure):
                 rows.append(
                     {**pair.columns(ctx.space), **place, **_cosines(first[cell, decision], second[cell, decision])}
                 )
-        if not rows:
-            raise UserError(
-                "methods.interference found no operation to compare: the super-net of this recipe does not name the "
-                "modules of its operations (operations_of), or no pair of architectures shares one that it uses."
-            )
         return rows
 
 

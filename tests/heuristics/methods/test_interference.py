@@ -50,6 +50,8 @@ def test_pairs_share_a_live_operation_and_differ_as_they_say(space_name, digits)
     for pair in pairs:
         assert ctx.space.distance(pair.first, pair.second) == pair.distance
         assert pair.first[pair.kept] == pair.second[pair.kept]
+        parents = [d for d in range(decisions) if d not in ctx.space.operations and pair.first[d] != pair.second[d]]
+        assert pair.columns(ctx.space)["parents"] == len(parents)
         assert ctx.network.operations_of(pair.kept, pair.first[pair.kept])
         for arch in (pair.first, pair.second):
             seen = looks(ctx, arch, {pair.kept: arch[pair.kept]}, _first(digits, "train", 8))
@@ -142,8 +144,8 @@ def test_a_network_that_does_not_name_its_operations_is_refused(digits):
             return self.network.parameters_of(decision, option)
 
     ctx.network = Nameless(ctx.network)
-    with pytest.raises(UserError, match=r"methods\.interference found no operation to compare"):
-        method.measure(ctx)
+    with pytest.raises(UserError, match=r"methods\.interference finds no operation to compare"):
+        method.start_epoch(ctx)
 
 
 # ---- disturbance -----------------------------------------------------------------------------------------------------
