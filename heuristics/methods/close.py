@@ -51,20 +51,63 @@ class Blocks(nn.Module):
         return functional_call(self.blocks[block], mixed, inputs)
 
 
+class BlockGate(nn.Module):
+    """The gate: a network that assigns each decision of an architecture to a block.
+
+    Args:
+        encode: maps architectures to the input of the gate, (n, width).
+        hidden: the hidden layer, (n, width) -> (n, units).
+        last: the last layer, which gives logits of blocks, (n, units) -> (n, decisions * count).
+        count: number of blocks.
+    """
+
+    def __init__(self, encode: Encode, hidden: nn.Module, last: nn.Linear, count: int) -> None:
+        super().__init__()
+        self._encode, self.hidden, self.last, self._count = encode, hidden, last, count
+
+    def forward(self, archs: Sequence[Arch], active: int) -> list[list[Gate]]:
+        """Return architecture -> decision -> gate. In training the blocks are drawn, otherwise the likeliest is taken.
+
+        Args:
+            active: number of blocks in use.
+        """
+        logits = self.logits(archs, active)
+        if not self.training:
+            return [[(block, None) for block in blocks] for blocks in logits.argmax(2).tolist()]
+        soft = F.gumbel_softmax(logits, TEMPERATURE)
+        chosen = soft.argmax(2)
+        hard = F.one_hot(chosen, active) + (soft - soft.detach())  # straight-through: exactly one and zeros
+        return [list(zip(blocks, own, strict=True)) for blocks, own in zip(chosen.tolist(), hard, strict=True)]
+
+    def logits(self, archs: Sequence[Arch], active: int) -> Tensor:
+        """Return the logits of the active blocks: (architectures, decisions, active).
+
+        They are equal for architectures that differ only in decisions on which their output does not depend.
+        """
+        weight = self.last.weight
+        with torch.autocast(weight.device.type, enabled=False):
+            found: Tensor = self.last(self.hidden(self._encode(archs).to(weight)))
+        return found.view(len(archs), -1, self._count)[:, :, :active]
+
+    @torch.no_grad()
+    def copy(self, old: int, new: int) -> None:
+        """Give a block the logits of another one."""
+        for rows in (self.last.weight, self.last.bias):
+            by_block = rows.view(-1, self._count, *rows.shape[1:])
+            by_block[:, new] = by_block[:, old]
+
+
 class BlockNet(Supernet):
     """A super-net whose operations have several blocks of weights, and a gate that assigns operations to blocks.
 
     Args:
         network: the super-net, whose operations with weights are `Blocks`.
-        encode: maps architectures to the input of the gate, (n, width).
-        hidden: the gate's hidden layer, (n, width) -> (n, units).
-        last: its last layer, which gives logits of blocks, (n, units) -> (n, decisions * count).
-        count: number of blocks.
+        gate: the gate.
     """
 
-    def __init__(self, network: Supernet, encode: Encode, hidden: nn.Module, last: nn.Linear, count: int) -> None:
+    def __init__(self, network: Supernet, gate: BlockGate) -> None:
         super().__init__()
-        self.network, self._encode, self.hidden, self.last, self._count = network, encode, hidden, last, count
+        self.network, self.gate = network, gate
         self.active = 1
         """Number of blocks in use."""
 
@@ -95,41 +138,20 @@ class BlockNet(Supernet):
         yield from self.network.logits_of(x, archs) if self.active == 1 else super().logits_of(x, archs)
 
     def _gates(self, routing: Any) -> list[list[Gate]]:
-        """Return the gate of each decision in each cell."""
+        """Return cell -> decision -> gate."""
         routings = routing if isinstance(routing[0], tuple) else (routing,)
         if not all(isinstance(choice, int) for one in routings for choice in one):
             raise UserError("The method close assigns single operations to blocks; mixtures have none.")
-        logits = self.logits(routings)
-        rows: list[list[Gate]]
-        if self.training:
-            soft = F.gumbel_softmax(logits, TEMPERATURE)
-            chosen = soft.argmax(2)
-            hard = F.one_hot(chosen, self.active) + (soft - soft.detach())  # straight-through: exactly one and zeros
-            rows = [list(zip(blocks, own, strict=True)) for blocks, own in zip(chosen.tolist(), hard, strict=True)]
-        else:
-            rows = [[(block, None) for block in blocks] for blocks in logits.argmax(2).tolist()]
+        rows: list[list[Gate]] = self.gate(routings, self.active)
         return rows if len(rows) > 1 else rows * self.cell_count
 
-    def logits(self, archs: Sequence[Arch]) -> Tensor:
-        """Return the gate's logits over active blocks: (architectures, decisions, active).
-
-        They are equal for architectures that differ only in decisions on which their output does not depend.
-        """
-        weight = self.last.weight
-        with torch.autocast(weight.device.type, enabled=False):
-            found: Tensor = self.last(self.hidden(self._encode(archs).to(weight)))
-        return found.view(len(archs), -1, self._count)[:, :, : self.active]
-
-    @torch.no_grad()
     def grow(self) -> None:
         """Take the next block into use; it and its logits start as copies of those of the block before."""
         old, new = self.active - 1, self.active
         for module in self.modules():
             if isinstance(module, Blocks):
                 module.blocks[new].load_state_dict(module.blocks[old].state_dict())
-        for rows in (self.last.weight, self.last.bias):
-            by_block = rows.view(-1, self._count, *rows.shape[1:])
-            by_block[:, new] = by_block[:, old]
+        self.gate.copy(old, new)
         self.active += 1
 
 
@@ -177,7 +199,7 @@ class Close(Method):
             torch.default_generator.manual_seed(ctx.recipe.seed)
             hidden = nn.Sequential(nn.Linear(sum(ctx.space.options), self.hidden), nn.ReLU())
             last = nn.Linear(self.hidden, len(ctx.space.options) * self.blocks)
-        self._net = BlockNet(network, _encoder(ctx.space), hidden.to(device), last.to(device), self.blocks)
+        self._net = BlockNet(network, BlockGate(_encoder(ctx.space), hidden, last, self.blocks).to(device))
         return self._net
 
     def start_epoch(self, ctx: Context) -> None:

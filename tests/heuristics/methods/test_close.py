@@ -56,7 +56,7 @@ def test_an_architecture_is_the_super_net_with_the_weights_of_its_blocks(space, 
     net = run.network.eval()
     plain = start(TINY.override([f"space={space}"]), task=digits)
     archs = some(run.context.space)
-    chosen = net.logits(archs).argmax(2)
+    chosen = net.gate.logits(archs, 3).argmax(2)
     assert len(chosen.unique()) == 3, "all blocks are in use"
     for arch, blocks, found in zip(archs, chosen.tolist(), logits(run, archs), strict=True):
         plain.network.load_state_dict(_assembled(net, plain.network, blocks))
@@ -98,8 +98,8 @@ def test_gate_and_blocks_learn_in_training(digits):
     run, arch = grown(digits), (3, 2, 3, 2, 3, 2)
     net = run.network.train()
     torch.nn.functional.cross_entropy(net(torch.randn(16, 3, 16, 16), arch), torch.arange(16) % 10).backward()
-    assert net.last.weight.grad.abs().sum() > 0
-    assert net.hidden[0].weight.grad.abs().sum() > 0
+    assert net.gate.last.weight.grad.abs().sum() > 0
+    assert net.gate.hidden[0].weight.grad.abs().sum() > 0
     used = [m for m in net.modules() if isinstance(m, Blocks) and m.blocks[0].weight.grad is not None]
     assert len(used) == 3 * 6
     for module in used:
@@ -113,7 +113,7 @@ def test_architectures_that_compute_the_same_have_the_same_blocks(digits):
     archs = within.archs(indices)
     first = within.archs(within.same_computation(indices))
     assert (archs != first).any()
-    alike = (net.logits(list(map(tuple, a.tolist()))).argmax(2) for a in (archs, first))
+    alike = (net.gate.logits(list(map(tuple, a.tolist())), 3).argmax(2) for a in (archs, first))
     live = torch.from_numpy(within.live(archs)) >= 2  # operations with weights, or pooling
     one, other = alike
     assert torch.equal(one[live], other[live])
