@@ -22,45 +22,10 @@ from supernet.benchmarks.spaces import Arch, SearchSpace
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.meter import Meter
 from supernet.heuristics.recipe import Recipe
-
-# ---- architectures as the network takes them -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Gate:
-    """A decision that executes one option, whose output is multiplied by a weight of value one (GDAS).
-
-    The weights carry gradients: the output is w_i o_i(x) plus all other w_j, which are zero in value, as scalars
-    (Dong and Yang, CVPR 2019).
-    """
-
-    option: int
-    weights: Tensor
-    """One at the option, zero elsewhere: (options,)."""
-
-    @property
-    def rest(self) -> Tensor:
-        """The sum of the other options' weights, a scalar zero."""
-        return self.weights.sum() - self.weights[self.option]
-
-
-Choice = int | Tensor | Gate
-"""A decision: the number of an option, weights over all options (a relaxation), or a gate."""
-Routing = tuple[Choice, ...]
-"""One choice per decision."""
-
-
-@dataclass(frozen=True)
-class Path:
-    """One forward pass of a step."""
-
-    routing: Routing | tuple[Routing, ...]
-    """One routing for all cells, or one for each."""
-    weight: float = 1.0
-    """Factor of its loss."""
-    role: str = "main"
-    """The role by which losses distinguish paths. Under any law, a path with the role student learns from the latest
-    path with the role teacher in the same step, on the same images; paths of other roles learn from labels."""
+from supernet.heuristics.routes import Choice as Choice
+from supernet.heuristics.routes import Gate as Gate
+from supernet.heuristics.routes import Path as Path
+from supernet.heuristics.routes import Routing as Routing
 
 
 class Supernet(nn.Module):
@@ -86,6 +51,10 @@ class Supernet(nn.Module):
     @abstractmethod
     def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
         """Return the weights of the modules that compute an option of a decision, over all cells; empty if none do."""
+
+    def operations_of(self, decision: int, option: int) -> list[list[nn.Module]]:
+        """Return each cell's modules that compute an option, one for each copy of its weights; empty if none do."""
+        return []
 
     def logits_of(self, x: Tensor, archs: Sequence[Arch]) -> Iterator[Tensor]:
         """Yield the logits of each architecture on one batch, in the order given: (n, classes) each."""

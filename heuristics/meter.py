@@ -1,12 +1,12 @@
-"""The meter of a training: how many images went forward and backward through the network."""
+"""The meter of a training: how many images went forward and backward through the network, and what measuring cost."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 
 @dataclass
-class Meter:
+class Counts:
     """Counts of images passed forward and backward; an image passed through a mixture of k options counts k times."""
 
     forward: float = 0.0
@@ -20,6 +20,20 @@ class Meter:
         """
         return (self.forward + 2 * self.backward) / (3 * batch_size)
 
+
+@dataclass
+class Measured(Counts):
+    """What measurements in the course of a training cost."""
+
+    seconds: float = 0.0
+
+
+@dataclass
+class Meter(Counts):
+    """Counts of a training, and separately those of the measurements that were made meanwhile."""
+
+    measured: Measured = field(default_factory=Measured)
+
     def copy(self) -> Meter:
         """Return a copy of the present counts."""
-        return Meter(self.forward, self.backward)
+        return replace(self, measured=replace(self.measured))

@@ -44,9 +44,17 @@ class Shipped:
 
 
 SHIPPED: Mapping[str, Shipped] = {
+    "close": Shipped(
+        "close", "gives operations one of several blocks of weights, whose number grows", "Zhou et al., ECCV 2022"
+    ),
     "di-ws": Shipped(
         "disturbance",
         "moves weights orthogonally to the inputs of earlier architectures",
+        "Niu et al., Neural Networks 2021",
+    ),
+    "disturbance": Shipped(
+        "interference",
+        "measures how a step of one architecture changes the loss of another",
         "Niu et al., Neural Networks 2021",
     ),
     "dynas": Shipped(
@@ -54,13 +62,24 @@ SHIPPED: Mapping[str, Shipped] = {
         "trains at rates that depend on size, with a momentum for each group",
         "Jeon et al., CVPR 2025",
     ),
+    "interference": Shipped(
+        "interference",
+        "measures the cosine of two architectures' gradients for a shared operation",
+        "Xu et al., ICML 2022",
+    ),
     "landmarks": Shipped(
         "landmarks",
         "adds a ranking loss over landmark architectures with known accuracies",
         "Yu, Ranftl and Salzmann, CVPR 2021",
     ),
+    "magic-a": Shipped(
+        "magic", "aligns the features of every architecture with those of a good one", "Xu et al., ICML 2022"
+    ),
     "magic-t": Shipped(
         "magic", "trains a chain of architectures whose neighbours differ in a few decisions", "Xu et al., ICML 2022"
+    ),
+    "nsas": Shipped(
+        "nsas", "trains every architecture of an archive of novel ones again in each step", "Zhang et al., CVPR 2020"
     ),
     "ogd": Shipped(
         "disturbance",

@@ -35,7 +35,8 @@ SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT = (
     "environment.json",
 )
 SCORES, TRACE, LOG, RECIPE, SUMS = "scores.parquet", "trace.parquet", "log.jsonl", "recipe.yaml", "checksums.json"
-PARTS = frozenset({SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT, SCORES, TRACE, LOG, RECIPE})
+MEASURED = "measured.parquet"
+PARTS = frozenset({SPEC, STATUS, METRICS, LEDGER, ENVIRONMENT, SCORES, TRACE, LOG, RECIPE, MEASURED})
 """Files of a finished run; all others in its work folder are needed only to resume it."""
 MEASURES = {"loss": "negative_loss", "accuracy": "accuracy"}
 """The metric that a recipe ranks by -> the column of scores that it ranks by."""

@@ -26,6 +26,7 @@ from supernet.harness.runs.integrity import (
     ENVIRONMENT,
     LEDGER,
     LOG,
+    MEASURED,
     METRICS,
     PARTS,
     RECIPE,
@@ -48,6 +49,7 @@ __all__ = [
     "ENVIRONMENT",
     "LEDGER",
     "LOG",
+    "MEASURED",
     "METRICS",
     "PARTS",
     "PROGRESS",
@@ -103,6 +105,11 @@ class Result:
     def log(self) -> list[dict[str, Any]]:
         """One entry per epoch of training."""
         return read_log(self.path / LOG)
+
+    def measured(self) -> pd.DataFrame:
+        """What methods measured in the course of training: columns method, epoch and those of the methods."""
+        path = self.path / MEASURED
+        return pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=["method", "epoch"])
 
 
 class Store:

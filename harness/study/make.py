@@ -194,6 +194,7 @@ def _ledger(log: list[dict[str, Any]], frame: pd.DataFrame | None, asked: int) -
         asked: architectures whose ground truth methods asked for while they trained.
     """
     scoring = [] if frame is None else [part.iloc[0] for _, part in frame.groupby("epoch")]
+    measuring = {name: sum(entry.get(name, 0.0) for entry in log) for name in ("measure_seconds", "measure_passes")}
     return {
         "train_seconds": sum(entry["seconds"] for entry in log),
         "train_images": sum(entry["images"] for entry in log),
@@ -201,4 +202,5 @@ def _ledger(log: list[dict[str, Any]], frame: pd.DataFrame | None, asked: int) -
         "score_images": float(sum(row["images"] for row in scoring)),
         "truth_queries": 0.0 if frame is None else float(frame["index"].nunique()),
         **({"method_queries": float(asked)} if asked else {}),
+        **{name: spent for name, spent in measuring.items() if spent},
     }

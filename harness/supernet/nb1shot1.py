@@ -235,11 +235,14 @@ class NB1Shot1Net(Supernet):
 
     def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
         """The weights of an operation of a node, in all cells; none for decisions on parents and for max-pooling."""
+        return [p for modules in self.operations_of(decision, option) for p in modules[0].parameters()]
+
+    def operations_of(self, decision: int, option: int) -> list[list[nn.Module]]:
+        """For each cell, the convolution of a node, without batch norm; none for parents and for max-pooling."""
         if decision >= len(self._cells[0].nodes) or option == MAXPOOL:
             return []
         name = "conv3" if option == CONV3X3 else "conv1"
-        nodes = [cell.nodes[decision] for cell in self._cells]
-        return [p for node in nodes for p in getattr(node, name).parameters()]
+        return [[getattr(cell.nodes[decision], name)] for cell in self._cells]
 
     def active_parameters(self, routing: Routing | Sequence[Routing]) -> list[nn.Parameter]:
         """The parameters that the output depends on: each once, and whole even if an architecture uses a part of it."""

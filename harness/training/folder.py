@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import write_bytes, write_json, write_text
+from supernet.benchmarks.files import whole, write_bytes, write_json, write_text
 from supernet.benchmarks.regular import open_lock, read_plain
 from supernet.benchmarks.sealed import put_aside
 from supernet.harness.training import checkpoint
 from supernet.harness.training.run import Run
 
 RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "status.json"
-"""Names of the files in a run folder."""
+MEASURED = "measured.parquet"
+"""Names of the files in a run folder; the last one is there if methods measured something."""
 
 
 class DamagedCheckpoint(UserError):
@@ -173,6 +175,13 @@ def write_log(run: Run, out: Path) -> None:
     """Write one line of JSON per epoch; numbers that are not finite become null."""
     finite = [{k: v if math.isfinite(v) else None for k, v in entry.items()} for entry in run.log]
     write_text(out / LOG, "".join(json.dumps(entry) + "\n" for entry in finite))
+
+
+def write_measured(run: Run, out: Path) -> None:
+    """Write the rows of `Run.measured` as Parquet, if there are any; columns that a method lacks are empty."""
+    if run.measured:
+        with whole(out / MEASURED) as partial:
+            pd.DataFrame(run.measured).to_parquet(partial, write_page_checksum=True)
 
 
 def read_status(out: Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from supernet.harness.training.schedule import learning_rate, set_learning_rate
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics import registry
 from supernet.heuristics.hooks import Method, NotFinite, StepResult, overrides
+from supernet.heuristics.measuring import Measure
 from supernet.heuristics.methods.steps import Accumulate, Hooks
 from supernet.heuristics.recipe import Recipe
 
@@ -71,6 +72,7 @@ def train(
         _train(run, out, progress, after_epoch)
     if out is not None:
         folder.write_log(run, out)  # an earlier process may have been killed after its last checkpoint, before its log
+        folder.write_measured(run, out)
         folder.write_status(out, "trained", recipe.hash, run.epoch, run.device)
     return run
 
@@ -162,12 +164,14 @@ def stepper(run: Run) -> Callable[[], StepResult]:
 def _rule(run: Run) -> Method:
     """The method that turns paths into an update: one of the recipe, or by default one path after the other.
 
-    On a GPU, strictly fair paths run as one CUDA graph if the recipe allows it and has no methods of its own.
+    On a GPU, strictly fair paths run as one CUDA graph if the recipe allows it and has no methods of its own, apart
+    from those that only measure.
     """
     chosen = [run.methods[c.name] for c in run.recipe.methods if registry.entry(c.name).has("take_step")]
     if chosen:
         return chosen[0]
-    if run.device.type == "cuda" and not run.recipe.methods and fair.fits(run.recipe):
+    alone = all(isinstance(run.methods[c.name], Measure) for c in run.recipe.methods)
+    if run.device.type == "cuda" and alone and fair.fits(run.recipe):
         return fair.FairStep(capture=True)
     return Accumulate()
 
@@ -210,5 +214,6 @@ def _diverged(run: Run, out: Path | None, meter: EpochMeter, what: NotFinite) ->
     if out is None:
         return Diverged(problem)
     folder.write_log(run, out)
+    folder.write_measured(run, out)
     folder.write_status(out, "diverged", run.recipe.hash, run.epoch, run.device, problem=problem)
     return Diverged(f"{problem} The log is in {out / folder.LOG}.")

@@ -72,11 +72,15 @@ class EpochMeter:
             raise NotFinite(f"The loss is {float(self._loss)}")
 
     def entry(self) -> dict[str, Any]:
-        """The epoch's entry in the log, with accuracy in percent; `passes` counts passes of one path for one batch."""
-        seconds = time.perf_counter() - self._started
+        """The epoch's entry in the log, with accuracy in percent; `passes` counts passes of one path for one batch.
+
+        Measurements in the course of training have entries of their own and are left out of all others.
+        """
         spent, before = self._ctx.meter, self._before
+        measuring = spent.measured.seconds - before.measured.seconds
+        seconds = time.perf_counter() - self._started - measuring
         size = self._ctx.recipe.training.batch_size
-        return {
+        entry = {
             "epoch": self._ctx.epoch + 1,
             "loss": float(self._loss) / max(1, self._count),
             "accuracy": 100 * float(self._correct) / max(1, self._seen),
@@ -86,3 +90,7 @@ class EpochMeter:
             "seconds": round(seconds, 3),
             "images_per_second": self._seen / seconds,
         }
+        if measuring:
+            entry["measure_passes"] = spent.measured.passes(size) - before.measured.passes(size)
+            entry["measure_seconds"] = round(measuring, 3)
+        return entry

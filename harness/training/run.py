@@ -16,13 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
-from supernet.benchmarks.tasks.loader import Batch, train_batches
+from supernet.benchmarks.tasks.loader import Batch, eval_batches, train_batches
 from supernet.benchmarks.tasks.task import Task, load_task
 from supernet.harness.supernet.build import build_network
 from supernet.harness.training.oracle import Oracle
 from supernet.heuristics import registry
 from supernet.heuristics.distribution.learner import Learner, learner_for
 from supernet.heuristics.hooks import Context, Method, Supernet, overrides
+from supernet.heuristics.measuring import Measure
 from supernet.heuristics.methods.losses import losses_for
 from supernet.heuristics.methods.samplers import sampler_for
 from supernet.heuristics.recipe import Recipe
@@ -95,6 +96,12 @@ class Run:
         return rows[~np.isin(within.same_entry(rows), within.same_entry(self.asked))]
 
     @property
+    def measured(self) -> list[dict[str, Any]]:
+        """What methods measured in the course of training: rows with the method's name, the epoch and its values."""
+        measures = {name: method for name, method in self.methods.items() if isinstance(method, Measure)}
+        return [{"method": name, **row} for name, method in measures.items() for row in method.rows]
+
+    @property
     def steps_per_epoch(self) -> int:
         """Number of steps in one epoch."""
         return len(self.task.train) // self.recipe.training.batch_size
@@ -122,17 +129,21 @@ def start(
         network = build_network(recipe, task.classes).to(device)
         learner = learner_for(space(recipe.space), recipe)
     methods = _methods(recipe, network, learner)
+    # Measuring methods come last, so that the random numbers of the others do not depend on them.
+    numbered = sorted(methods.values(), key=lambda method: isinstance(method, Measure))
     context = Context(
         recipe,
         space(recipe.space),
         network,
         torch.optim.SGD([torch.zeros(0)], 1.0),  # replaced below, once the network is whole
-        numbers={id(method): 1 if method is learner else number for number, method in enumerate(methods.values(), 2)},
+        numbers={id(method): 1 if method is learner else number for number, method in enumerate(numbered, 2)},
         source=oracle,
         train_images=len(task.train),
     )
     for method in methods.values():
         context.network = method.wrap(context.network, context)
+        if isinstance(method, Measure):
+            method.source = lambda split, count: fixed_images(task, split, count, recipe.seed)
     context.optimiser = optimiser_for(recipe, list(methods.values()), context)
     run = Run(recipe, task, methods, context, oracle)
     context.steps = recipe.training.epochs * run.steps_per_epoch
@@ -209,6 +220,27 @@ def _endless(run: Run, split: str, number: int, epoch: int) -> Iterator[Batch]:
         seed = int(np.random.SeedSequence([run.recipe.seed, again, number]).generate_state(1)[0])
         yield from train_batches(images, run.task, run.recipe.training.batch_size, seed=seed, epoch=epoch)
         again += 1
+
+
+def fixed_images(task: Task, split: str, count: int, seed: int) -> Batch:
+    """Images of a split without augmentation, which depend on the seed and the sizes alone.
+
+    Args:
+        split: "train" or "valid".
+        count: number of images.
+
+    Raises:
+        UserError: the split has fewer images.
+    """
+    images = {"valid": task.valid, "train": task.train}[split]
+    if count > len(images):
+        raise UserError(
+            f"A method measures on {count:,} images of the split {split}, which has only {len(images):,}. Lower the "
+            "method's parameter `images`."
+        )
+    rows = torch.from_numpy(np.random.default_rng([seed, len(images)]).permutation(len(images))[:count])
+    ((pixels, labels),) = eval_batches(images.take(rows), task, count)
+    return Batch(pixels, labels, rows.to(labels.device))
 
 
 @contextmanager

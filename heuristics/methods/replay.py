@@ -14,13 +14,15 @@ from supernet.heuristics.registry import method
 
 @method("replay")
 class Replay(Method):
-    """Trains a random architecture and two of a diverse archive in every step (NSAS, Zhang et al., CVPR 2020).
+    """Trains a random architecture and two of a diverse archive in every step, after NSAS (Zhang et al., CVPR 2020).
 
     With a the random architecture, r a random member of the archive and f the member farthest from a, the loss is
     (1 - weight) CE(a) + weight (CE(r) + CE(f)) / 2. Then a takes the place of the member nearest to it if the sum of
     all distances in the archive grows. The distance of two architectures is the number of decisions in which they
-    differ. The weights are those of the authors' notebooks for NAS-Bench-201 (MiaoZhang0525/NSAS_FOR_CVPR); the size
-    of the archive is our choice.
+    differ. The paper trains all members in every step, and replaces a member by the most novel of the latest
+    architectures: the method `nsas` does that. The weights are those of the authors' notebooks for NAS-Bench-201
+    (MiaoZhang0525/NSAS_FOR_CVPR), which keep no archive: they train a, a second random architecture, and a third one
+    that differs from the second in every decision. The size of the archive is our choice.
     """
 
     weight: float = 0.8

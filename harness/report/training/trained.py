@@ -51,6 +51,10 @@ class Run:
         """One entry per epoch."""
         return self.run.log
 
+    def measured(self) -> pd.DataFrame:
+        """What methods measured in the course of training: columns method, epoch and those of the methods."""
+        return pd.DataFrame(self.run.measured, columns=None if self.run.measured else ["method", "epoch"])
+
     def rank(self, archs: Wanted = "all", **how: Any) -> Ranked:
         """Score architectures and compare their ranking with ground truth; see `supernet.rank` for the arguments."""
         return ranked(self.run, archs, **how)

@@ -120,10 +120,13 @@ class NB201Net(Supernet):
 
     def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
         """Weights of an operation of an edge, over all cells."""
+        return [p for modules in self.operations_of(decision, option) for p in modules[0].parameters()]
+
+    def operations_of(self, decision: int, option: int) -> list[list[nn.Module]]:
+        """For each cell, the convolution with its batch norm that is an operation of an edge; empty for others."""
         if option not in (CONV1X1, CONV3X3):
             return []
-        modules = [(c.conv1 if option == CONV1X1 else c.conv3)[c.slot[decision]] for c in self.all_cells]
-        return [p for module in modules for p in module.parameters()]
+        return [[(c.conv1 if option == CONV1X1 else c.conv3)[c.slot[decision]]] for c in self.all_cells]
 
     def active_parameters(self, routing: Routing) -> list[nn.Parameter]:
         """The parameters of the benchmark's stand-alone network of one architecture, live or not."""
