@@ -88,7 +88,7 @@ class Study:
     base_seeds: tuple[int, ...]
     """Seeds of the base, which every other setting is compared with: more of them sharpen all comparisons at once."""
     design: str
-    """one-factor, grid, staged or screen."""
+    """one-factor, listed, grid, staged or screen."""
     factors: tuple[tuple[Heuristic, tuple[str, ...]], ...]
     truth: Truth
     sample: str = "all"
@@ -100,6 +100,8 @@ class Study:
     """What follows `supernet study run` on a command line, as far as it tells the study."""
     seeds_by: tuple[tuple[str, tuple[int, ...]], ...] = ()
     """Seeds of settings, by label, that have others than `seeds`."""
+    listed: tuple[tuple[tuple[Heuristic, str], ...], ...] = ()
+    """The settings of a plan that lists them, the base left out: heuristics with their values, applied in order."""
 
     def seeds_of(self, setting: Setting) -> tuple[int, ...]:
         """The seeds that a setting is trained with.
@@ -136,6 +138,19 @@ def _one_factor(study: Study, tau: Tau) -> Iterator[Setting]:
     yield Setting((), study.base)
     for heuristic, values in study.factors:
         yield from _varied(Setting((), study.base), heuristic, values)
+
+
+def _listed(study: Study, tau: Tau) -> Iterator[Setting]:
+    """The base, and the settings that the study lists, each of which changes several things together."""
+    yield Setting((), study.base)
+    seen = {study.base}
+    for changes in study.listed:
+        setting = Setting((), study.base)
+        for heuristic, value in changes:
+            setting = _changed(setting, heuristic, value)
+        if setting.recipe not in seen:
+            seen.add(setting.recipe)
+            yield setting
 
 
 def _grid(study: Study, tau: Tau) -> Iterator[Setting]:
@@ -227,6 +242,7 @@ def _check_screen(study: Study) -> None:
 
 DESIGNS: dict[str, Callable[[Study, Tau], Iterator[Setting]]] = {
     "one-factor": _one_factor,
+    "listed": _listed,
     "grid": _grid,
     "staged": _staged,
     "screen": _screen,

@@ -111,7 +111,7 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
         seeds=seeds,
         base_seeds=base_seeds,
         design=design,
-        factors=_factors(content["heuristics"], base),
+        factors=() if design == "listed" else _factors(content["heuristics"], base),
         truth=_truth(_mapping(content, "truth"), base),
         sample=sample,
         last_epochs=last_epochs,
@@ -119,8 +119,9 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
         margin=_margin(content.get("margin", Study.margin)),
         command=_command(path, overrides),
         seeds_by=seeds_by,
+        listed=_listed(content["heuristics"]) if design == "listed" else (),
     )
-    if design == "screen":  # its settings are known, and they combine what each heuristic alone does not show
+    if design in ("screen", "listed"):  # they combine what each heuristic alone does not show
         study.settings(lambda spec: None)
     _check_labels(study)
     return study
@@ -243,13 +244,7 @@ def _factors(content: Any, base: Recipe) -> tuple[tuple[Heuristic, tuple[str, ..
         raise StudyError("heuristics must be `all`, a list of names, or names with lists of values.")
     factors = []
     for name, values in content.items():
-        heuristic = find(str(name))
-        if heuristic is None:
-            near = nearest(name, heuristic_names())
-            raise StudyError(
-                f"there is no heuristic {quoted(name)}"
-                + (f"; did you mean {near}?" if near else "; `supernet heuristics` lists them.")
-            )
+        heuristic = _heuristic(name)
         if values is not None and values != "all" and not isinstance(values, list):
             raise StudyError(f"heuristics.{name} is {quoted(values)}, but must be `all` or a list of values.")
         if isinstance(values, list) and len(values) > MOST_VALUES:
@@ -265,6 +260,38 @@ def _factors(content: Any, base: Recipe) -> tuple[tuple[Heuristic, tuple[str, ..
                 raise StudyError(f"heuristics.{name} has the value {quoted(value).strip(chr(39))} twice.")
         factors.append((heuristic, tuple(wanted)))
     return tuple(factors)
+
+
+def _listed(content: Any) -> tuple[tuple[tuple[Heuristic, str], ...], ...]:
+    """The settings of a plan that lists them."""
+    if not (isinstance(content, list) and content and all(isinstance(item, Mapping) and item for item in content)):
+        raise StudyError(
+            "with plan: listed, heuristics is a list of settings, each of which names heuristics with one value, such "
+            "as {magic-t: on, epochs: 20}."
+        )
+    if len(content) > MOST_VALUES:
+        raise StudyError(f"heuristics lists {len(content):,} settings; at most {MOST_VALUES:,} are supported.")
+    return tuple(
+        tuple(_chosen(_heuristic(name), value) for name, value in setting.items()) for setting in content
+    )  # fmt: skip
+
+
+def _chosen(heuristic: Heuristic, value: Any) -> tuple[Heuristic, str]:
+    """A heuristic with one value. YAML reads `on`, the value of a method, as true."""
+    if value is True and "true" not in heuristic.values and "on" in heuristic.values:
+        return heuristic, "on"
+    return heuristic, _text(f"heuristics.{heuristic.name}", value)
+
+
+def _heuristic(name: Any) -> Heuristic:
+    heuristic = find(str(name))
+    if heuristic is None:
+        near = nearest(name, heuristic_names())
+        raise StudyError(
+            f"there is no heuristic {quoted(name)}"
+            + (f"; did you mean {near}?" if near else "; `supernet heuristics` lists them.")
+        )
+    return heuristic
 
 
 def _text(key: str, value: Any) -> str:

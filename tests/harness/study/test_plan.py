@@ -1,5 +1,7 @@
 import pytest
 
+from supernet.harness.study.plan import StudyError
+from supernet.harness.study.reading import load_study
 from supernet.heuristics.catalogue import CATALOGUE
 
 
@@ -119,3 +121,43 @@ def test_yaml_values_are_read_as_the_catalogue_spells_them(study):
     assert clip.recipe.training.clip is None
     assert none.recipe.sampling.with_none is False
     assert rate.recipe.training.learning_rate == 1e-3
+
+
+LISTED = """
+space: nb201
+truth: {table: nb201-digits, dataset: digits, split: test, seed: mean}
+seeds: {base: 3, others: 2}
+plan: listed
+recipe: {task: {name: digits}, network: {channels: 8, cells: 1}, training: {epochs: 24}}
+heuristics:
+  - {magic-t: on, epochs: 18}
+  - {path-sampling: fair-nas}
+  - {epochs: 24}
+"""
+
+
+def test_a_listed_plan_has_the_settings_that_it_lists(tmp_path):
+    (tmp_path / "mine.yaml").write_text(LISTED)
+    study = load_study(tmp_path / "mine.yaml")
+    settings = study.settings(lambda _: None)
+    # The last one is what the base has.
+    assert [setting.label for setting in settings] == ["base", "magic-t=on, epochs=18", "path-sampling=fair-nas"]
+    assert settings[1].recipe == study.base.override(["methods.magic-t=true", "training.epochs=18"])
+    assert [len(study.runs(setting)) for setting in settings] == [3, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("written", "word"),
+    [
+        ("heuristics: {magic-t: all}", "list of settings"),
+        ("heuristics: [magic-t]", "list of settings"),
+        ("heuristics: []", "list of settings"),
+        ("heuristics: [{magik-t: on}]", "magic-t"),
+        ("heuristics: [{epochs: 3, magic-t: twice}]", "twice"),
+        ("heuristics: [{epochs: [3, 4]}]", "epochs"),
+    ],
+)
+def test_a_listed_plan_that_cannot_be_read_is_refused(tmp_path, written, word):
+    (tmp_path / "mine.yaml").write_text(LISTED[: LISTED.index("heuristics:")] + written)
+    with pytest.raises(StudyError, match=word):
+        load_study(tmp_path / "mine.yaml")

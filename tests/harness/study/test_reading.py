@@ -61,7 +61,7 @@ MISTAKES = [
     ({"sample": -5}, "sample is '-5', but must be"),
     ({"last_epochs": 0}, "last_epochs is 0, but must be a whole number of at least 1"),
     ({"last_epochs": 1.5}, "last_epochs is 1.5, but must be"),
-    ({"plan": "random"}, "plan is 'random', but must be one of one-factor, grid, staged"),
+    ({"plan": "random"}, "plan is 'random', but must be one of one-factor, listed, grid, staged"),
     ({"plan": ["grid"]}, "plan is ['grid'], but must be one of"),
     ({"space": "nb102"}, "there is no space 'nb102'"),
     ({"recipe": {"training": {"epoch": 3}}}, "there is no key 'training.epoch'; did you mean training.epochs?"),
