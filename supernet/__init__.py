@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from supernet.harness.report.search.result import search
     from supernet.harness.report.study.result import study
     from supernet.harness.report.training.trained import train
-    from supernet.harness.scoring.scorer import score
+    from supernet.harness.scoring.scorer import score, side_by_side
+    from supernet.harness.scoring.shifting import Shifted
+    from supernet.harness.scoring.tse import TSE
     from supernet.heuristics.catalogue import heuristic
     from supernet.heuristics.hooks import Context, Method, Output, Path
     from supernet.heuristics.recipe import Recipe
@@ -42,6 +44,9 @@ _PLACES = {
     "baselines": "harness.report.correlation.baselines",
     "leaderboard": "harness.report.leaderboard.result",
     "score": "harness.scoring.scorer",
+    "side_by_side": "harness.scoring.scorer",
+    "TSE": "harness.scoring.tse",
+    "Shifted": "harness.scoring.shifting",
     "study": "harness.report.study.result",
     "compare_studies": "harness.report.across.result",
     "search": "harness.report.search.result",
@@ -60,9 +65,9 @@ _PLACES = {
 """Name -> the module that has it."""
 
 __all__ = [
-    "Context", "Method", "Output", "Path", "Recipe", "UserError", "__version__", "baselines",
-    "compare_studies", "correlate",
-    "ground_truth", "heuristic", "leaderboard", "method", "query", "rank", "score", "search", "space", "study", "train",
+    "TSE", "Context", "Method", "Output", "Path", "Recipe", "Shifted", "UserError", "__version__", "baselines",
+    "compare_studies", "correlate", "ground_truth", "heuristic", "leaderboard", "method", "query", "rank", "score",
+    "search", "side_by_side", "space", "study", "train",
 ]  # fmt: skip
 
 
