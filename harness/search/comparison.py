@@ -20,7 +20,8 @@ from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.wording import listed, nearest, quoted
 from supernet.harness.runs.job import Truth
 from supernet.harness.search.algorithms.moves import moves
-from supernet.harness.search.algorithms.registry import ALGORITHMS, SHIPPED, QueryAlgorithm, recipe_for
+from supernet.harness.search.algorithms.names import algorithm_of, ships
+from supernet.harness.search.algorithms.registry import QueryAlgorithm, recipe_for
 from supernet.harness.search.costs import seconds_per_pass
 from supernet.harness.search.ledger import NAMES, Budget
 from supernet.harness.search.make import maker_of
@@ -114,7 +115,7 @@ class Comparison:
     space: str
     dataset: str
     algorithms: tuple[str, ...]
-    """Names of the algorithms (`ALGORITHMS`)."""
+    """Names of the algorithms, as `algorithm_of` reads them."""
     budget: Budget
     seeds: int
     """Number of seeds, which are 0, 1, …"""
@@ -186,11 +187,11 @@ class Comparison:
         found: dict[str, None] = {}
         for name in self.algorithms:
             try:
-                sharing = not isinstance(ALGORITHMS[name], QueryAlgorithm)
+                sharing = not isinstance(algorithm_of(name), QueryAlgorithm)
                 (self._check_sharing if sharing else self._check_query)(name)
             except UserError as problem:
                 found[str(problem)] = None
-        if self.overrides and all(isinstance(ALGORITHMS[name], QueryAlgorithm) for name in self.algorithms):
+        if self.overrides and all(isinstance(algorithm_of(name), QueryAlgorithm) for name in self.algorithms):
             try:
                 _ = self.base
             except UserError as problem:
@@ -204,7 +205,7 @@ class Comparison:
         Raises:
             UserError: one of these is not so.
         """
-        algorithm = ALGORITHMS[name]
+        algorithm = algorithm_of(name)
         assert isinstance(algorithm, QueryAlgorithm)
         epochs = (self.fidelities if algorithm.fidelities else ()) or (self.truth.measure.epochs,)
         kind, amount = self.budget.kind, self.budget.amount
@@ -212,7 +213,7 @@ class Comparison:
             raise UserError(f"{name} trains no super-net: give a budget in queries (q) or seconds (s).")
         m = self.truth.measure
         seen = objective(self.within, self.ground_truth, m.dataset, epochs, m.seed, m.split)
-        maker_of(name, algorithm, seen, self.ground_truth)(moves(self.space), seen.top, Random(0))
+        maker_of(name, algorithm, seen, self.ground_truth, m)(moves(self.space), seen.top, Random(0))
         if kind == "queries":
             least = 1.0
         else:
@@ -325,9 +326,9 @@ class Comparison:
         """Return all runs, algorithm by algorithm and in the order of seeds."""
         found = []
         for name in self.algorithms:
-            algorithm = ALGORITHMS[name]
+            algorithm = algorithm_of(name)
             # Shipped algorithms that query need no plug-in: comparisons with and without plug-ins share their runs.
-            plugins = () if isinstance(algorithm, QueryAlgorithm) and algorithm is SHIPPED.get(name) else self.plugins
+            plugins = () if isinstance(algorithm, QueryAlgorithm) and ships(name) else self.plugins
             if isinstance(algorithm, QueryAlgorithm):
                 truth = self.truth
                 epochs = (self.fidelities if algorithm.fidelities else ()) or (truth.measure.epochs,)
