@@ -26,6 +26,7 @@ from supernet.harness.search.costs import seconds_per_pass
 from supernet.harness.search.ledger import NAMES, Budget
 from supernet.harness.search.make import maker_of
 from supernet.harness.search.objective import Objective, objective
+from supernet.harness.search.probing import Probing
 from supernet.harness.search.spec import SearchSpec
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import task_of
@@ -37,7 +38,7 @@ MOST_SEEDS = 100_000
 """Largest number of seeds of a comparison, our choice."""
 BLOCK = 25
 """Number of seeds in one run of an algorithm that queries a table, our choice: their searches take no longer than
-reading the table."""
+reading the table. Those that look at untrained networks take longer, and have runs of one seed."""
 
 
 @dataclass(frozen=True)
@@ -333,15 +334,16 @@ class Comparison:
                 truth = self.truth
                 epochs = (self.fidelities if algorithm.fidelities else ()) or (truth.measure.epochs,)
                 truth = dataclasses.replace(truth, measure=dataclasses.replace(truth.measure, epochs=epochs[-1]))
-                blocks = [range(s, min(s + BLOCK, self.seeds)) for s in range(0, self.seeds, BLOCK)]
+                block = 1 if isinstance(algorithm.make, Probing) else BLOCK
+                blocks = [range(s, min(s + block, self.seeds)) for s in range(0, self.seeds, block)]
                 recipe = None
             else:
                 truth, epochs = self.truth, (self.truth.measure.epochs,)
                 blocks = [range(seed, seed + 1) for seed in range(self.seeds)]
                 recipe = self.recipe(name)
             found += [
-                SearchSpec(self.space, truth, epochs, name, self.budget, tuple(block), recipe, plugins)
-                for block in blocks
+                SearchSpec(self.space, truth, epochs, name, self.budget, tuple(seeds), recipe, plugins)
+                for seeds in blocks
             ]
         return found
 

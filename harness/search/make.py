@@ -150,10 +150,10 @@ def maker_of(name: str, algorithm: QueryAlgorithm, seen: Objective, truth: Groun
     make, known = algorithm.make, np.flatnonzero(~np.isnan(seen.fidelities[-1].values))
     site = site_of(seen.space, truth, observed, known)
     if len(known) == len(seen.space):
-        return make.on(site) if isinstance(make, Probing) else make
+        return make.on_site(site) if isinstance(make, Probing) else make
     if (make.make if isinstance(make, Warm) else make) is not RandomSearch:
         raise UserError(
             f"{name} can query any architecture of {seen.space.name}, but {truth.path.name} has only {len(known):,} of "
             f"{len(seen.space):,}. Of the algorithms that query a benchmark, only random works with such a table."
         )
-    return make.on(site) if isinstance(make, Probing) else partial(RandomSearch, among=site.among)
+    return make.on_site(site) if isinstance(make, Probing) else partial(RandomSearch, among=site.among)

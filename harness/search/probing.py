@@ -46,7 +46,7 @@ class Site:
 class Probing(Protocol):
     """Makes algorithms that look at untrained networks, once it knows the benchmark."""
 
-    def on(self, site: Site) -> Maker:
+    def on_site(self, site: Site) -> Maker:
         """Return the maker for a benchmark.
 
         Raises:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch
-from supernet.benchmarks.spaces.nb201 import NONE, OPS
 from supernet.harness.search.algorithms.ask import Maker, Query
 from supernet.harness.search.algorithms.moves import Moves
 from supernet.harness.search.costs import Shape
@@ -69,7 +68,7 @@ class TENAS:
     batches: int = 3
     decimals: int = 3
 
-    def on(self, site: Site) -> Maker:
+    def on_site(self, site: Site) -> Maker:
         """Return the maker for a benchmark.
 
         Raises:
@@ -93,13 +92,11 @@ class Pruning:
     """
 
     def __init__(self, settings: TENAS, site: Site, task: Task, moves: Moves, top: int, rng: Random) -> None:
-        if moves.space.name != "nb201":
-            raise UserError(
-                "TE-NAS prunes the operations on the edges of a cell, which NAS-Bench-201 has; "
-                f"{moves.space.name} has none."
-            )
+        from supernet.harness.supernet.plain.mixture import whole
+
+        self._whole = whole(moves.space)
         self._settings, self._site, self._task = settings, site, task
-        self._space, self._top, self._rng = moves.space, top, rng
+        self._top, self._rng = top, rng
         self._owed: Mapping[str, float] = {}
 
     def ask(self) -> Query:
@@ -107,7 +104,7 @@ class Pruning:
 
         began, meter, s = time.perf_counter(), Meter(), self._settings
         sizes = Sizes(s.images, s.channels, s.patches, s.batches)
-        options: Options = tuple(tuple(range(NONE + 1, len(OPS))) for _ in self._space.decisions)
+        options: Options = self._whole
         while any(len(ops) > 1 for ops in options):
             draws = [Trials(sizes, self._task, self._rng.getrandbits(31), meter) for _ in range(s.repeats)]
             options = pruned(options, *self._changes(options, draws))

@@ -52,7 +52,7 @@ class Warm:
                 f"among {self.pool:,}."
             )
 
-    def on(self, site: Site) -> Maker:
+    def on_site(self, site: Site) -> Maker:
         """Return the maker for a benchmark.
 
         Raises:

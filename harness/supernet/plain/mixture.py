@@ -7,13 +7,29 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from supernet.benchmarks.spaces.nb201 import EDGES
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.spaces.nb201 import EDGES, NONE, OPS
 from supernet.harness.supernet.plain.nb201 import head, operation, stages
 from supernet.harness.supernet.plain.network import PlainNetwork
 from supernet.harness.supernet.plain.pool import Pool
 
 Options = Sequence[Sequence[int]]
 """The operations that are left on each edge, one or more, none of them `none`."""
+
+
+def whole(within: SearchSpace) -> tuple[tuple[int, ...], ...]:
+    """The options of the super-net before any pruning: all operations but `none` on every edge.
+
+    Raises:
+        UserError: there are no such super-nets of the space.
+    """
+    if within.name != "nb201":
+        raise UserError(
+            "Operations are pruned from the edges of a cell, as NAS-Bench-201 has them; the vertices of "
+            f"{within.name} cannot be pruned so."
+        )
+    return tuple(tuple(range(NONE + 1, len(OPS))) for _ in EDGES)
 
 
 class MixedCell(nn.Module):

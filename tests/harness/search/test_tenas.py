@@ -182,10 +182,10 @@ def test_a_budget_of_seconds_pays_for_looks_and_queries():
 
 
 def test_other_spaces_are_refused():
-    with pytest.raises(UserError, match="nb1shot1-1 has none"):
+    with pytest.raises(UserError, match="the vertices of nb1shot1-1 cannot be pruned"):
         Pruning(SMALL, SITE, TASK, moves("nb1shot1-1"), 0, Random(0))
 
 
 def test_too_few_images_are_refused():
     with pytest.raises(UserError, match=r"TE-NAS looks at 10,000,000 images; digits has"):
-        TENAS(images=10_000_000).on(Site("digits"))
+        TENAS(images=10_000_000).on_site(Site("digits"))

@@ -10,7 +10,7 @@ from made_up_search import WITHIN, made
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces.live import live_quantity
 from supernet.benchmarks.truth.table import GroundTruth, Measure
-from supernet.harness.runs.store import read_json
+from supernet.harness.runs.store import LEDGER, read_json
 from supernet.harness.scoring.proxies.probe import Probe
 from supernet.harness.search.algorithms.ask import search
 from supernet.harness.search.algorithms.bananas import BANANAS
@@ -51,7 +51,7 @@ def drawn(seed, pool, among=None):
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_first_queries_are_the_best_of_the_pool(name, flat):
-    trace = search(Warm(ALL[name], 10, "live-params", 200).on(SITE), flat, Ledger(Budget("queries", 14)), seed=5)
+    trace = search(Warm(ALL[name], 10, "live-params", 200).on_site(SITE), flat, Ledger(Budget("queries", 14)), seed=5)
     pool, _ = drawn(5, 200)
     params = live_quantity(WITHIN, "live-params", WITHIN.archs(pool))
     best = sorted(range(200), key=lambda place: -params[place])[:10]  # equal ones in the order drawn
@@ -63,7 +63,7 @@ def test_the_first_queries_are_the_best_of_the_pool(name, flat):
 def test_passes_are_charged_before_the_first_query(flat, monkeypatch):
     monkeypatch.setattr("supernet.harness.search.algorithms.warm.time.perf_counter", iter([10.0, 13.0]).__next__)
     ledger = Ledger(Budget("queries", 12))
-    trace = search(Warm(RegularisedEvolution, 10, "jacob-cov", 11).on(SITE), flat, ledger, seed=2)
+    trace = search(Warm(RegularisedEvolution, 10, "jacob-cov", 11).on_site(SITE), flat, ledger, seed=2)
     pool, draw = drawn(2, 11)
     probe = Probe("nb201", "digits")
     networks = len(np.unique(WITHIN.same_computation(pool[WITHIN.connected(WITHIN.archs(pool))])))
@@ -90,7 +90,7 @@ def score_of(probe, index, draw):
 
 def test_a_budget_that_the_scores_exceed_affords_no_query(flat):
     ledger = Ledger(Budget("seconds", 100.0))
-    assert search(Warm(RandomSearch, 10, "jacob-cov", 11).on(SITE), flat, ledger, seed=2).indices == []
+    assert search(Warm(RandomSearch, 10, "jacob-cov", 11).on_site(SITE), flat, ledger, seed=2).indices == []
     assert ledger.used == 0
 
 
@@ -111,17 +111,18 @@ def test_on_a_table_of_a_sample_random_search_begins_with_its_best(tmp_path):
     chosen = Comparison("nb201", "digits", ("random", "random@live-params:60"), Budget("queries", 14), 2)
     chosen.check()
     store, ended = made(chosen, tmp_path)
-    assert ended == ["done", "done"]
-    specs = {spec.algorithm: spec for spec in chosen.specs()}
-    known = np.sort(WITHIN.indices([WITHIN.parse(arch) for arch in chosen.ground_truth.keys()]))
-    trace = store.read(specs["random@live-params:60"].hash).trace()
-    assert set(trace["index"]) <= set(known.tolist())
-    for seed, rows in trace.groupby("seed"):
+    assert ended == ["done"] * 3  # a run of both seeds, and one of each
+    plain, *warm = chosen.specs()
+    keys = chosen.ground_truth.keys()
+    known = np.sort(WITHIN.indices([WITHIN.parse(arch) for arch in keys]))
+    for seed, spec in enumerate(warm):
+        rows = store.read(spec.hash).trace()
+        assert set(rows["index"]) <= set(known.tolist())
         pool, _ = drawn(seed, 60, among=known)
         params = live_quantity(WITHIN, "live-params", WITHIN.archs(pool))
         assert rows["index"].tolist()[:10] == pool[np.argsort(-params, kind="stable")[:10]].tolist()
-    assert read_json(store.root / specs["random@live-params:60"].hash / "ledger.json")["queries"] == 28
-    assert list(trace.columns) == list(store.read(specs["random"].hash).trace().columns)
+        assert read_json(store.root / spec.hash / LEDGER)["queries"] == 14
+        assert list(rows.columns) == list(store.read(plain.hash).trace().columns)
 
 
 def test_on_a_table_of_a_sample_others_are_refused():
