@@ -3,8 +3,6 @@ one batch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from supernet.benchmarks.errors import UserError
@@ -13,22 +11,11 @@ from supernet.benchmarks.tasks.task import Task
 from supernet.benchmarks.truth.join import measured_in
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.truth.training import train_images_of
+from supernet.harness.search.probing import Shape, Site
 from supernet.heuristics.recipe import Recipe
 
 FORWARD = 1 / 3
 """Cost of a forward pass in path passes, since a backward pass costs about twice as much as a forward pass."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The size of networks, on which the cost of a pass depends."""
-
-    channels: int
-    """Channels of the first stage."""
-    cells: int
-    """Cells per stage."""
-    size: int
-    """Pixels per side of an image."""
 
 
 def seconds_per_pass(recipe: Recipe, within: SearchSpace, truth: GroundTruth, observed: Measure, task: Task) -> float:
@@ -68,3 +55,20 @@ def seconds_of(images: float, shape: Shape, within: SearchSpace, truth: GroundTr
     theirs = truth.flops(observed.dataset.removesuffix("-valid"), rows)
     per_image = seconds / int(epochs) / train_images_of(truth, observed.dataset)
     return float(per_image * images * np.mean(ours) / np.mean(theirs))
+
+
+def site_of(within: SearchSpace, truth: GroundTruth, observed: Measure, known: np.ndarray) -> Site:
+    """Return the site of searches on a table.
+
+    Args:
+        observed: the accuracies that searches observe.
+        known: indices of the architectures that the table has: (known,).
+    """
+
+    def seconds(images: float, shape: Shape) -> float:
+        return seconds_of(images, shape, within, truth, observed)
+
+    complete = len(known) == len(within)
+    among = () if complete else tuple(tuple(arch) for arch in within.archs(known).tolist())
+    timed = bool(timed_epochs(truth, observed))
+    return Site(observed.dataset.removesuffix("-valid"), seconds if timed else None, among)

@@ -21,9 +21,10 @@ from supernet.harness.search.algorithms.evolution import RandomSearch
 from supernet.harness.search.algorithms.names import algorithm_of
 from supernet.harness.search.algorithms.registry import QueryAlgorithm
 from supernet.harness.search.algorithms.warm import Warm
+from supernet.harness.search.costs import site_of
 from supernet.harness.search.ledger import KINDS, Ledger
 from supernet.harness.search.objective import Objective, objective
-from supernet.harness.search.probing import Probing, site_of
+from supernet.harness.search.probing import Probing
 from supernet.harness.search.sharing import share_weights
 from supernet.harness.search.spec import SearchSpec
 from supernet.harness.training import folder as run_folder

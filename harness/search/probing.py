@@ -6,13 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-
-from supernet.benchmarks.spaces import Arch, SearchSpace
-from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.benchmarks.spaces import Arch
 from supernet.harness.search.algorithms.ask import Maker
-from supernet.harness.search.costs import Shape, seconds_of, timed_epochs
 from supernet.heuristics.meter import Meter
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of networks, on which the cost of a pass depends."""
+
+    channels: int
+    """Channels of the first stage."""
+    cells: int
+    """Cells per stage."""
+    size: int
+    """Pixels per side of an image."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +61,3 @@ class Probing(Protocol):
             UserError: the benchmark has no such images, or something else is missing.
         """
         ...
-
-
-def site_of(within: SearchSpace, truth: GroundTruth, observed: Measure, known: np.ndarray) -> Site:
-    """Return the site of searches on a table.
-
-    Args:
-        observed: the accuracies that searches observe.
-        known: indices of the architectures that the table has: (known,).
-    """
-
-    def seconds(images: float, shape: Shape) -> float:
-        return seconds_of(images, shape, within, truth, observed)
-
-    complete = len(known) == len(within)
-    among = () if complete else tuple(tuple(arch) for arch in within.archs(known).tolist())
-    timed = bool(timed_epochs(truth, observed))
-    return Site(observed.dataset.removesuffix("-valid"), seconds if timed else None, among)

@@ -15,8 +15,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch
 from supernet.harness.search.algorithms.ask import Maker, Query, SearchAlgorithm
 from supernet.harness.search.algorithms.moves import Moves
-from supernet.harness.search.costs import Shape
-from supernet.harness.search.probing import Site
+from supernet.harness.search.probing import Shape, Site
 from supernet.heuristics.meter import Meter
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from supernet.harness.search.algorithms.registry import ALGORITHMS, register
 from supernet.harness.search.algorithms.tpe import TPE
 from supernet.harness.search.algorithms.warm import Warm
 from supernet.harness.search.comparison import Comparison
-from supernet.harness.search.costs import Shape, seconds_of
+from supernet.harness.search.costs import seconds_of, site_of
 from supernet.harness.search.ledger import Budget, Ledger
 from supernet.harness.search.objective import Fidelity, Objective
-from supernet.harness.search.probing import Site, site_of
+from supernet.harness.search.probing import Shape, Site
 from supernet.heuristics.meter import Meter
 
 ALL = {
