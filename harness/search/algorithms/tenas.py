@@ -44,8 +44,8 @@ class TENAS:
     cell of one channel without a stem.
 
     Our choice: all trials of a round look at the same draws, instead of new ones for each trial; convolutions are drawn
-    with fan-in in both networks; images have the task's own size; an infinite condition number is worse than any other;
-    equal sums of ranks go to the better condition number, then to the first operation.
+    with fan-in in both networks; images have the task's own size and are not augmented; an infinite condition number is
+    worse than any other; equal sums of ranks go to the better condition number, then to the first operation.
 
     The search asks for the architecture that is left. With budget to spare it prunes again, with other draws. Passes
     are charged with the query that they lead to: a pass through a mixture counts as the mean number of operations that
