@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from supernet.harness.report.search.result import search
     from supernet.harness.report.study.result import study
     from supernet.harness.report.training.trained import train
-    from supernet.harness.scoring.scorer import score
+    from supernet.harness.scoring.scorer import score, side_by_side
+    from supernet.harness.scoring.shifting import Shifted
+    from supernet.harness.scoring.tse import TSE
     from supernet.harness.statistics.fusion import fuse
     from supernet.heuristics.catalogue import heuristic
     from supernet.heuristics.hooks import Context, Method, Output, Path
@@ -52,6 +54,9 @@ _PLACES = {
     "compare_free": "harness.report.free.comparison",
     "fuse": "harness.statistics.fusion",
     "fused": "harness.report.free.fused",
+    "side_by_side": "harness.scoring.scorer",
+    "TSE": "harness.scoring.tse",
+    "Shifted": "harness.scoring.shifting",
     "study": "harness.report.study.result",
     "compare_studies": "harness.report.across.result",
     "search": "harness.report.search.result",
@@ -70,9 +75,9 @@ _PLACES = {
 """Name -> the module that has it."""
 
 __all__ = [
-    "Context", "Method", "Output", "Path", "Recipe", "UserError", "__version__", "adds", "baselines",
-    "compare_free", "compare_studies", "correlate", "free_scores", "fuse", "fused",
-    "ground_truth", "heuristic", "leaderboard", "method", "query", "rank", "score", "search", "space", "study", "train",
+    "TSE", "Context", "Method", "Output", "Path", "Recipe", "Shifted", "UserError", "__version__", "adds", "baselines",
+    "compare_free", "compare_studies", "correlate", "free_scores", "fuse", "fused", "ground_truth", "heuristic",
+    "leaderboard", "method", "query", "rank", "score", "search", "side_by_side", "space", "study", "train",
 ]  # fmt: skip
 
 

@@ -62,6 +62,18 @@ if TYPE_CHECKING:
     help="Factor on the learning rates of architecture distributions.",
 )
 @click.option(
+    "--warm-start",
+    metavar="SCORE",
+    help="Also run algorithms that begin with random architectures from the best ones by this training-free score.",
+)
+@click.option(
+    "--pool",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Number of random architectures that are scored for a warm start.",
+)
+@click.option(
     "--executor",
     type=click.Choice(["local", "process", "ray"]),
     default="local",
@@ -77,8 +89,8 @@ if TYPE_CHECKING:
 def search(
     space: str, dataset: str, algorithms: str | None, budget: str | None, seeds: int, out: Path, name: str | None,
     plugins: tuple[Path, ...], fresh: bool, table: str | None, epochs: str | None, fidelities: str | None,
-    overrides: tuple[str, ...], rate: float, executor: str, workers: int | None, device: str, address: str | None,
-    listing: bool,
+    overrides: tuple[str, ...], rate: float, warm_start: str | None, pool: int, executor: str, workers: int | None,
+    device: str, address: str | None, listing: bool,
 ) -> None:  # fmt: skip
     """Compare search algorithms under one budget: those that query a benchmark, and those that share weights.
 
@@ -104,6 +116,7 @@ def search(
         algorithms, budget,
         space=space, dataset=dataset, seeds=seeds, table=table, epochs=epochs,
         fidelities=None if fidelities is None else fidelities.split(","), overrides=overrides, rate=rate,
+        warm_start=warm_start, pool=pool,
         plugins=loaded, name=name, fresh=fresh, out=out, executor=executor, workers=workers, device=device,
         address=address, watch=Terminal(), display=overview,
     )  # fmt: skip

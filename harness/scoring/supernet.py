@@ -104,7 +104,7 @@ def rank(
     rows = within.every_index("a ranking of the space") if indices is None else within.checked_indices(indices)
     if not len(rows):
         raise UserError("There are no architectures to score.")
-    members, position = np.unique(_first_alike(within, run.recipe.network, rows), return_inverse=True)
+    members, position = np.unique(first_alike(within, run.recipe.network, rows), return_inverse=True)
     archs = within.archs(members)
     order = np.lexsort(archs.T[::-1])
     ordered: list[Arch] = [tuple(arch) for arch in archs[order].tolist()]
@@ -145,16 +145,17 @@ class _Work:
         how = (recipe.hash, protocol.bn, protocol.batch_size, self.run.device.type, torch.__version__, archs)
         digest = hashlib.sha256(repr(how).encode())
         for name, value in self.run.network.state_dict().items():
-            _add(digest, name, value)
+            add_to(digest, name, value)
         for x, y in self.batches:
-            _add(digest, "images", x)
-            _add(digest, "labels", y)
+            add_to(digest, "images", x)
+            add_to(digest, "labels", y)
         for x in self.calibration:
-            _add(digest, "calibration", x)
+            add_to(digest, "calibration", x)
         return digest.hexdigest()
 
 
-def _add(digest: hashlib._Hash, name: str, value: Tensor) -> None:
+def add_to(digest: hashlib._Hash, name: str, value: Tensor) -> None:
+    """Add a tensor, by name, type, shape and content, to a digest."""
     digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
     digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).data)
 
@@ -173,6 +174,13 @@ def accuracy_of(run: Run, routing: Routing) -> float:
     finally:
         network.train(was_training)
     return 100 * correct / len(images)
+
+
+def images_passed(protocol: EvaluationSection, networks: int) -> int:
+    """Images that are passed forward to score this many networks, those of recalibration included."""
+    size = min(protocol.batch_size, protocol.images)
+    again = protocol.recalibration_batches * size if protocol.bn == "recalibrate" else 0
+    return networks * (protocol.images + again)
 
 
 def chosen(within: SearchSpace, count: int, seed: int, among: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
@@ -202,7 +210,7 @@ def write_scores(frame: pd.DataFrame, path: Path) -> None:
         frame.to_parquet(partial, write_page_checksum=True)
 
 
-def _first_alike(within: SearchSpace, network: NetworkSection, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def first_alike(within: SearchSpace, network: NetworkSection, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each architecture, the first of those for which this super-net computes the same function: (n,)."""
     if network.partial_channels > 1:  # on every edge, some channels pass by the operation, even if it is `none`
         return rows

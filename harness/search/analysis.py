@@ -15,7 +15,8 @@ from supernet.benchmarks.truth.table import Measure
 from supernet.benchmarks.wording import listed
 from supernet.harness.runs.state import look
 from supernet.harness.runs.store import Store
-from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm, use
+from supernet.harness.search.algorithms.names import algorithm_of
+from supernet.harness.search.algorithms.registry import QueryAlgorithm, use
 from supernet.harness.search.comparison import Comparison
 from supernet.harness.search.contrasts import Contrast, Omnibus, contrast, omnibus, with_holm, with_q
 from supernet.harness.search.truths import Truths
@@ -123,7 +124,7 @@ def gather(comparison: Comparison, store: Store) -> list[Entry]:
     entries: dict[str, Entry] = {}
     reasons: dict[tuple[str, str], list[int]] = {}
     for spec in comparison.specs():
-        algorithm = ALGORITHMS[spec.algorithm]
+        algorithm = algorithm_of(spec.algorithm)
         entry = entries.setdefault(
             spec.algorithm,
             Entry(spec.algorithm, algorithm.title, algorithm.source, not isinstance(algorithm, QueryAlgorithm)),

@@ -20,11 +20,13 @@ from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.wording import listed, nearest, quoted
 from supernet.harness.runs.job import Truth
 from supernet.harness.search.algorithms.moves import moves
-from supernet.harness.search.algorithms.registry import ALGORITHMS, SHIPPED, QueryAlgorithm, recipe_for
+from supernet.harness.search.algorithms.names import algorithm_of, ships
+from supernet.harness.search.algorithms.registry import QueryAlgorithm, recipe_for
 from supernet.harness.search.costs import seconds_per_pass
 from supernet.harness.search.ledger import NAMES, Budget
 from supernet.harness.search.make import maker_of
 from supernet.harness.search.objective import Objective, objective
+from supernet.harness.search.probing import Probing
 from supernet.harness.search.spec import SearchSpec
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import task_of
@@ -36,7 +38,7 @@ MOST_SEEDS = 100_000
 """Largest number of seeds of a comparison, our choice."""
 BLOCK = 25
 """Number of seeds in one run of an algorithm that queries a table, our choice: their searches take no longer than
-reading the table."""
+reading the table. Those that look at untrained networks take longer, and have runs of one seed."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Comparison:
     space: str
     dataset: str
     algorithms: tuple[str, ...]
-    """Names of the algorithms (`ALGORITHMS`)."""
+    """Names of the algorithms, as `algorithm_of` reads them."""
     budget: Budget
     seeds: int
     """Number of seeds, which are 0, 1, …"""
@@ -186,11 +188,11 @@ class Comparison:
         found: dict[str, None] = {}
         for name in self.algorithms:
             try:
-                sharing = not isinstance(ALGORITHMS[name], QueryAlgorithm)
+                sharing = not isinstance(algorithm_of(name), QueryAlgorithm)
                 (self._check_sharing if sharing else self._check_query)(name)
             except UserError as problem:
                 found[str(problem)] = None
-        if self.overrides and all(isinstance(ALGORITHMS[name], QueryAlgorithm) for name in self.algorithms):
+        if self.overrides and all(isinstance(algorithm_of(name), QueryAlgorithm) for name in self.algorithms):
             try:
                 _ = self.base
             except UserError as problem:
@@ -204,7 +206,7 @@ class Comparison:
         Raises:
             UserError: one of these is not so.
         """
-        algorithm = ALGORITHMS[name]
+        algorithm = algorithm_of(name)
         assert isinstance(algorithm, QueryAlgorithm)
         epochs = (self.fidelities if algorithm.fidelities else ()) or (self.truth.measure.epochs,)
         kind, amount = self.budget.kind, self.budget.amount
@@ -212,7 +214,7 @@ class Comparison:
             raise UserError(f"{name} trains no super-net: give a budget in queries (q) or seconds (s).")
         m = self.truth.measure
         seen = objective(self.within, self.ground_truth, m.dataset, epochs, m.seed, m.split)
-        maker_of(name, algorithm, seen, self.ground_truth)(moves(self.space), seen.top, Random(0))
+        maker_of(name, algorithm, seen, self.ground_truth, m)(moves(self.space), seen.top, Random(0))
         if kind == "queries":
             least = 1.0
         else:
@@ -325,22 +327,23 @@ class Comparison:
         """Return all runs, algorithm by algorithm and in the order of seeds."""
         found = []
         for name in self.algorithms:
-            algorithm = ALGORITHMS[name]
+            algorithm = algorithm_of(name)
             # Shipped algorithms that query need no plug-in: comparisons with and without plug-ins share their runs.
-            plugins = () if isinstance(algorithm, QueryAlgorithm) and algorithm is SHIPPED.get(name) else self.plugins
+            plugins = () if isinstance(algorithm, QueryAlgorithm) and ships(name) else self.plugins
             if isinstance(algorithm, QueryAlgorithm):
                 truth = self.truth
                 epochs = (self.fidelities if algorithm.fidelities else ()) or (truth.measure.epochs,)
                 truth = dataclasses.replace(truth, measure=dataclasses.replace(truth.measure, epochs=epochs[-1]))
-                blocks = [range(s, min(s + BLOCK, self.seeds)) for s in range(0, self.seeds, BLOCK)]
+                block = 1 if isinstance(algorithm.make, Probing) else BLOCK
+                blocks = [range(s, min(s + block, self.seeds)) for s in range(0, self.seeds, block)]
                 recipe = None
             else:
                 truth, epochs = self.truth, (self.truth.measure.epochs,)
                 blocks = [range(seed, seed + 1) for seed in range(self.seeds)]
                 recipe = self.recipe(name)
             found += [
-                SearchSpec(self.space, truth, epochs, name, self.budget, tuple(block), recipe, plugins)
-                for block in blocks
+                SearchSpec(self.space, truth, epochs, name, self.budget, tuple(seeds), recipe, plugins)
+                for seeds in blocks
             ]
         return found
 

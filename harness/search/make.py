@@ -13,14 +13,18 @@ import pandas as pd
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import whole, write_json, write_text
 from supernet.benchmarks.spaces import SearchSpace, space
-from supernet.benchmarks.truth.table import GroundTruth
+from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.harness.runs import store as files
 from supernet.harness.runs.execute import Report, commit, throttled
 from supernet.harness.search.algorithms.ask import Maker, search
 from supernet.harness.search.algorithms.evolution import RandomSearch
-from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm
+from supernet.harness.search.algorithms.names import algorithm_of
+from supernet.harness.search.algorithms.registry import QueryAlgorithm
+from supernet.harness.search.algorithms.warm import Warm
+from supernet.harness.search.costs import site_of
 from supernet.harness.search.ledger import KINDS, Ledger
 from supernet.harness.search.objective import Objective, objective
+from supernet.harness.search.probing import Probing
 from supernet.harness.search.sharing import share_weights
 from supernet.harness.search.spec import SearchSpec
 from supernet.harness.training import folder as run_folder
@@ -47,7 +51,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     write_json(work / files.SPEC, spec.as_dict())
     tell = throttled(report, work / files.PROGRESS)
     problem, rows = None, pd.DataFrame()
-    if isinstance(ALGORITHMS[spec.algorithm], QueryAlgorithm):
+    if isinstance(algorithm_of(spec.algorithm), QueryAlgorithm):
         rows = _queried(spec, truth, tell)
         write_text(work / files.LOG, "")
     else:
@@ -87,21 +91,24 @@ def observed(spec: SearchSpec, truth: GroundTruth) -> Objective:
 
 def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame:
     """Run searches that query a benchmark, and return one row per query."""
-    algorithm, seen = ALGORITHMS[spec.algorithm], observed(spec, truth)
+    algorithm, seen = algorithm_of(spec.algorithm), observed(spec, truth)
     assert isinstance(algorithm, QueryAlgorithm)
     if spec.budget.kind == "passes":
         raise UserError(f"{spec.algorithm} trains no super-net: give a budget in queries (q) or seconds (s).")
     seconds = np.array([f.seconds for f in seen.fidelities])
     if spec.budget.kind != "queries" and np.isnan(seconds).all():
         raise UserError(f"{truth.path.name} has no training times for {spec.truth.measure.dataset}: use queries (q).")
-    maker = maker_of(spec.algorithm, algorithm, seen, truth)
+    maker = maker_of(spec.algorithm, algorithm, seen, truth, spec.truth.measure)
     parts = []
     for done, seed in enumerate(spec.seeds):
         trace = search(maker, seen, Ledger(spec.budget), seed)
         if not trace.indices:
-            raise UserError(f"{spec.algorithm}: a budget of {spec.budget} does not afford one query.")
+            raise UserError(
+                f"{spec.algorithm}: a budget of {spec.budget} does not afford one query and what leads to it."
+            )
         index, fidelity = np.array(trace.indices), np.array(trace.fidelities)
         spent = np.cumsum(seconds[fidelity, index])
+        beyond = {kind: np.cumsum([costs.get(kind, 0.0) for costs in trace.beyond]) for kind in KINDS}
         parts.append(
             pd.DataFrame(
                 {
@@ -109,8 +116,9 @@ def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame
                     "step": np.arange(1, len(index) + 1),
                     "pick": trace.incumbents(),
                     "queries": np.arange(1.0, len(index) + 1),
-                    "seconds": spent,
-                    "wall": spent,
+                    "seconds": spent + beyond["seconds"],
+                    "wall": spent + beyond["wall"],
+                    **({"passes": beyond["passes"]} if beyond["passes"].any() else {}),
                     "index": index,
                     "fidelity": fidelity,
                     "value": trace.values,
@@ -130,18 +138,23 @@ def _spelled(within: SearchSpace, rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def maker_of(name: str, algorithm: QueryAlgorithm, seen: Objective, truth: GroundTruth) -> Maker:
+def maker_of(name: str, algorithm: QueryAlgorithm, seen: Objective, truth: GroundTruth, observed: Measure) -> Maker:
     """Return the function that makes the algorithm for a table, which may lack architectures.
 
+    Args:
+        observed: the accuracies that it observes.
+
     Raises:
-        UserError: the table lacks architectures, and the algorithm cannot work without them.
+        UserError: the table lacks architectures, and the algorithm cannot work without them; or a training-free score
+            that it begins with cannot be computed.
     """
-    known = np.flatnonzero(~np.isnan(seen.fidelities[-1].values))
+    make, known = algorithm.make, np.flatnonzero(~np.isnan(seen.fidelities[-1].values))
+    site = site_of(seen.space, truth, observed, known)
     if len(known) == len(seen.space):
-        return algorithm.make
-    if algorithm.make is not RandomSearch:
+        return make.on_site(site) if isinstance(make, Probing) else make
+    if (make.make if isinstance(make, Warm) else make) is not RandomSearch:
         raise UserError(
             f"{name} can query any architecture of {seen.space.name}, but {truth.path.name} has only {len(known):,} of "
             f"{len(seen.space):,}. Of the algorithms that query a benchmark, only random works with such a table."
         )
-    return partial(RandomSearch, among=[tuple(arch) for arch in seen.space.archs(known).tolist()])
+    return make.on_site(site) if isinstance(make, Probing) else partial(RandomSearch, among=site.among)

@@ -141,9 +141,9 @@ def _best_of(run: Run, indices: NDArray[np.int64]) -> Pick:
 
 def _passed(run: Run, architectures: int, images: int) -> int:
     """Return the number of images passed forward to score this many architectures, including recalibration."""
-    e = run.recipe.evaluation
-    calibration = e.recalibration_batches * min(e.batch_size, images) if e.bn == "recalibrate" else 0
-    return architectures * (images + calibration)
+    from supernet.harness.scoring.supernet import images_passed  # imports torch, as below
+
+    return images_passed(replace(run.recipe.evaluation, images=images), architectures)
 
 
 def _scores(run: Run, indices: NDArray[np.int64], images: int) -> NDArray[np.float64]:

@@ -26,6 +26,7 @@ class Published:
 _NB201 = "Dong and Yang, NAS-Bench-201, ICLR 2020"
 _DRNAS = "Chen et al., DrNAS, ICLR 2021, README of the code"
 _GAEA = "Li et al., GAEA, ICLR 2021"
+_TENAS = "Chen et al., TE-NAS, ICLR 2021"
 PUBLISHED: dict[str, Published] = {
     "random": Published((93.70, 0.36), (71.04, 1.07), (44.57, 1.25), _NB201, CIFAR10),
     "rea": Published((93.92, 0.30), (71.84, 0.99), (45.54, 1.03), _NB201, CIFAR10),
@@ -42,6 +43,7 @@ PUBLISHED: dict[str, Published] = {
     "pc-darts": Published((93.41, 0.30), (67.48, 0.89), (41.31, 0.22), _DRNAS, EACH),
     # One cell has all three, the best of CIFAR-100.
     "drnas": Published((94.36, 0.0), (73.51, 0.0), (46.34, 0.0), _DRNAS, EACH),
+    "te-nas": Published((93.90, 0.47), (71.24, 0.56), (42.38, 0.46), _TENAS, UNKNOWN),
     "gaea-darts-erm": Published((94.10, None), (73.43, None), (46.36, None), _GAEA, UNKNOWN),
 }
 """Algorithm -> its published accuracies, taken from secondary sources.

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from supernet.harness.runs.job import FORMAT, SEARCH, Truth, hash_of
 from supernet.harness.search.algorithms import registry as algorithms
+from supernet.harness.search.algorithms.names import base_of
 from supernet.harness.search.ledger import Budget
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.plugins import Plugin
@@ -44,7 +45,7 @@ class SearchSpec:
         """Return the version of the present code, which distinguishes its results from those of other code."""
         # Earlier versions charged other costs for split batches, so that their results need other names.
         split = self.recipe is not None and self.recipe.sampling.batch == "split"
-        return algorithms.code_of(self.algorithm) + ("+split" if split else "")
+        return algorithms.code_of(base_of(self.algorithm)) + ("+split" if split else "")
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain values, which `from_dict` reads."""

@@ -24,7 +24,8 @@ from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import results_folder
 from supernet.harness.runs.executors import Executor
 from supernet.harness.runs.store import Store
-from supernet.harness.search.algorithms.registry import known_elsewhere, named
+from supernet.harness.search.algorithms.names import POOL, base_of, named, with_warm_starts
+from supernet.harness.search.algorithms.registry import known_elsewhere
 from supernet.harness.search.analysis import Outcome
 from supernet.harness.search.comparison import Comparison
 from supernet.harness.search.findings import findings, headline, short
@@ -118,6 +119,8 @@ def search(
     fidelities: Sequence[str | int] | None = None,
     overrides: str | Sequence[str] = (),
     rate: float = 1.0,
+    warm_start: str | None = None,
+    pool: int = POOL,
     plugins: Sequence[Path | str | Plugin] = (),
     name: str | None = None,
     fresh: bool = False,
@@ -145,6 +148,9 @@ def search(
         fidelities: training epochs that multi-fidelity algorithms choose from.
         overrides: changes of the super-nets' base recipe, such as network.channels=8.
         rate: factor on the learning rates of architecture distributions.
+        warm_start: also compare every algorithm that begins with random architectures with itself beginning with the
+            best ones of a pool by this training-free score, such as live-params.
+        pool: number of random architectures that are scored for a warm start.
         plugins: Python files that register algorithms, or methods that `overrides` name.
         name: name of the report; by default made from what is compared.
         fresh: make all runs again, and move existing ones to runs/.damaged.
@@ -163,14 +169,16 @@ def search(
             something else.
     """
     loaded = load_plugins(plugins)
-    chosen = tuple(named(algorithms if isinstance(algorithms, str) else ",".join(map(str, algorithms))))
+    chosen = named(algorithms if isinstance(algorithms, str) else ",".join(map(str, algorithms)))
+    if warm_start is not None:
+        chosen = with_warm_starts(chosen, warm_start, pool)
     _check_reach(chosen, executor)
     if name is not None:
         _check_name(name)
     comparison = Comparison(
         space,
         dataset,
-        chosen,
+        tuple(chosen),
         budget if isinstance(budget, Budget) else Budget.parse(str(budget)),
         seeds,
         table,
@@ -221,7 +229,7 @@ def _check_reach(algorithms: Sequence[str], executor: str) -> None:
     Raises:
         UserError: one was registered in this process alone.
     """
-    if executor != "process" and (alone := [name for name in algorithms if not known_elsewhere(name)]):
+    if executor != "process" and (alone := [name for name in algorithms if not known_elsewhere(base_of(name))]):
         raise UserError(
             f"Other processes do not know {listed(alone)}, which this one registered: put the registration into a file "
             "and name it with --plugin, or use --executor process."

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
@@ -24,8 +24,10 @@ from supernet.harness.runs.workers import begin
 from supernet.harness.scoring import partial
 from supernet.harness.scoring.proxies.probe import Probe, Sight
 from supernet.harness.scoring.proxies.registry import COUNTS, PROXIES, known
+from supernet.harness.supernet.plain.network import PlainNetwork
 
 Floats = NDArray[np.float64]
+Watched = Callable[[PlainNetwork], AbstractContextManager[None]]
 
 BLOCK = 32
 """Networks that a process looks at before it reports: a second or so of work."""
@@ -207,12 +209,21 @@ def _measured(task: _Task) -> Floats:
     return found
 
 
-def measured(sight: Sight, index: int, name: str) -> float:
-    """One score of one architecture whose output depends on its input; NaN where its definition gives no number."""
+def _unwatched(_: PlainNetwork) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def measured(sight: Sight, index: int, name: str, watched: Watched = _unwatched) -> float:
+    """One score of one architecture whose output depends on its input; NaN where its definition gives no number.
+
+    Args:
+        watched: a context in which the network is looked at, such as one that counts passes.
+    """
     proxy = PROXIES[name]
     look = sight.look(index, proxy.init)
     try:
-        value = float(proxy.measure(look))
+        with watched(look.network):
+            value = float(proxy.measure(look))
     except (ArithmeticError, torch.linalg.LinAlgError):  # for example, a matrix without a decomposition
         return math.nan
     finally:

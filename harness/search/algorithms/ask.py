@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,15 @@ class SearchAlgorithm(Protocol):
         ...
 
 
+@runtime_checkable
+class Metered(Protocol):
+    """An algorithm that spends more than its queries, such as passes of untrained networks."""
+
+    def spent(self) -> Mapping[str, float]:
+        """Return what was spent since the last call besides queries: kind of cost -> amount."""
+        ...
+
+
 Maker = Callable[[Moves, int, Random], SearchAlgorithm]
 """Function of moves, the number of the most expensive fidelity and random numbers -> a new algorithm."""
 
@@ -50,6 +59,8 @@ class Trace:
     indices: list[int] = field(default_factory=list)
     fidelities: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    beyond: list[Mapping[str, float]] = field(default_factory=list)
+    """What was charged with each query besides the query itself: kind of cost -> amount."""
 
     def incumbents(self) -> NDArray[np.int64]:
         """Return the index of the architecture that the search would pick after each query: (queries,).
@@ -71,6 +82,7 @@ def search(make: Maker, objective: Objective, ledger: Ledger, seed: int) -> Trac
     """Run an algorithm until the next query would exceed its budget.
 
     Every query is charged, even if the architecture was seen before: a repeated query stands for a second training.
+    What a `Metered` algorithm spent to find a query is charged with it.
 
     Args:
         ledger: the budget; the costs of queries are added to it.
@@ -79,17 +91,22 @@ def search(make: Maker, objective: Objective, ledger: Ledger, seed: int) -> Trac
     within = moves(objective.space.name)
     algorithm = make(within, objective.top, Random(seed))
     trace = Trace()
+    metered = algorithm if isinstance(algorithm, Metered) else None
     while True:
         query = algorithm.ask()
         index = within.index(query.arch)
         fidelity = objective.fidelities[query.fidelity]
         cost = fidelity.seconds[index]
         # A query is charged the time of the training that it stands for, also in seconds by the clock.
-        if not ledger.affords(queries=1, seconds=cost, wall=cost):
+        costs = {"queries": 1.0, "seconds": cost, "wall": cost}
+        beyond = metered.spent() if metered else {}
+        costs |= {kind: costs.get(kind, 0.0) + amount for kind, amount in beyond.items()}
+        if not ledger.affords(**costs):
             return trace
-        ledger.charge(queries=1, seconds=cost, wall=cost)
+        ledger.charge(**costs)
         value = fidelity.values[index]
         algorithm.tell(query, value)
         trace.indices.append(index)
         trace.fidelities.append(query.fidelity)
         trace.values.append(value)
+        trace.beyond.append(beyond)

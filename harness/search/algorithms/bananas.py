@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from random import Random
 
 from supernet.benchmarks.spaces import Arch
@@ -24,6 +26,7 @@ class BANANAS:
         initial: number of random architectures at the start.
         batch: number of queries of a round.
         candidates: number of mutations from which those of a round are chosen.
+        start: the first architectures, in place of random ones.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class BANANAS:
         batch: int = 10,
         candidates: int = 100,
         ensemble: Ensemble = Ensemble(),  # noqa: B008  frozen
+        start: Iterable[Arch] = (),
     ) -> None:
         import torch  # takes seconds, which a list of the algorithms need not wait for
 
@@ -46,6 +50,7 @@ class BANANAS:
         self._generator = torch.Generator().manual_seed(rng.getrandbits(63))
         self._seen: dict[Arch, float] = {}
         self._queue: list[Arch] = []
+        self._start = iter(start)
 
     def ask(self) -> Query:
         if not self._queue:
@@ -56,7 +61,7 @@ class BANANAS:
         self._seen[query.arch] = value
 
     def _beginning(self) -> list[Arch]:
-        drawn: dict[Arch, None] = {}
+        drawn: dict[Arch, None] = dict.fromkeys(islice(self._start, self._initial))
         while len(drawn) < min(self._initial, len(self._moves.space)):
             drawn[self._moves.random(self._rng)] = None
         return list(drawn)

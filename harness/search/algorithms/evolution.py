@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 
 from supernet.benchmarks.spaces import Arch
@@ -16,14 +16,21 @@ class RandomSearch:
 
     Args:
         among: the architectures to draw from uniformly; the whole space by default.
+        start: the first architectures, in place of random ones.
     """
 
-    def __init__(self, moves: Moves, top: int, rng: Random, among: Sequence[Arch] = ()) -> None:
+    def __init__(
+        self, moves: Moves, top: int, rng: Random, among: Sequence[Arch] = (), start: Iterable[Arch] = ()
+    ) -> None:
         self._moves, self._top, self._rng, self._among = moves, top, rng, among
+        self._start = iter(start)
 
     def ask(self) -> Query:
-        arch = self._rng.choice(self._among) if self._among else self._moves.random(self._rng)
-        return Query(arch, self._top)
+        given = next(self._start, None)
+        return Query(given or self._drawn(), self._top)
+
+    def _drawn(self) -> Arch:
+        return self._rng.choice(self._among) if self._among else self._moves.random(self._rng)
 
     def tell(self, query: Query, value: float) -> None:
         """Do nothing: random search does not learn."""
@@ -36,16 +43,27 @@ class RegularisedEvolution:
         population: number of architectures in the population.
         sample: number of architectures in the sample. Both defaults are those of NAS-Bench-201's experiments (R_EA.py
             of D-X-Y/AutoDL-Projects).
+        start: the first members of the population, in place of random ones.
     """
 
-    def __init__(self, moves: Moves, top: int, rng: Random, population: int = 10, sample: int = 3) -> None:
+    def __init__(
+        self,
+        moves: Moves,
+        top: int,
+        rng: Random,
+        population: int = 10,
+        sample: int = 3,
+        start: Iterable[Arch] = (),
+    ) -> None:
         self._moves, self._top, self._rng, self._sample = moves, top, rng, sample
+        self._start = iter(start)
         self._population: deque[tuple[float, Arch]] = deque(maxlen=population)
 
     def ask(self) -> Query:
         population = self._population
         if len(population) < (population.maxlen or 0):
-            return Query(self._moves.random(self._rng), self._top)
+            given = next(self._start, None)
+            return Query(given or self._moves.random(self._rng), self._top)
         # The sample is drawn with replacement, as in these experiments.
         candidates = [population[int(self._rng.random() * len(population))] for _ in range(self._sample)]
         parent = max(candidates, key=lambda member: member[0])[1]

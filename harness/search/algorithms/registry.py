@@ -17,7 +17,7 @@ from typing import Protocol
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace
-from supernet.benchmarks.wording import listed, nearest, quoted
+from supernet.benchmarks.wording import nearest, quoted
 from supernet.harness.search.algorithms.ask import Maker
 from supernet.harness.search.algorithms.bananas import BANANAS
 from supernet.harness.search.algorithms.code import digest
@@ -25,8 +25,10 @@ from supernet.harness.search.algorithms.evolution import LocalSearch, RandomSear
 from supernet.harness.search.algorithms.multifidelity import BOHB, Hyperband, successive_halving
 from supernet.harness.search.algorithms.pnas import PNAS
 from supernet.harness.search.algorithms.reinforce import Reinforce
+from supernet.harness.search.algorithms.tenas import TENAS
 from supernet.harness.search.algorithms.tpe import TPE
 from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest, Picker
+from supernet.harness.search.probing import Probing
 from supernet.heuristics.plugins import importing
 from supernet.heuristics.recipe import Recipe, RecipeError
 
@@ -37,11 +39,14 @@ class QueryAlgorithm:
 
     title: str
     source: str
-    make: Maker
+    make: Maker | Probing
     fidelities: bool = False
     """Whether it also queries the cheaper fidelities."""
     code: str = ""
     """The version of its code, which is part of the names of its runs, so that results of other code are not reused."""
+    starts: int = 0
+    """Number of random architectures that it queries first, which a warm start replaces; `make` takes others as
+    `start`. 0 if it cannot begin with given architectures."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +75,17 @@ _GAEA = (_LEARNED, _SIMPLEX, "distribution.learning_rate=0.1")
 _WITHOUT_NONE = ("sampling.with_none=false",)
 
 ALGORITHMS: dict[str, Algorithm] = {
-    "random": QueryAlgorithm("Random search", "Li and Talwalkar, UAI 2019", RandomSearch),
-    "rea": QueryAlgorithm("Regularised evolution", "Real et al., AAAI 2019", RegularisedEvolution),
+    "random": QueryAlgorithm("Random search", "Li and Talwalkar, UAI 2019", RandomSearch, starts=10),
+    "rea": QueryAlgorithm("Regularised evolution", "Real et al., AAAI 2019", RegularisedEvolution, starts=10),
     "local": QueryAlgorithm("Local search", "White et al., UAI 2021", LocalSearch),
     "reinforce": QueryAlgorithm("REINFORCE", "Williams, 1992", Reinforce),
-    "tpe": QueryAlgorithm("TPE", "Bergstra et al., NeurIPS 2011", TPE),
-    "bananas": QueryAlgorithm("BANANAS", "White et al., AAAI 2021", BANANAS),
+    "tpe": QueryAlgorithm("TPE", "Bergstra et al., NeurIPS 2011", TPE, starts=10),
+    "bananas": QueryAlgorithm("BANANAS", "White et al., AAAI 2021", BANANAS, starts=10),
     "pnas": QueryAlgorithm("PNAS", "Liu et al., ECCV 2018", PNAS),
     "halving": QueryAlgorithm("Successive halving", "Jamieson and Talwalkar, AISTATS 2016", successive_halving, True),
     "hyperband": QueryAlgorithm("Hyperband", "Li et al., JMLR 2018", Hyperband, True),
     "bohb": QueryAlgorithm("BOHB", "Falkner et al., ICML 2018", BOHB, True, code="2"),
+    "te-nas": QueryAlgorithm("TE-NAS", "Chen et al., ICLR 2021", TENAS()),
     "rs-ws": SharingAlgorithm("Random search, shared weights", "Li and Talwalkar, UAI 2019", (), BestRandom()),
     "spos": SharingAlgorithm("SPOS", "Guo et al., ECCV 2020", (), Evolved()),
     "fairnas": SharingAlgorithm("FairNAS", "Chu et al., ICCV 2021", ("sampling.law=fair",), Evolved()),
@@ -173,7 +179,15 @@ _written: dict[str, tuple[Algorithm, str]] = {}
 """Name -> an algorithm that was assigned to ALGORITHMS without `register`, and its code."""
 
 
-def register(name: str, make: Maker, *, title: str | None = None, source: str = "", fidelities: bool = False) -> None:
+def register(
+    name: str,
+    make: Maker,
+    *,
+    title: str | None = None,
+    source: str = "",
+    fidelities: bool = False,
+    starts: int = 0,
+) -> None:
     """Add an algorithm that looks architectures up in a benchmark, so that comparisons can name it.
 
     Its results are stored under a digest of the code that defines it (see `harness.search.algorithms.code`): changed
@@ -186,6 +200,7 @@ def register(name: str, make: Maker, *, title: str | None = None, source: str = 
         title: the title in reports; the name by default.
         source: where it was published.
         fidelities: whether it also queries the cheaper fidelities.
+        starts: number of random architectures that it queries first, if `make` takes others as `start`.
 
     Raises:
         UserError: the name belongs to another algorithm or has characters that a name cannot have, or `make` cannot be
@@ -197,7 +212,7 @@ def register(name: str, make: Maker, *, title: str | None = None, source: str = 
         )
     frame = sys._getframe(1)
     code = digest(make, _files(frame))
-    _add(name, QueryAlgorithm(title or name, source, make, fidelities, code), frame)
+    _add(name, QueryAlgorithm(title or name, source, make, fidelities, code, starts), frame)
 
 
 def register_sharing(
@@ -236,7 +251,7 @@ def code_of(name: str) -> str:
     """
     algorithm = ALGORITHMS.get(name)
     if algorithm is None:
-        raise UserError(f"There is no search algorithm {quoted(name)}{_perhaps(name)}")
+        raise UserError(f"There is no search algorithm {quoted(name)}{perhaps(name)}")
     if name in SHIPPED and algorithm == SHIPPED[name]:
         return algorithm.code
     if name in _added and algorithm is _added[name].algorithm:
@@ -290,7 +305,8 @@ def known_elsewhere(name: str) -> bool:
     return name in SHIPPED or (name in _added and _added[name].plugin is not None)
 
 
-def _perhaps(name: str) -> str:
+def perhaps(name: str) -> str:
+    """Return the end of a sentence about an unknown name: the name that it may stand for, if there is one."""
     near = nearest(name, ALGORITHMS)
     return f"; did you mean {near}?" if near else "."
 
@@ -321,25 +337,6 @@ def _check_free(name: str, file: str) -> None:
     if name in ALGORITHMS and (name in SHIPPED or known is None or known.file != file):
         where = "the project" if name in SHIPPED else (known and known.file) or "this session"
         raise UserError(f"The search algorithm {quoted(name)} is registered already, by {where}. Choose another name.")
-
-
-def named(names: str) -> list[str]:
-    """Return the algorithms of a comma-separated list, without repetitions.
-
-    Raises:
-        UserError: an algorithm is not known, or the list is empty.
-    """
-    chosen = [name for name in (part.strip() for part in names.split(",")) if name]
-    for name in chosen:
-        if name not in ALGORITHMS:
-            raise UserError(
-                f"There is no search algorithm {quoted(name)}{_perhaps(name)} There are: {listed(ALGORITHMS, 40)}."
-            )
-    if not chosen:
-        raise UserError(
-            f"Name at least one search algorithm, such as {listed(list(ALGORITHMS)[:3])}; --list shows all."
-        )
-    return list(dict.fromkeys(chosen))
 
 
 def recipe_for(algorithm: str, base: Recipe, within: SearchSpace) -> Recipe:

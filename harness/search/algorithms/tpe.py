@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import Arch
 from supernet.harness.search.algorithms.ask import Query
 from supernet.harness.search.algorithms.moves import Moves
 
@@ -21,6 +23,7 @@ class TPE:
         multivariate: whether all decisions are estimated jointly instead of independently, as in the paper. The default
             of Optuna 5 is True and that of Optuna 4 is False, so that this is always passed. Jointly, TPE finds better
             cells of NAS-Bench-201.
+        start: the first architectures, in place of random ones.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class TPE:
         startup: int = 10,
         candidates: int = 24,
         multivariate: bool = False,
+        start: Iterable[Arch] = (),
     ) -> None:
         try:
             import optuna
@@ -47,9 +51,12 @@ class TPE:
             name: optuna.distributions.CategoricalDistribution(range(k))
             for name, k in zip(self._names, moves.options, strict=True)
         }
-        self._top = top
+        self._top, self._start = top, iter(start)
 
     def ask(self) -> Query:
+        given = next(self._start, None)
+        if given is not None:
+            self._study.enqueue_trial(dict(zip(self._names, given, strict=True)))
         self._trial = self._study.ask(self._options)
         return Query(tuple(self._trial.params[name] for name in self._names), self._top)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -24,14 +25,8 @@ class Cell(nn.Module):
         self._into: list[list[tuple[str, int]]] = [[], [], []]
         for edge, ((source, target), op) in enumerate(zip(EDGES, arch, strict=True)):
             if op != NONE:
-                self.edges[str(edge)] = self._operation(pool, f"cell{number}.edge{edge}.{op}", channels, op)
+                self.edges[str(edge)] = operation(pool, f"cell{number}.edge{edge}.{op}", channels, op)
                 self._into[target - 1].append((str(edge), source))
-
-    @staticmethod
-    def _operation(pool: Pool, name: str, channels: int, op: int) -> nn.Module:
-        if op in KERNELS:
-            return pool.get(name, lambda: relu_conv_bn(channels, channels, KERNELS[op]))
-        return nn.Identity() if op == SKIP else AveragePool()
 
     def forward(self, x: Tensor) -> Tensor:
         nodes = [x]
@@ -39,6 +34,13 @@ class Cell(nn.Module):
             terms = [self.edges[edge](nodes[source]) for edge, source in into]
             nodes.append(_added(terms) if terms else torch.zeros_like(x))
         return nodes[3]
+
+
+def operation(pool: Pool, name: str, channels: int, op: int) -> nn.Module:
+    """The operation of an edge, other than `none`, with weights under this name."""
+    if op in KERNELS:
+        return pool.get(name, lambda: relu_conv_bn(channels, channels, KERNELS[op]))
+    return nn.Identity() if op == SKIP else AveragePool()
 
 
 def _added(terms: list[Tensor]) -> Tensor:
@@ -70,12 +72,22 @@ def network(pool: Pool, arch: Arch, channels: int, cells: int, classes: int) -> 
         channels, cells: channels of the first stage, and cells per stage.
         classes: number of outputs.
     """
+    return stages(pool, lambda number, width: Cell(pool, number, width, arch), channels, cells, classes)
+
+
+def stages(pool: Pool, cell: Callable[[int, int], nn.Module], channels: int, cells: int, classes: int) -> PlainNetwork:
+    """The network whose cells a function of their number and their channels makes; see `network`."""
     widths = [channels, 2 * channels, 4 * channels]
     conv = lambda: nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), norm(channels))  # noqa: E731
     blocks: list[nn.Module] = [pool.get("stem", conv)]
     for stage, (before, width) in enumerate(itertools.pairwise([channels, *widths])):
         if stage:
             blocks.append(pool.get(f"reduction{stage}", lambda i=before, o=width: Reduction(i, o)))  # type: ignore[misc]
-        blocks += [Cell(pool, stage * cells + k, width, arch) for k in range(cells)]
-    last = pool.get("last", lambda: nn.Sequential(norm(widths[2]), nn.ReLU()))
-    return PlainNetwork(blocks, last, pool.get("classifier", lambda: nn.Linear(widths[2], classes)))
+        blocks += [cell(stage * cells + k, width) for k in range(cells)]
+    return PlainNetwork(blocks, *head(pool, widths[2], classes))
+
+
+def head(pool: Pool, channels: int, classes: int) -> tuple[nn.Module, nn.Linear]:
+    """What follows the last cell: batch norm and ReLU, and the classifier."""
+    last = pool.get("last", lambda: nn.Sequential(norm(channels), nn.ReLU()))
+    return last, pool.get("classifier", lambda: nn.Linear(channels, classes))

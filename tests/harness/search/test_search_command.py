@@ -77,6 +77,19 @@ def test_a_changed_plugin_gets_results_of_its_own(table, tmp_path):
 
 
 @pytest.mark.usefixtures("no_figures")
+def test_warm_starts_stand_beside_what_they_are_of(table, tmp_path):
+    result = run(table, tmp_path, "--algorithms", "random,local", "--warm-start", "live-params", "--pool", 20,
+                 "--budget", "12q", "--seeds", 2)  # fmt: skip
+    assert result.exception is None, result.exception
+    lines = [line.split()[0] for line in result.stdout.splitlines()[1:4]]
+    assert sorted(lines) == ["local", "random", "random@live-params:20"]
+    (folder,) = reports(tmp_path)
+    assert "Random search, best of 20 by live-params" in (folder / "index.html").read_text(encoding="utf-8")
+    refused = run(table, tmp_path, "--algorithms", "local", "--warm-start", "params", "--budget", "12q")
+    assert "local: no warm start is possible; random, rea, tpe, bananas begin" in str(refused.exception)
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_what_this_process_alone_knows_needs_the_process_executor(table, tmp_path):
     register("mine", RandomSearch)
     arguments = ["search", "--table", str(table), "--out", str(tmp_path), "--algorithms", "mine", "--budget", "9q"]

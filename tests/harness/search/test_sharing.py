@@ -16,7 +16,8 @@ from supernet.harness.runs.job import Truth
 from supernet.harness.runs.store import Store
 from supernet.harness.scoring.supernet import rank
 from supernet.harness.search import picks, sharing
-from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm, SharingAlgorithm, named, recipe_for
+from supernet.harness.search.algorithms.names import named
+from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm, SharingAlgorithm, recipe_for
 from supernet.harness.search.costs import FORWARD, seconds_per_pass
 from supernet.harness.search.ledger import Budget
 from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest
