@@ -19,7 +19,7 @@ class Structure:
 
     displaced: list[Displaced]
     effects: list[Effect]
-    """Effects of operations and connections on the ranks of the base; empty where the architectures cannot tell them."""
+    """Effects of operations and connections on the base's ranks; empty where the architectures cannot tell them."""
     strata: Strata
     sizes: list[Sizes]
 
