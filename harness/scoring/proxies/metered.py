@@ -70,9 +70,9 @@ def metered_scores(probe: Probe, name: str, indices: NDArray[np.int64], draw: in
         return whole.score(probe, [name], indices).values[name][0]
     first, sight = probe.first_alike(np.asarray(indices)), Sight(probe, draw)
     distinct = np.unique(first[probe.within.connected(probe.within.archs(indices))])
-    found = {index: _measured(sight, index, name, probe.size, meter) for index in distinct.tolist()}
+    found = {index: _measured(sight, index, name, meter) for index in distinct.tolist()}
     return np.array([found.get(index, np.nan) for index in first.tolist()], dtype=np.float64)
 
 
-def _measured(sight: Sight, index: int, name: str, size: int, meter: Meter) -> float:
-    return whole.measured(sight, index, name, lambda network: counted(network.blocks[0], meter, size))
+def _measured(sight: Sight, index: int, name: str, meter: Meter) -> float:
+    return whole.measured(sight, index, name, lambda network: counted(network.blocks[0], meter, sight.size))

@@ -5,25 +5,29 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from supernet.harness.scoring.proxies.proxy import Look, Proxy
 
 
 def ntk(look: Look) -> float:
     """The negative condition number of the empirical neural tangent kernel of the summed logits of all images."""
-    return -condition(kernel(look))
+    return -condition(kernel(look.network, look.images))
 
 
-def kernel(look: Look) -> Tensor:
+def kernel(network: nn.Module, images: Tensor) -> Tensor:
     """Inner products of the gradients of each image's summed logits by all weights: (n, n), float64.
 
     Biases are left out, and batch norm couples the images, as in the released code (`lib/procedures/ntk.py` of
     VITA-Group/TENAS). Products are summed in float64, because the smallest eigenvalue can be a millionth of the
     largest one.
+
+    Args:
+        network: maps images to logits (n, classes); it is in training mode.
+        images: (n, channels, height, width).
     """
-    weights = [parameter for name, parameter in look.network.named_parameters() if name.endswith("weight")]
-    sums = look.network(look.images).sum(1)
+    weights = [parameter for name, parameter in network.named_parameters() if name.endswith("weight")]
+    sums = network(images).sum(1)
     rows = [torch.autograd.grad(total, weights, retain_graph=True, allow_unused=True) for total in sums]
     products = torch.zeros(len(sums), len(sums), dtype=torch.float64, device=sums.device)
     for gradients in zip(*rows, strict=True):

@@ -111,6 +111,11 @@ class Sight:
             self._pools[init] = Pool(self._draw, init, self._device)
         return self._pools[init]
 
+    @property
+    def size(self) -> int:
+        """Pixels per side of the images."""
+        return int(self._batch[0].shape[-1])
+
     @cached_property
     def _batch(self) -> tuple[Tensor, Tensor, int]:
         """Images, labels and the number of classes."""

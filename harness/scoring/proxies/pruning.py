@@ -8,13 +8,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from supernet.harness.scoring.proxies.hooks import hooked
+from supernet.harness.scoring.proxies.ntk import condition, kernel
+from supernet.harness.scoring.proxies.regions import distinct
+
 
 def condition_number(network: nn.Module, images: Tensor) -> float:
     """The condition number of the empirical neural tangent kernel: largest by smallest eigenvalue.
 
-    The kernel has the inner products of the gradients of each image's summed logits by all weights but biases, as in
-    the released code (`lib/procedures/ntk.py` of VITA-Group/TENAS). Batch norm couples the images, so that every
-    image takes a backward pass of the whole batch. Products are summed in float64, our choice.
+    See `ntk.kernel`. Batch norm couples the images, so that every image takes a backward pass of the whole batch.
 
     Args:
         network: maps images to logits (n, classes); it is in training mode.
@@ -23,18 +25,8 @@ def condition_number(network: nn.Module, images: Tensor) -> float:
     Returns:
         The number, from 1 to infinity; infinity where the kernel is not finite or not positive definite.
     """
-    weights = [p for name, p in network.named_parameters() if name.endswith("weight")]
-    sums = network(images).sum(1)
-    rows = [torch.autograd.grad(total, weights, retain_graph=True, allow_unused=True) for total in sums]
-    kernel = torch.zeros(len(sums), len(sums), dtype=torch.float64, device=sums.device)
-    for gradients in zip(*rows, strict=True):
-        if gradients[0] is not None:
-            flat = torch.stack(gradients).flatten(1).double()
-            kernel += flat @ flat.T
-    if not torch.isfinite(kernel).all():
-        return math.inf
-    eigenvalues = torch.linalg.eigvalsh(kernel)
-    return float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else math.inf
+    found = condition(kernel(network, images))
+    return math.inf if math.isnan(found) else found
 
 
 def linear_regions(network: nn.Module, batches: Iterable[Tensor]) -> int:
@@ -45,18 +37,12 @@ def linear_regions(network: nn.Module, batches: Iterable[Tensor]) -> int:
         batches: images, (n, channels, height, width) each.
     """
     active: list[Tensor] = []
-    handles = [
-        relu.register_forward_hook(lambda _, __, output: active.append((output > 0).flatten(1)))
-        for relu in network.modules()
-        if isinstance(relu, nn.ReLU)
-    ]
-    try:
-        with torch.no_grad():
-            patterns = [_patterns(network, images, active) for images in batches]
-    finally:
-        for handle in handles:
-            handle.remove()
-    return len(torch.unique(torch.cat(patterns), dim=0))
+
+    def note(relu: nn.ReLU, _: tuple[Tensor, ...], output: Tensor) -> None:
+        active.append((output > 0).flatten(1))
+
+    with hooked(network, nn.ReLU, note), torch.no_grad():
+        return distinct(torch.cat([_patterns(network, images, active) for images in batches]))
 
 
 def _patterns(network: nn.Module, images: Tensor, active: list[Tensor]) -> Tensor:

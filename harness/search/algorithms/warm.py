@@ -102,6 +102,7 @@ class WarmStarted:
         count = min(self._warm.pool, len(within if among is None else among))
         pool = within.sample(np.random.default_rng(self._pool), count, among=among)
         scores = metered_scores(probe, self._warm.score, pool, self._draw, meter)
+        assert probe.size is not None  # the search fixes it
         shape = Shape(probe.channels, probe.cells, probe.size)
         self._owed = self._site.costs(meter, probe.images, shape, time.perf_counter() - began)
         best = pool[np.argsort(-scores, kind="stable")[: self._warm.starts]]
