@@ -19,7 +19,7 @@ from supernet.heuristics import registry
 from supernet.heuristics.recipe import Recipe, RecipeError
 from supernet.heuristics.same_code import add
 
-Family = Literal["protocol", "mapping", "low fidelity", "unreported details", "method"]
+Family = Literal["protocol", "mapping", "low fidelity", "unreported details", "remedies", "measures", "method"]
 _Edit = TypeVar("_Edit", bound=Callable[[Any], Sequence[str]])
 
 YU = "Yu et al., TPAMI 2021"
@@ -345,13 +345,19 @@ def find(name: str) -> Heuristic | None:
     entry = registry.entry(method)
     if not parameter:
         changes: dict[str, tuple[str, ...]] = {"on": (f"methods.{method}=true",)}
-        return Heuristic(name, "method", entry.what, changes, entry.source, entry.spaces)
+        return Heuristic(name, _family(method), entry.what, changes, entry.source, entry.spaces)
     if parameter not in entry.parameters:
         return None
     key, found = f"methods.{method}.{parameter}", entry.parameters[parameter]
     default = str(found.default).lower() if isinstance(found.default, bool) else str(found.default)
     values: dict[str, tuple[str, ...]] = {default: (f"{key}={default}",)}
-    return Heuristic(name, "method", found.what or entry.what, values, entry.source, entry.spaces)
+    return Heuristic(name, _family(method), found.what or entry.what, values, entry.source, entry.spaces)
+
+
+def _family(method: str) -> Family:
+    """The family of a method: remedies, or measures, if it ships."""
+    shipped = registry.SHIPPED.get(method)
+    return "method" if shipped is None else "measures" if shipped.measures else "remedies"
 
 
 def names() -> list[str]:

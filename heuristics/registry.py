@@ -41,6 +41,9 @@ class Shipped:
     """The paper."""
     spaces: tuple[str, ...] = SPACE_NAMES
     """Names of the spaces to which it applies."""
+    measures: bool = False
+    """Whether it only measures; other methods are remedies for what architectures that share weights do to each
+    other."""
 
 
 SHIPPED: Mapping[str, Shipped] = {
@@ -56,6 +59,7 @@ SHIPPED: Mapping[str, Shipped] = {
         "interference",
         "measures how a step of one architecture changes the loss of another",
         "Niu et al., Neural Networks 2021",
+        measures=True,
     ),
     "dynas": Shipped(
         "dynas",
@@ -66,6 +70,7 @@ SHIPPED: Mapping[str, Shipped] = {
         "interference",
         "measures the cosine of two architectures' gradients for a shared operation",
         "Xu et al., ICML 2022",
+        measures=True,
     ),
     "landmarks": Shipped(
         "landmarks",

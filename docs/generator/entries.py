@@ -23,6 +23,8 @@ FAMILIES = {
     "mapping": "how an architecture uses the shared weights",
     "low fidelity": "a cheaper super-net",
     "unreported details": "settings that change results and that papers rarely report",
+    "remedies": "methods against what architectures that share weights do to each other",
+    "measures": "methods that only measure",
     "method": "code that takes part in training",
 }
 
