@@ -44,16 +44,27 @@ class Shipped:
 
 
 SHIPPED: Mapping[str, Shipped] = {
-    "magic-t": Shipped(
-        "magic", "trains a chain of architectures whose neighbours differ in a few decisions", "Xu et al., ICML 2022"
+    "few-shot": Shipped(
+        "few_shot", "splits the super-net by the options of a decision, and trains the parts", "Zhao et al., ICML 2021"
     ),
-    "replay": Shipped(
-        "replay", "trains architectures of a diverse archive again in every step", "Zhang et al., NSAS, CVPR 2020"
+    "gm-split": Shipped(
+        "gm_split",
+        "splits the super-net where gradients of options differ, and trains the parts",
+        "Hu et al., GM-NAS, ICLR 2022",
+    ),
+    "k-shot": Shipped(
+        "k_shot", "mixes the weights of each architecture from a dictionary of K weights", "Su et al., ICML 2021"
     ),
     "landmarks": Shipped(
         "landmarks",
         "adds a ranking loss over landmark architectures with known accuracies",
         "Yu, Ranftl and Salzmann, CVPR 2021",
+    ),
+    "magic-t": Shipped(
+        "magic", "trains a chain of architectures whose neighbours differ in a few decisions", "Xu et al., ICML 2022"
+    ),
+    "replay": Shipped(
+        "replay", "trains architectures of a diverse archive again in every step", "Zhang et al., NSAS, CVPR 2020"
     ),
     "reptile": Shipped(
         "steps", "moves weights towards the mean of copies that each trained on a path", "Ha et al., SUMNAS, ICLR 2022"

@@ -94,7 +94,7 @@ def test_one_method_with_its_parameters(name):
     assert parameters
     for parameter in parameters:
         (line,) = [line for line in text.splitlines() if line.startswith(f"  {parameter.name} ")]
-        assert line.split()[1] == str(parameter.default)
+        assert line.split()[1] == str(parameter.default).replace("True", "true").replace("False", "false")
         assert parameter.what
         assert line.endswith(parameter.what)
 

@@ -18,9 +18,12 @@ from supernet.heuristics.hooks import Method, Path, Supernet
 from supernet.heuristics.registry import method
 
 SETTINGS = {
+    "few-shot": ["methods.few-shot.begin=0.3", "methods.few-shot.decision=1"],
+    "gm-split": ["methods.gm-split.repeats=1", "methods.gm-split.until=0"],
+    "k-shot": ["methods.k-shot.count=2"],
+    "landmarks": ["methods.landmarks.count=6", "methods.landmarks.begin=0.3"],
     "magic-t": ["methods.magic-t.changes=2"],
     "replay": ["methods.replay.archive=3"],
-    "landmarks": ["methods.landmarks.count=6", "methods.landmarks.begin=0.3"],
     "reptile": ["methods.reptile.steps=1", "sampling.law=fair"],
 }
 """How each method that ships is tried; a new one needs an entry."""
