@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from supernet.benchmarks.spaces import SearchSpace
 from supernet.heuristics.distribution.models import Controller, Dirichlet, Factorised, Simplex, Softmax
 from supernet.heuristics.distribution.relaxations import (
@@ -27,6 +30,7 @@ from supernet.heuristics.distribution.steps import (
     SecondOrder,
     Updater,
 )
+from supernet.heuristics.distribution.temperatures import Annealed, Concrete, ReinMax
 from supernet.heuristics.hooks import Context, Method, NotFinite, Path
 from supernet.heuristics.recipe import Recipe
 
@@ -36,6 +40,8 @@ PERTURBED: dict[str, type[Mixture]] = {
     "random": RandomPerturbation,
     "adversarial": AdversarialPerturbation,
 }
+ROUTES: dict[str, type[Mixture]] = {"annealed": Annealed, "concrete": Concrete, "reinmax": ReinMax}
+"""Route -> the relaxation that both the weights and the distribution use."""
 
 
 @dataclass(eq=False)
@@ -69,6 +75,17 @@ class Learner(Method):
         if ctx.epoch >= self.begins:
             self.updater.end_epoch(ctx, lambda: ctx.stream(ctx.recipe.distribution.data, self))
             self._check()
+
+    def mixture(self, ctx: Context) -> list[Tensor]:
+        """Return the weights of the mixture that stands for the distribution: (options,) for each decision.
+
+        This is the mean mixture; with the route annealed it is the mixture at the present temperature.
+        """
+        assert isinstance(self.model, Factorised)
+        if type(self.sampler) is not Annealed:
+            return self.model.mean()
+        with torch.no_grad():
+            return self.model.rows(self.sampler.table(ctx))
 
     def _learn(self, ctx: Context) -> None:
         """Update the distribution once.
@@ -139,6 +156,9 @@ def _relaxed(model: Distribution, rule: Rule, space: SearchSpace, recipe: Recipe
         assert isinstance(model, Softmax | Simplex)
         gates = Gates(model, space.operations)
         return gates, FirstOrder(gates, rule)
+    if d.route in ROUTES:
+        drawn = ROUTES[d.route](model)
+        return drawn, (SecondOrder if d.step == "second-order" else FirstOrder)(drawn, rule)
     relaxation, sampler = Mixture(model), PERTURBED[d.perturbation](model)
     return sampler, (SecondOrder if d.step == "second-order" else FirstOrder)(relaxation, rule)
 

@@ -21,6 +21,9 @@ METHODS = {
     "enas": ("sampling.law=distribution", "distribution.model=controller", "distribution.step=reinforce",
              "distribution.samples=2", "distribution.updates=2"),
     "setn": ("distribution.model=softmax",),
+    "snas": (*LEARNED, "distribution.route=concrete", "distribution.data=train"),
+    "reinmax": (*LEARNED, "distribution.route=reinmax"),
+    "single-stage": (*LEARNED, "distribution.route=annealed"),
 }  # fmt: skip
 
 
