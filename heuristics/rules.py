@@ -145,6 +145,8 @@ def _distribution_problems(r: Sections) -> Iterable[str]:
     sampled = d.step in ("importance", "reinforce")
     if d.model == "controller" and d.step != "reinforce":
         yield f"distribution.model=controller learns by step=reinforce, not {d.step}: it has no weights to mix"
+    if d.model == "controller" and d.kept_options is not None:
+        yield "distribution.kept_options is for a softmax, a simplex or a dirichlet: a controller has no table to prune"
     if d.model in ("simplex", "dirichlet") and sampled:
         yield f"distribution.model={d.model} learns by gradients through a mixture, not by step={d.step}"
     if d.route != "mixture" and d.model not in ("softmax", "simplex"):

@@ -166,6 +166,11 @@ class DistributionSection:
     """perturbation: largest change of a weight in the first epoch, from which it changes linearly."""
     final_radius: float = 0.3
     """perturbation: largest change of a weight in the last epoch."""
+    kept_options: int | None = None
+    """Number of options of each decision that are left after pruning, the most probable ones; None keeps all. DrNAS
+    keeps 3 of 5 (and then also widens partial channels, which is not done here)."""
+    prune_from: float = 0.5
+    """kept_options: share of the epochs after which the other options are pruned."""
     samples: int = 16
     """Number of sampled architectures; importance: per step; reinforce: per update of the controller."""
     likelihood: float = 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -59,6 +59,16 @@ class Learner(Method):
     """Number of the epoch, from 0, in which the distribution begins to learn."""
     first: bool
     """Whether the distribution learns before the weights in each step."""
+    _pruned: bool = field(default=False, init=False)
+
+    def start_epoch(self, ctx: Context) -> None:
+        """Prune the distribution's options once, as DrNAS does between its stages (Chen et al., ICLR 2021)."""
+        d = ctx.recipe.distribution
+        if d.kept_options is None or self._pruned or ctx.epoch < d.prune_from * ctx.recipe.training.epochs:
+            return
+        assert isinstance(self.model, Factorised)
+        self.model.prune(d.kept_options)
+        self._pruned = True
 
     def before_step(self, ctx: Context) -> None:
         if self.first:
@@ -103,10 +113,12 @@ class Learner(Method):
             raise NotFinite("The distribution over architectures is not finite")
 
     def state_dict(self) -> dict[str, Any]:
+        pruned = {"allowed": self.model.allowed} if self._pruned else {}
         return {
             "model": self.model.state_dict(),
             "rule": self.rule.state_dict(),
             "updater": self.updater.state_dict(),
+            **pruned,
         }
 
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
@@ -114,6 +126,11 @@ class Learner(Method):
         self.rule.load_state_dict(state["rule"])
         # Earlier versions stored the baseline of REINFORCE as a third entry.
         self.updater.load_state_dict(state["updater"] if "updater" in state else {"baseline": state["baseline"]})
+        if "allowed" in state:
+            if not isinstance(self.model, Factorised):
+                raise ValueError("a controller has no options to prune")
+            self.model.allowed.copy_(state["allowed"])
+            self._pruned = True
 
 
 def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:

@@ -120,6 +120,12 @@ ALGORITHMS: dict[str, Algorithm] = {
     "drnas": SharingAlgorithm(
         "DrNAS, without pruning", "Chen et al., ICLR 2021", (_LEARNED, "distribution.model=dirichlet"), Likeliest()
     ),
+    "drnas-pruned": SharingAlgorithm(
+        "DrNAS, pruned to 3 options half-way, without widening",
+        "Chen et al., ICLR 2021",
+        (_LEARNED, "distribution.model=dirichlet", "distribution.kept_options=3"),
+        Likeliest(),
+    ),
     "darts-pt": SharingAlgorithm(
         "DARTS with perturbation-based selection, without tuning", "Wang et al., ICLR 2021", _DARTS, LeastDispensable()
     ),
