@@ -203,7 +203,7 @@ class Context:
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.recipe.training.amp):
             logits: Tensor = self.network(images, routing, features)
         logits = logits.float()
-        self._count(len(images) * self._paths(routing), logits)
+        self._count(len(images) * self.paths_of(routing), logits)
         return logits
 
     def _count(self, images: float, logits: Tensor) -> None:
@@ -217,14 +217,14 @@ class Context:
 
             logits.register_hook(went_backward)
 
-    def _paths(self, routing: Any) -> float:
+    def paths_of(self, routing: Any) -> float:
         """Return the number of paths that cost as much as a routing: a mixture computes all options of an operation.
 
         Decisions about parents cost nothing. With partial channels, each operation costs a part.
         """
         first = routing[0]
         if isinstance(first, tuple):
-            return sum(map(self._paths, routing)) / len(routing)
+            return sum(map(self.paths_of, routing)) / len(routing)
         mixed = any(isinstance(routing[number], Tensor) for number in self.space.operations if number < len(routing))
         return self._mixture if mixed else 1.0
 

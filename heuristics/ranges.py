@@ -91,6 +91,8 @@ RANGES: dict[str, Range] = {
     "distribution.final_temperature": _POSITIVE,
     "distribution.radius": _SIZE,
     "distribution.final_radius": _SIZE,
+    "distribution.kept_options": Range(1, 10_000),
+    "distribution.prune_from": _SHARE,
     "distribution.samples": Range(1, 10_000),
     "distribution.likelihood": _SIZE,
     "distribution.updates": Range(1, _COUNT),

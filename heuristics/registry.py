@@ -66,11 +66,22 @@ SHIPPED: Mapping[str, Shipped] = {
         "trains at rates that depend on size, with a momentum for each group",
         "Jeon et al., CVPR 2025",
     ),
+    "few-shot": Shipped(
+        "few_shot", "splits the super-net by the options of a decision, and trains the parts", "Zhao et al., ICML 2021"
+    ),
+    "gm-split": Shipped(
+        "gm_split",
+        "splits the super-net where gradients of options differ, and trains the parts",
+        "Hu et al., GM-NAS, ICLR 2022",
+    ),
     "interference": Shipped(
         "interference",
         "measures the cosine of two architectures' gradients for a shared operation",
         "Xu et al., ICML 2022",
         measures=True,
+    ),
+    "k-shot": Shipped(
+        "k_shot", "mixes the weights of each architecture from a dictionary of K weights", "Su et al., ICML 2021"
     ),
     "landmarks": Shipped(
         "landmarks",

@@ -145,17 +145,19 @@ def _distribution_problems(r: Sections) -> Iterable[str]:
     sampled = d.step in ("importance", "reinforce")
     if d.model == "controller" and d.step != "reinforce":
         yield f"distribution.model=controller learns by step=reinforce, not {d.step}: it has no weights to mix"
+    if d.model == "controller" and d.kept_options is not None:
+        yield "distribution.kept_options is for a softmax, a simplex or a dirichlet: a controller has no table to prune"
     if d.model in ("simplex", "dirichlet") and sampled:
         yield f"distribution.model={d.model} learns by gradients through a mixture, not by step={d.step}"
-    if d.route == "gate" and d.model not in ("softmax", "simplex"):
-        yield f"distribution.route=gate draws from a softmax or a simplex, not from a {d.model}"
-    if d.route == "gate" and d.perturbation != "none":
-        yield "distribution.perturbation needs route=mixture, not gate: it perturbs the weights of a mixture"
-    if (d.perturbation != "none" or d.route == "gate") and sampled:
+    if d.route != "mixture" and d.model not in ("softmax", "simplex"):
+        yield f"distribution.route={d.route} draws from a softmax or a simplex, not from a {d.model}"
+    if d.route != "mixture" and d.perturbation != "none":
+        yield f"distribution.perturbation needs route=mixture, not {d.route}: it perturbs the weights of a mixture"
+    if (d.perturbation != "none" or d.route != "mixture") and sampled:
         yield f"distribution.step={d.step} samples architectures, so that there is no mixture to route or perturb"
     if d.perturbation != "none" and d.model == "dirichlet":
         yield "distribution.perturbation needs model=softmax or simplex, not dirichlet"
-    if d.step == "second-order" and (d.model == "dirichlet" or d.route == "gate"):
+    if d.step == "second-order" and (d.model == "dirichlet" or d.route in ("gate", "concrete", "reinmax")):
         yield (
             "distribution.step=second-order compares losses of the same mixture, "
             "but this distribution draws another mixture each time"
@@ -163,7 +165,7 @@ def _distribution_problems(r: Sections) -> Iterable[str]:
     on_edges = space(r.space).operations_on == "edges"
     if d.edge_weights and (not on_edges or sampled or d.model not in ("softmax", "simplex")):
         yield f"distribution.edge_weights is for mixtures of a softmax or a simplex on {_with_operations_on('edges')}"
-    if d.edge_weights and (d.route == "gate" or d.perturbation != "none"):
+    if d.edge_weights and (d.route != "mixture" or d.perturbation != "none"):
         yield "distribution.edge_weights needs route=mixture and perturbation=none"
     if r.network.channel_mode != "fixed" and not sampled:
         yield f"distribution.step={d.step} mixes operations of equal width, which needs network.channel_mode=fixed"

@@ -130,9 +130,11 @@ class DistributionSection:
     step: Literal["first-order", "second-order", "importance", "reinforce"] = "first-order"
     """How the distribution learns: by first-order or second-order gradients through a relaxed network (DARTS), from
     sampled architectures weighted by their likelihoods (PARSEC), or by policy gradients (ENAS)."""
-    route: Literal["mixture", "gate"] = "mixture"
-    """How the network is relaxed: as a weighted sum of all options (DARTS), or as one option that is drawn, with
-    gradients to all of them (GDAS)."""
+    route: Literal["mixture", "gate", "concrete", "reinmax", "annealed"] = "mixture"
+    """How the network is relaxed: as a weighted sum of all options (DARTS); as one option that is drawn, with gradients
+    to all of them (GDAS); as a weighted sum with weights drawn from the concrete distribution (SNAS); as one option
+    that is drawn, with all options executed for the gradients (ReinMax); or as a weighted sum at a temperature that
+    falls, so that nearly one architecture is left (single-stage search)."""
     perturbation: Literal["none", "random", "adversarial"] = "none"
     """How the mixture is perturbed while the weights learn (SmoothDARTS)."""
     data: Literal["valid", "train"] = "valid"
@@ -157,13 +159,18 @@ class DistributionSection:
     entropy: float = 0.0
     """simplex: factor of sum(w log w) in the loss; reinforce: factor of the entropy in the reward."""
     temperature: float = 10.0
-    """gate: temperature in the first epoch, from which it changes linearly."""
+    """gate, concrete, annealed: temperature in the first epoch, from which it changes linearly."""
     final_temperature: float = 0.1
-    """gate: temperature in the last epoch."""
+    """gate, concrete, annealed: temperature in the last epoch."""
     radius: float = 0.03
     """perturbation: largest change of a weight in the first epoch, from which it changes linearly."""
     final_radius: float = 0.3
     """perturbation: largest change of a weight in the last epoch."""
+    kept_options: int | None = None
+    """Number of options of each decision that are left after pruning, the most probable ones; None keeps all. DrNAS
+    keeps 3 of 5 (and then also widens partial channels, which is not done here)."""
+    prune_from: float = 0.5
+    """kept_options: share of the epochs after which the other options are pruned."""
     samples: int = 16
     """Number of sampled architectures; importance: per step; reinforce: per update of the controller."""
     likelihood: float = 1.0

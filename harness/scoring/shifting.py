@@ -68,7 +68,7 @@ class Shifted:
     def order(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """The networks in the order of their visits, each by the index of the first architecture that has it."""
         run, within = run_of(self.run), self.within
-        members = np.unique(first_alike(within, run.recipe.network, within.checked_indices(indices)))
+        members = np.unique(first_alike(run, within.checked_indices(indices)))
         return np.random.default_rng(self.seed).permutation(members)
 
     def score(self, indices: NDArray[np.int64]) -> Columns:
@@ -95,6 +95,6 @@ class Shifted:
                 loss[number], accuracy[number] = scores.loss[0], scores.accuracy[0]
                 self.meter.forward += images_passed(protocol, 1)
         place = np.argsort(visits)
-        firsts = first_alike(within, run.recipe.network, within.checked_indices(indices))
+        firsts = first_alike(run, within.checked_indices(indices))
         position = place[np.searchsorted(visits[place], firsts)]
         return {"negative_loss": -loss[position], "accuracy": accuracy[position]}

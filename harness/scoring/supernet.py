@@ -36,7 +36,8 @@ from supernet.harness.scoring import partial as partial_scores
 from supernet.harness.scoring.norms import calibration_images, recalibrated, statistics
 from supernet.harness.training.run import Run
 from supernet.heuristics.hooks import Routing
-from supernet.heuristics.recipe import EvaluationSection, NetworkSection
+from supernet.heuristics.methods.apart import Several
+from supernet.heuristics.recipe import EvaluationSection
 
 SCORES = "scores.parquet"
 SAVE_SECONDS = 15.0
@@ -104,7 +105,7 @@ def rank(
     rows = within.every_index("a ranking of the space") if indices is None else within.checked_indices(indices)
     if not len(rows):
         raise UserError("There are no architectures to score.")
-    members, position = np.unique(first_alike(within, run.recipe.network, rows), return_inverse=True)
+    members, position = np.unique(first_alike(run, rows), return_inverse=True)
     archs = within.archs(members)
     order = np.lexsort(archs.T[::-1])
     ordered: list[Arch] = [tuple(arch) for arch in archs[order].tolist()]
@@ -210,11 +211,18 @@ def write_scores(frame: pd.DataFrame, path: Path) -> None:
         frame.to_parquet(partial, write_page_checksum=True)
 
 
-def first_alike(within: SearchSpace, network: NetworkSection, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def first_alike(run: Run, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each architecture, the first of those for which this super-net computes the same function: (n,)."""
-    if network.partial_channels > 1:  # on every edge, some channels pass by the operation, even if it is `none`
+    if run.recipe.network.partial_channels > 1:  # on every edge, some channels pass by the operation, even if `none`
         return rows
-    return within.same_computation(rows)
+    within = space(run.recipe.space)
+    alike = within.same_computation(rows)
+    if not isinstance(run.network, Several):
+        return alike
+    # The same computation with other weights is another function.
+    keys = np.column_stack([alike, run.network.weight_sets(within.archs(rows))])
+    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    return np.asarray(rows[first][inverse.ravel()])
 
 
 def _scored(

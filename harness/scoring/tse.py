@@ -89,7 +89,7 @@ class TSE:
         rows = within.checked_indices(indices)
         if not len(rows):
             raise UserError("There are no architectures to score.")
-        members, position = np.unique(first_alike(within, run.recipe.network, rows), return_inverse=True)
+        members, position = np.unique(first_alike(run, rows), return_inverse=True)
         count = math.ceil(self.best * len(members))
         plain = np.zeros(len(members)) if count == len(members) else self._plain(run, members)
         order = np.argsort(plain, kind="stable")

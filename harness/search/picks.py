@@ -41,6 +41,37 @@ class Likeliest:
 
 
 @dataclass(frozen=True)
+class LeastDispensable:
+    """Picks the options whose removal from the mixture costs the most accuracy (DARTS-PT, Wang et al., ICLR 2021).
+
+    From the paper and its code (ruocwang/darts-pt): decisions are made one by one in random order; for each, every
+    option in turn is taken out of the mixture, the weights of the others staying as they are, and the option without
+    which the validation accuracy is lowest is chosen, alone from then on. The paper trains the super-net further
+    between the decisions, which a pick must not do: here the weights stay as they are. Of options with equal accuracy,
+    the one with the largest weight in the mixture is chosen, our choice.
+    """
+
+    def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
+        from supernet.harness.scoring.supernet import accuracy_of  # imports torch, as in `_scores`
+
+        assert run.learner is not None
+        mixture = [row.to(run.device) for row in run.learner.mixture(run.context)]
+        arch, passed = [0] * len(mixture), 0.0
+        for decision in rng.permutation(len(mixture)).tolist():
+            whole = mixture[decision]
+            found: list[tuple[float, float, int]] = []
+            for option in whole.nonzero()[:, 0].tolist():
+                mixture[decision] = whole.clone()
+                mixture[decision][option] = 0
+                found.append((accuracy_of(run, tuple(mixture)), -float(whole[option]), option))
+                passed += run.context.paths_of(tuple(mixture)) * run.recipe.evaluation.images
+            arch[decision] = min(found)[2]
+            mixture[decision] = whole.new_zeros(len(whole))
+            mixture[decision][arch[decision]] = whole.sum()  # an edge keeps its weight among the edges into its node
+        return Pick(tuple(arch), round(passed))
+
+
+@dataclass(frozen=True)
 class BestDrawn:
     """Picks the best-scored of some architectures drawn from the distribution, as ENAS and SETN do."""
 

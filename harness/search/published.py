@@ -40,6 +40,7 @@ PUBLISHED: dict[str, Published] = {
     "darts-2": Published((54.30, 0.0), (15.61, 0.0), (16.32, 0.0), _NB201, CIFAR10),
     # No cell has 54.30 on CIFAR-10 and about 10.62 on CIFAR-100.
     "enas": Published((54.30, 0.0), (10.62, 0.27), (16.32, 0.0), _DRNAS, EACH),
+    "snas": Published((92.77, 0.83), (69.34, 1.98), (43.16, 2.64), _DRNAS, EACH),
     "pc-darts": Published((93.41, 0.30), (67.48, 0.89), (41.31, 0.22), _DRNAS, EACH),
     # One cell has all three, the best of CIFAR-100.
     "drnas": Published((94.36, 0.0), (73.51, 0.0), (46.34, 0.0), _DRNAS, EACH),

@@ -193,7 +193,8 @@ def _state(run: Run, arch: Arch) -> dict[str, Any]:
         "mixture_accuracy": None,
     }
     if isinstance(model, Factorised) and run.recipe.distribution.step in ("first-order", "second-order"):
-        weights = tuple(row.to(run.device) for row in model.mean())
+        assert run.learner is not None
+        weights = tuple(row.to(run.device) for row in run.learner.mixture(run.context))
         entry["mixture_accuracy"] = accuracy_of(run, weights)
     return entry
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from supernet.benchmarks.spaces import SearchSpace
 from supernet.heuristics.distribution.models import Controller, Dirichlet, Factorised, Simplex, Softmax
@@ -27,6 +30,7 @@ from supernet.heuristics.distribution.steps import (
     SecondOrder,
     Updater,
 )
+from supernet.heuristics.distribution.temperatures import Annealed, Concrete, ReinMax
 from supernet.heuristics.hooks import Context, Method, NotFinite, Path
 from supernet.heuristics.recipe import Recipe
 
@@ -36,6 +40,8 @@ PERTURBED: dict[str, type[Mixture]] = {
     "random": RandomPerturbation,
     "adversarial": AdversarialPerturbation,
 }
+ROUTES: dict[str, type[Mixture]] = {"annealed": Annealed, "concrete": Concrete, "reinmax": ReinMax}
+"""Route -> the relaxation that both the weights and the distribution use."""
 
 
 @dataclass(eq=False)
@@ -53,6 +59,16 @@ class Learner(Method):
     """Number of the epoch, from 0, in which the distribution begins to learn."""
     first: bool
     """Whether the distribution learns before the weights in each step."""
+    _pruned: bool = field(default=False, init=False)
+
+    def start_epoch(self, ctx: Context) -> None:
+        """Prune the distribution's options once, as DrNAS does between its stages (Chen et al., ICLR 2021)."""
+        d = ctx.recipe.distribution
+        if d.kept_options is None or self._pruned or ctx.epoch < d.prune_from * ctx.recipe.training.epochs:
+            return
+        assert isinstance(self.model, Factorised)
+        self.model.prune(d.kept_options)
+        self._pruned = True
 
     def before_step(self, ctx: Context) -> None:
         if self.first:
@@ -70,6 +86,17 @@ class Learner(Method):
             self.updater.end_epoch(ctx, lambda: ctx.stream(ctx.recipe.distribution.data, self))
             self._check()
 
+    def mixture(self, ctx: Context) -> list[Tensor]:
+        """Return the weights of the mixture that stands for the distribution: (options,) for each decision.
+
+        This is the mean mixture; with the route annealed it is the mixture at the present temperature.
+        """
+        assert isinstance(self.model, Factorised)
+        if type(self.sampler) is not Annealed:
+            return self.model.mean()
+        with torch.no_grad():
+            return self.model.rows(self.sampler.table(ctx))
+
     def _learn(self, ctx: Context) -> None:
         """Update the distribution once.
 
@@ -86,10 +113,12 @@ class Learner(Method):
             raise NotFinite("The distribution over architectures is not finite")
 
     def state_dict(self) -> dict[str, Any]:
+        pruned = {"allowed": self.model.allowed} if self._pruned else {}
         return {
             "model": self.model.state_dict(),
             "rule": self.rule.state_dict(),
             "updater": self.updater.state_dict(),
+            **pruned,
         }
 
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
@@ -97,6 +126,11 @@ class Learner(Method):
         self.rule.load_state_dict(state["rule"])
         # Earlier versions stored the baseline of REINFORCE as a third entry.
         self.updater.load_state_dict(state["updater"] if "updater" in state else {"baseline": state["baseline"]})
+        if "allowed" in state:
+            if not isinstance(self.model, Factorised):
+                raise ValueError("a controller has no options to prune")
+            self.model.allowed.copy_(state["allowed"])
+            self._pruned = True
 
 
 def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:
@@ -139,6 +173,9 @@ def _relaxed(model: Distribution, rule: Rule, space: SearchSpace, recipe: Recipe
         assert isinstance(model, Softmax | Simplex)
         gates = Gates(model, space.operations)
         return gates, FirstOrder(gates, rule)
+    if d.route in ROUTES:
+        drawn = ROUTES[d.route](model)
+        return drawn, (SecondOrder if d.step == "second-order" else FirstOrder)(drawn, rule)
     relaxation, sampler = Mixture(model), PERTURBED[d.perturbation](model)
     return sampler, (SecondOrder if d.step == "second-order" else FirstOrder)(relaxation, rule)
 

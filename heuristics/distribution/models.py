@@ -96,6 +96,16 @@ class Factorised(nn.Module):
         """Return the most probable option of every decision, the first of equal ones."""
         return tuple(self.probabilities().argmax(1).tolist())
 
+    @torch.no_grad()
+    def prune(self, kept: int) -> None:
+        """Exclude all but the most probable options of each decision, the first of equal ones.
+
+        Args:
+            kept: number of options that each decision keeps; one with fewer options keeps them all.
+        """
+        order = self.probabilities().argsort(dim=1, descending=True, stable=True)
+        self.allowed &= torch.zeros_like(self.allowed).scatter(1, order[:, :kept], True)
+
     def entropy(self) -> float:
         """Return the mean entropy of the decisions as a share of its maximum: from 0 (certain) to 1 (uniform)."""
         with torch.no_grad():
@@ -145,6 +155,13 @@ class Simplex(Factorised):
 
     def _edge_weights(self) -> Tensor | None:
         return self.shares
+
+    @torch.no_grad()
+    def prune(self, kept: int) -> None:
+        """See `Factorised.prune`; the weights that are left sum to one again."""
+        super().prune(kept)
+        left = self.table * self.allowed
+        self.table.copy_(left / left.sum(1, keepdim=True))
 
     @torch.no_grad()
     def exponentiate(self, gradients: Sequence[Tensor], rate: float, floor: float) -> None:

@@ -27,7 +27,7 @@ from supernet.harness.search.algorithms.pnas import PNAS
 from supernet.harness.search.algorithms.reinforce import Reinforce
 from supernet.harness.search.algorithms.tenas import TENAS
 from supernet.harness.search.algorithms.tpe import TPE
-from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest, Picker
+from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, LeastDispensable, Likeliest, Picker
 from supernet.harness.search.probing import Probing
 from supernet.heuristics.plugins import importing
 from supernet.heuristics.recipe import Recipe, RecipeError
@@ -125,6 +125,32 @@ ALGORITHMS: dict[str, Algorithm] = {
     ),
     "drnas": SharingAlgorithm(
         "DrNAS, without pruning", "Chen et al., ICLR 2021", (_LEARNED, "distribution.model=dirichlet"), Likeliest()
+    ),
+    "drnas-pruned": SharingAlgorithm(
+        "DrNAS, pruned to 3 options half-way, without widening",
+        "Chen et al., ICLR 2021",
+        (_LEARNED, "distribution.model=dirichlet", "distribution.kept_options=3"),
+        Likeliest(),
+    ),
+    "darts-pt": SharingAlgorithm(
+        "DARTS with perturbation-based selection, without tuning", "Wang et al., ICLR 2021", _DARTS, LeastDispensable()
+    ),
+    "snas": SharingAlgorithm(
+        "SNAS",
+        "Xie et al., ICLR 2019",
+        # The temperatures are those of skhu101/GM-NAS on NAS-Bench-201.
+        (*_DARTS, *_ERM, "distribution.route=concrete", "distribution.temperature=1"),
+        Likeliest(),
+    ),
+    "reinmax": SharingAlgorithm(
+        "DARTS with ReinMax", "Liu et al., NeurIPS 2023", (*_DARTS, "distribution.route=reinmax"), Likeliest()
+    ),
+    "single-stage": SharingAlgorithm(
+        "Single-stage DARTS, annealed",
+        "The devil is in discretization discrepancy, 2024",
+        # The temperatures are our choice.
+        (*_DARTS, "distribution.route=annealed", "distribution.temperature=1"),
+        Likeliest(),
     ),
     "gaea-darts": SharingAlgorithm(
         "GAEA DARTS, bilevel", "Li et al., ICLR 2021", (*_GAEA, *_WITHOUT_NONE), Likeliest()

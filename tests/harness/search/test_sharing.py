@@ -20,7 +20,7 @@ from supernet.harness.search.algorithms.names import named
 from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm, SharingAlgorithm, recipe_for
 from supernet.harness.search.costs import FORWARD, seconds_per_pass
 from supernet.harness.search.ledger import Budget
-from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, Likeliest
+from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, LeastDispensable
 from supernet.harness.search.spec import SearchSpec
 from supernet.harness.training.loop import train
 from supernet.harness.training.run import task_of
@@ -80,6 +80,7 @@ def per_step(recipe):
     [
         ("rs-ws", 1), ("fairnas", 5), ("darts", 10), ("darts-2", 25), ("gdas", 2), ("setn", 6), ("pc-darts", 2.5),
         ("sdarts-rs", 10), ("sdarts-adv", 5 * (8 + 2 / 3) + 5), ("gaea-darts-erm", 8), ("drnas", 10),
+        ("snas", 10), ("reinmax", 6), ("single-stage", 10),
     ],
 )  # fmt: skip
 def test_a_step_costs_its_passes(algorithm, passes):
@@ -122,15 +123,16 @@ def test_a_pass_takes_the_tables_mean_time_per_image_and_operation(truth):
 
 @pytest.mark.parametrize("algorithm", SHARING)
 def test_every_algorithm_searches_within_its_budget(algorithm, truth, tmp_path, monkeypatch):
-    few = {BestDrawn: BestDrawn(5), BestRandom: BestRandom(6, 2), Evolved: Evolved(4, 2, 2), Likeliest: Likeliest()}
+    few = {BestDrawn: BestDrawn(5), BestRandom: BestRandom(6, 2), Evolved: Evolved(4, 2, 2)}
     changes = ("distribution.samples=2", "distribution.updates=2", *FEW, "evaluation.images=32")
-    monkeypatch.setitem(
-        ALGORITHMS, algorithm, replace(ALGORITHMS[algorithm], pick=few[type(ALGORITHMS[algorithm].pick)])
-    )
+    pick = ALGORITHMS[algorithm].pick
+    monkeypatch.setitem(ALGORITHMS, algorithm, replace(ALGORITHMS[algorithm], pick=few.get(type(pick), pick)))
     spec = spec_of(algorithm, truth)
     recipe = spec.recipe.override(list(changes))
     epoch = epoch_cost(recipe).of(1).passes
-    spec = replace(spec, recipe=recipe, budget=Budget("passes", 2.5 * epoch + 8))
+    spec = replace(
+        spec, recipe=recipe, budget=Budget("passes", 2.5 * epoch + 8 + 50 * isinstance(pick, LeastDispensable))
+    )
     assert job(json.loads(json.dumps(spec.as_dict()))) == spec
     store = Store(tmp_path / "runs")
     assert execute(spec, store) == "done", store.failure(spec.hash)
@@ -280,6 +282,38 @@ def test_evolution_improves_on_its_first_generation(trained, monkeypatch):
     assert (np.array(best) >= first).all()
     assert np.mean(best) > np.mean(first) + 1
     assert all(pick.images == 8 * 20 * 96 for pick in evolved)  # nothing is scored twice, or in vain
+
+
+def test_the_option_that_is_missed_most_is_picked(trained, monkeypatch):
+    """The reference makes the decisions in the same order, each by a table of accuracies without an option."""
+    seen, worth = [], np.random.default_rng(1).permutation(30).reshape(6, 5)
+
+    def accuracy(run, routing):
+        rows = [row.tolist() for row in routing]
+        seen.append(rows)
+        return 100 - sum(
+            worth[decision, option] for decision, row in enumerate(rows) for option in range(5) if not row[option]
+        )
+
+    monkeypatch.setattr("supernet.harness.scoring.supernet.accuracy_of", accuracy)
+    pick = LeastDispensable()(trained, np.random.default_rng(2))
+    assert pick.arch == tuple(worth.argmax(1).tolist())
+    assert pick.images == 30 * 5 * 96  # a mixture costs five paths
+    order = np.random.default_rng(2).permutation(6).tolist()
+    mean = [row.tolist() for row in trained.learner.model.mean()]
+    for number, decision in enumerate(order):
+        for option, rows in enumerate(seen[5 * number : 5 * number + 5]):
+            for other in range(6):
+                made = order.index(other) < number
+                whole = [float(o == pick.arch[other]) for o in range(5)] if made else list(mean[other])
+                if other == decision:
+                    whole[option] = 0.0
+                assert rows[other] == pytest.approx(whole)
+
+
+def test_of_options_that_are_missed_alike_the_likeliest_is_picked(trained, monkeypatch):
+    monkeypatch.setattr("supernet.harness.scoring.supernet.accuracy_of", lambda run, routing: 50.0)
+    assert LeastDispensable()(trained, np.random.default_rng(0)).arch == trained.learner.model.best()
 
 
 # ---- names -------------------------------------------------------------------------------------------------------

@@ -21,6 +21,11 @@ METHODS = {
     "enas": ("sampling.law=distribution", "distribution.model=controller", "distribution.step=reinforce",
              "distribution.samples=2", "distribution.updates=2"),
     "setn": ("distribution.model=softmax",),
+    "drnas-pruned": ("sampling.law=distribution", "distribution.model=dirichlet", "distribution.kept_options=2",
+                     "distribution.prune_from=0"),
+    "snas": (*LEARNED, "distribution.route=concrete", "distribution.data=train"),
+    "reinmax": (*LEARNED, "distribution.route=reinmax"),
+    "single-stage": (*LEARNED, "distribution.route=annealed"),
 }  # fmt: skip
 
 
@@ -67,6 +72,15 @@ def test_the_distribution_waits_for_its_first_epoch(digits):
         (["distribution.model=simplex", "distribution.step=importance"], "by gradients through a mixture"),
         (["distribution.model=dirichlet", "distribution.step=second-order"], "another mixture each time"),
         (["distribution.model=dirichlet", "distribution.route=gate"], "not from a dirichlet"),
+        (
+            [
+                "sampling.law=distribution",
+                "distribution.model=controller",
+                "distribution.step=reinforce",
+                "distribution.kept_options=3",
+            ],
+            "no table to prune",
+        ),
         ([*LEARNED, "distribution.route=gate", "distribution.perturbation=random"], "needs route=mixture, not gate"),
         (["network.partial_channels=3"], "not a multiple"),
         (["space=nb1shot1-1", "network.partial_channels=2"], "is for nb201"),
