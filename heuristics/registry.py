@@ -285,7 +285,9 @@ def _check_name(name: Any) -> None:
 
 def _parameters(name: str, kind: type) -> dict[str, Parameter]:
     """Return the parameters of a method's class: name -> parameter."""
-    hints, meanings = typing.get_type_hints(kind), texts(kind)
+    hints = typing.get_type_hints(kind)
+    bases = [base for base in reversed(kind.__mro__) if dataclasses.is_dataclass(base)]
+    meanings = {field: text for base in [*bases, kind] for field, text in texts(base).items()}
     found = {}
     for part in dataclasses.fields(kind):
         if not part.init:
