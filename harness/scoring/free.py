@@ -1,4 +1,4 @@
-"""The training-free ranking that every report sets a super-net beside: the rule `free-1` from scores that ship.
+"""The training-free ranking that every report sets a super-net beside: the rule `free-1` where its scores ship.
 
 The scores were measured by this project with `supernet score`: parameters on live edges are counted anew, and jacob_cov
 is kept as the order of the distinct networks of a space in each of several draws.
@@ -28,24 +28,37 @@ from supernet.harness.statistics.added import FreeScore
 FOLDER = Path(__file__).parent / "shipped"
 RULE, WITH_SUPERNET = "free-1", "free-1+supernet"
 """The rule of reports, and that which adds a super-net to it."""
-JACOB_COV = "jacob-cov"
+SIZE, JACOB_COV = "live-params", "jacob-cov"
 ABOUT = b"free_scores"
 """Key of the file's metadata."""
 
 
-def free_score(within: SearchSpace, indices: NDArray[np.int64]) -> FreeScore | None:
-    """The training-free ranking of these architectures, (n,), by the rule of reports; None if no scores ship."""
+def free_score(within: SearchSpace, indices: NDArray[np.int64]) -> FreeScore:
+    """The training-free ranking of these architectures, (n,): by `free-1` if jacob_cov ships, else by their size."""
+    live = live_quantity(within, SIZE, within.archs(indices))
     found = _shipped(within.name)
     if found is None:
-        return None
-    known, places, about = found
-    rows = np.searchsorted(known, within.same_computation(indices)).clip(max=len(known) - 1)
-    there = known[rows] == within.same_computation(indices)
-    draws = np.where(there & (places[:, rows] >= 0), places[:, rows], np.nan)
-    rule, trained = RULES[RULE], RULES[WITH_SUPERNET].trained
+        rule, trained = RULES[SIZE], RULES[f"{SIZE}+supernet"].trained
+        about = f"Parameters on operations between input and output. {rule.card}"
+        scores = {SIZE: live}
+    else:
+        rule, trained = RULES[RULE], RULES[WITH_SUPERNET].trained
+        about, scores = _told(rule, found[2]), {SIZE: live, JACOB_COV: _draws(within, indices, *found[:2])}
     assert trained is not None
-    scores = {"live-params": live_quantity(within, "live-params", within.archs(indices)), JACOB_COV: draws}
-    return FreeScore(rule.name, _told(rule, about), scores, dict(rule.free), rule.how, trained)
+    return FreeScore(rule.name, about, scores, dict(rule.free), rule.how, trained)
+
+
+def _draws(
+    within: SearchSpace, indices: NDArray[np.int64], known: NDArray[np.int64], places: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """jacob_cov as places in each draw, NaN where it has no value: (draws, n).
+
+    Args:
+        known, places: architectures whose place is known, ascending, (m,), and their places: (draws, m).
+    """
+    first = within.same_computation(indices)
+    rows = np.searchsorted(known, first).clip(max=len(known) - 1)
+    return np.where((known[rows] == first) & (places[:, rows] >= 0), places[:, rows], np.nan)
 
 
 def _told(rule: Rule, about: Mapping[str, Any]) -> str:

@@ -44,10 +44,8 @@ class Adds:
     """Every setting against the base, in the order in which they were given."""
 
 
-def adds_of(
-    within: SearchSpace, indices: NDArray[np.int64], scores: Scores, labels: Sequence[str], y: Floats
-) -> Adds | None:
-    """What the super-nets of all settings add; None where no training-free ranking of the space is known.
+def adds_of(within: SearchSpace, indices: NDArray[np.int64], scores: Scores, labels: Sequence[str], y: Floats) -> Adds:
+    """What the super-nets of all settings add to the training-free ranking.
 
     Args:
         indices: the architectures that the study ranks: (n,).
@@ -56,8 +54,6 @@ def adds_of(
         y: true accuracies: (n,).
     """
     free = free_score(within, indices)
-    if free is None:
-        return None
     fused = {label: {seed: free.fused(x) for seed, x in scores[label].items()} for label in labels}
     alone = metrics.kendall_tau(free.alone, y)
     values = {

@@ -85,8 +85,7 @@ def analyse(
         out = _with_regrets(gathered, ranked.usable, out)
         out = _with_partial(out, dict(zip(ranked.usable[1:], given.comparisons.differences, strict=True)))
     adds = adds_of(within, indices, ranked.scores, ranked.usable, y)
-    if adds is not None:
-        out = _with_adds(out, adds, ranked.usable)
+    out = _with_adds(out, adds, ranked.usable)
     top = metrics.true_top(y, 0.1)
     analysis = Analysis(
         name=study.name,
@@ -116,7 +115,7 @@ def analyse(
         looked=tuple(label for label, _ in study.seeds_by),
         command=study.command,
         findings=[],
-        free_ranking=adds.ranking if adds else None,
+        free_ranking=adds.ranking,
         structure=structure_of(within, indices, y, params, ranked.scores, given),
         free=free_of(gathered, y),
         factors=_factors(gathered, ranked, out),

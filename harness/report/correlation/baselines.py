@@ -158,7 +158,7 @@ def _free(known: Known, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64
     archs = within.archs(indices)
     scores = {name: live_quantity(within, name, archs) for name in LIVE if name != "live-flops"}
     free = free_score(within, indices)
-    return scores if free is None else {**scores, FREE: free.alone}
+    return {**scores, FREE: free.alone} if free.name == FREE else scores
 
 
 class _Labelled(Watch):

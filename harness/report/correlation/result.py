@@ -318,7 +318,7 @@ def compared(
 
 
 def free_ranking(scored: ScoreTable, known: Known) -> FreeScore | None:
-    """The training-free ranking of the architectures of a table of scores; None where none is known of their space.
+    """The training-free ranking of the architectures of a table of scores; None where they are of no search space.
 
     It is left out, too, where no score is compared with it.
     """

@@ -21,7 +21,7 @@ from supernet.harness.study.results import Analysis, Row
 
 SHAPES = {
     "base": "disc", "parameter count": "diamond", "free-1, no training": "diamond",
-    "attainable by a perfect ranker": "bar",
+    "live-params, no training": "diamond", "attainable by a perfect ranker": "bar",
 }  # fmt: skip
 """Name of a mark -> its shape on the axis of tau; what else is shown is a setting, a hollow disc."""
 LONGEST = 18

@@ -82,9 +82,13 @@ def test_the_ranking_that_ships_knows_the_space_and_ranks_disconnected_architect
     np.testing.assert_array_equal(free.take(some).alone, free_score(WITHIN, some).alone)
 
 
-def test_a_space_without_shipped_scores_has_no_free_ranking():
+def test_where_no_scores_ship_architectures_rank_by_their_size():
     within = space("nb1shot1-3")
-    assert free_score(within, np.array([1, 2, 3])) is None
+    some = np.array([1, 2, 3, 50_000])
+    free = free_score(within, some)
+    assert free.name == "live-params"
+    live = within.params(within.live(within.archs(some)))
+    assert kendalltau(free.alone, live)[0] == pytest.approx(1)
 
 
 def test_rows_of_a_table_are_found_in_the_space():

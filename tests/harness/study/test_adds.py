@@ -8,7 +8,7 @@ from supernet.benchmarks.spaces import space
 from supernet.harness.report.study.tables import effects
 from supernet.harness.scoring.free import free_score
 from supernet.harness.statistics import metrics, seeds
-from supernet.harness.study import adds, verdict
+from supernet.harness.study import verdict
 from supernet.harness.study.analysis import analyse
 from supernet.harness.study.gathered import gather
 
@@ -54,13 +54,3 @@ def test_a_setting_that_knows_more_is_found_by_this_outcome(many, put, store):
     assert rows["channels=8"].adds_difference.clear
     assert rows["channels=8"].adds.low > 0
     assert "channels=8 clearly adds more than the base" in verdict.certainty(found)
-
-
-def test_without_a_training_free_ranking_nothing_is_said_of_it(many, put, store, monkeypatch):
-    monkeypatch.setattr(adds, "free_score", lambda within, indices: None)
-    chosen = many({"path-dropout": [0.2]})
-    put(chosen, noisy(10))
-    found = analyse(gather(chosen, store), resamples=RESAMPLES)
-    assert found.free_ranking is None
-    assert all(row.adds is None and row.adds_difference is None for row in found.rows)
-    assert "Fused" not in (verdict.certainty(found) or "")
