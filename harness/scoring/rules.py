@@ -61,8 +61,8 @@ _SEEN = (
 )
 _SIZE = (
     "Parameter count is the usual baseline and was not chosen by any ground truth. It stands for spaces on which "
-    "free-1 was tried once and ranked worse: in the first space of NAS-Bench-1Shot1, free-1 with four draws has a tau of 0.45 "
-    "on 2,685 cells (CIFAR-10, 108 epochs) and of 0.31 on the embedded truth; parameters have 0.58 and 0.68."
+    "free-1 was tried once and ranked worse: in the first space of NAS-Bench-1Shot1, free-1 (four draws) has a tau of "
+    "0.45 on 2,685 cells (CIFAR-10, 108 epochs) and of 0.31 on the embedded truth; parameters have 0.58 and 0.68."
 )
 RULES: Mapping[str, Rule] = {
     rule.name: rule
