@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from supernet.harness.report.free.comparison import compare_free
     from supernet.harness.report.free.fused import fused
     from supernet.harness.report.free.scores import free_scores
+    from supernet.harness.report.interference.result import interference
     from supernet.harness.report.leaderboard.result import leaderboard
     from supernet.harness.report.search.result import search
     from supernet.harness.report.study.result import study
@@ -48,6 +49,7 @@ _PLACES = {
     "correlate": "harness.report.correlation.correlate",
     "adds": "harness.report.adds.result",
     "baselines": "harness.report.correlation.baselines",
+    "interference": "harness.report.interference.result",
     "leaderboard": "harness.report.leaderboard.result",
     "score": "harness.scoring.scorer",
     "free_scores": "harness.report.free.scores",
@@ -75,9 +77,10 @@ _PLACES = {
 """Name -> the module that has it."""
 
 __all__ = [
-    "TSE", "Context", "Method", "Output", "Path", "Recipe", "Shifted", "UserError", "__version__", "adds", "baselines",
-    "compare_free", "compare_studies", "correlate", "free_scores", "fuse", "fused", "ground_truth", "heuristic",
-    "leaderboard", "method", "query", "rank", "score", "search", "side_by_side", "space", "study", "train",
+    "TSE", "Context", "Method", "Output", "Path", "Recipe", "Shifted", "UserError", "__version__", "adds",
+    "baselines", "compare_free", "compare_studies", "correlate", "free_scores", "fuse", "fused", "ground_truth",
+    "heuristic", "interference", "leaderboard", "method", "query", "rank", "score", "search", "side_by_side",
+    "space", "study", "train",
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "proxies": "Compare training-free scores with ground truth and with each other.",
     "fuse": "Fuse several scores of architectures into one.",
     "adds": "Ask what super-nets know that training-free scores do not.",
+    "interference": "Measure how architectures that share weights disturb each other.",
     "correlate": "Report how well a file of scores ranks architectures.",
     "study": "Plan, run and report on studies of heuristics.",
     "search": "Compare search algorithms under one budget.",

@@ -1,0 +1,1 @@
+"""How far architectures that share weights disturb each other, and what goes with it."""

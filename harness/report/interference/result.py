@@ -1,0 +1,180 @@
+"""The report on interference: trends against the published observations, means by distance, cell and epoch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.spaces import space
+from supernet.benchmarks.wording import quoted
+from supernet.harness.report.html.markup import table as html_table
+from supernet.harness.report.interference.observed import Level, Trend, levels, trends
+from supernet.harness.report.style import COLUMN, FAINT, INK, PALETTE, fitted, paper, save
+from supernet.harness.report.training.trained import train
+from supernet.harness.report.training.wanted import Part, wanted
+from supernet.harness.report.watch import SILENT, Watch
+from supernet.harness.report.whole import writing
+from supernet.harness.statistics.printed import bounds, number
+from supernet.harness.training.folder import holds_run
+from supernet.heuristics.recipe import Recipe
+
+HEADS = ("Spearman's correlation", "published", "mean over super-nets [95 %]", "here")
+MOST = 50
+"""Most super-nets: our choice."""
+DRAWN = (
+    ("interference", "distance", "cosine", "differing decisions", "cosine of gradients"),
+    ("interference", "cell", "cosine", "cell", "cosine of gradients"),
+    ("interference", "epoch", "cosine", "epoch", "cosine of gradients"),
+    ("disturbance", "distance", "change", "differing decisions", "change of loss by a step of the other"),
+)
+"""Method, two columns, and two labels of each panel."""
+
+
+@dataclass(frozen=True)
+class InterferenceReport:
+    """What several super-nets of one recipe say of interference."""
+
+    recipe: Recipe = field(repr=False)
+    seeds: list[int]
+    rows: list[pd.DataFrame] = field(repr=False)
+    """For each super-net the rows of its measures (`Run.measured`)."""
+
+    @property
+    def trends(self) -> list[Trend]:
+        """Rank correlations at the end of training."""
+        return trends([frame[frame["epoch"] == frame["epoch"].max()] for frame in self.rows])
+
+    def panels(self) -> dict[str, list[Level]]:
+        """Name of a panel of the figure -> its means. Those by epoch are over all epochs, others at the end."""
+        last = [frame[frame["epoch"] == frame["epoch"].max()] for frame in self.rows]
+        return {
+            f"{value} by {by}": levels(self.rows if by == "epoch" else last, method, by, value)
+            for method, by, value, _, _ in DRAWN
+        }
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each trend."""
+        return pd.DataFrame(
+            [
+                {
+                    "correlation": trend.what, "published": trend.expected, "mean": trend.mean.value,
+                    "low": trend.mean.low, "high": trend.mean.high, "super_nets": trend.mean.seeds,
+                    "here": trend.verdict,
+                }
+                for trend in self.trends
+            ]
+        )  # fmt: skip
+
+    def plot(self) -> Figure:
+        """Cosine of gradients by distance, cell and epoch, and disturbance by distance, with intervals over nets."""
+        with paper():
+            figure = Figure(figsize=(2 * COLUMN, 3.6))
+            for axis, means, (_, _, _, below, beside) in zip(
+                figure.subplots(2, 2).flat, self.panels().values(), DRAWN, strict=True
+            ):
+                for level in means:
+                    if level.mean.low is not None:
+                        axis.plot([level.at] * 2, [level.mean.low, level.mean.high], color=PALETTE[0], linewidth=1.2)
+                axis.plot([m.at for m in means], [m.mean.value for m in means], "o-", color=PALETTE[0], markersize=3)
+                axis.axhline(0, color=INK, linewidth=0.6)
+                axis.set(xlabel=below, ylabel=beside)
+                axis.grid(axis="y", color=FAINT)
+                axis.spines[["top", "right"]].set_visible(False)
+            return fitted(figure)
+
+    def write(self, out: Path | str) -> Path:
+        """Write the table (CSV), every number (JSON) and the figure to a folder; returns the folder."""
+        out = Path(out)
+        with writing(out) as folder:
+            write_text(folder / "trends.csv", self.frame().to_csv(index=False, float_format="%.6g"))
+            panels = {name: [asdict(level) for level in means] for name, means in self.panels().items()}
+            told = {"recipe": self.recipe.as_dict(), "seeds": self.seeds, "panels": panels}
+            write_json(folder / "interference.json", told | {"trends": [asdict(trend) for trend in self.trends]})
+            with paper():
+                save(self.plot(), folder, "interference")
+        return out
+
+    def _rows(self) -> list[list[object]]:
+        return [
+            [t.what, t.expected, number(t.mean.value, "+.2f") + bounds(t.mean.low, t.mean.high, "+.2f"), t.verdict]
+            for t in self.trends
+        ]
+
+    def __rich__(self) -> Table:
+        title = f"Interference in {len(self.seeds)} super-nets of {space(self.recipe.space).title}"
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+        for head in HEADS:
+            table.add_column(head)
+        for row in self._rows():
+            table.add_row(*(Text(str(cell)) for cell in row))
+        return table
+
+    def _repr_html_(self) -> str:
+        return html_table(list(HEADS), self._rows(), "Interference between architectures that share weights")
+
+
+def interference(
+    *parts: Part,
+    seeds: int = 3,
+    pairs: int = 8,
+    every: int | None = None,
+    out: Path | str = "results/interference",
+    device: str = "cpu",
+    watch: Watch = SILENT,
+    **keys: Any,
+) -> InterferenceReport:
+    """Measure how far architectures disturb each other in super-nets of a recipe, and test what is published of it.
+
+    Args:
+        parts: a recipe and changes of it; see `supernet.train`.
+        seeds: number of super-nets, with seeds from 0.
+        pairs: number of pairs of architectures for each number of differing decisions.
+        every: epochs between measurements; by default a fifth of the training.
+        out: folder of the super-nets and the report; an interrupted call goes on with what is there.
+        device: where super-nets train.
+        watch: receives messages and progress.
+        keys: further changes of the recipe.
+
+    Raises:
+        UserError: the recipe or an argument cannot be used.
+    """
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= MOST:
+        raise UserError(f"The seeds are a whole number from 1 to {MOST}, not {quoted(seeds)}.")
+    recipe = wanted(*parts, **keys)
+    steps = every or max(1, recipe.training.epochs // 5)
+    measures = [
+        change
+        for name in ("interference", "disturbance")
+        for change in (f"methods.{name}.pairs={pairs}", f"methods.{name}.every={steps}")
+    ]
+    recipe = recipe.override([*measures, "methods.disturbance.rate=0.05"])
+    frames = _measured(recipe, seeds, Path(out), device, watch)
+    report = InterferenceReport(recipe, list(range(seeds)), frames)
+    report.write(Path(out) / "report")
+    return report
+
+
+def _measured(recipe: Recipe, seeds: int, out: Path, device: str, watch: Watch) -> list[pd.DataFrame]:
+    frames = []
+    for seed in range(seeds):
+        folder = out / f"super-net-{seed}"
+        with watch.progress(f"super-net {seed}") as told:
+            run = train(
+                recipe,
+                f"seed={seed}",
+                out=folder,
+                resume=holds_run(folder),
+                device=device,
+                progress=lambda now, told=told: told(now.step, now.steps),  # type: ignore[misc]
+            )
+        frames.append(run.measured())
+    return frames
