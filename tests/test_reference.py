@@ -13,6 +13,8 @@ from docs.generator import commands, effects, entries, facade, markdown, recipe
 from docs.generator.outside import outside
 from docs.generator.pages import navigation, pages
 from supernet.harness.commands.cli import supernet as command_line
+from supernet.harness.scoring.proxies.registry import COUNTS, PROXIES
+from supernet.harness.scoring.rules import RULES
 from supernet.heuristics import registry
 from supernet.heuristics.catalogue import CATALOGUE, Heuristic
 from supernet.heuristics.ranges import Range
@@ -71,6 +73,11 @@ def test_every_method_has_a_page_with_its_parameters(made, name):
     for parameter in entry.parameters.values():
         assert f"| `{parameter.name}` | `{recipe.written(parameter.default)}` |" in page
     assert f"[{name}]({name}.md)" in made["reference/methods/index.md"]
+
+
+@pytest.mark.parametrize("name", [*COUNTS, *PROXIES, *RULES])
+def test_every_score_without_training_has_its_line(made, name):
+    assert f"| `{name}` | " in made["reference/free-scores.md"]
 
 
 def test_every_command_is_there_with_all_its_options(made):
