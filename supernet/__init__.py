@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from supernet.harness.report.search.result import search
     from supernet.harness.report.study.result import study
     from supernet.harness.report.training.trained import train
+    from supernet.harness.scoring.angle import Angle
     from supernet.harness.scoring.scorer import score, side_by_side
     from supernet.harness.scoring.shifting import Shifted
     from supernet.harness.scoring.tse import TSE
@@ -57,6 +58,7 @@ _PLACES = {
     "fuse": "harness.statistics.fusion",
     "fused": "harness.report.free.fused",
     "side_by_side": "harness.scoring.scorer",
+    "Angle": "harness.scoring.angle",
     "TSE": "harness.scoring.tse",
     "Shifted": "harness.scoring.shifting",
     "study": "harness.report.study.result",
@@ -77,7 +79,7 @@ _PLACES = {
 """Name -> the module that has it."""
 
 __all__ = [
-    "TSE", "Context", "Method", "Output", "Path", "Recipe", "Shifted", "UserError", "__version__", "adds",
+    "TSE", "Angle", "Context", "Method", "Output", "Path", "Recipe", "Shifted", "UserError", "__version__", "adds",
     "baselines", "compare_free", "compare_studies", "correlate", "free_scores", "fuse", "fused", "ground_truth",
     "heuristic", "interference", "leaderboard", "method", "query", "rank", "score", "search", "side_by_side",
     "space", "study", "train",

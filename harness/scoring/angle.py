@@ -1,0 +1,65 @@
+"""The angle between the weights of an architecture before and after the training of a super-net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from supernet.benchmarks.spaces import SearchSpace, space
+from supernet.harness.scoring.scorer import Columns, Trained
+from supernet.harness.training.run import Run, start
+
+
+@dataclass(frozen=True)
+class Angle:
+    """Scores by how far training has turned an architecture's weights (Hu et al., ECCV 2020).
+
+    The angle is that between two vectors: all kernels of the operations that the architecture uses, in all cells, as
+    they were drawn from the recipe's seed, and as they are now. No image is passed forward. A larger angle is taken as
+    better, as in the paper. Our choice: operations without weights and those that the output does not depend on leave
+    nothing in the vectors, and what all architectures share (stem, reductions, classifier) is left out. The angle of an
+    architecture without kernels is 0.
+    """
+
+    run: Run | Trained = field(repr=False)
+
+    @property
+    def within(self) -> SearchSpace:
+        return space(self._run.recipe.space)
+
+    @property
+    def _run(self) -> Run:
+        return self.run if isinstance(self.run, Run) else self.run.run
+
+    def score(self, indices: NDArray[np.int64]) -> Columns:
+        """The column angle, in radians from 0 to pi: (n,)."""
+        products = self._products()
+        archs = self.within.live(self.within.archs(indices))
+        sums = np.zeros((len(archs), 3))
+        for place, decision in enumerate(self.within.operations):
+            sums += products[place][archs[:, decision]]
+        scale = np.sqrt(sums[:, 1] * sums[:, 2])
+        cosine = np.divide(sums[:, 0], scale, out=np.ones(len(archs)), where=scale > 0)
+        return {"angle": np.arccos(np.clip(cosine, -1, 1))}
+
+    def _products(self) -> list[NDArray[np.float64]]:
+        """For each decision about an operation, of each option (options, 3): the inner product of its kernels before
+        and after, and the squares of both norms."""
+        run = self._run
+        before = start(run.recipe, task=run.task, device=run.device, oracle=run.oracle).network
+        found = []
+        for decision in self.within.operations:
+            rows = np.zeros((self.within.options[decision], 3))
+            for option in range(len(rows)):
+                pairs = zip(
+                    before.parameters_of(decision, option), run.network.parameters_of(decision, option), strict=True
+                )
+                for old, new in pairs:
+                    if old.dim() == 4:  # a kernel
+                        a, b = old.detach().double(), new.detach().double()
+                        rows[option] += torch.stack([(a * b).sum(), (a * a).sum(), (b * b).sum()]).cpu().numpy()
+            found.append(rows)
+        return found
