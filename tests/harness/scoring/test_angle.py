@@ -13,6 +13,7 @@ SMALL = {
     "task": {"name": "digits", "train_images": 64, "valid_images": 20},
     "training": {"epochs": 1, "batch_size": 32},
     "network": {"channels": 8, "cells": 1},
+    "sampling": {"law": "fair"},
 }
 
 
