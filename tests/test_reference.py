@@ -135,8 +135,10 @@ def test_every_tested_row_of_the_tables_is_on_the_page_of_its_heuristic(made):
                 verdict = "raises tau" if float(row["difference"]) > 0 else "lowers tau"
             study = path.parents[1].name
             rest = f"{verdict} \\| {row['runs']} \\| {study}"
-            pattern = rf"^\| `{re.escape(row['value'])}` \| ([^ ]+) \[([^,]+), ([^\]]+)\] \| {rest} \|$"
-            found = re.findall(pattern, made[f"reference/heuristics/{row['heuristic']}.md"], re.MULTILINE)
+            name, value = effects.named(row["heuristic"], row["value"])
+            folder = "heuristics" if name in CATALOGUE else "methods"
+            pattern = rf"^\| `{re.escape(value)}` \| ([^ ]+) \[([^,]+), ([^\]]+)\] \| {rest} \|$"
+            found = re.findall(pattern, made[f"reference/{folder}/{name.partition('.')[0]}.md"], re.MULTILINE)
             numbers = [float(number.replace("−", "-")) for number in found[0]]
             wanted = [float(row[name]) for name in ("difference", "difference_low", "difference_high")]
             assert numbers == pytest.approx(wanted, abs=0.00501)

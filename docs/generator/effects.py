@@ -82,4 +82,16 @@ def _read(path: Path) -> Iterator[tuple[str, Effect]]:
                 numbers = (
                     float(row[name]) for name in ("difference", "difference_low", "difference_high", "p_dunnett")
                 )
-                yield row["heuristic"], Effect(path.parents[1].name, row["value"], int(row["runs"]), *numbers)
+                name, value = named(row["heuristic"], row["value"])
+                yield name, Effect(path.parents[1].name, value, int(row["runs"]), *numbers)
+
+
+def named(heuristic: str, value: str) -> tuple[str, str]:
+    """Return the heuristic whose page has a row of a table, and what the page calls the value.
+
+    A setting that changes several heuristics together is on the page of the first, under all of its changes.
+    """
+    names, values = heuristic.split(" + "), value.split(" + ")
+    if len(names) == 1:
+        return heuristic, value
+    return names[0], ", ".join(f"{name}={each}" for name, each in zip(names, values, strict=True))

@@ -304,7 +304,7 @@ YU_ON_NB201 = {
 }  # fmt: skip
 
 
-SOME_HEURISTICS = {"my-heuristic", "cifar10-16-recipe", "quick", "quick-screen"}
+SOME_HEURISTICS = {"my-heuristic", "cifar10-16-recipe", "quick", "quick-screen", "remedies"}
 ALL_HEURISTICS = {"nb1shot1-paper", "nb201-paper", "nb201-small", "quick-all", "quick-1shot1"}
 
 
