@@ -34,7 +34,7 @@ DRAWN = (
     ("interference", "distance", "cosine", "differing decisions", "cosine of gradients"),
     ("interference", "cell", "cosine", "cell", "cosine of gradients"),
     ("interference", "epoch", "cosine", "epoch", "cosine of gradients"),
-    ("disturbance", "distance", "change", "differing decisions", "change of loss by a step of the other"),
+    ("disturbance", "distance", "change", "differing decisions", "disturbance (change of loss)"),
 )
 """Method, two columns, and two labels of each panel."""
 
@@ -85,6 +85,7 @@ class InterferenceReport:
                     if level.mean.low is not None:
                         axis.plot([level.at] * 2, [level.mean.low, level.mean.high], color=PALETTE[0], linewidth=1.2)
                 axis.plot([m.at for m in means], [m.mean.value for m in means], "o-", color=PALETTE[0], markersize=3)
+                axis.set_xticks([m.at for m in means], [f"{m.at:g}" for m in means])
                 axis.axhline(0, color=INK, linewidth=0.6)
                 axis.set(xlabel=below, ylabel=beside)
                 axis.grid(axis="y", color=FAINT)
