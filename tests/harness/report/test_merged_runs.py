@@ -68,7 +68,8 @@ def test_copying_a_run_that_is_there_already_changes_nothing(folder):
 def test_a_report_while_runs_are_missing_says_what_is_done_and_what_is_not(folder):
     made(folder / "results", lambda _, label, seed: label == "base" or (label == "layers=2" and seed < 2))
     said, text = report(folder / "results")
-    assert "Next: 4 runs are not done. This makes them:\n  supernet study run tiny.yaml\n" in said
+    again = f"supernet study run tiny.yaml --results {folder / 'results'}"
+    assert f"Next: 4 runs are not done. This makes them:\n  {again}\n" in said
     content = json.loads(text)
     rows = {row["label"]: row for row in content["rows"]}
     assert rows["layers=2"]["difference"]["p"] is not None  # two seeds of the three

@@ -52,7 +52,7 @@ MISTAKES = [
         {"heuristics": {"channels": [8], "path-sampling": ["classes"], "layers": [2], "per-cell": [True]}},
         "per-cell=true cannot be had with path-sampling=classes: The recipe cannot be used: sampling.per_cell draws",
     ),
-    ({"plan": "scren"}, "must be one of one-factor, grid, staged, screen"),
+    ({"plan": "scren"}, "must be one of one-factor, listed, grid, staged, screen"),
 ]  # fmt: skip
 
 
