@@ -19,12 +19,11 @@ from rich.table import Table
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SPACE_NAMES, space
-from supernet.benchmarks.spaces.live import LIVE, live_quantity
+from supernet.benchmarks.spaces.live import live_quantity
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.join import indices_of_rows, truth_rows
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.harness.correlation.files import ScoreTable
-from supernet.harness.correlation.report import PARAMS, Ranking
 from supernet.harness.correlation.truth import Known
 from supernet.harness.report.correlation.result import Correlation, compared
 from supernet.harness.report.correlation.text import interval_text
@@ -32,6 +31,7 @@ from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.watch import SILENT, Done, Watch
 from supernet.harness.scoring.free import RULE as FREE
 from supernet.harness.scoring.free import free_score
+from supernet.harness.statistics import metrics
 
 # The columns of the table, those that are aligned to the left, and its caption.
 TITLES = (
@@ -39,6 +39,7 @@ TITLES = (
     "attainable", "repeats agree", "regret@1",
 )  # fmt: skip
 LEFT = ("table", "space", "accuracy")
+COUNTED = ("live-params", "live-layers", "live-depth")
 CAPTION = "Kendall tau-b of parameter count, and of other rankings that need no training"
 
 
@@ -47,23 +48,24 @@ class Baselines:
     """Comparisons of training-free rankings with each mean test accuracy at the largest budget."""
 
     found: list[tuple[Known, Correlation]]
-    """Ground truth and the comparison with it."""
+    """Ground truth and the comparison of parameter count with it."""
     problems: list[str] = field(default_factory=list)
     """A sentence for each table that was left out."""
     only_embedded: bool = False
     """Whether only the tables that ship are available."""
+    others: list[dict[str, float]] = field(default_factory=list)
+    """For each comparison tau-b of the other rankings that need no training: name -> tau."""
 
     def frame(self) -> pd.DataFrame:
         """A row for each comparison."""
         rows = []
-        for known, correlation in self.found:
-            frame = correlation.frame()
-            metrics = frame.loc[PARAMS]
+        for (known, correlation), taus in zip(self.found, self.others, strict=True):
+            values = correlation.frame().iloc[0]
             names = ("kendall_tau", "kendall_tau_low", "kendall_tau_high", "tau_true_top_10%", "regret@1")
             row: dict[str, object] = {"table": known.table.path.stem, "space": known.space}
             row |= {"architectures": correlation.report.architectures, "accuracy": str(known.measure)}
-            row |= {name: metrics.get(name) for name in names}
-            row |= {f"tau_{name}": frame["kendall_tau"].get(name) for name in (*LIVE, FREE)}
+            row |= {name: values.get(name) for name in names}
+            row |= {f"tau_{name}": tau for name, tau in taus.items()}
             if ceiling := correlation.report.ceiling:
                 row |= {"attainable": ceiling.attainable, "repeats_agree": ceiling.tau}
             rows.append(row)
@@ -87,19 +89,21 @@ class Baselines:
         summary = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=CAPTION, title_justify="left")
         for title in TITLES:
             summary.add_column(title, justify="left" if title in LEFT else "right", no_wrap=True)
-        for known, correlation in self.found:
-            summary.add_row(*_row(known, correlation))
+        for row in self._rows():
+            summary.add_row(*row)
         return summary
 
     def _repr_html_(self) -> str:
-        return html_table(TITLES, [_row(*one) for one in self.found], CAPTION, self.problems)
+        return html_table(TITLES, self._rows(), CAPTION, self.problems)
+
+    def _rows(self) -> list[list[str]]:
+        return [_row(*one, taus) for one, taus in zip(self.found, self.others, strict=True)]
 
 
-def _row(known: Known, correlation: Correlation) -> list[str]:
+def _row(known: Known, correlation: Correlation, taus: dict[str, float]) -> list[str]:
     """The cells of a comparison, in the order of TITLES."""
     report, m = correlation.report, known.measure
-    by_name = {ranking.name: ranking for ranking in report.ranked}
-    params = by_name[PARAMS]
+    (params,) = report.ranked
     top = params.estimates.get("tau_true_top_10%")
     return [
         known.table.path.stem,
@@ -108,15 +112,11 @@ def _row(known: Known, correlation: Correlation) -> list[str]:
         f"{m.dataset} {m.split} @{m.epochs}",
         interval_text(params.estimates["kendall_tau"]),
         f"{top.value:.3f}" if top else "",
-        *(_tau(by_name.get(name)) for name in ("live-params", "live-layers", "live-depth", FREE)),
+        *(f"{taus[name]:.3f}" if name in taus else "" for name in (*COUNTED, FREE)),
         f"{report.ceiling.attainable:.3f}" if report.ceiling else "",
         f"{report.ceiling.tau:.3f}" if report.ceiling else "",
         f"{params.values['regret@1']:.2f}",
     ]
-
-
-def _tau(ranking: Ranking | None) -> str:
-    return f"{ranking.estimates['kendall_tau'].value:.3f}" if ranking else ""
 
 
 def baselines(
@@ -140,12 +140,14 @@ def baselines(
         surveyed(result)
     for known, rows in _cases(tables):
         none = pd.DataFrame(index=range(len(rows)))
-        scored = ScoreTable(known.space, rows, _free(known, rows), none)
+        scored = ScoreTable(known.space, rows, {}, none)
         label = f"{known.table.path.stem} {known.space} {known.measure}"
         correlation = compared(scored, known, resamples=resamples, watch=_Labelled(watch, label))
         if out is not None:
             correlation.write(Path(out) / known.table.path.stem / f"{known.space}-{known.measure.column}")
         result.found.append((known, correlation))
+        y = known.accuracy()[rows]
+        result.others.append({name: metrics.kendall_tau(x, y) for name, x in _free(known, rows).items()})
     return result
 
 
@@ -156,7 +158,7 @@ def _free(known: Known, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64
     within = space(known.space)
     indices = indices_of_rows(within, rows, known.table)
     archs = within.archs(indices)
-    scores = {name: live_quantity(within, name, archs) for name in LIVE if name != "live-flops"}
+    scores = {name: live_quantity(within, name, archs) for name in COUNTED}
     free = free_score(within, indices)
     return {**scores, FREE: free.alone} if free.name == FREE else scores
 
