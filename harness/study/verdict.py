@@ -64,9 +64,8 @@ def certainty(a: Analysis) -> str | None:
         return None
     parts = []
     if a.clear:
-        parts.append(
-            "Each of these changes is significant at the 5 % level after correction for all comparisons with the base."
-        )
+        which = "This change is" if len(a.clear) == 1 else "Each of these changes is"
+        parts.append(f"{which} significant at the 5 % level after correction for all comparisons with the base.")
     if a.negligible:
         parts.append(f"{_count(a.negligible)} shown to change tau by less than {a.margin:g}: {_and(a.negligible)}.")
     if a.undecided:

@@ -128,6 +128,7 @@ def _line(a: Analysis, row: Row, regret: Axis, changes: Sequence[str]) -> _Line:
         name = el("a", name, href=f"#disorder&run={quote(row.label, safe=UNQUOTED)}")
     if len(changes) == 1:
         before = changes[0].partition(": ")[2].partition(" -> ")[0]
+        before = "without" if before == "[]" else before
         name += el("small", f" base: {before.lower() if before in ('True', 'False') else before}")
     value, low, high = (d.value, d.low, d.high) if d else (None, None, None)
     return _Line(
