@@ -75,6 +75,7 @@ def score(space_name: str | None, names: str, out: Path | None, listing: bool, *
 def _listed() -> Any:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from supernet.harness.scoring.proxies.registry import COUNTS, PROXIES
 
@@ -83,6 +84,6 @@ def _listed() -> Any:
         table.add_column(title, no_wrap=title == "score")
     for name, what in COUNTS.items():
         table.add_row(name, what, "", "none", "")
-    for proxy in PROXIES.values():
-        table.add_row(proxy.name, proxy.what, proxy.formula, proxy.passes, proxy.source)
+    for proxy in PROXIES.values():  # formulas have brackets, which are no markup
+        table.add_row(*map(Text, (proxy.name, proxy.what, proxy.formula, proxy.passes, proxy.source)))
     return table

@@ -64,6 +64,7 @@ def test_an_interrupted_command_goes_on(tmp_path, monkeypatch):
 def test_every_score_is_listed():
     said = run(score, "--list")
     assert all(name in said for name in [*COUNTS, *PROXIES])
+    assert "[log(v_i" in said
 
 
 def test_architectures_without_a_value_rank_last():
