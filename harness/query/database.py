@@ -16,9 +16,10 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
 import duckdb
@@ -135,18 +136,25 @@ class Database:
         In the main thread, DuckDB checks for signals itself, and can lose one that arrives as a statement begins. Here
         Python receives the signal, and interrupts the statement repeatedly until it has ended.
         """
-        pool, future = ThreadPoolExecutor(1), None
+        answer: Future[duckdb.DuckDBPyConnection] = Future()
+
+        def execute() -> None:
+            try:
+                answer.set_result(self._db.execute(statement))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        # An interrupt while a pool takes on the work would leave a thread behind that the end of Python waits for.
+        thread = Thread(target=execute, daemon=True)
         try:
-            future = pool.submit(self._db.execute, statement)
-            return future.result()
+            thread.start()
+            return answer.result()
         except KeyboardInterrupt:
-            while future is not None and not future.done():
+            while thread.is_alive():
                 self._db.interrupt()
                 with suppress(KeyboardInterrupt):
                     time.sleep(0.02)
             raise
-        finally:
-            pool.shutdown(wait=False)
 
     def _rows(self, sql: str, found: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         while True:
