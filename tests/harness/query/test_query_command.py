@@ -173,6 +173,7 @@ def interrupt():
     while True:  # one that comes while modules are imported may be lost
         time.sleep(3)
         os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 threading.Thread(target=interrupt, daemon=True).start()
 main()
 """,
