@@ -32,6 +32,7 @@ from supernet.harness.correlation.architectures import (
 )
 from supernet.harness.correlation.formats import RawTable, number, read_table, text
 from supernet.harness.correlation.problems import Problems
+from supernet.harness.statistics.fusion import with_last
 
 INFINITE = ("worst", "leave-out")
 """How infinite scores can be treated instead of being refused."""
@@ -302,7 +303,6 @@ def _without_infinities(table: ScoreTable, infinite: str | None) -> ScoreTable:
 
 def _worst(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The scores, with a number just below the lowest one for minus infinity, so that Pearson's r is defined."""
-    finite = np.isfinite(values)
-    if not finite.any():
+    if not np.isfinite(values).any():
         raise UserError(f"Every score of {shown(name)} is infinite: there is nothing to rank.")
-    return np.where(finite, values, np.nextafter(values[finite].min(), -np.inf))
+    return with_last(values)

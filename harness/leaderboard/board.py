@@ -20,6 +20,7 @@ from supernet.harness.leaderboard.find import Shelf, read
 from supernet.harness.leaderboard.formats import Written
 from supernet.harness.leaderboard.sources import Entry
 from supernet.harness.statistics.added import FreeScore
+from supernet.harness.statistics.fusion import with_last
 from supernet.harness.statistics.metrics import Vector
 
 BASELINE = "baseline"
@@ -218,8 +219,7 @@ def finite(scores: Vector) -> tuple[Vector, int]:
     known = np.isfinite(scores)
     if np.isposinf(scores).any() or not known.any():
         raise UserError("Its scores are infinite, or none is a number, so that they have no order.")
-    lowest = np.nextafter(scores[known].min(), -np.inf)
-    return np.where(known, scores, lowest), int((~known).sum())
+    return with_last(scores), int((~known).sum())
 
 
 # ---- baselines --------------------------------------------------------------------------------------------------

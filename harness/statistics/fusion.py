@@ -23,6 +23,13 @@ def relative_ranks(values: ArrayLike) -> Floats:
     return np.asarray(rankdata(places) / max(len(x), 1), dtype=np.float64)
 
 
+def with_last(values: ArrayLike) -> Floats:
+    """The values with a number just below the lowest finite one for all that are not finite: (n,)."""
+    x = np.asarray(values, dtype=np.float64)
+    known = np.isfinite(x)
+    return np.where(known, x, np.nextafter(x[known].min() if known.any() else 0.0, -np.inf))
+
+
 def mean_of_ranks(draws: ArrayLike) -> Floats:
     """Mean over repeated scores of the relative ranks, for example over draws or seeds: (n,).
 

@@ -24,7 +24,7 @@ from supernet.harness.scoring.proxies.probe import Probe
 from supernet.harness.scoring.proxies.registry import COUNTS, PROXIES
 from supernet.harness.scoring.proxies.whole import Scored, score
 from supernet.harness.scoring.selection import Wanted, selected
-from supernet.harness.statistics.fusion import Floats, mean_of_ranks
+from supernet.harness.statistics.fusion import mean_of_ranks, with_last
 
 ABOUT = b"free_scores"
 """Key of the file's metadata that holds the probe, the number of draws and the seconds."""
@@ -53,10 +53,10 @@ class FreeScores:
         indices = self.scored.indices
         columns: dict[str, Any] = {"index": indices, "arch": self.within.strings(self.within.archs(indices))}
         for name, values in self.scored.values.items():
-            columns[name] = mean_of_ranks(values) if len(values) > 1 else _with_last(values[0])
+            columns[name] = mean_of_ranks(values) if len(values) > 1 else with_last(values[0])
         for name, values in self.scored.values.items():
             if len(values) > 1:
-                columns |= {f"{name}.{draw}": _with_last(each) for draw, each in enumerate(values)}
+                columns |= {f"{name}.{draw}": with_last(each) for draw, each in enumerate(values)}
         return pd.DataFrame(columns)
 
     def write(self, path: Path | str) -> Path:
@@ -101,13 +101,6 @@ class FreeScores:
 
     def _repr_html_(self) -> str:
         return html_table(list(TITLES), self._rows(), f"{self.within.title}: training-free scores")
-
-
-def _with_last(values: Floats) -> Floats:
-    """The values with a number just below the lowest one for those that are missing: (n,)."""
-    known = ~np.isnan(values)
-    lowest = values[known].min() if known.any() else 0.0
-    return np.where(known, values, np.nextafter(lowest, -np.inf))
 
 
 def free_scores(
