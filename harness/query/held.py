@@ -32,6 +32,12 @@ _SCORES = pa.schema(
         ("negative_loss", NUMBER),
         ("true", NUMBER),
         ("params", WHOLE),
+        *((f"quarter_{name}", NUMBER) for name in ("accuracy", "negative_loss")),
+        *(
+            (f"bn_{statistics}_{name}", NUMBER)
+            for statistics in ("batch", "recalibrate", "running")
+            for name in ("accuracy", "negative_loss")
+        ),
     ]
 )
 _LOG = pa.schema(
@@ -52,6 +58,7 @@ _TRACE = pa.schema(
 _METRICS = (
     "architectures", "kendall_tau", "spearman", "tau_top_10", "supernet_accuracy", "params_tau", "negative_loss_tau",
     "accuracy_tau", "sparse_tau@0.1", "sparse_tau@1", "regret@1", "regret@10", "surpass_random",
+    "quarter_tau", "bn_batch_tau", "bn_recalibrate_tau", "bn_running_tau",
 )  # fmt: skip
 """Metrics for which the view `measures` always has columns, even if there is no run yet."""
 
@@ -107,6 +114,7 @@ def _run(result: Result) -> dict[str, Any]:
         "methods": ", ".join(map(_spelled, recipe.get("methods", ()))) or None,
         **{f"truth_{name.removeprefix('measure.')}": value for name, value in flat(truth)},
         "plugins": _plugins(result.spec),
+        "free": ", ".join(result.spec.get("free", ())) or None,
         **result.ledger,
         **result.environment,
         "path": str(result.path),
@@ -124,6 +132,7 @@ def _run_columns() -> dict[str, pa.DataType]:
         "sample": TEXT,
         "last_epochs": WHOLE,
         "plugins": TEXT,
+        "free": TEXT,
         "format": WHOLE,
         **{name: NUMBER if name.endswith("seconds") else WHOLE for name in spent},
         **dict.fromkeys(("commit", "device", "torch", "python", "numpy", "machine"), TEXT),
@@ -152,6 +161,7 @@ def _identity(spec: Mapping[str, Any]) -> tuple[str, str]:
     recipe = {name: value for name, value in _chosen(spec.get("recipe", {})).items() if name != "seed"}
     truth = {name: value for name, value in spec.get("truth", {}).items() if name != "table"}
     content = {**spec, "recipe": recipe, "truth": truth, "plugins": _plugins(spec)}
+    content.pop("free", None)  # what is scored in other ways, too, changes nothing of the run's own
     return digest(content), digest([spec.get("recipe", {}).get("space"), truth, spec.get("sample")])
 
 

@@ -109,6 +109,22 @@ _ALL = (
         """,
     ),
     Question(
+        "free",
+        "What changes tau without any training, as a mean of differences within runs: loss less accuracy as the score, "
+        "all images less the first quarter of them, and recalibrated statistics of batch norm in scoring less those of "
+        "each batch (on a sample of the architectures, in runs of studies that ask for it); null where no run has it.",
+        """
+        SELECT space, truth_dataset, change, count(*) AS seeds, avg(kendall_tau) AS mean_tau,
+            avg(negative_loss_tau - accuracy_tau) AS loss_less_accuracy,
+            avg(kendall_tau - quarter_tau) AS all_less_quarter,
+            avg(bn_recalibrate_tau - bn_batch_tau) AS recalibrate_less_batch
+        FROM runs JOIN changes USING (hash) JOIN measures USING (hash)
+        WHERE kendall_tau IS NOT NULL
+        GROUP BY cohort, space, truth_dataset, setting, change
+        ORDER BY space, truth_dataset, cohort, change
+        """,
+    ),
+    Question(
         "architectures",
         "The twenty most over-ranked architectures of each cohort: predicted minus true percentile, as mean and "
         "extremes over its runs.",

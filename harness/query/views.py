@@ -12,7 +12,8 @@ VIEWS = {
     "measures": "a row per run that is done, a column per metric: kendall_tau, regret_1 (for regret@1), …",
     "metrics": "the same as rows: hash, name, value; null where a metric is not defined",
     "epochs": "a row per epoch of training, with tau after each of the last epochs",
-    "scores": "a row per run, scored epoch and architecture, with its true accuracy",
+    "scores": "a row per run, scored epoch and architecture, with its true accuracy; also scores on the first "
+    "quarter of the images and, for a sample where a study asks for it, with other statistics of batch norm",
     "ranks": "the scores of the last epoch, by the recipe's metric: percentiles from 0 (worst) to 100 by score and by "
     "truth, and over_ranked, the first minus the second",
     "recipes": "every key of a run except its seed, as text: hash, key, value",
@@ -32,7 +33,8 @@ VIEWS = {
 DEFINITIONS = (
     # The file's column is called true. Without quotes, SQL would silently read that as the truth value.
     """CREATE VIEW scores AS
-        SELECT hash, epoch, "index", arch, accuracy, negative_loss, "true" AS true_accuracy, params FROM _scores""",
+        SELECT hash, epoch, "index", arch, accuracy, negative_loss, "true" AS true_accuracy, params,
+            COLUMNS('^(quarter|bn)_.*') FROM _scores""",
     """CREATE VIEW search_steps AS
         SELECT r.* EXCLUDE (path, state), t.* EXCLUDE (hash) FROM _search_runs AS r JOIN _trace AS t USING (hash)""",
     """CREATE VIEW searches AS

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,25 @@ TELL_PAIRS = 16
 BLOCK = 64
 """Consecutive architectures that a thread scores as one task."""
 
-Batch = tuple[Tensor, Tensor]
+
+class Batch(NamedTuple):
+    """Images that are scored in one pass."""
+
+    images: Tensor
+    labels: Tensor
+    first: int
+    """How many of them, from the start on, belong to the first images that also have scores of their own."""
+
+
+@dataclass(frozen=True)
+class First:
+    """Scores on the first of the scoring images, from the same pass as those on all of them."""
+
+    images: int
+    accuracy: NDArray[np.float64]
+    """Percent of these images: (n,)."""
+    loss: NDArray[np.float64]
+    """Mean cross-entropy: (n,)."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +86,8 @@ class Scores:
     """Number of architectures that were computed; each of the others computes the same function as one of them."""
     seconds: float
     """Wall-clock time of scoring."""
+    first: First | None = None
+    """Scores on the first images alone, where they are asked for."""
 
 
 def rank(
@@ -75,6 +96,7 @@ def rank(
     *,
     images: Split | None = None,
     evaluation: EvaluationSection | None = None,
+    first: int = 0,
     out: Path | None = None,
     keep: Callable[[Scores], object] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -87,6 +109,8 @@ def rank(
         indices: the architectures, (n,); by default the whole space.
         images: images to score on, instead of the validation images; the first ones are used.
         evaluation: the evaluation protocol; by default that of the recipe.
+        first: how many of the scoring images, from the start on, also get scores of their own. They come from the same
+            pass, which costs no images; where batch norm uses the statistics of a batch, these are of the whole batch.
         out: folder in which an interrupted ranking is saved, and from which it continues.
         keep: called with the scores before the saved state in `out` is deleted.
         progress: called with the number of (architecture, batch) pairs that are done, and of all pairs.
@@ -109,11 +133,11 @@ def rank(
     archs = within.archs(members)
     order = np.lexsort(archs.T[::-1])
     ordered: list[Arch] = [tuple(arch) for arch in archs[order].tolist()]
-    work = _Work(run, protocol, images.take(slice(0, protocol.images)))
+    work = _Work(run, protocol, images.take(slice(0, protocol.images)), min(first, protocol.images))
     sums = _scored(work, ordered, out / partial_scores.NAME if out else None, progress, notice)
     by_member = np.empty_like(sums)
     by_member[order] = sums
-    loss, correct = by_member[position].T
+    loss, correct, *of_first = by_member[position].T
     scores = Scores(
         indices=rows,
         accuracy=100 * correct / protocol.images,
@@ -121,6 +145,7 @@ def rank(
         images=protocol.images,
         distinct=len(ordered),
         seconds=time.perf_counter() - started,
+        first=First(work.first, 100 * of_first[1] / work.first, of_first[0] / work.first) if work.first else None,
     )
     if keep:
         keep(scores)
@@ -132,13 +157,22 @@ def rank(
 class _Work:
     """The network, images and protocol that all architectures of a ranking share."""
 
-    def __init__(self, run: Run, protocol: EvaluationSection, images: Split) -> None:
-        self.run, self.protocol = run, protocol
+    def __init__(self, run: Run, protocol: EvaluationSection, images: Split, first: int = 0) -> None:
+        self.run, self.protocol, self.first = run, protocol, first
         recalibrate = protocol.bn == "recalibrate"
         # Each batch passes over all architectures; recalibration, done once for each, wants all images in one pass.
         size = min(protocol.batch_size, protocol.images)
-        self.batches = list(eval_batches(images, run.task, protocol.images if recalibrate else size))
+        passed = protocol.images if recalibrate else size
+        self.batches = [
+            Batch(x, y, min(max(0, first - number * passed), len(y)))
+            for number, (x, y) in enumerate(eval_batches(images, run.task, passed))
+        ]
         self.calibration = calibration_images(run, size, protocol.recalibration_batches) if recalibrate else []
+
+    @property
+    def columns(self) -> int:
+        """Numbers that are summed for each architecture: loss, correct images, both of the first ones, and batches."""
+        return 5 if self.first else 3
 
     def identity(self, archs: list[Arch]) -> str:
         """A digest of all that the scores of these architectures depend on, weights and images included."""
@@ -147,9 +181,9 @@ class _Work:
         digest = hashlib.sha256(repr(how).encode())
         for name, value in self.run.network.state_dict().items():
             add_to(digest, name, value)
-        for x, y in self.batches:
-            add_to(digest, "images", x)
-            add_to(digest, "labels", y)
+        for batch in self.batches:
+            add_to(digest, "images", batch.images)
+            add_to(digest, "labels", batch.labels)
         for x in self.calibration:
             add_to(digest, "calibration", x)
         return digest.hexdigest()
@@ -232,13 +266,16 @@ def _scored(
     progress: Callable[[int, int], None] | None,
     notice: Callable[[str], None] | None,
 ) -> NDArray[np.float64]:
-    """Summed loss and number of correct images of each architecture: (architectures, 2).
+    """Summed loss and number of correct images of each architecture, and those of the first images: (architectures, 2)
+    or, with first images, (architectures, 4).
 
-    While they are added up, a third column counts batches, so that an interrupt cannot separate a sum from its count.
+    While they are added up, a last column counts batches, so that an interrupt cannot separate a sum from its count.
     """
-    identity = work.identity(archs) if partial else ""
+    identity, columns = work.identity(archs) if partial else "", work.columns
     sums, done = (
-        partial_scores.resume(partial, identity, len(archs), notice) if partial else partial_scores.nothing(len(archs))
+        partial_scores.resume(partial, identity, len(archs), notice, columns)
+        if partial
+        else partial_scores.nothing(len(archs), columns)
     )
     sums = sums.to(work.run.device)  # where adding to them does not wait for the device
     total = len(archs) * len(work.batches)
@@ -266,7 +303,7 @@ def _scored(
         raise
     if partial:  # in case the caller is interrupted before it has kept the scores
         partial_scores.save(partial, identity, sums)
-    return sums[:, :2].cpu().numpy()
+    return sums[:, :-1].cpu().numpy()
 
 
 @contextmanager
@@ -305,13 +342,19 @@ def _in_threads(work: _Work, batch: Batch, archs: list[Arch]) -> Generator[Tenso
 
 
 def _summed(work: _Work, batch: Batch, archs: Sequence[Arch]) -> Iterator[Tensor]:
-    """Yield the summed loss, the number of correct images, and 1 for the batch, for each architecture: (3,)."""
-    (x, y), run = batch, work.run
+    """Yield the numbers of a batch that are summed for each architecture: (columns,)."""
+    (x, y, first), run = batch, work.run
     with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.recipe.training.amp):
         if work.calibration:
             logits = recalibrated(run.network, x.split(work.protocol.batch_size), archs, work.calibration)
         else:
             logits = run.network.logits_of(x, archs)
         for output in logits:
-            loss = F.cross_entropy(output.float(), y, reduction="sum")
-            yield torch.stack([loss, (output.argmax(1) == y).sum(), torch.ones_like(loss)])
+            loss, correct = _loss_and_correct(output, y)
+            of_first = _loss_and_correct(output[:first], y[:first]) if work.first else ()
+            yield torch.stack([loss, correct, *of_first, torch.ones_like(loss)])
+
+
+def _loss_and_correct(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Summed cross-entropy and number of correct images, which are 0 without images."""
+    return F.cross_entropy(logits.float(), labels, reduction="sum"), (logits.argmax(1) == labels).sum()

@@ -1,9 +1,13 @@
-"""What changes a ranking without any training: the score, averaging epochs, averaging seeds. Compared within runs."""
+"""What changes a ranking without any training, compared within runs.
+
+These are the score, the number of images, the statistics of batch norm in scoring, averaged epochs and averaged seeds.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +17,8 @@ from supernet.harness.statistics import metrics
 from supernet.harness.statistics.blocks import Blocked, blocked
 from supernet.harness.statistics.components import jackknife
 from supernet.harness.statistics.seeds import Mean
-from supernet.harness.study.gathered import Gathered
+from supernet.harness.study.beside import QUARTER, STATISTICS, tau_name
+from supernet.harness.study.gathered import Done, Gathered
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +36,17 @@ class Ensemble:
 
 
 @dataclass(frozen=True)
+class Statistics:
+    """Other statistics of batch norm in scoring than a setting's own, on a sample of the architectures."""
+
+    own: str
+    other: str
+    """Values of evaluation.bn."""
+    difference: Blocked
+    """tau with the other less tau with the own, over the settings that have these as their own."""
+
+
+@dataclass(frozen=True)
 class Free:
     """Differences of tau-b, paired by run over all settings, on these architectures."""
 
@@ -41,6 +57,10 @@ class Free:
     last_epochs: int
     ensembles: list[Ensemble]
     """Averaged ranks of settings with two or more seeds, the base first."""
+    images: Blocked | None = None
+    """Ranking by all images less ranking by the first quarter of them; None where runs lack scores on a quarter."""
+    statistics: list[Statistics] = field(default_factory=list)
+    """Of batch norm; empty unless the study asks for it."""
 
 
 def free_of(gathered: Gathered, y: Floats) -> Free:
@@ -62,7 +82,31 @@ def free_of(gathered: Gathered, y: Floats) -> Free:
         for setting, runs in zip(gathered.settings, done, strict=True)
         if len(runs) > 1
     ]
-    return Free(blocked(metric), blocked(epochs) if several else None, gathered.study.last_epochs, ensembles)
+    return Free(
+        metric=blocked(metric),
+        epochs=blocked(epochs) if several else None,
+        last_epochs=gathered.study.last_epochs,
+        ensembles=ensembles,
+        images=blocked([_metric_differences(runs, "kendall_tau", QUARTER) for runs in done]),
+        statistics=_statistics(gathered, done),
+    )
+
+
+def _metric_differences(runs: Sequence[Done], metric: str, less: str) -> list[float]:
+    """One metric less another, of the runs that have both."""
+    pairs = [(run.result.metrics.get(metric), run.result.metrics.get(less)) for run in runs]
+    return [one - other for one, other in pairs if one is not None and other is not None]
+
+
+def _statistics(gathered: Gathered, done: Sequence[Sequence[Done]]) -> list[Statistics]:
+    """Every other statistics of batch norm against every own one that settings have."""
+    owns = [setting.recipe.evaluation.bn for setting in gathered.settings]
+    found = []
+    for own, other in itertools.permutations(STATISTICS, 2):
+        runs = [of for of, of_setting in zip(done, owns, strict=True) if of_setting == own]
+        difference = blocked([_metric_differences(of, tau_name(other), tau_name(own)) for of in runs])
+        found += [Statistics(own, other, difference)] if difference else []
+    return found
 
 
 def mean_ranks_tau(scores: Sequence[ArrayLike] | Floats, y: ArrayLike) -> float:

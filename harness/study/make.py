@@ -19,8 +19,9 @@ from supernet.harness.correlation.report import RANDOM_DRAWS, THRESHOLDS, params
 from supernet.harness.runs import store as files
 from supernet.harness.runs.execute import Report, commit, throttled
 from supernet.harness.runs.integrity import MEASURES
-from supernet.harness.scoring.supernet import rank
+from supernet.harness.scoring.supernet import images_passed, rank
 from supernet.harness.statistics import metrics
+from supernet.harness.study import beside
 from supernet.harness.study.spec import RunSpec
 from supernet.harness.training import folder as run_folder
 from supernet.harness.training.loop import Diverged, train
@@ -61,7 +62,8 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         before = run.epoch - 1 - epochs + scored_epochs
         path = work / f".scores-{run.epoch}.parquet"
         if before >= 0 and not path.exists():
-            _score(run, indices, path, lambda k, n: tracked(share(run.epoch, before + k / n), "scoring"))
+            again = beside.BATCH_NORM in spec.free and run.epoch == epochs
+            _score(run, indices, path, again, lambda k, n: tracked(share(run.epoch, before + k / n), "scoring"))
 
     problem, asked = None, np.zeros(0, dtype=np.int64)
     try:
@@ -118,14 +120,38 @@ def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any
         return train(recipe, work, resume=True, **keep)
 
 
-def _score(run: Run, indices: Any, path: Path, progress: Any) -> None:
-    scores = rank(run, indices, progress=progress)
+def _score(run: Run, indices: Any, path: Path, again: bool, progress: Any) -> None:
+    """Score the architectures after an epoch.
+
+    Args:
+        again: whether a sample of them is also scored with other statistics of batch norm.
+    """
+    scores = rank(run, indices, first=beside.quarter(run.recipe), progress=progress)
     columns = (
         run.epoch, scores.indices, scores.accuracy, -scores.loss, scores.seconds, scores.images * scores.distinct,
     )  # fmt: skip
     frame = pd.DataFrame(dict(zip(SCORE_COLUMNS, columns, strict=True)))
+    if scores.first is not None:
+        frame = frame.assign(quarter_accuracy=scores.first.accuracy, quarter_negative_loss=-scores.first.loss)
+    if again:
+        frame = _scored_again(run, frame)
     with whole(path) as partial:
         frame.to_parquet(partial, write_page_checksum=True)
+
+
+def _scored_again(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
+    """The scores with those of a sample of the architectures under every statistics of batch norm."""
+    rows, own = beside.sample(len(frame)), run.recipe.evaluation.bn
+    frame = beside.filled(frame, rows, own, {name: frame[name].to_numpy()[rows] for name in MEASURES.values()})
+    seconds = images = 0.0
+    for statistics in beside.others(run.recipe):
+        evaluation = run.recipe.override([f"evaluation.bn={statistics}"]).evaluation
+        scores = rank(run, frame["index"].to_numpy()[rows], evaluation=evaluation)
+        values = {MEASURES["accuracy"]: scores.accuracy, MEASURES["loss"]: -scores.loss}
+        frame = beside.filled(frame, rows, statistics, values)
+        seconds += scores.seconds
+        images += images_passed(evaluation, scores.distinct)
+    return frame.assign(**dict(zip(beside.SPENT, (seconds, images), strict=True)))
 
 
 def _read_scores(path: Path) -> pd.DataFrame:
@@ -133,7 +159,8 @@ def _read_scores(path: Path) -> pd.DataFrame:
     try:
         with open_plain(path) as file:
             frame = pd.read_parquet(file, page_checksum_verification=True)
-        if list(frame) == SCORE_COLUMNS:
+        own, more = list(frame)[: len(SCORE_COLUMNS)], list(frame)[len(SCORE_COLUMNS) :]
+        if own == SCORE_COLUMNS and set(more) <= set(beside.COLUMNS):
             return frame
     except MemoryError:
         raise
@@ -159,7 +186,8 @@ def _gathered(spec: RunSpec, table: GroundTruth, indices: Any, work: Path) -> pd
             "params": params_of(table, m.dataset, rows),
         }
     )
-    return frame.merge(known, on="index", how="left", validate="many_to_one")
+    more = [name for name in beside.COLUMNS if name in frame]
+    return frame.merge(known, on="index", how="left", validate="many_to_one")[[*SCORE_COLUMNS, *list(known)[1:], *more]]
 
 
 def measures(spec: RunSpec, table: GroundTruth, frame: pd.DataFrame) -> dict[str, Any]:
@@ -178,6 +206,7 @@ def measures(spec: RunSpec, table: GroundTruth, frame: pd.DataFrame) -> dict[str
         "params_tau": metrics.kendall_tau(last["params"].to_numpy(float), y),
     }
     values |= {f"{name}_tau": metrics.kendall_tau(last[name].to_numpy(), y) for name in MEASURES.values()}
+    values |= beside.taus(last, spec.recipe.evaluation.metric)
     for t in THRESHOLDS:
         values[f"sparse_tau@{t:g}"] = metrics.sparse_tau_binned(x, y, t)
     for k in (1, 10):
@@ -202,5 +231,6 @@ def _ledger(log: list[dict[str, Any]], frame: pd.DataFrame | None, asked: int) -
         "score_images": float(sum(row["images"] for row in scoring)),
         "truth_queries": 0.0 if frame is None else float(frame["index"].nunique()),
         **({"method_queries": float(asked)} if asked else {}),
+        **({} if frame is None else {name: float(frame[name].max()) for name in beside.SPENT if name in frame}),
         **{name: spent for name, spent in measuring.items() if spent},
     }

@@ -102,6 +102,8 @@ class Study:
     """Seeds of settings, by label, that have others than `seeds`."""
     listed: tuple[tuple[tuple[Heuristic, str], ...], ...] = ()
     """The settings of a plan that lists them, the base left out: heuristics with their values, applied in order."""
+    free: tuple[str, ...] = ()
+    """What its runs score again in other ways (`harness.study.beside.ASKED`)."""
 
     def seeds_of(self, setting: Setting) -> tuple[int, ...]:
         """The seeds that a setting is trained with.
@@ -115,7 +117,7 @@ class Study:
     def runs(self, setting: Setting) -> list[RunSpec]:
         """One run per seed."""
         return [
-            RunSpec(replace(setting.recipe, seed=seed), self.truth, self.sample, self.last_epochs)
+            RunSpec(replace(setting.recipe, seed=seed), self.truth, self.sample, self.last_epochs, free=self.free)
             for seed in self.seeds_of(setting)
         ]
 

@@ -16,6 +16,7 @@ from supernet.benchmarks.spaces import DEFAULT_SPACE
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.wording import did_you_mean, nearest, quoted
 from supernet.harness.runs.job import Truth
+from supernet.harness.study.beside import ASKED
 from supernet.harness.study.plan import DESIGNS, Study, StudyError, fits
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.catalogue import CATALOGUE, Heuristic, find
@@ -37,6 +38,7 @@ class BadOption(StudyError):
 
 KEYS = (
     "title", "space", "recipe", "seeds", "plan", "heuristics", "truth", "sample", "last_epochs", "plugins", "margin",
+    "free",
 )  # fmt: skip
 
 
@@ -120,6 +122,7 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
         command=_command(path, overrides),
         seeds_by=seeds_by,
         listed=_listed(content["heuristics"]) if design == "listed" else (),
+        free=_free(content.get("free", [])),
     )
     if design in ("screen", "listed"):  # they combine what each heuristic alone does not show
         study.settings(lambda spec: None)
@@ -172,6 +175,20 @@ def _margin(content: Any) -> float:
     if isinstance(content, bool) or not isinstance(content, int | float) or not 0 < content < 1:
         raise StudyError(f"margin is {quoted(content)}, but must be a difference of tau between 0 and 1, such as 0.05.")
     return float(content)
+
+
+def _free(content: Any) -> tuple[str, ...]:
+    """What a study compares within runs, at the cost of scoring again."""
+    known = " and ".join(ASKED)
+    if not isinstance(content, list) or len(content) > len(ASKED):
+        raise StudyError(f"free is {quoted(content)}, but must be a list of what is scored again: {known}.")
+    for name in content:
+        if name not in ASKED:
+            raise StudyError(
+                f"free has {quoted(name)}, but only {known} can be asked for. Loss against accuracy, the number of "
+                "images and averaged epochs are compared in every study."
+            )
+    return tuple(content)
 
 
 def _seed_list(key: str, content: Any) -> tuple[int, ...]:

@@ -31,11 +31,15 @@ class RunSpec:
     last_epochs: int = 1
     """How many of the last epochs are followed by scoring."""
     plugins: tuple[Plugin, ...] = ()
+    free: tuple[str, ...] = ()
+    """What is scored again in other ways, for comparisons that need no training (`harness.study.beside`)."""
     kind: ClassVar[str] = STUDY
 
     def as_dict(self) -> dict[str, Any]:
-        """Nested plain values."""
-        return {**dataclasses.asdict(self), "recipe": self.recipe.as_dict(), "format": FORMAT}
+        """Nested plain values; `free` only where there is something in it, so that it changes no name of other runs."""
+        content = {**dataclasses.asdict(self), "recipe": self.recipe.as_dict(), "format": FORMAT}
+        content["free"] = list(self.free)
+        return content if self.free else {key: value for key, value in content.items() if key != "free"}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> RunSpec:
@@ -49,6 +53,7 @@ class RunSpec:
             content["sample"],
             content["last_epochs"],
             plugins,
+            tuple(content.get("free", ())),
         )
 
     @property

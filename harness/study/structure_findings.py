@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from supernet.harness.statistics.blocks import Blocked
 from supernet.harness.statistics.seeds import Mean
+from supernet.harness.study.beside import MOST_RESCORED, STATISTICS
 from supernet.harness.study.displaced import Effect
 from supernet.harness.study.plan import BASE
 from supernet.harness.study.results import Analysis, Row
@@ -88,6 +89,24 @@ def metric(a: Analysis) -> str | None:
     return _free("Ranking by loss instead of accuracy", a.free.metric if a.free else None)
 
 
+def images(a: Analysis) -> str | None:
+    """All images against a quarter of them."""
+    return _free("Scoring on all images instead of the first quarter of them", a.free.images if a.free else None)
+
+
+def batch_norm(a: Analysis) -> str | None:
+    """Other statistics of batch norm in scoring."""
+    found = [
+        _free(
+            f"Scoring with {STATISTICS[one.other]} of batch norm instead of {STATISTICS[one.own]}",
+            one.difference,
+            f"on {min(a.architectures, MOST_RESCORED)} of the architectures",
+        )
+        for one in (a.free.statistics if a.free else ())
+    ]
+    return " ".join(sentence for sentence in found if sentence) or None
+
+
 def epochs(a: Analysis) -> str | None:
     """Averaged epochs against the last."""
     if a.free is None:
@@ -108,17 +127,17 @@ def ensembles(a: Analysis) -> str | None:
     )
 
 
-RULES = (explained, choices, by_size, given_size, metric, epochs, ensembles)
+RULES = (explained, choices, by_size, given_size, metric, images, batch_norm, epochs, ensembles)
 
 
-def _free(what: str, found: Blocked | None) -> str | None:
+def _free(what: str, found: Blocked | None, on: str = "on these architectures") -> str | None:
     if found is None or found.p is None:
         return None
     verb = "does not clearly change" if found.p >= 0.05 else "clearly raises" if found.value > 0 else "clearly lowers"
     p = "< 0.001" if found.p < 0.001 else f"= {found.p:.2g}"
     return (
         f"{what} {verb} tau, at no cost of training: {found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}] (p {p}; "
-        f"{found.runs} runs of {found.blocks} settings, paired by run, on these architectures)."
+        f"{found.runs} runs of {found.blocks} settings, paired by run, {on})."
     )
 
 

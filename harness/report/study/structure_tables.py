@@ -63,6 +63,11 @@ def free(analysis: Analysis) -> pd.DataFrame:
     if found is None:
         return pd.DataFrame()
     lines = [_blocked("loss less accuracy", found.metric)] if found.metric else []
+    if found.images:
+        lines.append(_blocked("all images less the first quarter", found.images))
+    lines += [
+        _blocked(f"batch norm in scoring: {one.other} less {one.own}", one.difference) for one in found.statistics
+    ]
     if found.epochs:
         lines.append(_blocked(f"mean ranks of {found.last_epochs} epochs less the last", found.epochs))
     lines += [
@@ -78,9 +83,13 @@ def free(analysis: Analysis) -> pd.DataFrame:
 
 def _blocked(name: str, b: Blocked) -> dict[str, object]:
     return {
-        "change": name, "settings": f"all {b.blocks}", "runs": b.runs, "difference": b.value,
+        "change": name, "settings": _settings(b.blocks), "runs": b.runs, "difference": b.value,
         "difference_low": b.low, "difference_high": b.high, "p": b.p, "p_settings_equal": b.blocks_p,
     }  # fmt: skip
+
+
+def _settings(count: int) -> str:
+    return f"{count} setting{'s' if count > 1 else ''}"
 
 
 def _ends(name: str, mean: Mean | None) -> dict[str, object]:

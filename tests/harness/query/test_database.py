@@ -101,13 +101,19 @@ def test_epochs_join_the_training_log_with_tau(store):
     assert list(frame) == names
 
 
+WAYS = ("quarter", "bn_batch", "bn_recalibrate", "bn_running")
+
+
 def test_scores_are_those_of_the_files(study):
     frame = query(study, 'SELECT * FROM scores ORDER BY hash, "index"')
     parts = [result.scores().assign(hash=result.hash) for result in study.results()[0] if result.state == "done"]
     expected = pd.concat(parts).sort_values(["hash", "index"], ignore_index=True)
-    expected = expected.rename(columns={"true": "true_accuracy"})[list(frame)]
-    pd.testing.assert_frame_equal(frame, expected, check_dtype=False)
-    assert list(frame) == ["hash", "epoch", "index", "arch", "accuracy", "negative_loss", "true_accuracy", "params"]
+    own = ["hash", "epoch", "index", "arch", "accuracy", "negative_loss", "true_accuracy", "params"]
+    expected = expected.rename(columns={"true": "true_accuracy"})[own]
+    pd.testing.assert_frame_equal(frame[own], expected, check_dtype=False)
+    more = [f"{way}_{score}" for way in WAYS for score in ("accuracy", "negative_loss")]
+    assert list(frame) == own + more
+    assert frame[more].isna().all(axis=None), "these files have no scores of other ways"
     one = expected["hash"].iloc[0]
     assert query(study, f"SELECT count(*) AS n FROM scores WHERE hash = '{one}'")["n"].tolist() == [3]
 

@@ -1,5 +1,6 @@
 """What a study says of displaced ranks, of sizes, and of what costs no training; all scores are made up."""
 
+import copy
 import dataclasses
 import itertools
 import json
@@ -20,6 +21,7 @@ from supernet.harness.study.free import ensemble, free_of, mean_ranks_tau
 from supernet.harness.study.results import Analysis, Row
 from supernet.harness.study.sizes import by_size, given_size
 from supernet.harness.study.structure import structure_of
+from supernet.heuristics.recipe import Recipe
 
 SETTINGS = {"base": 12, "sees-more": 3, "sees-size": 3, "skips": 3}
 SKIP, EDGE = 1, 3
@@ -53,22 +55,33 @@ def made_up():
     )  # fmt: skip
 
 
+def other_taus(x, y, rng):
+    """Metrics of a run that is scored worse on a quarter of its images, and better with recalibrated batch norm."""
+    tau = metrics.kendall_tau(x, y)
+    quarter, recalibrated = tau - 0.1 + 0.01 * rng.normal(), tau + 0.05 + 0.01 * rng.normal()
+    return {"kendall_tau": tau, "quarter_tau": quarter, "bn_batch_tau": tau, "bn_recalibrate_tau": recalibrated}
+
+
 @pytest.fixture(scope="module")
 def free(made_up):
-    """Runs of which loss and accuracy are scores of different noise, after two epochs."""
+    """Runs of which loss and accuracy are scores of different noise, after two epochs, with metrics of other scores."""
     rng = np.random.default_rng(1)
     done = {
         label: {
             seed: SimpleNamespace(
-                loss=x, accuracy=x + rng.normal(size=300), scores=np.stack([x + rng.normal(size=300), x])
+                loss=x,
+                accuracy=x + rng.normal(size=300),
+                scores=np.stack([x + rng.normal(size=300), x]),
+                result=SimpleNamespace(metrics=other_taus(x, made_up.y, rng) if label != "skips" else {}),
             )
             for seed, x in of.items()
         }
         for label, of in made_up.scores.items()
     }
     gathered = SimpleNamespace(
-        settings=[SimpleNamespace(label=label) for label in SETTINGS], done=done, study=SimpleNamespace(last_epochs=2)
-    )
+        settings=[SimpleNamespace(label=label, recipe=Recipe()) for label in SETTINGS], done=done,
+        study=SimpleNamespace(last_epochs=2),
+    )  # fmt: skip
     return gathered, free_of(gathered, made_up.y)
 
 
@@ -84,7 +97,9 @@ def analysis(made_up, free):
     for label, d, p in zip(list(SETTINGS)[1:], found.differences, made_up.given.comparisons.differences, strict=True):
         rows.append(Row(label, "on", label, "", dict.fromkeys(range(3), "done"), difference=d, partial_difference=p))
     empty = dict.fromkeys(field.name for field in dataclasses.fields(Analysis))
-    return Analysis(**{**empty, "rows": rows, "findings": [], "structure": made_up.structure, "free": free[1]})
+    return Analysis(
+        **{**empty, "architectures": 300, "rows": rows, "findings": [], "structure": made_up.structure, "free": free[1]}
+    )
 
 
 # ---- sizes -----------------------------------------------------------------------------------------------------------
@@ -163,6 +178,25 @@ def test_free_factors_are_paired_by_run(made_up, free):
     assert [(e.label, e.seeds) for e in found.ensembles] == list(SETTINGS.items())
 
 
+def test_more_images_and_other_statistics_are_paired_in_runs_that_have_them(free):
+    _, found = free
+    assert found.images.value == pytest.approx(0.1, abs=0.01)
+    assert (found.images.runs, found.images.blocks) == (18, 3), "one setting has runs of an earlier version"
+    (one,) = found.statistics
+    assert (one.own, one.other) == ("batch", "recalibrate")
+    assert one.difference.value == pytest.approx(0.05, abs=0.01)
+    assert one.difference.low < one.difference.value < one.difference.high
+
+
+def test_own_statistics_are_those_of_a_setting(made_up, free):
+    gathered = copy.deepcopy(free[0])
+    gathered.settings[1].recipe = Recipe().override(["evaluation.bn=recalibrate"])
+    pairs = {(s.own, s.other): s.difference for s in free_of(gathered, made_up.y).statistics}
+    assert list(pairs) == [("batch", "recalibrate"), ("recalibrate", "batch")]
+    assert pairs["recalibrate", "batch"].value == pytest.approx(-0.05, abs=0.02)
+    assert [pairs[key].blocks for key in pairs] == [2, 1]
+
+
 def test_one_scored_epoch_has_nothing_to_average(made_up, free):
     gathered = SimpleNamespace(**{**vars(free[0]), "study": SimpleNamespace(last_epochs=1)})
     assert free_of(gathered, made_up.y).epochs is None
@@ -193,8 +227,14 @@ def test_the_findings_say_what_the_numbers_are(analysis):
     assert "sees-more" not in words[3], "it is clear in both"
     assert "clear in tau alone: sees-size (+0.00 [" in words[3]
     assert "clearly raises tau, at no cost of training: +0." in words[4]
-    assert "last 2 epochs instead of the last clearly lowers tau" in words[5]
-    assert "base's 12 seeds reach a tau of" in words[6]
+    assert words[5].startswith("Scoring on all images instead of the first quarter of them clearly raises tau")
+    assert "18 runs of 3 settings" in words[5]
+    assert words[6].startswith(
+        "Scoring with recalibrated statistics of batch norm instead of the statistics of each batch"
+    )
+    assert "on 100 of the architectures" in words[6]
+    assert "last 2 epochs instead of the last clearly lowers tau" in words[7]
+    assert "base's 12 seeds reach a tau of" in words[8]
 
 
 def test_noise_and_missing_numbers_are_not_made_into_claims(analysis):
@@ -222,8 +262,9 @@ def test_tables_and_figure_have_every_setting(analysis, tmp_path):
     assert len(structure_tables.short_structure(analysis)) == 4
     assert len(structure_tables.displaced(analysis)) == 30
     changes = structure_tables.free(analysis)["change"].tolist()
-    assert changes[:3] == [
-        "loss less accuracy", "mean ranks of 2 epochs less the last", "mean ranks of 12 seeds less one seed",
+    assert changes[:5] == [
+        "loss less accuracy", "all images less the first quarter", "batch norm in scoring: recalibrate less batch",
+        "mean ranks of 2 epochs less the last", "mean ranks of 12 seeds less one seed",
     ]  # fmt: skip
     write_tables(analysis, tmp_path)
     assert "depth and layers, \\%" in (tmp_path / "structure.tex").read_text()
