@@ -124,9 +124,9 @@ def _registered():
         del sys.modules[name]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory):
-    """Headless Chromium."""
+    """Headless Chromium, one for all tests of a process."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     binaries = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
     missing = [name for name, path in binaries.items() if path is None]

@@ -12,8 +12,6 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
 from supernet.harness.correlation.truth import ground_truth
 from supernet.harness.report.adds import made as making
-from supernet.harness.report.adds import result
-from supernet.harness.report.adds.made import Made
 from supernet.harness.report.adds.stages import Scores, measured, rankings, variants
 from supernet.harness.statistics.fusion import fuse, mean_of_ranks, over_classes
 
@@ -64,20 +62,6 @@ def test_variants_fuse_the_same_scores_in_other_ways():
     twins["net"] = over_classes(mean_of_ranks(scores.nets), scores.twins)
     np.testing.assert_allclose(found["averaged over equal functions"], fuse(twins, {"net": 0.25}))
     assert len({tuple(np.argsort(x)) for x in found.values()}) == len(found)
-
-
-@pytest.fixture
-def without_computing(monkeypatch):
-    rng = np.random.default_rng(0)
-    n = len(WITHIN)
-
-    def made(recipe, seeds, draws, images, out, device, watch):
-        values = [rng.normal(size=n), rng.normal(size=(draws, n)), rng.normal(size=(len(seeds), n))]
-        return Made(WITHIN, *values, 0.5, 100.0, [7.0] * len(seeds))
-
-    monkeypatch.setattr(result, "made", made)
-    known = KNOWN.table
-    monkeypatch.setattr(making.shelf, "intact_tables", lambda: ([known], []))
 
 
 def test_the_report_is_written_with_every_number(without_computing, tmp_path):

@@ -18,7 +18,6 @@ from supernet.harness.scoring.supernet import rank
 from supernet.harness.statistics import metrics
 from supernet.harness.study.make import SCORE_COLUMNS, _read_scores, measures
 from supernet.harness.study.plan import mean_tau
-from supernet.harness.study.spec import RunSpec
 from supernet.harness.training import folder as run_folder
 from supernet.harness.training.loop import train
 from supernet.harness.training.meter import EpochMeter
@@ -67,37 +66,6 @@ def test_metrics_are_those_of_the_scores(spec, undisturbed):
         "surpass_random": metrics.surpass_random_exact(x, y, 1, 10),
         "quarter_tau": metrics.kendall_tau(last["quarter_accuracy"], y),
     }
-
-
-def test_a_quarter_of_the_images_is_scored_beside_all_of_them(spec, undisturbed):
-    last = undisturbed.read(spec.hash).scores()[lambda frame: frame["epoch"] == 3]
-    run = train(spec.recipe, task=task_of(spec.recipe.task))
-    first = rank(run, spec.architectures(spec.truth.open("nb201")), first=50 // 4).first
-    np.testing.assert_array_equal(last["quarter_accuracy"], first.accuracy)
-    np.testing.assert_array_equal(last["quarter_negative_loss"], -first.loss)
-
-
-def test_a_study_can_ask_for_other_statistics_of_batch_norm(study, spec, store, undisturbed):
-    chosen = study(free=["batch-norm"])
-    again = chosen.plan()[0][1]
-    assert again.hash != spec.hash
-    assert RunSpec.from_dict(again.as_dict()) == again
-    assert execute(again, store) == "done"
-    result, plain = store.read(again.hash), undisturbed.read(spec.hash)
-    frame = result.scores()
-    own = [name for name in plain.scores() if name != "seconds"]
-    pd.testing.assert_frame_equal(frame[own], plain.scores()[own])
-    assert frame.loc[frame["epoch"] == 2, "bn_recalibrate_accuracy"].isna().all()
-    last = frame[frame["epoch"] == 3]
-    run = train(spec.recipe, task=task_of(spec.recipe.task))
-    evaluation = replace(spec.recipe.evaluation, bn="recalibrate")
-    scores = rank(run, last["index"].to_numpy(), evaluation=evaluation)
-    np.testing.assert_array_equal(last["bn_recalibrate_negative_loss"], -scores.loss)
-    assert result.metrics["bn_recalibrate_tau"] == metrics.kendall_tau(scores.accuracy, last["true"])
-    assert result.metrics["bn_batch_tau"] == result.metrics["kendall_tau"]
-    assert "bn_running_tau" not in result.metrics, "there are no running statistics"
-    assert result.ledger["beside_images"] == scores.distinct * (50 + 4 * 50)
-    assert "beside_images" not in plain.ledger
 
 
 def test_scores_of_an_interrupted_run_of_an_earlier_version_are_used(spec, store, stopped):
