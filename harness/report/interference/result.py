@@ -157,7 +157,7 @@ def interference(
         for name in ("interference", "disturbance")
         for change in (f"methods.{name}.pairs={pairs}", f"methods.{name}.every={steps}")
     ]
-    recipe = recipe.override([*measures, "methods.disturbance.rate=0.05"])
+    recipe = recipe.override([*measures, "methods.disturbance.rate=0.05", f"methods.successive.every={steps}"])
     frames = _measured(recipe, seeds, Path(out), device, watch)
     report = InterferenceReport(recipe, list(range(seeds)), frames)
     report.write(Path(out) / "report")
