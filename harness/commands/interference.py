@@ -23,6 +23,9 @@ from supernet.harness.commands.progress import Terminal
 @click.option("--every", type=click.IntRange(1), help="Epochs between measurements (default: a fifth of the training).")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, …")
 @click.option(
+    "--workers", type=click.IntRange(1), help="Super-nets that train at the same time on CPUs (default: one per core)."
+)
+@click.option(
     "--out", type=click.Path(path_type=Path), default=Path("results/interference"), show_default=True, help="Folder."
 )
 def interference(
@@ -33,6 +36,7 @@ def interference(
     pairs: int,
     every: int | None,
     device: str,
+    workers: int | None,
     out: Path,
 ) -> None:
     """Measure how architectures disturb each other in super-nets of RECIPE, and test what is published of it.
@@ -48,13 +52,21 @@ def interference(
 
     if against:
         compared = compare_interference(
-            recipe, *overrides, against=against, seeds=seeds, pairs=pairs, every=every, device=device, out=out,
-            watch=Terminal(),
+            recipe, *overrides, against=against, seeds=seeds, pairs=pairs, every=every, device=device,
+            workers=workers, out=out, watch=Terminal(),
         )  # fmt: skip
         wide_console().print(compared.reports["base"], compared)
     else:
         found = measured(
-            recipe, *overrides, seeds=seeds, pairs=pairs, every=every, device=device, out=out, watch=Terminal()
+            recipe,
+            *overrides,
+            seeds=seeds,
+            pairs=pairs,
+            every=every,
+            device=device,
+            workers=workers,
+            out=out,
+            watch=Terminal(),
         )
         wide_console().print(found)
     click.echo(f"Table, figure and all numbers are in {out / 'report'}.")

@@ -201,13 +201,14 @@ def compare_interference(
     every: int | None = None,
     out: Path | str = "results/interference",
     device: str = "cpu",
+    workers: int | None = None,
     watch: Watch = SILENT,
     **keys: Any,
 ) -> ComparedInterference:
     """Measure whether remedies lower interference and disturbance in super-nets of a recipe.
 
     Args:
-        parts, seeds, pairs, every, device, watch, keys: see `supernet.interference`.
+        parts, seeds, pairs, every, device, workers, watch, keys: see `supernet.interference`.
         against: changes of the recipe, each a text of names of methods and of KEY=VALUE, such as
             `magic-a training.epochs=17`, which gives the remedy the passes of 24 epochs without it.
         out: folder of the super-nets, one for each change, and of the report.
@@ -224,7 +225,7 @@ def compare_interference(
         watch.tell(label)
         folder = Path(out) / _folder(label)
         reports[label] = interference(
-            one, seeds=seeds, pairs=pairs, every=every, out=folder, device=device, watch=watch
+            one, seeds=seeds, pairs=pairs, every=every, out=folder, device=device, workers=workers, watch=watch
         )
     found = ComparedInterference(reports)
     found.write(Path(out) / "report")
