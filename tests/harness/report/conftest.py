@@ -42,7 +42,7 @@ def without_computing(monkeypatch):
     rng, within = np.random.default_rng(0), space("nb201")
     n = len(within)
 
-    def made(recipe, seeds, draws, images, out, device, watch):
+    def made(recipe, seeds, draws, images, out, device, watch, workers):
         values = [rng.normal(size=n), rng.normal(size=(draws, n)), rng.normal(size=(len(seeds), n))]
         return Made(within, *values, 0.5, 100.0, [7.0] * len(seeds))
 
