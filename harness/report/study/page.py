@@ -17,7 +17,7 @@ from supernet.harness.report.html.frame import scatter as framed
 from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
 from supernet.harness.report.html.points import SCATTER_SCRIPTS, Scatter, points
-from supernet.harness.report.study import factors, page_tables
+from supernet.harness.report.study import factors, free_table, page_tables
 from supernet.harness.report.study.content import Methods
 from supernet.harness.report.study.first_screen import first_screen
 from supernet.harness.statistics.printed import ABSENT, number
@@ -44,6 +44,7 @@ def page(
     parts = {
         **first_screen(analysis, methods.settings),
         "findings": join(el("li", sentence) for sentence in analysis.findings),
+        "free": free_table.on_page(analysis),
         "numbers": _numbers(analysis),
         "note": escaped(scatter.note),
         "scatter": framed(),

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import made_up_study
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from made_up_study import EVIL, typed
 
+from supernet.harness.report.study import free_table
 from supernet.harness.report.study.page import page
 
 
@@ -153,3 +155,17 @@ def test_style_rules_of_a_figure_are_its_own(text):
     drawn = text.partition("<body>")[2].partition('<script type="application/json"')[0]
     rules = re.findall(r"<style[^>]*>([^<]*)</style>", drawn)
     assert rules == [f"#figure-{k} *{{stroke-linejoin: round; stroke-linecap: butt}}" for k in (1, 2)]
+
+
+def test_choices_that_need_no_training_have_a_table(study):
+    table = free_table.on_page(typed(study)["analysis"])
+    lines = [re.sub("<[^>]+>", "|", line) for line in table.split("<tr>")[2:]]
+    assert ["+0.056 [+0.036, +0.076]" in line and "|0.004|" in line for line in lines] == [True, False, False, False]
+    assert "all images, instead of the first quarter" in lines[1]
+    assert "recalibrated statistics of batch norm, instead of the statistics of each batch" in lines[2]
+    assert "9 settings" in lines[2]
+    assert "mean ranks of 3 seeds, instead of one" in lines[3]
+    assert "+0.040" in lines[3]
+    sides = re.findall(r'class="effect (\w+)"', table)
+    assert sides == ["gain", "unclear", "loss", "unclear"]
+    assert free_table.on_page(replace(typed(study)["analysis"], free=None)) == ""
