@@ -63,10 +63,11 @@ def _draws(
 
 def _told(rule: Rule, about: Mapping[str, Any]) -> str:
     probe = about["probe"]
+    cells = f"{probe['cells']} cell{'s' if probe['cells'] != 1 else ''}"
     return (
         f"Parameters on live edges and jacob_cov, fused by the logarithms of their ranks; jacob_cov as mean rank over "
         f"{about['draws']} draws of {probe['images']} training images of {probe['task']} at {probe['size']} pixels and "
-        f"of the weights of one random super-net with {probe['channels']} channels and {probe['cells']} cells a stage. "
+        f"of the weights of one random super-net with {probe['channels']} channels and {cells} a stage. "
         f"{rule.card}"
     )
 

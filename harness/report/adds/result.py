@@ -120,9 +120,10 @@ class AddsReport:
     def what(self) -> str:
         """What was compared, in a line."""
         r = self.recipe
+        cells = f"{r.network.cells} cell{'s' if r.network.cells > 1 else ''}"
         return (
             f"{space(r.space).title} · {r.task.name} at {r.task.size or 32} pixels · {len(self.seeds)} super-nets of "
-            f"{r.training.epochs} epochs, {r.network.channels} channels, {r.network.cells} cells a stage · "
+            f"{r.training.epochs} epochs, {r.network.channels} channels, {cells} a stage · "
             f"{self.draws} draws of jacob_cov"
         )
 
