@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from supernet.harness.report.html.markup import Html, el, join
 from supernet.harness.report.study.page_tables import CLEAR, probability
-from supernet.harness.report.study.structure_tables import settings
 from supernet.harness.statistics.printed import ABSENT, bounds, number
 from supernet.harness.study.beside import STATISTICS
 from supernet.harness.study.free import Free
 from supernet.harness.study.plan import BASE
 from supernet.harness.study.results import Analysis
 
-HEADS = ("Choice", "Settings", "Runs", "Change of τ", "p")
+HEADS = {"Choice": "text", "Change of τ": "number", "p": "number", "Settings": "number", "Runs": "number"}
+"""Headings, with what stands below them."""
 NOTE = (
     "Differences within runs, as means over settings, with 95 % intervals that hold one by one for these settings and "
     "architectures. The gain of averaged seeds is that of the base, and is not tested."
@@ -23,7 +23,7 @@ def on_page(a: Analysis) -> Html:
     lines = _lines(a.free) if a.free else []
     if not lines:
         return Html("")
-    head = el("thead", el("tr", *(el("th", title, scope="col") for title in HEADS)))
+    head = el("thead", el("tr", *(el("th", title, scope="col", class_=kind) for title, kind in HEADS.items())))
     region = {"role": "region", "aria_label": "Choices that need no training"}
     scrolled = el("div", el("table", head, el("tbody", *lines)), class_="scroll", tabindex=0, **region)
     return join([el("h3", "Choices that need no training"), el("p", NOTE, class_="soft"), scrolled])
@@ -39,9 +39,7 @@ def _lines(free: Free) -> list[Html]:
         },
         f"mean ranks of the last {free.last_epochs} epochs, instead of the last": free.epochs,
     }
-    lines = [
-        _line(choice, settings(b.blocks), b.runs, b.value, b.low, b.high, b.p) for choice, b in compared.items() if b
-    ]
+    lines = [_line(choice, str(b.blocks), b.runs, b.value, b.low, b.high, b.p) for choice, b in compared.items() if b]
     base = next((one for one in free.ensembles if one.label == BASE), None)
     if base:
         g = base.gain
@@ -59,8 +57,8 @@ def _line(
     return el(
         "tr",
         el("th", choice, scope="row", class_="text"),
-        el("td", where, class_="text"),
-        el("td", str(runs), class_="number"),
-        el("td", shown, class_="number"),
-        el("td", ABSENT if p is None else probability(p), class_="number"),
+        *(
+            el("td", text, class_="number")
+            for text in (shown, ABSENT if p is None else probability(p), where, str(runs))
+        ),
     )

@@ -83,13 +83,12 @@ def free(analysis: Analysis) -> pd.DataFrame:
 
 def _blocked(name: str, b: Blocked) -> dict[str, object]:
     return {
-        "change": name, "settings": settings(b.blocks), "runs": b.runs, "difference": b.value,
+        "change": name, "settings": _settings(b.blocks), "runs": b.runs, "difference": b.value,
         "difference_low": b.low, "difference_high": b.high, "p": b.p, "p_settings_equal": b.blocks_p,
     }  # fmt: skip
 
 
-def settings(count: int) -> str:
-    """A number of settings in words."""
+def _settings(count: int) -> str:
     return f"{count} setting{'s' if count > 1 else ''}"
 
 
