@@ -11,6 +11,7 @@ from torch import Tensor
 from supernet.benchmarks.spaces import Arch
 from supernet.heuristics.hooks import Context
 from supernet.heuristics.measuring import Measure, pairs_of
+from supernet.heuristics.methods.looks import loss_of
 from supernet.heuristics.registry import method
 from supernet.heuristics.routes import Path
 
@@ -42,18 +43,13 @@ class Disturbance(Measure):
         kept = [w.detach().clone() for w in weights]
         rows = []
         for pair in pairs_of(ctx, self.pairs):
-            before = self._loss(ctx, pair.first)
+            before = loss_of(ctx, pair.first, self.batch("valid"))
             self._descend(ctx, pair.second, rate)
-            change = self._loss(ctx, pair.first) - before
+            change = loss_of(ctx, pair.first, self.batch("valid")) - before
             with torch.no_grad():
                 torch._foreach_copy_(weights, kept)
             rows.append({**pair.columns(ctx.space), "rate": rate, "loss": before, "change": change})
         return rows
-
-    @torch.no_grad()
-    def _loss(self, ctx: Context, arch: Arch) -> float:
-        batch = self.batch("valid")
-        return float(F.cross_entropy(ctx.forward(Path(arch), batch).logits, batch.labels))
 
     def _descend(self, ctx: Context, arch: Arch, rate: float) -> None:
         """Take a step of gradient descent on the training loss of an architecture."""

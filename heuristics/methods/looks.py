@@ -69,6 +69,12 @@ def looks(ctx: Context, arch: Arch, shared: Mapping[int, int], batch: Batch) -> 
     }
 
 
+@torch.no_grad()
+def loss_of(ctx: Context, arch: Arch, batch: Batch) -> float:
+    """Return the cross-entropy of an architecture on a batch, in nats."""
+    return float(F.cross_entropy(ctx.forward(Path(arch), batch).logits, batch.labels))
+
+
 def _modules(ctx: Context, shared: Mapping[int, int]) -> dict[Place, list[nn.Module]]:
     """Return place -> the modules that may compute the shared operation there, each module once."""
     found: dict[Place, list[nn.Module]] = {}
