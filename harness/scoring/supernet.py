@@ -35,9 +35,9 @@ from supernet.benchmarks.tasks.split import Split
 from supernet.harness.scoring import partial as partial_scores
 from supernet.harness.scoring.norms import calibration_images, recalibrated, statistics
 from supernet.harness.training.run import Run
-from supernet.heuristics.hooks import Routing
 from supernet.heuristics.methods.apart import Several
 from supernet.heuristics.recipe import EvaluationSection
+from supernet.heuristics.routes import Routing
 
 SCORES = "scores.parquet"
 SAVE_SECONDS = 15.0

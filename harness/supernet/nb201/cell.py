@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, OPS, SKIP
 from supernet.harness.supernet.nb201.plan import BY_NODE, INNER, INTO, OUT_OF, POOL, program
 from supernet.harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool
-from supernet.heuristics.hooks import Choice, Gate, Routing
+from supernet.heuristics.routes import Choice, Gate, Routing
 from supernet.heuristics.sections import NetworkSection
 
 

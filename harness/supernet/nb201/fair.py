@@ -18,8 +18,9 @@ from supernet.harness.supernet.nb201.cell import Cell
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.nb201.plan import INNER, INTO, POOL
 from supernet.harness.supernet.ops import average_pool
-from supernet.heuristics.hooks import Context, Method, Path, Step, StepResult
+from supernet.heuristics.hooks import Context, Method, Step, StepResult
 from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.routes import Path
 
 
 def fits(recipe: Recipe) -> bool:
