@@ -40,27 +40,28 @@ def routed(terms: Sequence[Tensor], path: Tensor, paths: int) -> Tensor:
     n, channels, height, width = terms[0].shape
     total = terms[0].new_zeros(paths, n, height, width, channels).permute(0, 1, 4, 2, 3)
     for number, term in enumerate(terms):
-        total = total.index_add(0, path[number : number + 1], term[None])
+        total.index_add_(0, path[number : number + 1], term[None])
     return total
 
 
 def avg_pool3x3(x: Tensor) -> Tensor:
-    """See `operations.avg_pool3x3`; on CPUs with a faster implementation than PyTorch's."""
-    if x.is_cuda:
-        return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    """See `operations.avg_pool3x3`."""
     pooled: Tensor = _AveragePool.apply(x)
     return pooled
 
 
 class _AveragePool(torch.autograd.Function):
-    """3x3 average pooling, stride 1, that does not count the padding, as a depthwise convolution with ones.
+    """3x3 average pooling, stride 1, that does not count the padding, by sums over windows.
 
-    On CPUs a depthwise convolution in channels-last layout is several times faster than `avg_pool2d`. The sum
-    over a window is its own adjoint, so that the backward pass is the same convolution.
+    The sum over a window is its own adjoint, so that the backward pass computes such sums, too. PyTorch's own backward
+    pass of `avg_pool2d` is not used: for padded channels-last tensors on a GPU it shifted the gradient by the padding
+    in every release up to its repair in July 2026 (https://github.com/pytorch/pytorch/issues/188344), 2.11 among them.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        if x.is_cuda:
+            return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
         return _window_sum(x).mul_(_inverse_counts(x.shape[2], x.shape[3], x.device, x.dtype))
 
     @staticmethod
@@ -69,6 +70,9 @@ class _AveragePool(torch.autograd.Function):
 
 
 def _window_sum(x: Tensor) -> Tensor:
+    """Sums over 3x3 windows. On CPUs a depthwise convolution is several times faster than `avg_pool2d`."""
+    if x.is_cuda:
+        return F.avg_pool2d(x, 3, 1, 1, divisor_override=1)
     return F.conv2d(x, _ones(x.shape[1], x.device, x.dtype), padding=1, groups=x.shape[1])
 
 
