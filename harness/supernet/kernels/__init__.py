@@ -4,7 +4,7 @@
 been measured on a GPU yet, so none is known to be faster. `table` measures them.
 """
 
-from supernet.harness.supernet.kernels.choice import ENVIRONMENT, chosen, use
+from supernet.harness.supernet.kernels.choice import ENVIRONMENT, choices, chosen, use, without_triton
 from supernet.harness.supernet.kernels.measure import Row, table
 from supernet.harness.supernet.kernels.operations import (
     avg_pool3x3,
@@ -19,10 +19,12 @@ __all__ = [
     "Row",
     "avg_pool3x3",
     "batch_norm_add",
+    "choices",
     "chosen",
     "fused",
     "relu_gather",
     "relu_slots",
     "table",
     "use",
+    "without_triton",
 ]

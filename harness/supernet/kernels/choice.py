@@ -37,7 +37,7 @@ class use:
             each, such as "batch_norm_add=triton,avg_pool3x3=compiled"; or "" for the defaults.
 
     Raises:
-        UserError: there is no such operation or candidate, or the package triton is missing.
+        UserError: there is no such operation or candidate, or Triton is missing or too old.
     """
 
     def __init__(self, choice: str) -> None:
@@ -69,11 +69,17 @@ def chosen(operation: str, kind: str = "cpu") -> str:
     return BEST_ON_CUDA.get(operation, "eager") if kind == "cuda" else "eager"
 
 
+def choices(kind: str) -> dict[str, str]:
+    """Operation -> candidate, for operations on a kind of device that the eager reference does not compute."""
+    found = {operation: chosen(operation, kind) for operation in CANDIDATES}
+    return {operation: name for operation, name in found.items() if name != "eager"}
+
+
 def parsed(choice: str) -> dict[str, str]:
     """Operation -> candidate, as `use` reads it.
 
     Raises:
-        UserError: there is no such operation or candidate, or the package triton is missing.
+        UserError: there is no such operation or candidate, or Triton is missing or too old.
     """
     found: dict[str, str] = {}
     for word in filter(None, (part.strip() for part in choice.split(","))):
@@ -86,12 +92,24 @@ def parsed(choice: str) -> dict[str, str]:
             names = sorted({name for names in CANDIDATES.values() for name in names})
             _check(word in names, "candidate", word, names)
             found |= {operation: word for operation, names in CANDIDATES.items() if word in names}
-    if "triton" in found.values() and importlib.util.find_spec("triton") is None:
-        raise UserError(
+    if "triton" in found.values() and (missing := without_triton()):
+        raise UserError(missing)
+    return found
+
+
+def without_triton() -> str | None:
+    """Why the kernels in Triton cannot run here; None where they can."""
+    if importlib.util.find_spec("triton") is None:
+        return (
             "The kernels `triton` need the package triton, which is not installed. CUDA builds of torch for Linux "
             "bring it along."
         )
-    return found
+    import triton
+
+    # Older versions do not take tuples of tensors.
+    if tuple(int(part) for part in triton.__version__.split(".")[:2]) < (3, 3):
+        return f"The kernels `triton` need Triton 3.3 or later, as of torch 2.7; here is {triton.__version__}."
+    return None
 
 
 def _check(known: bool, what: str, name: str, names: list[str] | tuple[str, ...]) -> None:

@@ -18,7 +18,8 @@ def interpreted():
 @pytest.fixture
 def small_tiles(monkeypatch):
     """Tiles of which a few are needed for small images, the last one with rows left over."""
-    from supernet.harness.supernet.kernels.triton import gather, layout
+    from supernet.harness.supernet.kernels.triton import gather, layout, pool
 
     monkeypatch.setattr(layout, "TILE", 512)
     monkeypatch.setattr(gather, "BLOCK", 256)
+    monkeypatch.setattr(pool, "SHARE", 1)

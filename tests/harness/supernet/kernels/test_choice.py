@@ -1,5 +1,8 @@
 """How candidates are chosen, and that the chosen one computes."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -70,6 +73,18 @@ def test_triton_must_be_installed(monkeypatch):
     monkeypatch.setattr(choice.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="need the package triton"):
         use("triton")
+
+
+def test_triton_must_be_new_enough(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", SimpleNamespace(__version__="3.2.0", __spec__=object()))
+    with pytest.raises(UserError, match=r"Triton 3\.3 or later.*here is 3\.2\.0"):
+        use("batch_norm_add=triton")
+
+
+def test_what_is_not_eager_is_told():
+    assert choice.choices("cuda") == {}
+    with use("avg_pool3x3=compiled,relu_gather=eager"):
+        assert choice.choices("cpu") == {"avg_pool3x3": "compiled"}
 
 
 def test_compiled_pieces_give_what_the_reference_gives(monkeypatch):

@@ -1,14 +1,12 @@
 """Kernels in Triton against the eager operations in float64; Triton's interpreter runs them where there is no GPU."""
 
-import importlib.util
-
 import pytest
 import torch
 
-from supernet.harness.supernet.kernels import avg_pool3x3, batch_norm_add, relu_gather, relu_slots, use
+from supernet.harness.supernet.kernels import avg_pool3x3, batch_norm_add, relu_gather, relu_slots, use, without_triton
 
-if importlib.util.find_spec("triton") is None:
-    pytest.skip("needs the package triton", allow_module_level=True)
+if missing := without_triton():
+    pytest.skip(missing, allow_module_level=True)
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 TOLERANCE = {torch.float32: 3e-6, torch.bfloat16: 2**-7}
