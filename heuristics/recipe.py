@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from supernet.benchmarks import files
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.plain_yaml import BadYaml, parse_yaml, read_yaml
@@ -123,6 +121,8 @@ class Recipe:
 
     def save(self, path: Path) -> None:
         """Write the recipe as YAML, whole or not at all."""
+        import yaml  # imported here: training without a folder needs no YAML
+
         files.write_text(path, yaml.safe_dump(self.as_dict(), sort_keys=False))
 
     @property

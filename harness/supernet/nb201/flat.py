@@ -70,16 +70,16 @@ class FlatSGD:
             clip: L2 norm to which the gradient is clipped; None does not clip.
             only_used: leave parameters and momenta without a gradient as they are.
         """
-        mask = used.index_select(0, self._owner)
-        gradient = torch.where(mask, gradient, 0)
+        unused = ~used.index_select(0, self._owner)
+        gradient = gradient.masked_fill(unused, 0)  # `where` with a number would copy it from the host
         if clip is not None:
             gradient = gradient * (clip / (gradient.norm() + 1e-6)).clamp(max=1)
         change = gradient.add(self.vector, alpha=self._decay) if self._decay else gradient
         if self._buffer is not None:
             buffer = change.add(self._buffer, alpha=self._momentum)
             change = change.add(buffer, alpha=self._momentum) if self._nesterov else buffer
-            self._buffer.copy_(torch.where(mask, buffer, self._buffer) if only_used else buffer)
-        change = torch.where(mask, change, 0) if only_used else change
+            self._buffer.copy_(torch.where(unused, self._buffer, buffer) if only_used else buffer)
+        change = change.masked_fill(unused, 0) if only_used else change
         self.vector.sub_(change * self._rate)
 
 

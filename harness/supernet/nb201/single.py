@@ -141,14 +141,14 @@ class _Stage:
         """
         leaves = [self._by_edge(leaf) for leaf in self.leaves]
         large = (ops == CONV3X3)[:, :, None]
-        convolves = large | (ops == CONV1X1)[:, :, None]
+        bare = ~(large | (ops == CONV1X1)[:, :, None])
         kernel = torch.where(large[..., None, None, None], leaves[0], F.pad(leaves[1], (0, 0, 1, 1, 1, 1)))
         if self._affine:
             scale, shift = (
-                torch.where(convolves, torch.where(large, leaves[k], leaves[k + 1]), 0).flatten(1) for k in (2, 4)
+                torch.where(large, leaves[k], leaves[k + 1]).masked_fill(bare, 0).flatten(1) for k in (2, 4)
             )
         else:
-            scale = convolves.to(leaves[0].dtype).repeat_interleave(self._width, 2).flatten(1)
+            scale = (~bare).to(leaves[0].dtype).expand(-1, -1, self._width).flatten(1)
             shift = torch.zeros_like(scale)
         return kernel.to(dtype).flatten(1, 2), scale, shift
 
