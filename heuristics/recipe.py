@@ -120,9 +120,12 @@ class Recipe:
         return dataclasses.replace(self, training=training, distribution=distribution)
 
     def save(self, path: Path) -> None:
-        """Write the recipe as YAML, whole or not at all."""
-        import yaml  # imported here: training without a folder needs no YAML
-
+        """Write the recipe as YAML, whole or not at all; where PyYAML is missing, as JSON, which is YAML, too."""
+        try:
+            import yaml
+        except ImportError:
+            files.write_text(path, json.dumps(self.as_dict(), indent=2) + "\n")
+            return
         files.write_text(path, yaml.safe_dump(self.as_dict(), sort_keys=False))
 
     @property
