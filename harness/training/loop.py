@@ -17,7 +17,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.tasks.loader import train_batches
 from supernet.benchmarks.tasks.task import Task
 from supernet.harness.supernet.nb201 import fair, single
-from supernet.harness.training import folder
+from supernet.harness.training import folder, memory
 from supernet.harness.training.meter import EpochMeter, Progress
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import Run, own_random_numbers, seed_torch, start, streams
@@ -63,9 +63,11 @@ def train(
         Diverged: the loss is not finite; the status in `out` records this.
         DamagedCheckpoint: the checkpoint in `out` is not what was written. It has been renamed, so that the same call
             trains from the beginning.
-        UserError: `out` holds a run already, or one of another recipe; or this machine has no such device.
+        UserError: `out` holds a run already, or one of another recipe; or this machine has no such device, or one
+            with too little memory.
     """
     run = start(recipe, task=task, device=device, oracle=oracle)
+    memory.check(run)
     if out is not None:
         folder.prepare(run, out, resume)
     with own_random_numbers(run.device):

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from supernet.benchmarks.spaces.nb201 import OPS
 from supernet.harness.supernet.nb201.flat import FlatSGD
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.nb201.uses import Uses, live_ops
@@ -34,6 +35,27 @@ def fits(recipe: Recipe) -> bool:
     dropout = network.path_dropout or network.global_dropout
     plain = not dropout and not network.bn_track and network.partial_channels == 1
     return recipe.space == "nb201" and bool(plain) and recipe.distribution.model == "none"
+
+
+KEPT = 5
+"""Least number of a cell's activations that a backward pass needs, for each image and path: the inputs and outputs of
+2.4 convolutions, which is what a path has on average."""
+
+
+def least_memory(recipe: Recipe, size: int) -> int:
+    """Bytes that a training step needs at least, one by one or static; activations alone, and 0 for other spaces.
+
+    Args:
+        size: height and width of the images in pixels.
+    """
+    if recipe.space != "nb201":
+        return 0
+    network, sampling = recipe.network, recipe.sampling
+    channels = network.channels // network.partial_channels
+    activations = sum(channels * 2**stage * (size >> stage) ** 2 for stage in range(3))
+    per_image = KEPT * network.cells * activations * (2 if recipe.training.amp else 4)
+    split = sampling.law == "fair" and sampling.batch == "split"
+    return per_image * recipe.training.batch_size // (len(OPS) if split else 1)
 
 
 class StaticStep(Method):
