@@ -190,7 +190,7 @@ class Context:
     ) -> Tensor:
         """Return the network's logits (n, classes) for images on a routing, and meter the pass.
 
-        The logits are float32, also under autocast.
+        The logits are float32, also under autocast; those of a network in float64 stay float64.
 
         Args:
             images: (n, 3, size, size).
@@ -199,7 +199,7 @@ class Context:
         """
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.recipe.training.amp):
             logits: Tensor = self.network(images, routing, features)
-        logits = logits.float()
+        logits = logits.float() if logits.dtype.itemsize < 4 else logits
         self._count(len(images) * self.paths_of(routing), logits)
         return logits
 
