@@ -42,6 +42,7 @@ class NB201(SearchSpace):
     title = "NAS-Bench-201"
     decisions = tuple(Decision(f"e{target}<-{source}", OPS) for source, target in EDGES)
     own_network = (16, 5)
+    fixed_edges = True
     idle_option = NONE
     skip_option = SKIP
     shortest_paths = 30  # up to two operations

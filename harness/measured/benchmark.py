@@ -46,7 +46,7 @@ class Benchmark:
     name: str
     space: str
     among: str
-    """The subset of the space that is sampled from."""
+    """The subset of the space that is sampled from, or `all`."""
     architectures: int
     seeds: tuple[int, ...]
     recipe: Recipe
@@ -58,11 +58,15 @@ class Benchmark:
 
     def indices(self) -> NDArray[np.int64]:
         """The sampled architectures in ascending order: (architectures,)."""
+        if self.among == ALL:
+            return self._drawn(len(self.within))
         members = self.within.subset(self.among)
-        if not 1 <= self.architectures <= len(members):
-            raise UserError(
-                f"{self.name} asks for {self.architectures:,} architectures of {self.among}: it has {len(members):,}."
-            )
+        return self._drawn(len(members), members)
+
+    def _drawn(self, size: int, members: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """A uniform sample of `members`, or of the whole space, ascending: (architectures,)."""
+        if not 1 <= self.architectures <= size:
+            raise UserError(f"{self.name} asks for {self.architectures:,} architectures of {self.among}: it has {size:,}.")
         return np.sort(self.within.sample(np.random.default_rng(0), self.architectures, among=members))
 
     def spec(self, index: int, seed: int) -> Recipe:
@@ -75,6 +79,8 @@ class Benchmark:
 
 KINDS: Mapping[str, type] = {"space": str, "among": str, "architectures": int, "seeds": list, "recipe": dict}
 """The keys of a benchmark file, with the types of their values."""
+ALL = "all"
+"""The value of `among` for a sample of the whole space, which need not be enumerable."""
 MOST_SEEDS = 1_000
 """Most seeds of a benchmark; a limit against mistakes."""
 
@@ -119,7 +125,7 @@ def _benchmark(name: str, content: Any) -> Benchmark:
     if "space" in recipe:
         raise UserError("space is given twice: beside the recipe and in it.")
     base = recipes.from_dict({"space": given["space"], **recipe})
-    names = space(base.space).subset_names
+    names = [ALL, *space(base.space).subset_names]
     if given["among"] not in names:
         raise UserError(f"among is {quoted(given['among'])}, but must be one of {', '.join(names)}.")
     return Benchmark(name, base.space, given["among"], given["architectures"], tuple(seeds), base)
@@ -266,12 +272,16 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
         "digits_version": DIGITS_VERSION,
         **Training(recipe.network.channels, recipe.network.cells, _train_images(recipe)).about(),
         "recipe": recipe.as_dict(),
-        "sample": f"{benchmark.architectures} of the subset {benchmark.among}, uniformly",
+        "sample": f"{benchmark.architectures} of {_sampled_from(benchmark.among)}, uniformly",
         "environment": environment(),
     }
     path = folder / f"{benchmark.name}.parquet"
     write_table(path, columns, about)
     return path
+
+
+def _sampled_from(among: str) -> str:
+    return "the space" if among == ALL else f"the subset {among}"
 
 
 def _train_images(recipe: Recipe) -> int:
