@@ -58,7 +58,7 @@ def _network_problems(r: Sections) -> Iterable[str]:
     elif n.op_on == "node":
         yield f"network.op_on=node is for {_with_operations_on('edges')}: {r.space} has its operations on nodes already"
     if n.partial_channels > 1 and not within.fixed_edges:
-        yield f"network.partial_channels is for {_with_fixed_edges()}: the edges of a {r.space} cell are not always there"
+        yield f"network.partial_channels is for {_with_fixed_edges()}: {r.space} has no fixed edges with operations"
     if n.partial_channels > 1 and n.path_dropout:
         yield (
             "network.partial_channels cannot be combined with path_dropout, "

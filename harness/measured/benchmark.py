@@ -58,15 +58,12 @@ class Benchmark:
 
     def indices(self) -> NDArray[np.int64]:
         """The sampled architectures in ascending order: (architectures,)."""
-        if self.among == ALL:
-            return self._drawn(len(self.within))
-        members = self.within.subset(self.among)
-        return self._drawn(len(members), members)
-
-    def _drawn(self, size: int, members: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """A uniform sample of `members`, or of the whole space, ascending: (architectures,)."""
+        members = None if self.among == ALL else self.within.subset(self.among)
+        size = len(self.within if members is None else members)
         if not 1 <= self.architectures <= size:
-            raise UserError(f"{self.name} asks for {self.architectures:,} architectures of {self.among}: it has {size:,}.")
+            raise UserError(
+                f"{self.name} asks for {self.architectures:,} architectures of {self.among}: it has {size:,}."
+            )
         return np.sort(self.within.sample(np.random.default_rng(0), self.architectures, among=members))
 
     def spec(self, index: int, seed: int) -> Recipe:
@@ -264,6 +261,7 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
     columns[f"{dataset}.train_seconds.e{epochs}"] = np.mean(seconds, axis=1)
     from supernet.harness.training.folder import environment
 
+    among = "the whole space" if benchmark.among == ALL else f"the subset {benchmark.among}"
     about = {
         "space": benchmark.space,
         "family": f"embedded {benchmark.name}",
@@ -272,16 +270,12 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
         "digits_version": DIGITS_VERSION,
         **Training(recipe.network.channels, recipe.network.cells, _train_images(recipe)).about(),
         "recipe": recipe.as_dict(),
-        "sample": f"{benchmark.architectures} of {_sampled_from(benchmark.among)}, uniformly",
+        "sample": f"{benchmark.architectures} of {among}, uniformly",
         "environment": environment(),
     }
     path = folder / f"{benchmark.name}.parquet"
     write_table(path, columns, about)
     return path
-
-
-def _sampled_from(among: str) -> str:
-    return "the space" if among == ALL else f"the subset {among}"
 
 
 def _train_images(recipe: Recipe) -> int:

@@ -132,7 +132,10 @@ class Cell(nn.Module):
     def operation(self, edge: Edge, op: int) -> nn.Module | None:
         """The module of an operation of an edge; None for `none` and for skip connections that keep the size."""
         made = self.edges[_name(self._owner(edge))]
-        return made[OPS[op]] if OPS[op] in made else None  # type: ignore[index, operator]
+        assert isinstance(made, nn.ModuleDict)
+        if OPS[op] not in made:
+            return None
+        return made[OPS[op]]
 
     def _dropped(self, x: Tensor) -> Tensor:
         """Drop an edge for a random part of the images, scaling up the rest."""
