@@ -7,16 +7,19 @@ the two cells before (states 0 and 1) and the nodes before it (states 2, 3, …)
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadArchitecture
+from supernet.benchmarks.spaces import darts_classes as coinciding
 from supernet.benchmarks.spaces import darts_costs as costs
 from supernet.benchmarks.spaces import genotype
-from supernet.benchmarks.spaces.choices import Arch, Decision
+from supernet.benchmarks.spaces.choices import Arch, Archs, Decision
 from supernet.benchmarks.spaces.decisions import SearchSpace
 from supernet.benchmarks.spaces.graph import Edge, Graph
 
@@ -58,6 +61,8 @@ class DARTS(SearchSpace):
     own_network = (36, 6)
     idle_option = NONE
     skip_option = SKIP
+    computation_class = "dead"
+    function_class = twin_class = "isomorphic"
     shortest_paths = 4 * (7 + 49)  # up to two operations
     weightless = ("skip_connect", "max_pool_3x3", "avg_pool_3x3")
 
@@ -115,22 +120,101 @@ class DARTS(SearchSpace):
     def arch_of(self, fields: Mapping[str, Any]) -> Arch:
         """Return the architecture of a genotype given as its four fields, the edges of each node in any order.
 
+        Where `none` reads the same state as the other edge of its node, it is moved to the lowest other state, which
+        makes the same network.
+
         Raises:
             BadArchitecture: the fields are no genotype of this space; the text says why.
         """
         arch = []
         for name, edges in zip(CELLS, genotype.checked_cells(fields, OPS, NODES), strict=True):
-            pairs = [sorted(edges[2 * node : 2 * node + 2], key=lambda edge: edge[1]) for node in range(NODES)]
-            chosen = [tuple(state for _, state in pair) for pair in pairs]
-            for node, states in enumerate(chosen):
-                if states not in PARENTS[node]:
-                    raise BadArchitecture(
-                        f"{name}: node {node + 2} reads state {states[0]} twice, but a node of {self.title} reads two "
-                        "different states"
-                    )
+            pairs = [self._pair(name, node, edges[2 * node : 2 * node + 2]) for node in range(NODES)]
             arch += [OPS.index(op) for pair in pairs for op, _ in pair]
-            arch += [PARENTS[node].index(states) for node, states in enumerate(chosen) if node]
+            arch += [PARENTS[node].index(tuple(state for _, state in pair)) for node, pair in enumerate(pairs) if node]
         return tuple(arch)
+
+    def _pair(self, cell: str, node: int, edges: genotype.Cell) -> genotype.Cell:
+        """The inputs of a node, the lower state first; `none` on the state of the other input moves to another one."""
+        (first, a), (second, b) = sorted(edges, key=lambda edge: (edge[1], edge[0] == OPS[NONE]))
+        if a != b:
+            return (first, a), (second, b)
+        if second != OPS[NONE]:
+            raise BadArchitecture(
+                f"{cell}: node {node + 2} reads state {a} twice, but a node of {self.title} reads two different states"
+            )
+        if a == 0 or first == OPS[NONE]:
+            return (first, 0), (second, 1)
+        return (second, 0), (first, a)
+
+    # ---- classes ---------------------------------------------------------------------------------------------
+
+    class_names = {  # noqa: RUF012
+        "dead": "equal after inputs that carry nothing are removed: a weight-sharing super-net computes the same thing",
+        "isomorphic": "equal after that and after the nodes of each cell are put in another order",
+    }
+
+    counted = {  # noqa: RUF012
+        "unique-dead": 1_802_921_149**2,
+        "unique-isomorphic": 615_575_164**2,
+    }
+
+    def classes(self, name: str) -> NDArray[np.int64]:
+        """See `SearchSpace.classes`; `same_computation` and `same_function` find the class of given architectures.
+
+        Raises:
+            UserError: the space is too large to be listed.
+        """
+        if name not in self.class_names:
+            raise self._no_such("class", name, self.class_names)
+        return self._first_of(name, self.every_index(f"a list of the classes '{name}'"))
+
+    def _first_of(self, kind: str | None, indices: ArrayLike) -> NDArray[np.int64]:
+        rows = self.checked_indices(indices)
+        if kind is None:
+            return rows
+        states, ops = self.edges(self.archs(rows))
+        live = coinciding.live_operations(states, ops)
+        orders = None if kind == "isomorphic" else [tuple(range(NODES))]
+        normal, reduction = coinciding.lowest_numbers(states, live, len(OPS), orders).T
+        return normal * self._per_cell + reduction
+
+    @cached_property
+    def _per_cell(self) -> int:
+        """Number of cells of one kind; the index of an architecture is that of its normal cell times this number, plus
+        that of its reduction cell."""
+        return math.prod(map(len, self.decisions[:_PER_CELL]))
+
+    def live(self, archs: ArrayLike) -> Archs:
+        kept = np.array(np.atleast_2d(np.asarray(archs, dtype=np.int8)))
+        live = coinciding.live_operations(*self.edges(kept))
+        for cell in range(len(CELLS)):
+            for node, (first, second, parents) in enumerate(self.decision_numbers(cell)):
+                kept[:, [first, second]] = live[:, cell, node]
+                if parents is not None:
+                    kept[:, parents] *= live[:, cell, node].any(axis=1)
+        return kept
+
+    def connected(self, archs: ArrayLike) -> NDArray[np.bool_]:
+        """See `SearchSpace.connected`. The network is the authors' own, with six normal cells per stage.
+
+        A reduction cell may carry nothing if the normal cell reads the cell before it.
+        """
+        states, ops = self.edges(archs)
+        reads = coinciding.reads(states, coinciding.live_operations(states, ops))
+        before, last = np.ones((2, len(states)), dtype=bool)
+        for place in costs.places(*self.own_network):
+            cell = int(place.reduction)
+            before, last = last, reads[:, cell, 0] & before | reads[:, cell, 1] & last
+        return last
+
+    @property
+    def live_edges(self) -> NDArray[np.bool_]:
+        """See `SearchSpace.live_edges`.
+
+        Raises:
+            UserError: the space is too large to be listed.
+        """
+        return self.live(self.archs()) > 0
 
     # ---- costs -----------------------------------------------------------------------------------------------
 

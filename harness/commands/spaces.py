@@ -37,13 +37,18 @@ def spaces() -> None:
             table.add_section()
             continue
         within = space(name)
-        table.add_row(name, f"{len(within):,}" if within.enumerable else f"{len(within):.1e}", within.title, files)
+        table.add_row(name, _size(len(within)), within.title, files)
         for kind, meaning in within.class_names.items():
-            table.add_row("", f"{within.count(f'unique-{kind}'):,}", f"classes '{kind}': {meaning}", "")
+            table.add_row("", _size(within.count(f"unique-{kind}")), f"classes '{kind}': {meaning}", "")
         for subset, meaning in within.subset_names.items():
             if not subset.startswith("unique-"):
-                table.add_row("", f"{within.count(subset):,}", f"subset '{subset}': {meaning}", "")
+                table.add_row("", _size(within.count(subset)), f"subset '{subset}': {meaning}", "")
         table.add_section()
     console.print(table)
     if not at_hand:
         console.print(shelf.how_to_get())
+
+
+def _size(number: int) -> str:
+    """A number of architectures, rounded if it is too long to be read."""
+    return f"{number:,}" if number < 10**9 else f"{number:.1e}"
