@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -252,6 +252,20 @@ class DARTS(SearchSpace):
         chosen = [table[kind, strided, ops].sum(axis=(1, 2, 3)) for table in tables]
         params, flops = costs.fixed_costs(channels, cells, size, classes)
         return chosen[0] + params, chosen[1] + flops
+
+    def relaxed_cost(self, relaxed: Collection[int], options: int) -> float:
+        """See `SearchSpace.relaxed_cost`; a relaxed decision about parents costs operations on all edges into its node.
+
+        A super-net computes an operation of an edge once for both inputs of the node.
+        """
+        computed = 0
+        for cell in range(len(CELLS)):
+            for node, (first, second, parents) in enumerate(self.decision_numbers(cell)):
+                states = node + 1 if parents in relaxed else 1
+                each = [options if op in relaxed else 1 for op in (first, second)]
+                both = first in relaxed and second in relaxed
+                computed += (states + 1) * options if both else states * sum(each)
+        return computed / (len(CELLS) * NODES * 2)
 
     # ---- encodings and drawings ------------------------------------------------------------------------------
 
