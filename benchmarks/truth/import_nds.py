@@ -136,7 +136,8 @@ def _about(source: Path, content: bytes, entries: list[_Entry], kept: list[_Entr
         "source_sha256": hashlib.sha256(content).hexdigest(),
         "source_check": "the parameters of each network are those of its cells, width and depth; no checksum of the "
         "file is published, so that altered accuracies would go unnoticed",
-        "sample": f"the {len(kept):,} of {len(entries):,} random pairs of cells without a node that reads one state twice",
+        "sample": f"the {len(kept):,} of {len(entries):,} random pairs of cells without a node that reads one state "
+        "twice",
         **(Training(width, cells, OFFICIAL.train_images[DATASET]).about() if alike else {}),
     }
 
