@@ -22,6 +22,7 @@ from supernet.benchmarks.spaces import genotype
 from supernet.benchmarks.spaces.choices import Arch, Archs, Decision
 from supernet.benchmarks.spaces.decisions import SearchSpace
 from supernet.benchmarks.spaces.graph import Edge, Graph
+from supernet.benchmarks.spaces.official import Official
 
 OPS = (
     "none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3",
@@ -39,6 +40,10 @@ Edges = tuple[int, int, int, int]
 """The inputs of a node: the lower state, its operation, the higher state, its operation."""
 
 _PER_CELL = 2 * NODES + NODES - 1
+
+
+class SameState(BadArchitecture):
+    """A node reads one state twice, with two operations that compute something."""
 
 
 class DARTS(SearchSpace):
@@ -124,7 +129,8 @@ class DARTS(SearchSpace):
         makes the same network.
 
         Raises:
-            BadArchitecture: the fields are no genotype of this space; the text says why.
+            BadArchitecture: the fields are no genotype of this space; the text says why. It is a `SameState` if nothing
+                is wrong with them but that a node reads one state twice.
         """
         arch = []
         for name, edges in zip(CELLS, genotype.checked_cells(fields, OPS, NODES), strict=True):
@@ -139,7 +145,7 @@ class DARTS(SearchSpace):
         if a != b:
             return (first, a), (second, b)
         if second != OPS[NONE]:
-            raise BadArchitecture(
+            raise SameState(
                 f"{cell}: node {node + 2} reads state {a} twice, but a node of {self.title} reads two different states"
             )
         if a == 0 or first == OPS[NONE]:
@@ -246,12 +252,7 @@ class DARTS(SearchSpace):
         self, archs: ArrayLike, channels: int | None = None, cells: int | None = None, size: int = 32, classes: int = 10
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         channels, cells = channels or self.own_network[0], cells or self.own_network[1]
-        states, ops = self.edges(archs)
-        kind, strided = np.arange(len(CELLS))[:, None, None], (states < 2).astype(np.int64)
-        tables = costs.cost_tables(OPS, channels, cells, size)
-        chosen = [table[kind, strided, ops].sum(axis=(1, 2, 3)) for table in tables]
-        params, flops = costs.fixed_costs(channels, cells, size, classes)
-        return chosen[0] + params, chosen[1] + flops
+        return costs.network_costs(*self.edges(archs), OPS, costs.places(channels, cells), size, classes)
 
     def relaxed_cost(self, relaxed: Collection[int], options: int) -> float:
         """See `SearchSpace.relaxed_cost`; a relaxed decision about parents costs operations on all edges into its node.
@@ -317,5 +318,16 @@ def _paths(states: NDArray[np.int64], ops: NDArray[np.int64]) -> list[NDArray[np
     return [paths.any(axis=1).reshape(n, -1) for paths in reached[1:]]
 
 
+class OfficialNDS(Official):
+    """The pairs of cells that Radosavovic et al. (ICCV 2019) drew and trained for their study of design spaces."""
+
+    name = DARTS.name
+    imported_as = fetched_as = "nds"
+    data_sets = {"cifar10": (10, 32)}  # noqa: RUF012
+    train_images = {"cifar10": 50_000}  # noqa: RUF012
+
+
+OFFICIAL = OfficialNDS()
+DARTS.official = OFFICIAL
 SPACES = {DARTS.name: DARTS}
 """Name -> how the space is made."""

@@ -32,8 +32,8 @@ def spaces() -> None:
     without_decisions = [name for name in OFFICIAL if name not in SPACE_NAMES]
     for name in (*without_decisions, *SPACE_NAMES):
         files = escape(listed((t.path.stem for t in at_hand if shelf.covers(t, name)), 6)) or "none"
-        if name in without_decisions:
-            table.add_row(name, f"{OFFICIAL[name].rows:,}", OFFICIAL[name].title, files)
+        if (all_cells := OFFICIAL[name].complete if name in without_decisions else None) is not None:
+            table.add_row(name, _size(all_cells.rows), all_cells.title, files)
             table.add_section()
             continue
         within = space(name)
