@@ -92,11 +92,6 @@ def _sampling_problems(r: Sections) -> Iterable[str]:
         yield f"sampling.paths cannot be set with law={r.sampling.law}, which fixes the number of paths"
     if r.sampling.law in ("architectures", "classes", "fixed") and r.sampling.per_cell:
         yield f"sampling.per_cell draws decisions cell by cell, but law={r.sampling.law} draws whole architectures"
-    if r.sampling.law in ("architectures", "classes") and not space(r.space).enumerable:
-        yield (
-            f"sampling.law={r.sampling.law} draws from a list of architectures, but {r.space} has too many to list: "
-            "law=uniform draws all of them equally often"
-        )
     if not r.sampling.with_none and space(r.space).idle_option is None:
         names = listed(name for name in SPACE_NAMES if space(name).idle_option is not None)
         yield f"sampling.with_none=false is for {names}: {r.space} has no operation none"

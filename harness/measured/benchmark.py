@@ -122,7 +122,7 @@ def _benchmark(name: str, content: Any) -> Benchmark:
     if "space" in recipe:
         raise UserError("space is given twice: beside the recipe and in it.")
     base = recipes.from_dict({"space": given["space"], **recipe})
-    names = [ALL, *space(base.space).subset_names]
+    names = [*space(base.space).subset_names, ALL]
     if given["among"] not in names:
         raise UserError(f"among is {quoted(given['among'])}, but must be one of {', '.join(names)}.")
     return Benchmark(name, base.space, given["among"], given["architectures"], tuple(seeds), base)

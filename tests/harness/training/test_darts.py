@@ -100,9 +100,9 @@ def test_without_none_all_pairs_of_states_can_still_be_drawn(few):
 @pytest.mark.parametrize(
     ("heuristic", "value"),
     [
-        ("path-sampling", "fair-nas"), ("sandwich", "on"), ("ofa-kernel", "transform"), ("op-on", "node"),
-        ("path-dropout", "0.2"), ("per-cell", "true"), ("batch-norm", "affine-recalibrated"), ("with-none", "false"),
-        ("batch-norm", "plain-running"),
+        ("path-sampling", "fair-nas"), ("path-sampling", "random-a"), ("path-sampling", "classes"), ("sandwich", "on"),
+        ("ofa-kernel", "transform"), ("op-on", "node"), ("path-dropout", "0.2"), ("per-cell", "true"),
+        ("batch-norm", "affine-recalibrated"), ("with-none", "false"), ("batch-norm", "plain-running"),
     ],
 )  # fmt: skip
 def test_heuristics_apply(heuristic, value, few):
@@ -115,8 +115,6 @@ def test_heuristics_of_other_cells_are_refused():
     assert outside == ["dynamic-channels", "ws-bn"]
     for change, text in {
         "network.partial_channels=2": "partial_channels is for nb201",
-        "sampling.law=architectures": "too many to list: law=uniform draws all of them equally often",
-        "sampling.law=classes": "too many to list",
         "network.ws_bn=true": "ws_bn is for nb1shot1",
         "network.channel_mode=shuffle": "channel_mode is for nb1shot1",
     }.items():
