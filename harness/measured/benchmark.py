@@ -122,8 +122,7 @@ def _benchmark(name: str, content: Any) -> Benchmark:
     if "space" in recipe:
         raise UserError("space is given twice: beside the recipe and in it.")
     base = recipes.from_dict({"space": given["space"], **recipe})
-    names = [*space(base.space).subset_names, ALL]
-    if given["among"] not in names:
+    if given["among"] not in (names := [*space(base.space).subset_names, ALL]):
         raise UserError(f"among is {quoted(given['among'])}, but must be one of {', '.join(names)}.")
     return Benchmark(name, base.space, given["among"], given["architectures"], tuple(seeds), base)
 
