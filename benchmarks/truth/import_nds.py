@@ -2,8 +2,8 @@
 
 Each file is a JSON list of 5,000 networks with random cells, each trained once on all training images of CIFAR-10. An
 entry has the genotype, the width and the depth of a network (`net`), its training (`optim`), its costs, and its errors
-in percent after every epoch. NDS draws the two inputs of a node independently, so that most of its cells have nodes
-that read one state twice. Those are not in the search space of DARTS, and are left out.
+in percent after every epoch. The format allows nodes that read one state twice. Cells with such nodes are not in the
+search space of DARTS, whose nodes read two different states; they are checked like the others, and left out.
 """
 
 from __future__ import annotations
