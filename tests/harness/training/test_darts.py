@@ -35,8 +35,8 @@ LEARNED = ["sampling.law=distribution", "distribution.learning_rate=0.1", "sampl
 
 @pytest.fixture(scope="module")
 def few(task):
-    """The task with two batches of training images."""
-    return replace(task, train=task.train.take(slice(0, 12)), valid=task.valid.take(slice(0, 12)))
+    """The task with one batch of training images."""
+    return replace(task, train=task.train.take(slice(0, 6)), valid=task.valid.take(slice(0, 10)))
 
 
 def tiny(*changes):
