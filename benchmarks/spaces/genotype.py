@@ -1,4 +1,4 @@
-"""Genotypes: how DARTS (Liu et al., ICLR 2019) spells a pair of cells. They are read as plain values; no text is run."""
+"""Genotypes: how DARTS (Liu et al., ICLR 2019) spells a pair of cells, read as plain values: no text is run."""
 
 from __future__ import annotations
 
