@@ -54,11 +54,12 @@ def test_a_stand_alone_network_costs_what_the_space_counts(arch):
 
 def test_a_path_is_a_plain_computation_and_the_stand_alone_network():
     net, x = network(channels=3), images()
+    state = net.state_dict()
     for arch in archs(4):
         found = net(x, arch)
         close(found, plain(net, arch, x))
         own = network(channels=3, only=(edges_of(SPACE, arch, 0), edges_of(SPACE, arch, 1)))
-        own.load_state_dict({name: net.state_dict()[name] for name in own.state_dict()})
+        own.load_state_dict({name: state[name] for name in own.state_dict()})
         close(own(x, arch), found)
         assert sum(p.numel() for p in own.parameters()) == sum(p.numel() for p in net.active_parameters(arch))
 
