@@ -21,8 +21,9 @@ from supernet.benchmarks.spaces.nb101 import CONV1X1, CONV3X3, MAXPOOL, SHORT_OP
 from supernet.harness.supernet.nb101 import NB101Net
 from supernet.harness.supernet.ops import CentrePartConv, ConvBN, Part, PartConv, PartNorm, Projection, max_pool
 from supernet.harness.supernet.wiring import NodeProgram, Parents, Share, Wiring
-from supernet.heuristics.hooks import Routing, Supernet
+from supernet.heuristics.hooks import Supernet
 from supernet.heuristics.recipe import Recipe, RecipeError
+from supernet.heuristics.routes import Routing
 from supernet.heuristics.sections import NetworkSection
 
 

@@ -21,8 +21,9 @@ from supernet.benchmarks.spaces.darts import NODES
 from supernet.harness.supernet.darts.cell import Cell
 from supernet.harness.supernet.darts.wiring import Program, edges_of, program, readers
 from supernet.harness.supernet.ops import ConvBN
-from supernet.heuristics.hooks import Routing, Supernet
+from supernet.heuristics.hooks import Supernet
 from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.routes import Routing
 from supernet.heuristics.sections import NetworkSection
 
 STEM = 3

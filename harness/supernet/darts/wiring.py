@@ -22,7 +22,7 @@ from torch import Tensor
 
 from supernet.benchmarks.spaces import Arch
 from supernet.benchmarks.spaces.darts import DARTS, NONE, OPS, PARENTS
-from supernet.heuristics.hooks import Choice, Gate, Routing
+from supernet.heuristics.routes import Choice, Gate, Routing
 
 Share = Tensor | None
 """Weight of a term, a scalar; None for the chosen option of a discrete decision, which needs no weight."""

@@ -13,8 +13,8 @@ from supernet.benchmarks.spaces.darts import AVG_POOL, MAX_POOL, NONE, OPS, PARE
 from supernet.harness.supernet.build import build_network
 from supernet.harness.supernet.darts.ops import Separable
 from supernet.harness.supernet.darts.wiring import edges_of, program
-from supernet.heuristics.hooks import Gate
 from supernet.heuristics.recipe import Recipe, from_dict
+from supernet.heuristics.routes import Gate
 
 DARTS_V2 = (
     "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "
