@@ -1,9 +1,9 @@
-"""Genotypes: the spelling of DARTS (Liu et al., ICLR 2019) for a pair of cells, read without running any of it."""
+"""Genotypes: how DARTS (Liu et al., ICLR 2019) spells a pair of cells, read as plain values: no text is run."""
 
 from __future__ import annotations
 
-import ast
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +14,12 @@ Cell = tuple[tuple[str, int], ...]
 """The edges of a cell, two for each node: (operation, number of the state that it reads)."""
 
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
+_CALL = re.compile(r"Genotype\((.*?),?\s*\)", re.DOTALL)
+_RANGE = re.compile(r"range\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
+_ARGUMENT = re.compile(r"\b([a-z_]+)\s*=")
+_LAST_COMMA = re.compile(r",\s*([\])])")
+_BRACKETS = str.maketrans("()'", '[]"')
+
 LONGEST = 4_000
 """Characters of the longest text that is read: our choice. The spelling of two cells of four nodes takes about 500."""
 
@@ -32,8 +38,8 @@ def read(text: str) -> dict[str, Any]:
     if len(text) > LONGEST:
         raise BadArchitecture(f"{quoted(text)} has {len(text):,} characters; a genotype has at most {LONGEST:,}")
     try:
-        found = json.loads(text) if text.lstrip().startswith("{") else _python(text.strip())
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        found = json.loads(_as_json(text), object_pairs_hook=_once)
+    except (ValueError, RecursionError):
         raise BadArchitecture(
             f"{quoted(text)} is not a genotype of the form Genotype(normal=[('operation', state), …], "
             "normal_concat=range(2, 6), reduce=[…], reduce_concat=range(2, 6)), nor one in JSON"
@@ -43,23 +49,21 @@ def read(text: str) -> dict[str, Any]:
     return found
 
 
-def _python(text: str) -> dict[str, Any]:
-    """The keyword arguments of a call of Genotype, all of them literals or calls of range."""
-    call = ast.parse(text, mode="eval").body
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Genotype"):
-        raise ValueError("not a call of Genotype")
-    if call.args or len({keyword.arg for keyword in call.keywords}) != len(call.keywords):
-        raise ValueError("arguments without a name, or twice")
-    return {str(keyword.arg): _value(keyword.value) for keyword in call.keywords}
+def _as_json(text: str) -> str:
+    """The text with Python's brackets, quotes, ranges and names of arguments as JSON writes them."""
+    call = _CALL.fullmatch(text.strip())
+    if call is None:
+        return text
+    listed = _RANGE.sub(lambda bounds: str(list(range(int(bounds[1]), int(bounds[2])))), call[1])
+    named = _ARGUMENT.sub(r'"\1": ', listed)
+    return "{" + _LAST_COMMA.sub(r"\1", named).translate(_BRACKETS) + "}"
 
 
-def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range" and not node.keywords:
-        start, stop = (ast.literal_eval(argument) for argument in node.args)
-        if not all(type(bound) is int and 0 <= bound < 100 for bound in (start, stop)):
-            raise ValueError("not a range of states")
-        return list(range(start, stop))
-    return ast.literal_eval(node)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a field is given twice")
+    return found
 
 
 def checked_cells(fields: Mapping[str, Any], ops: Sequence[str], nodes: int) -> tuple[Cell, Cell]:

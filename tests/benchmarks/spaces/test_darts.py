@@ -53,6 +53,8 @@ def test_a_genotype_is_read_with_the_edges_of_a_node_in_any_order(arch, seed, js
         )
     assert SPACE.parse(text) == SPACE.parse(f"  {text}\n") == arch
     assert SPACE.arch_of(fields) == arch
+    in_source = text.replace("), (", "),\n    (").replace(")],", "),\n],").replace("range(2, 6))", "range(2,6),\n)")
+    assert SPACE.parse(in_source) == arch
 
 
 def test_the_spelling_is_the_one_of_the_authors():
@@ -80,14 +82,15 @@ def test_the_spelling_is_the_one_of_the_authors():
         (V2.replace("[2, 3, 4, 5]", "range(10**12)"), "is not a genotype"),
         (V2.replace("[2, 3, 4, 5]", "range(2, 9**9)"), "is not a genotype"),
         (V2.replace("[2, 3, 4, 5]", "range(2, 5)", 1), "normal_concat is .* concatenates all of its nodes"),
-        (V2.replace("[2, 3, 4, 5]", "[2, 3, 4, True]", 1), "normal_concat is"),
+        (V2.replace("[2, 3, 4, 5]", "[2, 3, 4, true]", 1), "normal_concat is"),
         (
             V2.replace("('sep_conv_3x3', 0)", "('sep_conv_7x7', 0)", 1),
             "normal has the unknown operation 'sep_conv_7x7'",
         ),
         (V2.replace("('sep_conv_3x3', 0)", "(['none'], 0)", 1), "unknown operation"),
         (V2.replace("('sep_conv_3x3', 1)", "('sep_conv_3x3', 2)", 1), "normal: node 2 reads state 2"),
-        (V2.replace("('sep_conv_3x3', 1)", "('sep_conv_3x3', True)", 1), "normal: node 2 reads state True"),
+        (V2.replace("('sep_conv_3x3', 1)", "('sep_conv_3x3', true)", 1), "normal: node 2 reads state True"),
+        (V2.replace("('sep_conv_3x3', 1)", "('sep_conv_3x3', 1.0)", 1), "normal: node 2 reads state 1.0"),
         (V2.replace("('sep_conv_3x3', 1)", "('sep_conv_3x3',)", 1), "not an operation and a state"),
         (V2.replace("('sep_conv_3x3', 1)", "('sep_conv_3x3', 0)", 1), "normal: node 2 reads state 0 twice"),
         (V2.replace("('sep_conv_3x3', 0), ", "", 1), "normal is .*; a cell has 8 edges"),
