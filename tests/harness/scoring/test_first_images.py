@@ -26,6 +26,10 @@ def run(task):
 def test_the_first_images_get_scores_of_their_own_in_the_same_pass(run, bn, size):
     """17 of 40 images are the first batch of 12 and a part of the second, or a part of the only one."""
     protocol = replace(run.recipe.evaluation, bn=bn, batch_size=size)
+    if bn != "recalibrate":
+        single, blocks = (rank(run, range(8), evaluation=protocol, first=17, in_blocks=b).first for b in (False, True))
+        np.testing.assert_allclose(blocks.loss, single.loss, rtol=1e-4)
+        assert np.abs(blocks.accuracy - single.accuracy).max() <= 100 / 17 + 1e-9
     scores = rank(run, range(8), evaluation=protocol, first=17)
     plain = rank(run, range(8), evaluation=protocol)
     assert (scores.loss == plain.loss).all()
