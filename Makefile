@@ -4,6 +4,7 @@
 #   make study STUDY=nb201-small            another study: see `supernet study list`
 #   make study STUDY=nb201-paper DEVICE=cuda
 #   make compare                            search algorithms by the clock, on the embedded task
+#   make bench-gpu                          what a GPU does here, in about three minutes: docs/gpu.md
 #   make docs                               the documentation, in site/index.html
 #   make study TORCH_INDEX=https://download.pytorch.org/whl/cpu     a CPU build of torch
 PYTHON ?= python3

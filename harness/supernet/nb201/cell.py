@@ -12,7 +12,7 @@ from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, OPS,
 from supernet.harness.supernet import kernels
 from supernet.harness.supernet.nb201.plan import BY_NODE, INNER, INTO, OUT_OF, POOL, program
 from supernet.harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool, joinable, joined
-from supernet.heuristics.hooks import Choice, Gate, Routing
+from supernet.heuristics.routes import Choice, Gate, Routing
 from supernet.heuristics.sections import NetworkSection
 
 
@@ -36,11 +36,9 @@ class Cell(nn.Module):
         self.drop_rate = 0.0
         """Path dropout at the present step."""
 
-    def convolution(self, edge: int, op: int) -> ConvBN | CentreConvBN:
-        """The module of the convolution `op` of an edge."""
-        found = (self.conv1 if op == CONV1X1 else self.conv3)[self.slot[edge]]
-        assert isinstance(found, ConvBN | CentreConvBN)
-        return found
+    def convolution(self, edge: int, op: int) -> nn.Module:
+        """The module of the convolution `op` of an edge; methods may have put another one in its place."""
+        return (self.conv1 if op == CONV1X1 else self.conv3)[self.slot[edge]]
 
     def conv(self, edge: int, op: int, rectified: Tensor) -> Tensor:
         """The convolution `op` of an edge with its batch norm, given the edge's source after ReLU."""
