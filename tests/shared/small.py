@@ -48,6 +48,7 @@ def assert_same(a, b):
 
 SETTINGS = {
     "close": ["methods.close.blocks=3", "methods.close.every=0.3", "methods.close.restart=1"],
+    "co-distil": ["methods.co-distil.weight=1.0", "methods.co-distil.schedule=cosine", "methods.co-distil.begin=0.3"],
     "di-ws": ["methods.di-ws.window=2", "methods.di-ws.reset=0"],
     "disturbance": ["methods.disturbance.pairs=1", "methods.disturbance.images=20", "methods.disturbance.every=2"],
     "dynas": ["methods.dynas.live=true", "training.schedule=constant"],

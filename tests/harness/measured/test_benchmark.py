@@ -41,16 +41,22 @@ def tiny(name="nb201", among="unique-skip-none", architectures=3, seeds=(0, 1)):
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("embedded")
     told = []
-    path = embedded.build(tiny(), folder, workers=2, progress=lambda done, total: told.append((done, total)))
+    with pytest.MonkeyPatch.context() as patch:
+        warm(patch)
+        path = embedded.build(tiny(), folder, workers=2, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (6, 6)
     return folder, GroundTruth(path)
 
 
+def warm(patch):
+    """Workers have everything imported already."""
+    patch.setattr(embedded, "get_context", lambda method: forks())
+    patch.setattr(embedded, "begin", rest)
+
+
 @pytest.fixture
 def forked(monkeypatch):
-    """Workers have everything imported already."""
-    monkeypatch.setattr(embedded, "get_context", lambda method: forks())
-    monkeypatch.setattr(embedded, "begin", rest)
+    warm(monkeypatch)
 
 
 def test_a_table_has_every_seed_and_their_mean(built):

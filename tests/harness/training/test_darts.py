@@ -27,7 +27,7 @@ CHEAPER = {
     "gm-split": ["methods.gm-split.splits=1"],
     "interference": ["methods.interference.images=6", "methods.interference.every=2"],
     "landmarks": ["methods.landmarks.added=1"],
-    "successive": ["methods.successive.images=6", "training.batch_size=3"],  # which compares two steps of an epoch
+    "successive": ["methods.successive.images=6", "methods.successive.every=2", "training.batch_size=3"],
 }
 """What keeps a method with a cost per decision or option quick here."""
 LEARNED = ["sampling.law=distribution", "distribution.learning_rate=0.1", "sampling.with_none=false"]
