@@ -83,6 +83,7 @@ def gather(study: Study, store: Store) -> Gathered:
     found = {setting.label: {spec.recipe.seed: looked(spec) for spec in study.runs(setting)} for setting in settings}
     frames = {name: run.result.scores() for name, run in seen.items() if run.result is not None and run.state == "done"}
     common = reduce(np.intersect1d, (frame["index"].unique() for frame in frames.values())) if frames else None
+    shared = np.array([]) if common is None else common
     return Gathered(
         study,
         settings,
@@ -90,7 +91,7 @@ def gather(study: Study, store: Store) -> Gathered:
         {setting.label: {spec.recipe.seed: spec.hash for spec in study.runs(setting)} for setting in settings},
         {
             setting.label: {
-                spec.recipe.seed: Done.of(result, frame[frame["index"].isin(common)], setting)
+                spec.recipe.seed: Done.of(result, frame[frame["index"].isin(shared)], setting)
                 for spec in study.runs(setting)
                 if (frame := frames.get(spec.hash)) is not None and (result := seen[spec.hash].result) is not None
             }
