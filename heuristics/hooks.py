@@ -1,4 +1,4 @@
-"""The interfaces of training: `Method` with its hooks, and the `Context`, `Path`, `Output` and `Supernet` they use.
+"""The interfaces of training: `Method` with its hooks, and the `Context`, `Output` and `Supernet` that they use.
 
 A recipe is trained by a list of methods: one plans the paths of every step, one turns them into an update, others add
 losses, read gradients, change the network, or learn a distribution over architectures. All of them are `Method`s. The
@@ -22,10 +22,7 @@ from supernet.benchmarks.spaces import Arch, SearchSpace
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.meter import Meter
 from supernet.heuristics.recipe import Recipe
-from supernet.heuristics.routes import Choice as Choice
-from supernet.heuristics.routes import Gate as Gate
-from supernet.heuristics.routes import Path as Path
-from supernet.heuristics.routes import Routing as Routing
+from supernet.heuristics.routes import Path, Routing
 
 
 class Supernet(nn.Module):

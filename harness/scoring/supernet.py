@@ -38,9 +38,9 @@ from supernet.harness.scoring import partial as partial_scores
 from supernet.harness.scoring.norms import calibration_images, recalibrated, statistics
 from supernet.harness.supernet.nb201.blocks import Blocks
 from supernet.harness.training.run import Run
-from supernet.heuristics.hooks import Routing
 from supernet.heuristics.methods.apart import Several
 from supernet.heuristics.recipe import EvaluationSection
+from supernet.heuristics.routes import Routing
 
 SCORES = "scores.parquet"
 SAVE_SECONDS = 15.0

@@ -19,8 +19,9 @@ from supernet.benchmarks.spaces.nb1shot1 import PARENTS, NB1Shot1
 from supernet.benchmarks.spaces.nb101 import CONV1X1, CONV3X3, MAXPOOL, SHORT_OPS
 from supernet.harness.supernet.ops import CentrePartConv, ConvBN, Part, PartConv, PartNorm, Projection, max_pool
 from supernet.harness.supernet.wiring import NodeProgram, Parents, Share, Wiring
-from supernet.heuristics.hooks import Routing, Supernet
+from supernet.heuristics.hooks import Supernet
 from supernet.heuristics.recipe import RecipeError
+from supernet.heuristics.routes import Routing
 from supernet.heuristics.sections import NetworkSection
 
 

@@ -31,8 +31,9 @@ from supernet.heuristics.distribution.steps import (
     Updater,
 )
 from supernet.heuristics.distribution.temperatures import Annealed, Concrete, ReinMax
-from supernet.heuristics.hooks import Context, Method, NotFinite, Path
+from supernet.heuristics.hooks import Context, Method, NotFinite
 from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.routes import Path
 
 MODELS: dict[str, type[Factorised]] = {"softmax": Softmax, "simplex": Simplex, "dirichlet": Dirichlet}
 PERTURBED: dict[str, type[Mixture]] = {

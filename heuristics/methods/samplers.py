@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.benchmarks.spaces import SearchSpace
-from supernet.heuristics.hooks import Context, Method, Path, Routing
+from supernet.heuristics.hooks import Context, Method
 from supernet.heuristics.recipe import Recipe, RecipeError
+from supernet.heuristics.routes import Path, Routing
 
 
 class Uniform(Method):

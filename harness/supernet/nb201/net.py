@@ -19,7 +19,8 @@ from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3
 from supernet.harness.supernet.nb201 import prefix
 from supernet.harness.supernet.nb201.cell import Cell
 from supernet.harness.supernet.ops import BatchNorm, ConvBN, halve
-from supernet.heuristics.hooks import Routing, Supernet
+from supernet.heuristics.hooks import Supernet
+from supernet.heuristics.routes import Routing
 from supernet.heuristics.sections import NetworkSection
 
 

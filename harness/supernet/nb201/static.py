@@ -20,8 +20,9 @@ from supernet.benchmarks.spaces.nb201 import OPS
 from supernet.harness.supernet.nb201.flat import FlatSGD
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.nb201.uses import Uses, live_ops
-from supernet.heuristics.hooks import Context, Method, Path, Step, StepResult
+from supernet.heuristics.hooks import Context, Method, Step, StepResult
 from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.routes import Path
 
 
 def fits(recipe: Recipe) -> bool:

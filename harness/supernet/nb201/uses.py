@@ -17,7 +17,7 @@ from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.nb201.plan import live
 from supernet.harness.supernet.ops import CentreConvBN
-from supernet.heuristics.hooks import Path
+from supernet.heuristics.routes import Path
 
 CONVS = (CONV1X1, CONV3X3)
 

@@ -230,7 +230,8 @@ def test_a_study_with_overrides_has_a_name_of_its_own(study):
 # ---- plug-ins --------------------------------------------------------------------------------------------------------
 
 MINE = """
-from supernet.heuristics.hooks import Method, Path
+from supernet.heuristics.hooks import Method
+from supernet.heuristics.routes import Path
 from supernet.heuristics.registry import method
 
 @method("repeat", what="one operation everywhere", source="mine")

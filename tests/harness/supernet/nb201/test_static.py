@@ -10,11 +10,12 @@ from supernet.benchmarks.spaces import space
 from supernet.harness.supernet.nb201 import fair, flat, single, uses
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.training.run import optimiser_for
-from supernet.heuristics.hooks import Context, Path
+from supernet.heuristics.hooks import Context
 from supernet.heuristics.methods.losses import losses_for
 from supernet.heuristics.methods.samplers import sampler_for
 from supernet.heuristics.methods.steps import Accumulate, Hooks
 from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.routes import Path
 
 SMALL = ["network.channels=4", "network.cells=2", "training.learning_rate=0.1"]
 FAIR = {

@@ -7,16 +7,11 @@ from learned import TINY, context, one_step, weights_of
 from supernet.benchmarks.errors import UserError
 from supernet.harness.training.loop import train
 from supernet.harness.training.run import start
-from supernet.heuristics.hooks import Path
-from supernet.heuristics.methods.disturbance import (
-    DisturbanceImmune,
-    OrthogonalGradient,
-    absorbed,
-    inputs_of,
-    mean_patches,
-    orthonormal,
-)
+from supernet.heuristics.methods.di_ws import DisturbanceImmune
+from supernet.heuristics.methods.ogd import OrthogonalGradient
+from supernet.heuristics.methods.projectors import absorbed, inputs_of, mean_patches, orthonormal
 from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.routes import Path
 
 A, B = (3, 2, 3, 1, 3, 2), (2, 3, 3, 3, 4, 3)
 PLAIN = ["training.momentum=0", "training.weight_decay=0", "training.clip=null"]
