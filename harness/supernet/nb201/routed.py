@@ -1,4 +1,4 @@
-"""All paths of a fair step through one cell, by fused operations.
+"""All paths of a fair step, or of a block, through one cell by fused operations.
 
 Each operation of each edge runs once, for the path that takes it. The operations out of a node read their paths at
 once, and all terms of a node are normalised and added at once, each to its path.
@@ -22,7 +22,7 @@ SOURCES = (0, 1, 2)
 """The nodes that operations read."""
 
 
-def routed_cell(cell: Cell, x: Tensor, routes: Tensor, paths: int) -> Tensor:
+def routed_cell(cell: Cell, x: Tensor, routes: Tensor, paths: int, used: Tensor | None = None) -> Tensor:
     """Outputs of one cell for all paths: (paths, n, channels, height, width).
 
     Args:
@@ -30,9 +30,14 @@ def routed_cell(cell: Cell, x: Tensor, routes: Tensor, paths: int) -> Tensor:
         routes: for each edge and operation the path that takes it: int64, (edges, operations); for operations but
             `none`, which contributes nothing, there must be one.
         paths: how many paths there are.
+        used: marks the operations that a path takes, if some are taken by none; what the others compute of any path
+            is dropped: like `routes`.
     """
-    numbers = routes.flatten().index_select(0, _order(routes.device)).split(_sizes())
-    reads, adds = numbers[: len(SOURCES)], numbers[len(SOURCES) :]
+    reads = _split(routes)[: len(SOURCES)]
+    adds = _split(routes if used is None else torch.where(used > 0, routes, _last(paths, routes.device)))[
+        len(SOURCES) :
+    ]
+    rows = paths if used is None else paths + 1  # the last of which collects what is dropped
     nodes = [x]
     read: dict[tuple[int, int], Tensor] = {}
     for source, target in zip(SOURCES, INNER, strict=True):
@@ -44,8 +49,14 @@ def routed_cell(cell: Cell, x: Tensor, routes: Tensor, paths: int) -> Tensor:
             average_pool(read[edge, op]) if op == POOL else read[edge, op] for edge, _ in INTO[target] for op in OTHERS
         ]
         modules = [cell.convolution(edge, op) for edge, op in convs]
-        nodes.append(joined(modules, [read[place] for place in convs], skips, adds[target - 1], paths))
+        total = joined(modules, [read[place] for place in convs], skips, adds[target - 1], rows)
+        nodes.append(total[:paths])
     return nodes[3]
+
+
+def _split(routes: Tensor) -> tuple[Tensor, ...]:
+    """Paths of what is read of each source, and then of the terms of each inner node."""
+    return routes.flatten().index_select(0, _order(routes.device)).split(_sizes())
 
 
 def _places() -> list[list[tuple[int, int]]]:
@@ -64,3 +75,10 @@ def _order(device: torch.device) -> Tensor:
     """Where the places stand among all edges and operations."""
     with torch.inference_mode(False):
         return torch.tensor([edge * len(OPS) + op for places in _places() for edge, op in places], device=device)
+
+
+@cache
+def _last(paths: int, device: torch.device) -> Tensor:
+    """The number of the row after those of all paths."""
+    with torch.inference_mode(False):
+        return torch.tensor(paths, device=device)

@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, NONE, SKIP
+from supernet.harness.supernet import kernels
 from supernet.harness.supernet.nb201.cell import Cell
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.nb201.plan import INNER, INTO, POOL
-from supernet.harness.supernet.ops import average_pool
+from supernet.harness.supernet.nb201.routed import routed_cell
+from supernet.harness.supernet.ops import average_pool, joinable
 
 WORKING = (SKIP, CONV1X1, CONV3X3, POOL)
 """The operations that are computed: all options but `none`, which is the first."""
@@ -93,6 +95,10 @@ def _images(x: Tensor) -> Tensor:
 
 def _cell(cell: Cell, x: Tensor, routes: Routes, number: int) -> Tensor:
     """Outputs of one cell for all paths; `number` is the row of the routes."""
+    if kernels.fused("batch_norm_add", x) and joinable([cell.convolution(0, op) for op in (CONV1X1, CONV3X3)]):
+        take, used = (F.pad(table[number], (1, 0)) for table in (routes.take, routes.used))  # a column for `none`
+        images = x.permute(0, 1, 4, 2, 3)
+        return routed_cell(cell, images, take, routes.paths, used if routes.idle else None).permute(0, 1, 3, 4, 2)
     nodes = [x]
     for target in INNER:
         total: Tensor | None = None
