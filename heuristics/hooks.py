@@ -169,8 +169,7 @@ class Context:
     def __post_init__(self) -> None:
         self._generators: dict[int, np.random.Generator] = {}
         first = 0 if self.recipe.sampling.with_none else self.space.first_working
-        options = max(len(self.space.decisions[number]) for number in self.space.operations) - first
-        self._mixture = options / self.recipe.network.partial_channels
+        self._options = max(len(self.space.decisions[number]) for number in self.space.operations) - first
 
     def forward(self, path: Path, batch: Batch | None = None, *, capture: bool = False) -> Output:
         """Pass images through the network on one path, and meter the pass.
@@ -217,13 +216,15 @@ class Context:
     def paths_of(self, routing: Any) -> float:
         """Return the number of paths that cost as much as a routing: a mixture computes all options of an operation.
 
-        Decisions about parents cost nothing. With partial channels, each operation costs a part.
+        With partial channels, each operation of a mixture costs a part.
         """
         first = routing[0]
         if isinstance(first, tuple):
             return sum(map(self.paths_of, routing)) / len(routing)
-        mixed = any(isinstance(routing[number], Tensor) for number in self.space.operations if number < len(routing))
-        return self._mixture if mixed else 1.0
+        relaxed = [number for number, choice in enumerate(routing) if isinstance(choice, Tensor)]
+        if not relaxed:
+            return 1.0
+        return self.space.relaxed_cost(relaxed, self._options) / self.recipe.network.partial_channels
 
     def stream(self, split: str, asker: Method) -> Batch:
         """Return the next batch of an endless stream of images, in random order and augmented.

@@ -50,6 +50,11 @@ SHIPPED: Mapping[str, Shipped] = {
     "close": Shipped(
         "close", "gives operations one of several blocks of weights, whose number grows", "Zhou et al., ECCV 2022"
     ),
+    "co-distil": Shipped(
+        "co_distil",
+        "makes the output of every cell similar to that of the largest architecture",
+        "Li et al., DNA, CVPR 2020",
+    ),
     "di-ws": Shipped(
         "di_ws",
         "moves weights orthogonally to the inputs of earlier architectures",

@@ -48,7 +48,7 @@ def gentle(rate):
 register_sharing("lazy-ws", ["methods.lazy.stay=3"], BestRandom(4, 2), title="Lazy")
 '''
 SMALL = [
-    "task.name=digits", "task.train_images=128", "task.valid_images=64", "network.channels=4", "network.cells=1",
+    "task.name=digits", "task.train_images=64", "task.valid_images=64", "network.channels=4", "network.cells=1",
     "training.epochs=2", "training.batch_size=32", "evaluation.images=64",
 ]  # fmt: skip
 
@@ -109,9 +109,9 @@ def test_one_file_trains_ranks_is_swept_in_a_study_and_searches(file, table, tmp
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())
     (tmp_path / "study.yaml").write_text(
         "plugins: [mine.py]\nspace: nb201\nseeds: [0]\nsample: 20\n"
-        "truth: {dataset: digits, split: test, seed: mean}\nrecipe:\n  task: {name: digits, train_images: 128,"
+        "truth: {dataset: digits, split: test, seed: mean}\nrecipe:\n  task: {name: digits, train_images: 64,"
         " valid_images: 64}\n  network: {channels: 4, cells: 1}\n  training: {epochs: 1, batch_size: 32}\n"
-        "  evaluation: {images: 64}\nheuristics:\n  confident.weight: [0.1, 0.5]\n  gentle: all\n"
+        "  evaluation: {images: 64}\nheuristics:\n  confident.weight: [0.5]\n  gentle: [0.02]\n"
     )
     called("study", "run", "study.yaml", "--executor", "process")
     question = "SELECT methods, value FROM runs JOIN recipes USING (hash) WHERE key = 'methods.confident.weight'"
@@ -120,7 +120,7 @@ def test_one_file_trains_ranks_is_swept_in_a_study_and_searches(file, table, tmp
     plan = called("study", "plan", "study.yaml")
     assert "confident.weight=0.5" in plan
     assert "gentle=0.02" in plan
-    searched = ["search", "--dataset", "digits", "--algorithms", "lazy-ws", "--budget", "40p", "--seeds", 1]
+    searched = ["search", "--dataset", "digits", "--algorithms", "lazy-ws", "--budget", "15p", "--seeds", 1]
     shared = [part for change in SMALL for part in ("--set", change)]
     called(*searched, *shared, *options, "--table", table, "--executor", "process")
 
@@ -136,7 +136,7 @@ def test_in_a_session_a_decorated_class_is_enough(tmp_path):
             return [sn.Path((self.option,) * len(ctx.space.decisions))]
 
     run = sn.train(*SMALL, methods=[{"name": "still", "option": 2}])
-    assert run.log[-1]["passes"] == 4
+    assert run.log[-1]["passes"] == 2
     with pytest.raises(sn.UserError, match="no method 'sitll'; did you mean still"):
         sn.train(*SMALL, methods=["sitll"])
 

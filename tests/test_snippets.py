@@ -101,6 +101,11 @@ def shell(code):
     return printed
 
 
+def replaced(code, whole, part):
+    assert whole in code
+    return code.replace(whole, part)
+
+
 def tiny(**more):
     return supernet.train(task="digits", train_images=64, channels=4, cells=1, epochs=1, **more)
 
@@ -220,18 +225,17 @@ TUTORIAL = (
 
 @executes("tutorial.md", *TUTORIAL)
 def test_the_tutorial_works_from_top_to_bottom(codes, here, registries, capsys):
-    """In the order of the page, with fewer seeds and architectures in the study."""
+    """In the order of the page, with fewer images, seeds and architectures."""
     recipe, train_and_rank, from_python, method, with_method, study, studied = codes
+    recipe, study = (replaced(code, "train_images: 500", "train_images: 100") for code in (recipe, study))
     (here / "small.yaml").write_text(recipe)
     assert "params (baseline)" in shell(train_and_rank)
     run(from_python, "tutorial.md")
     assert "kendall_tau" in capsys.readouterr().out
     (here / "mine.py").write_text(method)
     assert "Factor of the penalty." in shell(with_method)
-    for whole, part in (("{base: 4, others: 3}", "{base: 2, others: 2}"), ("sample: 60", "sample: 20")):
-        assert whole in study
-        study = study.replace(whole, part)
-    (here / "mine.yaml").write_text(study)
+    study = replaced(study, "{base: 4, others: 3}", "{base: 2, others: 2}")
+    (here / "mine.yaml").write_text(replaced(study, "sample: 60", "sample: 20"))
     printed = shell(studied)
     assert "6 runs: 6 done" in printed
     assert "confident.weight=0.5" in printed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -54,6 +56,16 @@ def live_quantity(
 
 def convolutions(within: SearchSpace, archs: Archs) -> Floats:
     """The most convolutions on a path through a cell, and the live ones, summed over kinds of cell: (n, 2)."""
+    return layers(within, archs, within.weightless)
+
+
+def layers(within: SearchSpace, archs: Archs, passing: Collection[str]) -> Floats:
+    """The most operations on a path through a cell, and the live ones, summed over kinds of cell: (n, 2).
+
+    Args:
+        archs: (n, decisions).
+        passing: operations that do not count.
+    """
     known, inverse = np.unique(archs, axis=0, return_inverse=True)
-    found = [np.sum([g.layers(within.weightless) for g in within.layout(arch)], axis=0) for arch in known.tolist()]
+    found = [np.sum([graph.layers(passing) for graph in within.layout(arch)], axis=0) for arch in known.tolist()]
     return np.array(found, dtype=np.float64).reshape(len(known), 2)[inverse.ravel()]

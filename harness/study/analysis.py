@@ -59,7 +59,8 @@ def analyse(
     """
     study, settings = gathered.study, gathered.settings
     table = study.truth.open(study.base.space)
-    indices = study.runs(settings[0])[0].architectures(table)
+    sampled = study.runs(settings[0])[0].architectures(table)
+    indices = sampled if gathered.indices is None else gathered.indices
     if len(indices) < stats.LEAST:
         raise UserError(
             f"The study ranks {len(indices)} architectures; a report needs {stats.LEAST} or more. Raise `sample`."
@@ -120,7 +121,13 @@ def analyse(
         free=free_of(gathered, y),
         factors=_factors(gathered, ranked, out),
     )
-    return dataclasses.replace(analysis, findings=findings_of(analysis))
+    findings = findings_of(analysis)
+    if asked := len(sampled) - len(indices):
+        findings.append(
+            f"{asked:,} of {len(sampled):,} architectures are left out of all rankings, because methods of some runs "
+            "asked for their ground truth."
+        )
+    return dataclasses.replace(analysis, findings=findings)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.spaces.live import layers
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +56,7 @@ def groups_of(within: SearchSpace, archs: NDArray[np.int8], params: Floats) -> d
         OPERATIONS: _columns(choices(within, archs, operations=True), len(archs)),
         CONNECTIONS: _columns(choices(within, archs, operations=False), len(archs)),
         SIZE: rankdata(params)[:, None],
-        DEPTH: layers(within, archs),
+        DEPTH: _layers(within, archs),
     }
     return {name: columns for name, columns in groups.items() if columns.size and (np.ptp(columns, axis=0) > 0).any()}
 
@@ -64,14 +65,11 @@ def _columns(taken: list[Choice], n: int) -> Floats:
     return np.stack([choice.column for choice in taken], axis=1) if taken else np.zeros((n, 0))
 
 
-def layers(within: SearchSpace, archs: NDArray[np.int8]) -> Floats:
-    """Depth and number of live layers, summed over the kinds of cell (`Graph.layers`): (n, 2)."""
+def _layers(within: SearchSpace, archs: NDArray[np.int8]) -> Floats:
+    """Depth and number of live operations but for skips: (n, 2)."""
     skip = within.skip_option
     passing = {str(within.decisions[k].options[skip]) for k in within.operations} if skip is not None else set()
-    found = [
-        np.sum([graph.layers(passing) for graph in within.layout(arch)], axis=0) for arch in archs.tolist()
-    ]  # fmt: skip
-    return np.array(found, dtype=np.float64).reshape(len(archs), 2)
+    return layers(within, archs, passing)
 
 
 def beside_truth(columns: Floats, truth: Floats) -> Floats:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from supernet.harness.runs.integrity import MEASURES
@@ -30,9 +32,8 @@ class Done:
     """Negative loss after the last epoch: (architectures,)."""
 
     @classmethod
-    def of(cls, result: Result, setting: Setting) -> Done:
-        """Read the scores of a run."""
-        frame = result.scores()
+    def of(cls, result: Result, frame: pd.DataFrame, setting: Setting) -> Done:
+        """Take the scores of a run from the rows of its table."""
         score = MEASURES[setting.recipe.evaluation.metric]
         parts = [part for _, part in frame.groupby("epoch")]
         last = parts[-1]
@@ -53,6 +54,12 @@ class Gathered:
     """Label -> seed -> name of its run."""
     done: dict[str, dict[int, Done]]
     """Label -> seed -> its run, of those that are done."""
+    indices: NDArray[np.int64] | None
+    """The architectures that all runs rank, ascending; None if no run is done.
+
+    A run leaves out those whose ground truth its methods asked for, and so do the scores of all others here, so that
+    settings are compared on the same architectures.
+    """
     ended: list[Result]
     """Runs that are done or diverged, in the order of settings and seeds."""
 
@@ -74,6 +81,9 @@ def gather(study: Study, store: Store) -> Gathered:
 
     settings = study.settings(lambda spec: tau_of(looked(spec).result))
     found = {setting.label: {spec.recipe.seed: looked(spec) for spec in study.runs(setting)} for setting in settings}
+    frames = {name: run.result.scores() for name, run in seen.items() if run.result is not None and run.state == "done"}
+    common = reduce(np.intersect1d, (frame["index"].unique() for frame in frames.values())) if frames else None
+    shared = np.array([]) if common is None else common
     return Gathered(
         study,
         settings,
@@ -81,11 +91,12 @@ def gather(study: Study, store: Store) -> Gathered:
         {setting.label: {spec.recipe.seed: spec.hash for spec in study.runs(setting)} for setting in settings},
         {
             setting.label: {
-                seed: Done.of(run.result, setting)
-                for seed, run in found[setting.label].items()
-                if run.result is not None and run.state == "done"
+                spec.recipe.seed: Done.of(result, frame[frame["index"].isin(shared)], setting)
+                for spec in study.runs(setting)
+                if (frame := frames.get(spec.hash)) is not None and (result := seen[spec.hash].result) is not None
             }
             for setting in settings
         },
+        common,
         [run.result for runs in found.values() for run in runs.values() if run.result is not None],
     )

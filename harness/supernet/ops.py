@@ -102,7 +102,7 @@ class CentreConvBN(nn.Module):
 
 
 def joined(
-    convs: Sequence[ConvBN | CentreConvBN],
+    convs: Sequence[nn.Module],
     inputs: Sequence[Tensor],
     skips: Sequence[Tensor],
     path: Tensor | None = None,
@@ -111,16 +111,24 @@ def joined(
     """The sum of convolutions with their batch norms, and of other terms; see `kernels.batch_norm_add` for the rest.
 
     Batch norms use the statistics of the batch and keep none.
+
+    Args:
+        convs: convolutions that are `joinable`.
     """
-    parts = [conv.convolved(x) for conv, x in zip(convs, inputs, strict=True)]
-    return kernels.batch_norm_add(parts, *_affine([conv.bn for conv in convs]), skips=skips, path=path, paths=paths)
+    known = [conv for conv in convs if isinstance(conv, ConvBN | CentreConvBN)]
+    parts = [conv.convolved(x) for conv, x in zip(known, inputs, strict=True)]
+    return kernels.batch_norm_add(parts, *_affine([conv.bn for conv in known]), skips=skips, path=path, paths=paths)
 
 
-def joinable(convs: Sequence[ConvBN | CentreConvBN]) -> bool:
-    """Whether `joined` computes what the modules would: no statistics are kept or used, and nothing hooks on."""
-    kept = any(conv.bn.track or conv.bn.use_running for conv in convs)
-    modules: list[nn.Module] = [m for conv in convs for m in (conv, conv.bn)]
-    return not (kept or any(m._forward_hooks or m._forward_pre_hooks for m in modules))
+def joinable(convs: Sequence[nn.Module]) -> bool:
+    """Whether `joined` computes what the modules would: convolutions of this module that keep and use no statistics of
+    other batches, with nothing hooked on."""
+    for conv in convs:
+        if not isinstance(conv, ConvBN | CentreConvBN) or conv.bn.track or conv.bn.use_running:
+            return False
+        if any(m._forward_hooks or m._forward_pre_hooks for m in (conv, conv.bn)):
+            return False
+    return True
 
 
 average_pool = kernels.avg_pool3x3

@@ -143,7 +143,8 @@ def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:
     d = recipe.distribution
     if d.model == "none":
         return None
-    first = 0 if recipe.sampling.with_none else space.first_working
+    least = 0 if recipe.sampling.with_none else space.first_working
+    first = [least if number in space.operations else 0 for number in range(len(space.decisions))]
     model: Distribution
     if d.model == "controller":
         model = Controller(space.cardinalities.tolist(), first)

@@ -13,20 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch
-from supernet.benchmarks.spaces.live import live_quantity
 from supernet.heuristics.hooks import Context, Method, Output, Supernet
 from supernet.heuristics.methods.paths import arch_of, needs_plain_steps
+from supernet.heuristics.methods.sizes import size_range, sizes
 from supernet.heuristics.registry import method
-
-SAMPLE = 1000
-"""Number of random architectures, besides the extremes of the space, among which the smallest and largest are found."""
 
 
 @method("dynas")
@@ -108,26 +103,6 @@ def the_only(archs: Sequence[Arch]) -> Arch:
             "sampling.paths=1."
         )
     return archs[0]
-
-
-def sizes(ctx: Context, archs: ArrayLike, live: bool) -> NDArray[Any]:
-    """Return the number of weights of architectures (n, decisions): (n,).
-
-    Args:
-        live: whether only the weights count that the output depends on.
-    """
-    n = ctx.recipe.network
-    if live:
-        return live_quantity(ctx.space, "live-params", archs, n.channels, n.cells)
-    return ctx.space.params(archs, n.channels, n.cells)
-
-
-def size_range(ctx: Context, live: bool) -> tuple[float, float]:
-    """Return the smallest size above 0 and the largest, among random architectures and the extremes of the space."""
-    within = ctx.space
-    drawn = within.sample(np.random.default_rng(0), min(SAMPLE, len(within)))
-    found = sizes(ctx, np.vstack([within.archs(drawn), *(within.extremes() or ())]), live)
-    return float(found[found > 0].min()), float(found.max())
 
 
 def use_momentum(ctx: Context, buffers: dict[int, list[Tensor]], group: int) -> None:

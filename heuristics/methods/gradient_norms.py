@@ -34,10 +34,6 @@ class OperationNorms:
     """Operation -> mean norm in the epoch before; those without weights have the norm 0."""
     _sums: dict[str, list[Tensor]] = field(default_factory=dict)
 
-    def begin(self) -> None:
-        """Begin an epoch."""
-        self._sums = {}
-
     def see(self, ctx: Context, out: Output) -> None:
         """Add the norms of the gradients that the operations of a path have now: sums over their tensors."""
         for number in ctx.space.operations:
@@ -50,6 +46,7 @@ class OperationNorms:
     def end(self) -> None:
         """End the epoch; operations that it did not visit keep their means."""
         self.means |= {option: float(torch.stack(norms).mean()) for option, norms in self._sums.items()}
+        self._sums = {}
 
     def drawn(self, ctx: Context, asker: Method, routing: Any, share: float) -> tuple[Arch, float]:
         """Return an architecture with new operations, and the ratio of its uniform to its actual probability.
@@ -77,6 +74,11 @@ class ImageNorms:
     means: Tensor | None = None
     """Norms in the epoch before, 1 for images that no epoch visited, float64: (images,)."""
     _visits: Tensor = field(default_factory=lambda: torch.zeros(2, 0))
+
+    @classmethod
+    def of(cls, means: Tensor | None, device: torch.device) -> ImageNorms:
+        """Return norms with these means, moved to a device."""
+        return cls(None if means is None else means.to(device))
 
     def begin(self, images: int, device: torch.device) -> None:
         """Begin an epoch."""

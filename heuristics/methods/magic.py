@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.hooks import Context, Method, Output
+from supernet.heuristics.methods.features import beside, is_discrete
 from supernet.heuristics.options import trained_options
 from supernet.heuristics.registry import method
-from supernet.heuristics.routes import Path, Routing
+from supernet.heuristics.routes import Path
 
 
 @method("magic-t")
@@ -93,16 +93,14 @@ class MagicA(Method):
 
     def path_loss(self, ctx: Context, out: Output) -> Tensor | None:
         routing = out.path.routing
-        if _discrete(routing):
+        if is_discrete(routing):
             self._recent = [*(r for r in self._recent if r != routing), routing][-self.candidates :]
             if self._anchor in (None, routing):
                 self._anchor = routing
                 return None
         if self._anchor is None:
             return None
-        with torch.no_grad():
-            like = ctx.forward(Path(self._anchor), Batch(out.images, out.labels, out.rows), capture=True)
-        pairs = zip(out.features, like.features, strict=True)
+        pairs = beside(ctx, out, self._anchor)
         return self.weight * torch.stack([F.mse_loss(_normalised(a), _normalised(b)) for a, b in pairs]).mean()
 
     def end_epoch(self, ctx: Context) -> None:
@@ -119,11 +117,6 @@ class MagicA(Method):
 
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
         self._anchor = state["anchor"]
-
-
-def _discrete(routing: Routing | tuple[Routing, ...]) -> bool:
-    """Tell whether a routing names one option for each decision, in all cells."""
-    return all(_discrete(choice) if isinstance(choice, tuple) else isinstance(choice, int) for choice in routing)
 
 
 def _normalised(features: Tensor) -> Tensor:

@@ -50,23 +50,21 @@ class PathsAndData(Method):
             raise ValueError("strength lies in [0, 1]")
 
     def start_epoch(self, ctx: Context) -> None:
-        self._operations.begin()
         self._images.begin(ctx.train_images, next(ctx.network.parameters()).device)
 
     def image_weights(self, ctx: Context) -> Tensor | None:
-        share = self._share(ctx)
+        share = self._t(ctx)
         return self._images.law(share) if self.images and share else None
 
     def plan(self, ctx: Context) -> list[Path]:
-        (path,) = Uniform(ctx.space, 1, 1, ctx.recipe.sampling.with_none).plan(ctx)
-        share = self._share(ctx)
+        planned, share = Uniform(ctx.space, 1, 1, ctx.recipe.sampling.with_none).plan(ctx), self._t(ctx)
         if not (self.paths and share):
-            return [path]
-        routing, ratio = self._operations.drawn(ctx, self, path.routing, share)
+            return planned
+        routing, ratio = self._operations.drawn(ctx, self, planned[0].routing, share)
         return [Path(routing, ratio if self.correct else 1.0)]
 
     def path_loss(self, ctx: Context, out: Output) -> Tensor | None:
-        share = self._share(ctx)
+        share = self._t(ctx)
         return correction(ctx, out, self._images.law(share)) if self.correct and self.images and share else None
 
     def after_path(self, ctx: Context, out: Output) -> None:
@@ -77,14 +75,12 @@ class PathsAndData(Method):
         self._operations.end()
         self._images.end()
 
-    def _share(self, ctx: Context) -> float:
-        """Return the weight t of gradient norms in this epoch's probabilities."""
+    def _t(self, ctx: Context) -> float:
         return self.strength * max(0, ctx.epoch - 1) / ctx.recipe.training.epochs
 
     def state_dict(self) -> dict[str, Any]:
         return {"norms": self._operations.means, "images": self._images.means}
 
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
-        device, images = next(ctx.network.parameters()).device, state["images"]
         self._operations = OperationNorms({str(option): float(norm) for option, norm in state["norms"].items()})
-        self._images = ImageNorms(None if images is None else images.to(device))
+        self._images = ImageNorms.of(state["images"], next(ctx.network.parameters()).device)

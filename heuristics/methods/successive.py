@@ -1,4 +1,9 @@
-"""How each training step disturbs the architecture of the step before: a measurement along the way of training."""
+"""How each training step disturbs the architecture of the step before: a measurement along the way of training.
+
+The methods interference and disturbance look at the same pairs of architectures whatever is trained. Remedies such as
+magic-t and di-ws act on the architectures that follow each other in training, and on the update that the optimiser
+makes of a gradient. This measure sees both.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +25,8 @@ from supernet.heuristics.registry import method
 class Successive(Measure):
     """Measures how a step of training disturbs the architecture of the step before (Xu et al., ICML 2022).
 
-    The methods interference and disturbance look at the same pairs of architectures whatever is trained. Remedies such
-    as magic-t and di-ws act on the architectures that follow each other in training, and on the update that the
-    optimiser makes of a gradient. This measure sees both: there is one row for each step of the measured epochs, with
-    `first`, the last architecture of the step before, `second`, the first one of this step, their distance, and
+    There is one row for each step of the measured epochs, with `first`, the last architecture of the step before,
+    `second`, the first one of this step, their distance, and
 
     `cosine`: the mean cosine, over operations that both use at the same place, of the gradients that the two give the
     weights of the operation on the same training images; empty where they share none;

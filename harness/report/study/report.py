@@ -125,7 +125,8 @@ def _scatter(gathered: Gathered) -> Scatter:
     """What the page needs to plot any run's scores against the truth."""
     study, m = gathered.study, gathered.study.truth.measure
     table, within = study.truth.open(study.base.space), space(study.base.space)
-    indices = study.runs(gathered.settings[0])[0].architectures(table)
+    assert gathered.indices is not None, "the analysis found runs"
+    indices = gathered.indices
     kept = np.arange(len(indices))
     note = ""
     if len(kept) > SHOWN:

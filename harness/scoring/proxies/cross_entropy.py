@@ -10,10 +10,13 @@ from torch.nn import functional as F
 
 from supernet.harness.scoring.proxies.proxy import Look
 
+LAYERS = (nn.Conv2d, nn.Linear)
+"""The kinds of layers that training-free scores look at."""
+
 
 def layers(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
-    """The convolutions and linear layers, which training-free scores look at."""
-    return [part for part in network.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
+    """The convolutions and linear layers."""
+    return [part for part in network.modules() if isinstance(part, LAYERS)]
 
 
 def weights(network: nn.Module) -> list[Tensor]:

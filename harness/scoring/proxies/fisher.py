@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from supernet.harness.scoring.proxies.cross_entropy import gradients, layers, loss
+from supernet.harness.scoring.proxies.cross_entropy import LAYERS, gradients, loss
+from supernet.harness.scoring.proxies.hooks import hooked
 from supernet.harness.scoring.proxies.proxy import Look, Proxy
 
 
@@ -19,15 +19,11 @@ def fisher(look: Look) -> float:
     """
     outputs: list[tuple[int, Tensor]] = []
 
-    def record(weights_per_channel: int) -> Callable[[nn.Module, Any, Tensor], None]:
-        return lambda _, __, output: outputs.append((weights_per_channel, output))
+    def record(layer: Any, _: tuple[Tensor, ...], output: Tensor) -> None:
+        outputs.append((layer.weight[0].numel(), output))
 
-    handles = [layer.register_forward_hook(record(layer.weight[0].numel())) for layer in layers(look.network)]
-    try:
+    with hooked(look.network, LAYERS, record):
         value = loss(look)
-    finally:
-        for handle in handles:
-            handle.remove()
     found = gradients(value, [output for _, output in outputs])
     terms = [m * saliency(a.detach(), g).sum() for (m, a), g in zip(outputs, found, strict=True)]
     return float(torch.stack(terms).sum())

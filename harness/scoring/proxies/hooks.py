@@ -13,8 +13,8 @@ Hook = Callable[[Any, tuple[Tensor, ...], Tensor], Tensor | None]
 
 
 @contextmanager
-def hooked(network: nn.Module, kind: type[nn.Module], hook: Hook) -> Iterator[None]:
-    """Calls a hook whenever a module of this kind has computed its output, until the context is left."""
+def hooked(network: nn.Module, kind: type[nn.Module] | tuple[type[nn.Module], ...], hook: Hook) -> Iterator[None]:
+    """Calls a hook whenever a module of this kind, or of one of several, has computed, until the context is left."""
     handles = [module.register_forward_hook(hook) for module in network.modules() if isinstance(module, kind)]
     try:
         yield

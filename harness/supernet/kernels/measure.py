@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -27,13 +28,14 @@ REPEATS = 20
 """Calls that are timed together."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """What one candidate does with one shape, forward and backward together."""
+class Row(TypedDict, total=False):
+    """What one candidate does with one shape, forward and backward together, in types that JSON has."""
 
     operation: str
-    shape: tuple[int, ...]
-    """Of one tensor: (n, channels, height, width)."""
+    terms: str
+    """What the operation is given."""
+    shape: list[int]
+    """Of one tensor: [n, channels, height, width]."""
     dtype: str
     candidate: str
     microseconds: float
@@ -45,6 +47,8 @@ class Row:
     may be faster, beyond 1."""
     first_seconds: float
     """Seconds of the first pass, in which the candidate is compiled for this shape unless a cache on disk has it."""
+    error: str
+    """Why there are no times."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Case:
     """One operation on made-up inputs."""
 
     operation: str
+    terms: str
     compute: Callable[[], Sequence[Tensor]]
     inputs: Sequence[Tensor]
     passes: int
@@ -62,22 +67,25 @@ def table(
     device: str | torch.device,
     shapes: Sequence[tuple[int, int, int, int]] = SHAPES,
     dtypes: Sequence[torch.dtype] = DTYPES,
-    candidates: Sequence[str] = ("eager", "compiled", "triton"),
+    candidates: Sequence[str] = ("eager", "triton", "compiled"),
+    seconds: float = 60,
 ) -> list[Row]:
-    """Measure all operations on a device.
+    """Measure the operations on a device.
 
     Args:
         shapes: (n, channels, height, width) of one tensor of one path.
         candidates: names of candidates; those that a machine cannot run are left out.
+        seconds: measurements that would begin after this time are left out, the last shapes first. Most of the time
+            goes into compilation.
     """
-    device = torch.device(device)
+    device, began = torch.device(device), time.perf_counter()
     bandwidth = copy_bandwidth(device)
     rows = []
-    for shape, dtype in product(shapes, dtypes):
-        for case in _cases(shape, dtype, device):
-            for name in candidates:
-                if name in CANDIDATES[case.operation] and _usable(name, case):
-                    rows.append(_row(case, shape, dtype, name, bandwidth))
+    for dtype, shape in product(dtypes, shapes):
+        for name, case in product(candidates, list(_cases(shape, dtype, device))):
+            in_time = time.perf_counter() - began < seconds
+            if in_time and name in CANDIDATES[case.operation] and _usable(name, case):
+                rows.append(_row(case, name, bandwidth))
     return rows
 
 
@@ -99,9 +107,10 @@ def _cases(shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.d
 
     one, two, skip = images(), images(), images()
     # Forward, a part is read for its statistics and for the sum; backward, it and dy are read twice, and dx is written.
-    yield Case("batch_norm_add", lambda: [operations.batch_norm_add([one])], [one], 2 + 1 + 5)
+    yield Case("batch_norm_add", "1 part", lambda: [operations.batch_norm_add([one])], [one], 2 + 1 + 5)
     yield Case(
         "batch_norm_add",
+        "2 parts, 1 skip",
         lambda: [operations.batch_norm_add([one, two], skips=[skip])],
         [one, two, skip],
         2 * 2 + 1 + 1 + 2 * 5,
@@ -110,17 +119,18 @@ def _cases(shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.d
     path = torch.tensor([0, 1, 2, 3, 2, 3, 0, 1], device=device)
     yield Case(
         "batch_norm_add",
+        "4 parts, 4 skips, 4 paths",
         lambda: [operations.batch_norm_add(terms[:4], skips=terms[4:], path=path, paths=PATHS)],
         terms,
         4 * 2 + 4 + PATHS + 4 * 5 + 2 * 4,
     )
-    yield Case("avg_pool3x3", lambda: [operations.avg_pool3x3(one)], [one], 4)
+    yield Case("avg_pool3x3", "1 tensor", lambda: [operations.avg_pool3x3(one)], [one], 4)
     nodes = images(PATHS)
     index = torch.tensor([3, 0, 2, 1], device=device)
-    yield Case("relu_gather", lambda: [operations.relu_gather(nodes, index)], [nodes], 5 * PATHS)
+    yield Case("relu_gather", "4 of 4 paths", lambda: [operations.relu_gather(nodes, index)], [nodes], 5 * PATHS)
     both = torch.cat([index, index.flip(0)])
     # Forward, 2 x PATHS slots are read and written; backward, nodes, gradients of slots, and gradients of nodes.
-    yield Case("relu_slots", lambda: operations.relu_slots(nodes, both, PATHS), [nodes], 8 * PATHS)
+    yield Case("relu_slots", "8 of 4 paths", lambda: operations.relu_slots(nodes, both, PATHS), [nodes], 8 * PATHS)
 
 
 def _usable(candidate: str, case: Case) -> bool:
@@ -135,8 +145,24 @@ def _usable(candidate: str, case: Case) -> bool:
         return False
 
 
-def _row(case: Case, shape: tuple[int, ...], dtype: torch.dtype, candidate: str, bandwidth: float) -> Row:
-    device = case.inputs[0].device
+def _row(case: Case, candidate: str, bandwidth: float) -> Row:
+    x = case.inputs[0]
+    row = Row(
+        operation=case.operation,
+        terms=case.terms,
+        shape=list(x.shape[-4:]),
+        dtype=str(x.dtype).removeprefix("torch."),
+        candidate=candidate,
+    )
+    try:
+        row |= _times(case, candidate, bandwidth)
+    except Exception as error:  # what one candidate cannot do must not hide what the others can
+        row["error"] = f"{type(error).__name__}: {str(error)[:300]}"
+    return row
+
+
+def _times(case: Case, candidate: str, bandwidth: float) -> Row:
+    x = case.inputs[0]
     with use("eager"):
         grads = [torch.randn_like(y) for y in case.compute()]
 
@@ -146,20 +172,11 @@ def _row(case: Case, shape: tuple[int, ...], dtype: torch.dtype, candidate: str,
     with use(candidate):
         began = time.perf_counter()
         run()
-        _wait(device)
+        _wait(x.device)
         first = time.perf_counter() - began
-        seconds = _seconds(run, device)
-    moved = case.passes * case.inputs[0].element_size() * int(np.prod(shape))
-    return Row(
-        operation=case.operation,
-        shape=shape,
-        dtype=str(dtype).removeprefix("torch."),
-        candidate=candidate,
-        microseconds=seconds * 1e6,
-        bytes=moved,
-        roofline=moved / bandwidth / seconds,
-        first_seconds=first,
-    )
+        seconds = _seconds(run, x.device)
+    moved = case.passes * x.element_size() * math.prod(x.shape[-4:])
+    return Row(microseconds=seconds * 1e6, bytes=moved, roofline=moved / bandwidth / seconds, first_seconds=first)
 
 
 def _seconds(run: Callable[[], Any], device: torch.device) -> float:

@@ -36,11 +36,9 @@ class Cell(nn.Module):
         self.drop_rate = 0.0
         """Path dropout at the present step."""
 
-    def convolution(self, edge: int, op: int) -> ConvBN | CentreConvBN:
-        """The module of the convolution `op` of an edge."""
-        found = (self.conv1 if op == CONV1X1 else self.conv3)[self.slot[edge]]
-        assert isinstance(found, ConvBN | CentreConvBN)
-        return found
+    def convolution(self, edge: int, op: int) -> nn.Module:
+        """The module of the convolution `op` of an edge; methods may have put another one in its place."""
+        return (self.conv1 if op == CONV1X1 else self.conv3)[self.slot[edge]]
 
     def conv(self, edge: int, op: int, rectified: Tensor) -> Tensor:
         """The convolution `op` of an edge with its batch norm, given the edge's source after ReLU."""

@@ -16,7 +16,7 @@ from supernet.harness.training.loop import train
 from supernet.heuristics.recipe import Recipe
 
 RECIPE = {
-    "task": {"name": "digits", "train_images": 320, "valid_images": 100},
+    "task": {"name": "digits", "train_images": 160, "valid_images": 100},
     "network": {"channels": 4, "cells": 1},
     "training": {"epochs": 2, "batch_size": 80},
     "sampling": {"law": "fair", "batch": "split"},

@@ -19,9 +19,12 @@ def many(study):
 
 @pytest.fixture
 def put(store):
-    """Give every run of a study made-up scores: (label, seed, truth) -> those of one or more epochs, or None."""
+    """Give every run of a study made-up scores: (label, seed, truth) -> those of one or more epochs, or None.
 
-    def put(chosen, made_up):
+    A run does not rank the rows of its truth that `without` gives.
+    """
+
+    def put(chosen, made_up, without=lambda label, seed: ()):
         for setting, spec in chosen.plan():
             table = spec.truth.open("nb201")
             known = truth_of(spec)
@@ -30,6 +33,7 @@ def put(store):
                 scores = [scores]
             if scores is not None:
                 parts = [known.assign(epoch=k, accuracy=x, negative_loss=x / 100 - 1) for k, x in enumerate(scores, 1)]
+                parts = [part.drop(index=list(without(setting.label, spec.recipe.seed))) for part in parts]
                 put.finish(spec, measures(spec, table, pd.concat(parts)), pd.concat(parts))
 
     put.finish = partial(made_up_results.put, store)

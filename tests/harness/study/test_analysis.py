@@ -49,6 +49,19 @@ def test_tau_is_the_mean_over_seeds_and_lies_in_its_interval(many, put, store):
     json.dumps(found.as_json(), allow_nan=False)
 
 
+def test_architectures_that_a_run_does_not_rank_are_left_out_of_all_runs(many, put, store):
+    chosen = many({"path-dropout": [0.1]})
+    put(chosen, noisy(10), without=lambda label, seed: [3, 17] if (label, seed) == ("path-dropout=0.1", 1) else [])
+    gathered = gather(chosen, store)
+    truth = truth_of(chosen.plan()[0][1]).drop(index=[3, 17])
+    assert gathered.indices.tolist() == truth["index"].tolist()
+    assert {run.scores.shape for _, _, run in gathered.each()} == {(1, 58)}
+    found = analyse(gathered, resamples=RESAMPLES)
+    assert found.architectures == 58
+    assert found.params_tau == pytest.approx(metrics.kendall_tau(truth["params"], truth["true"]))
+    assert found.findings[-1].startswith("2 of 60 architectures are left out of all rankings")
+
+
 def test_a_better_setting_is_clear_and_an_equal_one_is_not(many, put, store):
     chosen = many({"path-dropout": [0.1], "channels": [8], "layers": [2]})
     base = noisy(8)

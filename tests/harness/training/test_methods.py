@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from small import fewer, recipe, weights
+from small import SETTINGS, fewer, recipe, weights
 
 from supernet.benchmarks.errors import UserError
 from supernet.harness.search.algorithms.registry import ALGORITHMS, SharingAlgorithm, recipe_for
@@ -20,27 +20,6 @@ from supernet.heuristics.measuring import Measure
 from supernet.heuristics.registry import method
 from supernet.heuristics.routes import Path
 
-SETTINGS = {
-    "close": ["methods.close.blocks=3", "methods.close.every=0.3", "methods.close.restart=1"],
-    "di-ws": ["methods.di-ws.window=2", "methods.di-ws.reset=0"],
-    "disturbance": ["methods.disturbance.pairs=1", "methods.disturbance.images=20", "methods.disturbance.every=2"],
-    "dynas": ["methods.dynas.live=true", "training.schedule=constant"],
-    "few-shot": ["methods.few-shot.begin=0.3", "methods.few-shot.decision=1"],
-    "gm-split": ["methods.gm-split.repeats=1", "methods.gm-split.until=0"],
-    "interference": ["methods.interference.pairs=1", "methods.interference.images=20"],
-    "k-shot": ["methods.k-shot.count=2"],
-    "landmarks": ["methods.landmarks.count=6", "methods.landmarks.begin=0.3", "methods.landmarks.refreshes=1"],
-    "magic-a": ["methods.magic-a.candidates=2"],
-    "magic-t": ["methods.magic-t.changes=2"],
-    "nsas": ["methods.nsas.archive=3", "methods.nsas.recent=5"],
-    "ogd": ["methods.ogd.memory=3"],
-    "pa-da": ["methods.pa-da.correct=true"],
-    "prior-rank": ["methods.prior-rank.margin=0.01", "sampling.paths=2", "network.bn_track=true"],
-    "replay": ["methods.replay.archive=3"],
-    "reptile": ["methods.reptile.steps=1", "sampling.law=fair"],
-    "successive": ["methods.successive.images=20"],
-}
-"""How each method that ships is tried; a new one needs an entry."""
 SPACES = ["nb201", "nb1shot1-1"]
 
 

@@ -9,7 +9,8 @@ from learned import TINY, context, one_step, weights_of
 from supernet.benchmarks.errors import UserError
 from supernet.harness.training.loop import train
 from supernet.harness.training.run import start
-from supernet.heuristics.methods.dynas import Dynas, exponent_of, size_range, sizes
+from supernet.heuristics.methods.dynas import Dynas, exponent_of
+from supernet.heuristics.methods.sizes import size_range, sizes
 from supernet.heuristics.methods.steps import Accumulate
 from supernet.heuristics.routes import Path
 
