@@ -25,7 +25,7 @@ from supernet.harness.search.algorithms.registry import QueryAlgorithm, recipe_f
 from supernet.harness.search.costs import seconds_per_pass
 from supernet.harness.search.ledger import NAMES, Budget
 from supernet.harness.search.make import maker_of
-from supernet.harness.search.objective import Objective, objective
+from supernet.harness.search.objectives.table import Table, objective
 from supernet.harness.search.probing import Probing
 from supernet.harness.search.spec import SearchSpec
 from supernet.harness.training.oracle import Oracle
@@ -286,7 +286,7 @@ class Comparison:
         """The table that searches observe."""
         return self.truth.open(self.space)
 
-    def objective(self, epochs: str) -> Objective:
+    def objective(self, epochs: str) -> Table:
         """Return the objective that algorithms observe at this fidelity alone."""
         m = self.truth.measure
         return objective(self.within, self.ground_truth, m.dataset, (epochs,), m.seed, m.split)

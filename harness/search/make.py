@@ -16,14 +16,14 @@ from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.harness.runs import store as files
 from supernet.harness.runs.execute import Report, commit, throttled
-from supernet.harness.search.algorithms.ask import Maker, search
+from supernet.harness.search.algorithms.ask import Maker, Trace, search
 from supernet.harness.search.algorithms.evolution import RandomSearch
 from supernet.harness.search.algorithms.names import algorithm_of
 from supernet.harness.search.algorithms.registry import QueryAlgorithm
 from supernet.harness.search.algorithms.warm import Warm
 from supernet.harness.search.costs import site_of
 from supernet.harness.search.ledger import KINDS, Ledger
-from supernet.harness.search.objective import Objective, objective
+from supernet.harness.search.objectives.table import Table, objective
 from supernet.harness.search.probing import Probing
 from supernet.harness.search.sharing import share_weights
 from supernet.harness.search.spec import SearchSpec
@@ -75,7 +75,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     return state
 
 
-def observed(spec: SearchSpec, truth: GroundTruth) -> Objective:
+def observed(spec: SearchSpec, truth: GroundTruth) -> Table:
     """Return the objective that the searches of a spec observe.
 
     Raises:
@@ -106,27 +106,19 @@ def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame
             raise UserError(
                 f"{spec.algorithm}: a budget of {spec.budget} does not afford one query and what leads to it."
             )
-        index, fidelity = np.array(trace.indices), np.array(trace.fidelities)
-        spent = np.cumsum(seconds[fidelity, index])
-        beyond = {kind: np.cumsum([costs.get(kind, 0.0) for costs in trace.beyond]) for kind in KINDS}
-        parts.append(
-            pd.DataFrame(
-                {
-                    "seed": seed,
-                    "step": np.arange(1, len(index) + 1),
-                    "pick": trace.incumbents(),
-                    "queries": np.arange(1.0, len(index) + 1),
-                    "seconds": spent + beyond["seconds"],
-                    "wall": spent + beyond["wall"],
-                    **({"passes": beyond["passes"]} if beyond["passes"].any() else {}),
-                    "index": index,
-                    "fidelity": fidelity,
-                    "value": trace.values,
-                }
-            )
-        )
+        parts.append(_rows(trace, seed))
         tell((done + 1) / len(spec.seeds), f"seed {seed}")
     return pd.concat(parts, ignore_index=True)
+
+
+def _rows(trace: Trace, seed: int) -> pd.DataFrame:
+    """Return one row per query of a search, with what it has spent by then."""
+    columns: dict[str, Any] = {"seed": seed, "step": np.arange(1, len(trace.indices) + 1), "pick": trace.incumbents()}
+    for kind in ("queries", "seconds", "wall", "passes"):
+        of_answers, beyond = (np.cumsum([c.get(kind, 0.0) for c in costs]) for costs in (trace.costs, trace.beyond))
+        if kind != "passes" or (of_answers + beyond).any():
+            columns[kind] = of_answers + beyond
+    return pd.DataFrame({**columns, "index": trace.indices, "fidelity": trace.fidelities, "value": trace.values})
 
 
 def _spelled(within: SearchSpace, rows: pd.DataFrame) -> pd.DataFrame:
@@ -138,7 +130,7 @@ def _spelled(within: SearchSpace, rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def maker_of(name: str, algorithm: QueryAlgorithm, seen: Objective, truth: GroundTruth, observed: Measure) -> Maker:
+def maker_of(name: str, algorithm: QueryAlgorithm, seen: Table, truth: GroundTruth, observed: Measure) -> Maker:
     """Return the function that makes the algorithm for a table, which may lack architectures.
 
     Args:

@@ -19,7 +19,7 @@ from supernet.harness.search.algorithms.pnas import PNAS, Growth
 from supernet.harness.search.algorithms.predictor import Ensemble, Networks
 from supernet.harness.search.algorithms.tpe import TPE
 from supernet.harness.search.ledger import Budget, Ledger
-from supernet.harness.search.objective import Fidelity, Objective, objective
+from supernet.harness.search.objectives.table import Fidelity, Table, objective
 
 WITHIN = space("nb201")
 SMALL = Ensemble(layers=2, epochs=20)
@@ -35,7 +35,7 @@ ALL = {
 def hill():
     """Accuracy falls with the distance from one architecture."""
     values = 90.0 - 5 * (WITHIN.archs() != WITHIN.archs([7777])[0]).sum(1)
-    return Objective(WITHIN, (Fidelity("200", values.tolist(), [1.0] * len(values)),))
+    return Table(WITHIN, (Fidelity("200", values.tolist(), [1.0] * len(values)),))
 
 
 def run(make, on, queries, seed=0):

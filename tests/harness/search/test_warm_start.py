@@ -23,7 +23,7 @@ from supernet.harness.search.algorithms.warm import Warm
 from supernet.harness.search.comparison import Comparison
 from supernet.harness.search.costs import seconds_of, site_of
 from supernet.harness.search.ledger import Budget, Ledger
-from supernet.harness.search.objective import Fidelity, Objective
+from supernet.harness.search.objectives.table import Fidelity, Table
 from supernet.harness.search.probing import Shape, Site
 from supernet.heuristics.meter import Meter
 
@@ -39,7 +39,7 @@ SITE = Site("digits", lambda images, shape: 0.5 * images)
 @pytest.fixture(scope="module")
 def flat():
     """An objective on which nothing can be learned: a query costs 2 seconds."""
-    return Objective(WITHIN, (Fidelity("1", [50.0] * len(WITHIN), [2.0] * len(WITHIN)),))
+    return Table(WITHIN, (Fidelity("1", [50.0] * len(WITHIN), [2.0] * len(WITHIN)),))
 
 
 def drawn(seed, pool, among=None):
