@@ -43,6 +43,10 @@ class Oracle:
         accuracies[there] = table.readings(m.dataset, m.split, m.epochs, m.seed, rows[there])
         return cls(np.flatnonzero(~np.isnan(accuracies)), lambda indices: accuracies[indices])
 
+    def afresh(self) -> Oracle:
+        """An oracle with the same ground truth that has not been asked yet."""
+        return Oracle(self.known, self._look_up)
+
     def ask(self, indices: ArrayLike) -> NDArray[np.float64]:
         """Accuracies in percent of these architectures: (n,).
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.tasks.loader import Batch
-from supernet.heuristics.hooks import Context, Method, Path, Supernet
+from supernet.heuristics.hooks import Context, Foreseen, Method, Path, Supernet
 from supernet.heuristics.methods.apart import (
     Limits,
     Partition,
@@ -69,6 +69,12 @@ class GradientMatching(Method):
                 "decisions, each of which is split once."
             )
         return network
+
+    def foreseen(self, ctx: Context) -> Foreseen:
+        """The passes that compare gradients: of all parts, by every decision that is still whole, at most."""
+        options = sorted((len(decision) for decision in ctx.space.decisions), reverse=True)
+        each = [2**made * sum(options[: len(options) - made]) for made in range(self.splits)]
+        return Foreseen(once=float(self.repeats * sum(each)))
 
     def start_epoch(self, ctx: Context) -> None:
         share = ctx.epoch / ctx.recipe.training.epochs

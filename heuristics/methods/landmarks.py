@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
-from supernet.heuristics.hooks import Context, Method, Output, Path
+from supernet.heuristics.hooks import Context, Foreseen, Method, Output, Path
 from supernet.heuristics.registry import method
 
 TRIED = 10
@@ -62,6 +62,14 @@ class Landmarks(Method):
             raise ValueError("count lies in 2 to 10000, coefficient is at least 0, and begin lies in [0, 1)")
         if not (0 <= self.refreshes <= 1000 and 1 <= self.added <= 1000):
             raise ValueError("refreshes lies in 0 to 1000, and added in 1 to 1000")
+
+    def foreseen(self, ctx: Context) -> Foreseen:
+        """All landmarks, and two passes per step from the beginning of the loss, at most."""
+        if self.coefficient == 0:
+            return Foreseen()
+        tried = self.refreshes * TRIED * self.added / 3  # a forward pass alone costs a third
+        per_step = 2 * (1 - self.begin) if self.begin else 0.0  # from the first epoch on, steps show it
+        return Foreseen(self.count + self.refreshes * self.added, tried, per_step)
 
     def start_epoch(self, ctx: Context) -> None:
         first = self.begin * ctx.recipe.training.epochs

@@ -16,7 +16,7 @@ from supernet.harness.search.algorithms.ranknosh import RankNOSH
 from supernet.harness.search.algorithms.reinforce import Reinforce
 from supernet.harness.search.algorithms.tenas import TENAS
 from supernet.harness.search.algorithms.tpe import TPE
-from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, LeastDispensable, Likeliest
+from supernet.harness.search.picks import BestDrawn, BestOfLeaves, BestRandom, Evolved, LeastDispensable, Likeliest
 
 _LEARNED, _SOFTMAX, _SIMPLEX = "sampling.law=distribution", "distribution.model=softmax", "distribution.model=simplex"
 _DARTS = (_LEARNED, _SOFTMAX)
@@ -45,6 +45,12 @@ _ROWS: dict[str, Algorithm] = {
     "rs-ws": SharingAlgorithm("Random search, shared weights", "Li and Talwalkar, UAI 2019", (), BestRandom()),
     "spos": SharingAlgorithm("SPOS", "Guo et al., ECCV 2020", (), Evolved()),
     "fairnas": SharingAlgorithm("FairNAS", "Chu et al., ICCV 2021", ("sampling.law=fair",), Evolved()),
+    "gm-nas": SharingAlgorithm(
+        "GM-NAS, uniform sampling", "Hu et al., ICLR 2022", ("methods.gm-split=true",), BestOfLeaves()
+    ),
+    "landmarks": SharingAlgorithm(
+        "Landmark regularisation", "Yu, Ranftl and Salzmann, CVPR 2021", ("methods.landmarks=true",), Evolved()
+    ),
     "enas": SharingAlgorithm(
         "ENAS",
         "Pham et al., ICML 2018",

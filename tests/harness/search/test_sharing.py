@@ -20,11 +20,13 @@ from supernet.harness.search.algorithms.names import named
 from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm, SharingAlgorithm, recipe_for
 from supernet.harness.search.costs import FORWARD, seconds_per_pass
 from supernet.harness.search.ledger import Budget
-from supernet.harness.search.picks import BestDrawn, BestRandom, Evolved, LeastDispensable
+from supernet.harness.search.picks import BestDrawn, BestOfLeaves, BestRandom, Evolved, LeastDispensable
 from supernet.harness.search.spec import SearchSpec
 from supernet.harness.training.loop import train
-from supernet.harness.training.run import task_of
+from supernet.harness.training.oracle import Oracle
+from supernet.harness.training.run import start, streams, task_of
 from supernet.harness.training.trial import epoch_cost
+from supernet.heuristics.methods.apart import Partition
 from supernet.heuristics.recipe import Recipe
 
 WITHIN = space("nb201")
@@ -38,6 +40,13 @@ BASE = Recipe().override(
 )  # fmt: skip
 FEW = ("task.train_images=64", "task.valid_images=64")
 """Two batches of each split, where it does not matter how many."""
+OWN = {
+    "gm-nas": ("methods.gm-split.repeats=1", "methods.gm-split.splits=1"),
+    "landmarks": ("methods.landmarks.count=4", "methods.landmarks.begin=0.5"),
+}
+"""Changes of algorithms with methods of their own, which make them quick."""
+SPLITTING = 30
+"""Passes of one split of NAS-Bench-201's 30 options by the gradients of one batch."""
 SHARING = [name for name, algorithm in ALGORITHMS.items() if isinstance(algorithm, SharingAlgorithm)]
 
 
@@ -123,16 +132,26 @@ def test_a_pass_takes_the_tables_mean_time_per_image_and_operation(truth):
 
 @pytest.mark.parametrize("algorithm", SHARING)
 def test_every_algorithm_searches_within_its_budget(algorithm, truth, tmp_path, monkeypatch):
-    few = {BestDrawn: BestDrawn(5), BestRandom: BestRandom(6, 2), Evolved: Evolved(4, 2, 2)}
-    changes = ("distribution.samples=2", "distribution.updates=2", *FEW, "evaluation.images=32")
+    few = {
+        BestDrawn: BestDrawn(5),
+        BestOfLeaves: BestOfLeaves(2, 2),
+        BestRandom: BestRandom(6, 2),
+        Evolved: Evolved(4, 2, 2),
+    }
+    changes = (
+        "distribution.samples=2",
+        "distribution.updates=2",
+        *FEW,
+        "evaluation.images=32",
+        *OWN.get(algorithm, ()),
+    )
     pick = ALGORITHMS[algorithm].pick
     monkeypatch.setitem(ALGORITHMS, algorithm, replace(ALGORITHMS[algorithm], pick=few.get(type(pick), pick)))
     spec = spec_of(algorithm, truth)
     recipe = spec.recipe.override(list(changes))
     epoch = epoch_cost(recipe).of(1).passes
-    spec = replace(
-        spec, recipe=recipe, budget=Budget("passes", 2.5 * epoch + 8 + 50 * isinstance(pick, LeastDispensable))
-    )
+    extra = 50 * isinstance(pick, LeastDispensable) + SPLITTING * (algorithm == "gm-nas")
+    spec = replace(spec, recipe=recipe, budget=Budget("passes", 2.5 * epoch + 8 + extra))
     assert job(json.loads(json.dumps(spec.as_dict()))) == spec
     store = Store(tmp_path / "runs")
     assert execute(spec, store) == "done", store.failure(spec.hash)
@@ -141,7 +160,8 @@ def test_every_algorithm_searches_within_its_budget(algorithm, truth, tmp_path, 
     assert 1.5 * epoch < trace["passes"].max() <= spec.budget.amount
     assert trace["step"].is_monotonic_increasing
     assert trace["pick"].between(0, 15_624).all()
-    assert (trace["seconds"] / trace["passes"]).std() < 1e-9
+    if not trace["queries"].any():
+        assert (trace["seconds"] / trace["passes"]).std() < 1e-9
     assert result.ledger["passes"] == trace["passes"].iloc[-1]
     learned = spec.recipe.distribution.model != "none"
     assert trace["entropy"].notna().all() == learned
@@ -246,6 +266,83 @@ def test_damaged_picks_cost_their_own_search_alone(truth, tmp_path, monkeypatch)
     (store.root / ".work" / spec.hash / sharing.PICKS).write_text('{"rows": [')
     assert execute(spec, store) == "done", store.failure(spec.hash)
     assert store.read(spec.hash).trace()["step"].tolist() == [1, 2, 3, 4]
+
+
+# ---- queries of algorithms that share weights --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "changes", "queries"),
+    [
+        ("landmarks", ("methods.landmarks.count=12",), 12),
+        ("gm-nas", ("methods.gm-split.repeats=1", "methods.gm-split.splits=1"), 4),
+    ],
+)
+def test_queries_are_charged_and_the_schedule_ends_within_the_budget(
+    algorithm, changes, queries, truth, tmp_path, monkeypatch
+):
+    quick = {"landmarks": Evolved(4, 2, 2), "gm-nas": BestOfLeaves(2)}[algorithm]
+    monkeypatch.setitem(ALGORITHMS, algorithm, replace(ALGORITHMS[algorithm], pick=quick))
+    spec = spec_of(algorithm, truth, changes=[*FEW, *changes, "evaluation.images=32"])
+    table = truth.open("nb201")
+    per_pass = seconds_per_pass(spec.recipe, WITHIN, table, MEASURE, task_of(spec.recipe.task))
+    flops = WITHIN.flops(WITHIN.archs(), 16, 1, 16) / 1e6
+    most = queries * flops.mean() + 3 * np.sqrt(queries) * flops.std()
+    spec = replace(spec, budget=Budget("seconds", 60 * per_pass + most))
+    store = Store(tmp_path / "runs")
+    assert execute(spec, store) == "done", store.failure(spec.hash)
+    result = store.read(spec.hash)
+    trace = result.trace()
+    last = trace.iloc[-1]
+    assert last["queries"] == queries
+    asked = last["seconds"] - last["passes"] * per_pass
+    assert queries * flops.min() <= asked <= queries * flops.max()
+    assert last["seconds"] <= spec.budget.amount
+    assert last["step"] == len(result.log()), "no epoch was in vain"
+    assert result.ledger["queries"] == queries
+
+
+def test_methods_that_spend_later_have_runs_of_other_names_than_before(truth):
+    assert spec_of("landmarks", truth).code.endswith("+foreseen")
+    assert spec_of("gm-nas", truth).code.endswith("+foreseen")
+    assert spec_of("spos", truth).code == ""
+
+
+def test_the_best_of_every_part_is_asked_for_and_the_best_of_these_is_picked(truth, monkeypatch):
+    recipe = BASE.override(["methods.gm-split.repeats=1", *FEW])
+    run = start(recipe, task=task_of(recipe.task), oracle=Oracle.for_recipe(recipe, truth.open("nb201"), MEASURE))
+    limits = [{0: [2, 3, 4]}, {0: [0, 1], 3: [3]}, {0: [0, 1], 3: [0, 1, 2, 4]}]
+    run.context.network = Partition.of_copies(run.network, limits)
+    worth = np.random.default_rng(5).normal(size=len(WITHIN))
+    scored = []
+
+    def scores(run, indices, images):
+        scored.append(indices)
+        return worth[indices]
+
+    monkeypatch.setattr(picks, "_scores", scores)
+    pick = BestOfLeaves(samples=7, leaves=3)(run, np.random.default_rng(0))
+    for part, drawn in enumerate(scored):
+        assert len(set(drawn.tolist())) == 7
+        assert all(arch[d] in options for arch in WITHIN.archs(drawn) for d, options in limits[part].items())
+    best = [int(drawn[worth[drawn].argmax()]) for drawn in scored]
+    archs = WITHIN.archs(best)
+    true = (archs == 3).sum(1) + 0.5 * (archs == 2).sum(1)
+    assert sorted(pick.asked) == sorted(best)
+    assert pick.arch == tuple(archs[true.argmax()].tolist())
+    assert pick.images == 3 * 7 * recipe.evaluation.images
+    assert not run.oracle.asked, "what a pick on the way asks for is not known to the training"
+
+
+def test_what_splits_cost_is_foreseen():
+    recipe = BASE.override(["methods.gm-split.repeats=2", "methods.gm-split.splits=2", *FEW])
+    run = start(recipe, task=task_of(recipe.task))
+    method = run.methods["gm-split"]
+    foreseen = method.foreseen(run.context).once
+    run.context.begin_epoch(run.recipe.training.epochs - 1, 0)
+    run.context.batches = streams(run, 0)
+    method.start_epoch(run.context)
+    assert 0.5 * foreseen < run.context.meter.passes(recipe.training.batch_size) <= foreseen == 2 * (30 + 2 * 25)
 
 
 # ---- picks -------------------------------------------------------------------------------------------------------
