@@ -37,6 +37,8 @@ class SearchSpec:
     code: str | None = None
     """The version of the algorithm's code, which distinguishes it from other code of the same name; default: that of
     the present code."""
+    trains: Recipe | None = None
+    """How architectures that the table lacks are trained; None if they cannot be queried."""
     kind: ClassVar[str] = SEARCH
 
     def __post_init__(self) -> None:
@@ -59,7 +61,8 @@ class SearchSpec:
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain values, which `from_dict` reads."""
         recipe = None if self.recipe is None else self.recipe.as_dict()
-        return {**dataclasses.asdict(self), "recipe": recipe, "kind": SEARCH, "format": FORMAT}
+        trains = None if self.trains is None else self.trains.as_dict()
+        return {**dataclasses.asdict(self), "recipe": recipe, "trains": trains, "kind": SEARCH, "format": FORMAT}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> SearchSpec:
@@ -80,6 +83,7 @@ class SearchSpec:
             None if content["recipe"] is None else recipes.from_dict(content["recipe"]),
             plugins,
             content.get("code", ""),
+            recipes.from_dict(content["trains"]) if content.get("trains") else None,
         )
 
     @property

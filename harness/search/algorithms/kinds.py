@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from supernet.harness.search.algorithms.ask import Maker
 from supernet.harness.search.picks import Picker
@@ -12,6 +13,8 @@ from supernet.harness.search.probing import Probing
 @dataclass(frozen=True)
 class QueryAlgorithm:
     """An algorithm that looks architectures up in a benchmark."""
+
+    spends: ClassVar[str] = "queries"
 
     title: str
     source: str
@@ -27,7 +30,9 @@ class QueryAlgorithm:
 
 @dataclass(frozen=True)
 class SharingAlgorithm:
-    """An algorithm that trains a super-net and picks an architecture with its weights."""
+    """An algorithm that trains a super-net and picks an architecture with its weights; its methods may query, too."""
+
+    spends: ClassVar[str] = "shares weights"
 
     title: str
     source: str
