@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from supernet.benchmarks.spaces import Arch, Archs, SearchSpace, space
+from supernet.harness.search.algorithms.ask import Maker, search
 from supernet.harness.search.algorithms.moves import moves
+from supernet.harness.search.ledger import Budget, Ledger
 
 if TYPE_CHECKING:
+    from supernet.harness.search.objectives.supernet import SharedWeights
     from supernet.harness.training.run import Run
 
 
@@ -165,6 +168,22 @@ class Evolved:
 
 
 @dataclass(frozen=True)
+class Searched:
+    """Picks the best architecture of a search that asks the super-net instead of a benchmark."""
+
+    make: Maker
+    """Makes the algorithm, any of those that query."""
+    queries: int = 100
+    """Number of queries, each of which scores one architecture on all images."""
+
+    def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
+        objective = _objective(run, run.recipe.evaluation.images)
+        trace = search(self.make, objective, Ledger(Budget("queries", self.queries)), int(rng.integers(1 << 31)))
+        best = int(trace.incumbents()[-1])
+        return Pick(objective.space.arch(best), objective.passed(len(trace.indices)))
+
+
+@dataclass(frozen=True)
 class BestOfLeaves:
     """Scores random architectures of every part of a super-net in parts, and asks for the ground truth of the best.
 
@@ -210,16 +229,16 @@ def _best_of(run: Run, indices: NDArray[np.int64]) -> Pick:
 
 def _passed(run: Run, architectures: int, images: int) -> int:
     """Return the number of images passed forward to score this many architectures, including recalibration."""
-    from supernet.harness.scoring.supernet import images_passed  # imports torch, as below
-
-    return images_passed(replace(run.recipe.evaluation, images=images), architectures)
+    return _objective(run, images).passed(architectures)
 
 
 def _scores(run: Run, indices: NDArray[np.int64], images: int) -> NDArray[np.float64]:
     """Return the scores of architectures on this many validation images, higher is better: (architectures,)."""
-    # This imports torch, for which a list of the algorithms need not wait.
-    from supernet.harness.scoring.supernet import rank
+    return _objective(run, images).scores(indices)
 
-    protocol = replace(run.recipe.evaluation, images=images)
-    scores = rank(run, indices, evaluation=protocol)
-    return -scores.loss if protocol.metric == "loss" else scores.accuracy
+
+def _objective(run: Run, images: int) -> SharedWeights:
+    # This imports torch, for which a list of the algorithms need not wait.
+    from supernet.harness.search.objectives.supernet import SharedWeights
+
+    return SharedWeights(run, images)

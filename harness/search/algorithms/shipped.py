@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 from supernet.harness.search.algorithms.bananas import BANANAS
@@ -16,7 +17,15 @@ from supernet.harness.search.algorithms.ranknosh import RankNOSH
 from supernet.harness.search.algorithms.reinforce import Reinforce
 from supernet.harness.search.algorithms.tenas import TENAS
 from supernet.harness.search.algorithms.tpe import TPE
-from supernet.harness.search.picks import BestDrawn, BestOfLeaves, BestRandom, Evolved, LeastDispensable, Likeliest
+from supernet.harness.search.picks import (
+    BestDrawn,
+    BestOfLeaves,
+    BestRandom,
+    Evolved,
+    LeastDispensable,
+    Likeliest,
+    Searched,
+)
 
 _LEARNED, _SOFTMAX, _SIMPLEX = "sampling.law=distribution", "distribution.model=softmax", "distribution.model=simplex"
 _DARTS = (_LEARNED, _SOFTMAX)
@@ -49,7 +58,9 @@ _ROWS: dict[str, Algorithm] = {
         "GM-NAS, uniform sampling", "Hu et al., ICLR 2022", ("methods.gm-split=true",), BestOfLeaves()
     ),
     "landmarks": SharingAlgorithm(
-        "Landmark regularisation", "Yu, Ranftl and Salzmann, CVPR 2021", ("methods.landmarks=true",), Evolved()
+        # The paper searches by this evolution, too, with a population of 50, samples of 10 and 1,000 scores.
+        "Landmark regularisation", "Yu, Ranftl and Salzmann, CVPR 2021", ("methods.landmarks=true",),
+        Searched(partial(RegularisedEvolution, population=20, sample=5)),
     ),
     "enas": SharingAlgorithm(
         "ENAS",

@@ -7,39 +7,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from made_up_sharing import BASE, FEW, MEASURE, WITHIN, made_truth, spec_of
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
-from supernet.benchmarks.truth.table import Measure, write_table
 from supernet.harness.runs.execute import execute, job
-from supernet.harness.runs.job import Truth
 from supernet.harness.runs.store import Store
 from supernet.harness.scoring.supernet import rank
 from supernet.harness.search import picks, sharing
+from supernet.harness.search.algorithms.evolution import RandomSearch
 from supernet.harness.search.algorithms.names import named
 from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm, SharingAlgorithm, recipe_for
 from supernet.harness.search.costs import FORWARD, seconds_per_pass
 from supernet.harness.search.ledger import Budget
-from supernet.harness.search.picks import BestDrawn, BestOfLeaves, BestRandom, Evolved, LeastDispensable
-from supernet.harness.search.spec import SearchSpec
+from supernet.harness.search.objective import Query
+from supernet.harness.search.objectives.supernet import SharedWeights
+from supernet.harness.search.picks import BestDrawn, BestOfLeaves, BestRandom, Evolved, LeastDispensable, Searched
 from supernet.harness.training.loop import train
-from supernet.harness.training.oracle import Oracle
-from supernet.harness.training.run import start, streams, task_of
+from supernet.harness.training.run import task_of
 from supernet.harness.training.trial import epoch_cost
-from supernet.heuristics.methods.apart import Partition
-from supernet.heuristics.recipe import Recipe
 
-WITHIN = space("nb201")
-MEASURE = Measure("digits", "valid", "5", "s0")
-BASE = Recipe().override(
-    [
-        "task.name=digits", "task.train_images=128", "task.valid_images=96", "network.channels=4", "network.cells=1",
-        "network.bn_affine=false", "training.batch_size=32", "training.learning_rate=0.05", "evaluation.images=64",
-        "evaluation.batch_size=32", "evaluation.metric=accuracy",
-    ]
-)  # fmt: skip
-FEW = ("task.train_images=64", "task.valid_images=64")
-"""Two batches of each split, where it does not matter how many."""
 OWN = {
     "gm-nas": ("methods.gm-split.repeats=1", "methods.gm-split.splits=1"),
     "landmarks": ("methods.landmarks.count=4", "methods.landmarks.begin=0.5"),
@@ -52,27 +39,7 @@ SHARING = [name for name, algorithm in ALGORITHMS.items() if isinstance(algorith
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory):
-    """A table whose accuracy is the number of 3x3 convolutions, and whose seconds are its operations."""
-    archs = WITHIN.archs()
-    accuracy = (archs == 3).sum(1) + 0.5 * (archs == 2).sum(1)
-    flops = WITHIN.flops(archs, 16, 1, 16)
-    columns = {
-        "arch": [WITHIN.string(arch) for arch in archs.tolist()],
-        "digits.valid.e5.s0": accuracy.astype(float),
-        "digits.test.e5.s0": accuracy.astype(float),
-        "digits.params": WITHIN.params(archs, 16, 1),
-        "digits.flops": flops,
-        "digits.train_seconds.e5": flops / 1e6,
-    }
-    path = tmp_path_factory.mktemp("truth") / "made.parquet"
-    about = {"space": "nb201", "family": "made", "accuracy_unit": "percent", "recipe": {"task": {"train_images": 500}}}
-    write_table(path, columns, about)
-    return Truth.find("nb201", MEASURE, str(path))
-
-
-def spec_of(algorithm, truth, budget="200p", seed=0, changes=()):
-    recipe = recipe_for(algorithm, BASE.override(list(changes)), WITHIN)
-    return SearchSpec("nb201", truth, ("5",), algorithm, Budget.parse(budget), (seed,), recipe)
+    return made_truth(tmp_path_factory.mktemp("truth"))
 
 
 # ---- prices ------------------------------------------------------------------------------------------------------
@@ -137,6 +104,7 @@ def test_every_algorithm_searches_within_its_budget(algorithm, truth, tmp_path, 
         BestOfLeaves: BestOfLeaves(2, 2),
         BestRandom: BestRandom(6, 2),
         Evolved: Evolved(4, 2, 2),
+        Searched: Searched(RandomSearch, 6),
     }
     changes = (
         "distribution.samples=2",
@@ -268,83 +236,6 @@ def test_damaged_picks_cost_their_own_search_alone(truth, tmp_path, monkeypatch)
     assert store.read(spec.hash).trace()["step"].tolist() == [1, 2, 3, 4]
 
 
-# ---- queries of algorithms that share weights --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "changes", "queries"),
-    [
-        ("landmarks", ("methods.landmarks.count=12",), 12),
-        ("gm-nas", ("methods.gm-split.repeats=1", "methods.gm-split.splits=1"), 4),
-    ],
-)
-def test_queries_are_charged_and_the_schedule_ends_within_the_budget(
-    algorithm, changes, queries, truth, tmp_path, monkeypatch
-):
-    quick = {"landmarks": Evolved(4, 2, 2), "gm-nas": BestOfLeaves(2)}[algorithm]
-    monkeypatch.setitem(ALGORITHMS, algorithm, replace(ALGORITHMS[algorithm], pick=quick))
-    spec = spec_of(algorithm, truth, changes=[*FEW, *changes, "evaluation.images=32"])
-    table = truth.open("nb201")
-    per_pass = seconds_per_pass(spec.recipe, WITHIN, table, MEASURE, task_of(spec.recipe.task))
-    flops = WITHIN.flops(WITHIN.archs(), 16, 1, 16) / 1e6
-    most = queries * flops.mean() + 3 * np.sqrt(queries) * flops.std()
-    spec = replace(spec, budget=Budget("seconds", 60 * per_pass + most))
-    store = Store(tmp_path / "runs")
-    assert execute(spec, store) == "done", store.failure(spec.hash)
-    result = store.read(spec.hash)
-    trace = result.trace()
-    last = trace.iloc[-1]
-    assert last["queries"] == queries
-    asked = last["seconds"] - last["passes"] * per_pass
-    assert queries * flops.min() <= asked <= queries * flops.max()
-    assert last["seconds"] <= spec.budget.amount
-    assert last["step"] == len(result.log()), "no epoch was in vain"
-    assert result.ledger["queries"] == queries
-
-
-def test_methods_that_spend_later_have_runs_of_other_names_than_before(truth):
-    assert spec_of("landmarks", truth).code.endswith("+foreseen")
-    assert spec_of("gm-nas", truth).code.endswith("+foreseen")
-    assert spec_of("spos", truth).code == ""
-
-
-def test_the_best_of_every_part_is_asked_for_and_the_best_of_these_is_picked(truth, monkeypatch):
-    recipe = BASE.override(["methods.gm-split.repeats=1", *FEW])
-    run = start(recipe, task=task_of(recipe.task), oracle=Oracle.for_recipe(recipe, truth.open("nb201"), MEASURE))
-    limits = [{0: [2, 3, 4]}, {0: [0, 1], 3: [3]}, {0: [0, 1], 3: [0, 1, 2, 4]}]
-    run.context.network = Partition.of_copies(run.network, limits)
-    worth = np.random.default_rng(5).normal(size=len(WITHIN))
-    scored = []
-
-    def scores(run, indices, images):
-        scored.append(indices)
-        return worth[indices]
-
-    monkeypatch.setattr(picks, "_scores", scores)
-    pick = BestOfLeaves(samples=7, leaves=3)(run, np.random.default_rng(0))
-    for part, drawn in enumerate(scored):
-        assert len(set(drawn.tolist())) == 7
-        assert all(arch[d] in options for arch in WITHIN.archs(drawn) for d, options in limits[part].items())
-    best = [int(drawn[worth[drawn].argmax()]) for drawn in scored]
-    archs = WITHIN.archs(best)
-    true = (archs == 3).sum(1) + 0.5 * (archs == 2).sum(1)
-    assert sorted(pick.asked) == sorted(best)
-    assert pick.arch == tuple(archs[true.argmax()].tolist())
-    assert pick.images == 3 * 7 * recipe.evaluation.images
-    assert not run.oracle.asked, "what a pick on the way asks for is not known to the training"
-
-
-def test_what_splits_cost_is_foreseen():
-    recipe = BASE.override(["methods.gm-split.repeats=2", "methods.gm-split.splits=2", *FEW])
-    run = start(recipe, task=task_of(recipe.task))
-    method = run.methods["gm-split"]
-    foreseen = method.foreseen(run.context).once
-    run.context.begin_epoch(run.recipe.training.epochs - 1, 0)
-    run.context.batches = streams(run, 0)
-    method.start_epoch(run.context)
-    assert 0.5 * foreseen < run.context.meter.passes(recipe.training.batch_size) <= foreseen == 2 * (30 + 2 * 25)
-
-
 # ---- picks -------------------------------------------------------------------------------------------------------
 
 
@@ -379,6 +270,24 @@ def test_evolution_improves_on_its_first_generation(trained, monkeypatch):
     assert (np.array(best) >= first).all()
     assert np.mean(best) > np.mean(first) + 1
     assert all(pick.images == 8 * 20 * 96 for pick in evolved)  # nothing is scored twice, or in vain
+
+
+def test_any_search_can_ask_the_super_net(trained):
+    objective = SharedWeights(trained, 96)
+    index = 4321
+    answer = objective.ask(Query(WITHIN.arch(index), 0))
+    assert answer.value == rank(trained, [index]).accuracy[0]
+    assert answer.cost == {"queries": 1, "passes": pytest.approx(FORWARD * 96 / 32)}
+    seen = []
+
+    class Watched(RandomSearch):
+        def tell(self, query, value):
+            seen.append((value, query.arch))
+
+    pick = Searched(Watched, 12)(trained, np.random.default_rng(0))
+    assert len(seen) == 12
+    assert pick.arch == max(seen, key=lambda told: told[0])[1]
+    assert pick.images == 12 * 96
 
 
 def test_the_option_that_is_missed_most_is_picked(trained, monkeypatch):
