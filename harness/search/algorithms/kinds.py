@@ -32,8 +32,6 @@ class QueryAlgorithm:
 class SharingAlgorithm:
     """An algorithm that trains a super-net and picks an architecture with its weights; its methods may query, too."""
 
-    spends: ClassVar[str] = "shares weights"
-
     title: str
     source: str
     changes: tuple[str, ...]
@@ -41,6 +39,8 @@ class SharingAlgorithm:
     pick: Picker
     code: str = ""
     """The version of its code (see `QueryAlgorithm`)."""
+    spends: str = "shares weights"
+    """What it spends, for lists."""
 
 
 Algorithm = QueryAlgorithm | SharingAlgorithm

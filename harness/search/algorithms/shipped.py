@@ -36,6 +36,8 @@ _ERM = ("distribution.data=train",)
 _GAEA = (_LEARNED, _SIMPLEX, "distribution.learning_rate=0.1")
 WITHOUT_NONE = ("sampling.with_none=false",)
 
+_BOTH = "shares weights and queries"
+
 _ROWS: dict[str, Algorithm] = {
     "random": QueryAlgorithm("Random search", "Li and Talwalkar, UAI 2019", RandomSearch, starts=10),
     "rea": QueryAlgorithm("Regularised evolution", "Real et al., AAAI 2019", RegularisedEvolution, starts=10),
@@ -55,12 +57,12 @@ _ROWS: dict[str, Algorithm] = {
     "spos": SharingAlgorithm("SPOS", "Guo et al., ECCV 2020", (), Evolved()),
     "fairnas": SharingAlgorithm("FairNAS", "Chu et al., ICCV 2021", ("sampling.law=fair",), Evolved()),
     "gm-nas": SharingAlgorithm(
-        "GM-NAS, uniform sampling", "Hu et al., ICLR 2022", ("methods.gm-split=true",), BestOfLeaves()
+        "GM-NAS, uniform sampling", "Hu et al., ICLR 2022", ("methods.gm-split=true",), BestOfLeaves(), spends=_BOTH
     ),
     "landmarks": SharingAlgorithm(
         # The paper searches by this evolution, too, with a population of 50, samples of 10 and 1,000 scores.
         "Landmark regularisation", "Yu, Ranftl and Salzmann, CVPR 2021", ("methods.landmarks=true",),
-        Searched(partial(RegularisedEvolution, population=20, sample=5)),
+        Searched(partial(RegularisedEvolution, population=20, sample=5)), spends=_BOTH,
     ),
     "enas": SharingAlgorithm(
         "ENAS",
