@@ -199,7 +199,7 @@ class BestOfLeaves:
     """Number of architectures whose ground truth is asked for, if there are no more parts."""
 
     def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
-        from supernet.heuristics.methods.apart import Partition  # imports torch, as in `_scores`
+        from supernet.heuristics.methods.partition import Partition  # imports torch, as in `_scores`
 
         within, network = space(run.recipe.space), run.network
         assert run.oracle is not None, "a recipe with a method has one"

@@ -26,8 +26,8 @@ def whole(within: SearchSpace) -> tuple[tuple[int, ...], ...]:
     """
     if within.name != "nb201":
         raise UserError(
-            "Operations are pruned from the edges of a cell, as NAS-Bench-201 has them; the vertices of "
-            f"{within.name} cannot be pruned so."
+            "Operations are pruned from the edges of a cell, which all architectures of NAS-Bench-201 have; those of "
+            f"{within.name} have no edges in common from which operations could be pruned."
         )
     return tuple(tuple(range(NONE + 1, len(OPS))) for _ in EDGES)
 

@@ -16,7 +16,7 @@ from supernet.harness.search.ledger import Budget
 from supernet.harness.search.picks import BestOfLeaves, Searched
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import start, streams, task_of
-from supernet.heuristics.methods.apart import Partition
+from supernet.heuristics.methods.partition import Partition, copies
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_the_best_of_every_part_is_asked_for_and_the_best_of_these_is_picked(tru
     recipe = BASE.override(["methods.gm-split.repeats=1", *FEW])
     run = start(recipe, task=task_of(recipe.task), oracle=Oracle.for_recipe(recipe, truth.open("nb201"), MEASURE))
     limits = [{0: [2, 3, 4]}, {0: [0, 1], 3: [3]}, {0: [0, 1], 3: [0, 1, 2, 4]}]
-    run.context.network = Partition.of_copies(run.network, limits)
+    run.context.network = Partition(copies(run.network, len(limits)), limits)
     worth = np.random.default_rng(5).normal(size=len(WITHIN))
     scored = []
 
