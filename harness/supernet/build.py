@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from supernet.benchmarks.spaces import NB1Shot1, space
+from supernet.benchmarks.spaces.nb201_part import OPERATIONS, NB201Topology
 from supernet.harness.supernet.nb1shot1 import NB1Shot1Net
 from supernet.harness.supernet.nb101 import NB101Net
 from supernet.harness.supernet.nb201.net import NB201Net
@@ -36,6 +37,10 @@ def _nb201(recipe: Recipe, classes: int) -> Supernet:
     return NB201Net(classes, recipe.network)
 
 
+def _nb201_topology(recipe: Recipe, classes: int) -> Supernet:
+    return NB201Net(classes, recipe.network, OPERATIONS)
+
+
 def _nb1shot1(recipe: Recipe, classes: int) -> Supernet:
     """The super-net; or, for a single architecture, its network as NAS-Bench-101 builds it, with its widths."""
     options, within = recipe.network, space(recipe.space)
@@ -48,6 +53,7 @@ def _nb1shot1(recipe: Recipe, classes: int) -> Supernet:
 
 NETWORKS: dict[str, Callable[[Recipe, int], Supernet]] = {
     "nb201": _nb201,
+    NB201Topology.name: _nb201_topology,
     "nb1shot1-1": _nb1shot1,
     "nb1shot1-2": _nb1shot1,
     "nb1shot1-3": _nb1shot1,

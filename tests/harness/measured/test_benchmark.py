@@ -15,7 +15,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from supernet.benchmarks import versions
 from supernet.benchmarks.errors import BadTable, UserError
-from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.table import GroundTruth, write_table
@@ -23,6 +22,7 @@ from supernet.benchmarks.truth.training import Training, training_of
 from supernet.benchmarks.truth.verify import verify
 from supernet.harness.commands.benchmark import benchmark
 from supernet.harness.measured import benchmark as embedded
+from supernet.harness.measured import results
 from supernet.harness.statistics.metrics import kendall_tau
 from supernet.harness.supernet.build import build_network
 from supernet.heuristics.recipe import Recipe
@@ -81,8 +81,8 @@ def test_a_training_keeps_the_official_string_beside_the_index(built, tmp_path):
         result = json.loads(path.read_text())
         assert within.index(within.parse(result["arch"])) == result["index"]
     # Trainings of earlier versions lack the string, and are as good as before.
-    del result["arch"], result[embedded.CHECKSUM]
-    (tmp_path / path.name).write_text(json.dumps({**result, embedded.CHECKSUM: embedded._checksum(result)}))
+    del result["arch"], result[results.CHECKSUM]
+    results.write_result(tmp_path / path.name, result)
     assert embedded.result_of(tmp_path, tiny(), result["index"], result["seed"])["test"] == result["test"]
 
 
@@ -254,14 +254,18 @@ def test_every_key_of_a_benchmark_is_checked_when_it_is_read(change, message, tm
 # ---- files of single trainings ---------------------------------------------------------------------------------------
 
 
+def identity(benchmark, index):
+    return embedded._identity(benchmark, embedded.Job(index, 0, benchmark.recipe.training.epochs))
+
+
 @pytest.fixture
 def kept(tmp_path):
     """A folder with the result of one training, which was never made, and its path."""
     benchmark = tiny(seeds=(0,), architectures=1)
     (index,) = benchmark.indices().tolist()
-    result = {**embedded._identity(benchmark, index, 0), "train_seconds": 1.0, "valid": 50.0, "test": 51.0}
     path = tmp_path / f"{index}-s0.json"
-    write_json(path, {**result, "sha256": embedded._checksum(result)})
+    measured = {"train_seconds": 1.0, "valid": 50.0, "test": 51.0}
+    results.write_result(path, {**identity(benchmark, index), **measured})
     return benchmark, index, path
 
 
@@ -269,7 +273,7 @@ def sealed(path, **changes):
     """The file with other values under a checksum that fits."""
     result = json.loads(path.read_text()) | changes
     del result["sha256"]
-    path.write_text(json.dumps(result | {"sha256": embedded._checksum(result)}))
+    path.write_text(json.dumps(result | {"sha256": results.checksum(result)}))
 
 
 def test_a_result_is_read_as_it_was_written(kept):
@@ -312,7 +316,7 @@ def test_no_altered_bit_of_a_result_goes_unseen(kept):
 def test_a_file_that_holds_no_result_is_damaged(content, kept):
     benchmark, index, path = kept
     path.write_bytes(content)
-    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "damaged"
+    assert results.read_result(path, identity(benchmark, index)).kind == "damaged"
 
 
 @pytest.mark.parametrize(
@@ -326,14 +330,14 @@ def test_a_file_that_holds_no_result_is_damaged(content, kept):
 def test_impossible_values_are_damage_whatever_the_checksum(change, kept):
     benchmark, index, path = kept
     sealed(path, **change)
-    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "damaged"
+    assert results.read_result(path, identity(benchmark, index)).kind == "damaged"
 
 
 @pytest.mark.parametrize("change", [{"recipe": "another"}, {"seed": 1}, {"format": 4}, {"digits_version": 99}], ids=str)
 def test_results_of_another_recipe_or_version_are_not_reused(change, kept):
     benchmark, index, path = kept
     sealed(path, **change)
-    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "outdated"
+    assert results.read_result(path, identity(benchmark, index)).kind == "outdated"
 
 
 def test_damaged_and_old_results_are_said_kept_and_made_again(kept, monkeypatch):
@@ -348,7 +352,7 @@ def test_damaged_and_old_results_are_said_kept_and_made_again(kept, monkeypatch)
     for attempt in (1, 2):
         said, made = [], []
         embedded.build(benchmark, path.parent.parent, say=said.append)
-        assert made == [(index, 1), (index, 2)]
+        assert made == [embedded.Job(index, 1, 1), embedded.Job(index, 2, 1)]
         if attempt == 1:
             assert said[0].startswith(
                 f"1 training(s) have damaged files and are made again ({damaged.name}: the checksum"
@@ -356,7 +360,7 @@ def test_damaged_and_old_results_are_said_kept_and_made_again(kept, monkeypatch)
         assert said[-1].startswith("1 training(s) are of another recipe or an earlier version")
         assert not damaged.exists()
         damaged.write_text("{half")
-    kept_aside = sorted(file.name for file in (path.parent / embedded.DAMAGED).iterdir())
+    kept_aside = sorted(file.name for file in (path.parent / results.DAMAGED).iterdir())
     assert kept_aside == [f"{index}-s1-1.json", f"{index}-s1-2.json"]
 
 
