@@ -25,8 +25,7 @@ OPERATIONS = (NONE, SKIP, CONV3X3)
 class NB201Topology(SearchSpace):
     """The cells of NAS-Bench-201 without 1x1 convolutions and pooling, counted with the last edge changing fastest.
 
-    Architectures of one functional class are the same network and share one row of a table: that of the first of them,
-    which has nothing on edges that do not matter.
+    Architectures of one functional class share one row of a table, that of the first of them.
     """
 
     name = "nb201-topology"
@@ -39,6 +38,7 @@ class NB201Topology(SearchSpace):
     distinct_class = function_class = NB201.function_class
     computation_class = NB201.computation_class
     twin_class = NB201.twin_class
+    nested_kernels = False
     weightless = tuple(OPS[op] for op in OPERATIONS if OPS[op] in NB201.weightless)
     class_names = NB201.class_names
     counted = {  # noqa: RUF012

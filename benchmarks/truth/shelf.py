@@ -162,7 +162,10 @@ def measure_for(
 
 
 def _named_or_covering(space: str, dataset: str, named: str | None) -> list[GroundTruth]:
-    """The named table, or all at hand with results of the space: at least one."""
+    """The named table, or all at hand with results of the space: at least one.
+
+    Tables of the space itself come before those of the benchmark that it is a part of.
+    """
     if named:
         return [_named(space, named)]
     there = survey()
@@ -170,7 +173,7 @@ def _named_or_covering(space: str, dataset: str, named: str | None) -> list[Grou
     if not fitting:
         unusable = f" Unusable tables there: {' '.join(there.damaged[:2])}" if there.damaged else ""
         raise UserError(how_to_get(space, dataset) + unusable)
-    return fitting
+    return sorted(fitting, key=lambda table: table.space != space)
 
 
 def _named(space: str, name: str) -> GroundTruth:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from supernet.benchmarks.plain_yaml import read_yaml
 from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.tasks.digits import DigitsRecipe
 from supernet.benchmarks.truth.shelf import EMBEDDED
-from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
+from supernet.benchmarks.truth.table import Measure, write_table
 from supernet.benchmarks.truth.training import Training
 from supernet.benchmarks.versions import DIGITS_VERSION
 from supernet.benchmarks.wording import listed, nearest, quoted
@@ -143,9 +143,6 @@ def _benchmark(name: str, content: Any) -> Benchmark:
     if "space" in recipe:
         raise UserError("space is given twice: beside the recipe and in it.")
     base = recipes.from_dict({"space": given["space"], **recipe})
-    names = space(base.space).subset_names
-    if given["among"] not in names:
-        raise UserError(f"among is {quoted(given['among'])}, but must be one of {', '.join(names)}.")
     cheaper = given.get("cheaper_epochs", [])
     if not all(type(epochs) is int for epochs in cheaper) or not _ascend([0, *cheaper, base.training.epochs]):
         raise UserError(
@@ -154,6 +151,9 @@ def _benchmark(name: str, content: Any) -> Benchmark:
         )
     if cheaper and base.training.warmup_epochs >= cheaper[0]:
         raise UserError(f"training.warmup_epochs must be below {cheaper[0]}, the fewest epochs of a training.")
+    names = space(base.space).subset_names
+    if given["among"] not in names:
+        raise UserError(f"among is {quoted(given['among'])}, but must be one of {', '.join(names)}.")
     return Benchmark(name, base.space, given["among"], given["architectures"], tuple(seeds), base, tuple(cheaper))
 
 
@@ -329,29 +329,6 @@ def costs(recipe: Recipe, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64]
     """Parameters and multiply-accumulates of the stand-alone networks of a recipe with ten classes: (n,) each."""
     within, n = space(recipe.space), recipe.network
     return within.costs(within.archs(indices), n.channels, n.cells, recipe.task.size or DigitsRecipe.size)
-
-
-def agreement(table: GroundTruth, dataset: str, split: str, epochs: str) -> dict[str, float]:
-    """Figures for the choice of task and budget: quantiles of accuracy (percent), and tau between seeds and of size."""
-    from supernet.harness.statistics.metrics import kendall_tau, true_top
-
-    mean = table.accuracy(dataset, split, epochs, "mean")
-    seeds = [table.accuracy(dataset, split, epochs, seed) for seed in table.seeds(dataset, split, epochs)]
-    top = true_top(mean, 0.25)
-    low, quarter, median, three, high = np.quantile(mean, [0, 0.25, 0.5, 0.75, 1])
-    return {
-        "tau between seeds": float(np.mean([kendall_tau(a, b) for a, b in combinations(seeds, 2)])),
-        "tau between seeds, top quarter": float(
-            np.mean([kendall_tau(a[top], b[top]) for a, b in combinations(seeds, 2)])
-        ),
-        "tau of parameter count": kendall_tau(table.params(dataset).astype(float), mean),
-        "tau of FLOPs": kendall_tau(table.flops(dataset).astype(float), mean),
-        "lowest accuracy": float(low),
-        "first quartile": float(quarter),
-        "median": float(median),
-        "third quartile": float(three),
-        "highest accuracy": float(high),
-    }
 
 
 # ---- files of single trainings ---------------------------------------------------------------------------------------

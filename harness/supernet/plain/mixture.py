@@ -26,8 +26,8 @@ def whole(within: SearchSpace) -> tuple[tuple[int, ...], ...]:
     """
     if within.name != "nb201":
         raise UserError(
-            "Operations are pruned from the edges of a cell, as NAS-Bench-201 has them; the vertices of "
-            f"{within.name} cannot be pruned so."
+            f"Operations are pruned from the edges of NAS-Bench-201's cells with all their operations, not from those "
+            f"of {within.name}."
         )
     return tuple(tuple(range(NONE + 1, len(OPS))) for _ in EDGES)
 

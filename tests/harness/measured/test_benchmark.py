@@ -21,8 +21,8 @@ from supernet.benchmarks.truth.table import GroundTruth, write_table
 from supernet.benchmarks.truth.training import Training, training_of
 from supernet.benchmarks.truth.verify import verify
 from supernet.harness.commands.benchmark import benchmark
+from supernet.harness.measured import agreement, results
 from supernet.harness.measured import benchmark as embedded
-from supernet.harness.measured import results
 from supernet.harness.statistics.metrics import kendall_tau
 from supernet.harness.supernet.build import build_network
 from supernet.heuristics.recipe import Recipe
@@ -174,6 +174,39 @@ def test_costs_are_those_of_the_networks_trained(name):
         assert counter.get_total_flops() == 2 * work
 
 
+def test_a_table_has_every_fidelity_with_its_time(tmp_path):
+    benchmark = tiny(seeds=(0, 1))
+    benchmark = replace(
+        benchmark, cheaper_epochs=(1, 2), recipe=benchmark.recipe.override(["training.epochs=5"]), name="three"
+    )
+    (tmp_path / "three").mkdir()
+    for number, job in enumerate(benchmark.jobs()):
+        result = {**embedded._identity(benchmark, job), "train_seconds": float(job.epochs)}
+        result |= {"valid": float(number), "test": float(number) + 0.5}
+        results.write_result(embedded._path(tmp_path / "three", benchmark, job), result)
+    table = GroundTruth(embedded.assemble(benchmark, tmp_path))
+    numbers = {job: number for number, job in enumerate(benchmark.jobs())}
+    for epochs in (1, 2, 5):
+        wanted = np.array([[numbers[embedded.Job(i, s, epochs)] for i in benchmark.indices()] for s in (0, 1)], float)
+        for split, more in (("valid", 0.0), ("test", 0.5)):
+            found = [table.accuracy("digits", split, epochs, seed) for seed in ("s0", "s1", "mean")]
+            np.testing.assert_allclose(found, [*(wanted + more), wanted.mean(0) + more])
+        assert table.train_seconds("digits", epochs).tolist() == [epochs] * 3
+    assert embedded.result_of(tmp_path / "three", benchmark, int(benchmark.indices()[0]), 0)["train_seconds"] == 5
+    assert benchmark.spec(3, 1, 2).training.epochs == 2
+    assert benchmark.spec(3, 1) == benchmark.spec(3, 1, 5)
+
+
+@pytest.mark.parametrize("name", [name for name in embedded.names() if (shelf.EMBEDDED / f"{name}.parquet").exists()])
+def test_the_figures_of_a_table_are_those_that_its_page_tells(name):
+    lines = [line.strip("|").split("|") for line in (shelf.EMBEDDED / "README.md").read_text().splitlines()]
+    cells = [[cell.strip() for cell in line] for line in lines]
+    (head,) = [row for row in cells if f"`{name}`" in row[1:]]
+    column = {row[0]: row[head.index(f"`{name}`")] for row in cells[cells.index(head) :] if len(row) == len(head)}
+    wanted = agreement.figures(embedded.load(name), GroundTruth(shelf.EMBEDDED / f"{name}.parquet"))
+    assert {row: column[row] for row in wanted} == wanted
+
+
 def test_agreement_tells_spread_and_taus(tmp_path):
     rng = np.random.default_rng(0)
     a = rng.normal(70, 5, 40)
@@ -185,14 +218,17 @@ def test_agreement_tells_spread_and_taus(tmp_path):
         "digits.params": np.arange(40), "digits.flops": np.arange(40)[::-1],
     }  # fmt: skip
     write_table(tmp_path / "t.parquet", columns, {"space": "nb201", "family": "made up", "accuracy_unit": "percent"})
-    figures = embedded.agreement(GroundTruth(tmp_path / "t.parquet"), "digits", "test", "1")
+    figures = agreement.agreement(GroundTruth(tmp_path / "t.parquet"), "digits", "test", "1")
     assert figures["tau between seeds"] == pytest.approx(kendall_tau(a, b))
     assert figures["tau of parameter count"] == pytest.approx(-figures["tau of FLOPs"])
     assert figures["highest accuracy"] == pytest.approx(((a + b) / 2).max())
 
 
 def test_an_unknown_benchmark_is_named_beside_those_there_are():
-    with pytest.raises(UserError, match=r"no embedded benchmark 'nb301'; there are nb1shot1-1-digits, nb201-digits"):
+    with pytest.raises(
+        UserError,
+        match=r"no embedded benchmark 'nb301'; there are nb1shot1-1-digits, nb201-digits, nb201-topology-digits",
+    ):
         embedded.load("nb301")
     with pytest.raises(UserError, match="it has 6,466"):
         replace(tiny(), architectures=7000).indices()
@@ -220,6 +256,7 @@ def test_shipped_benchmarks_have_the_sizes_that_are_promised():
     sizes = {name: (len(embedded.load(name).indices()), len(embedded.load(name).seeds)) for name in embedded.names()}
     assert sizes["nb201-digits"] >= (400, 3)
     assert sizes["nb1shot1-1-digits"] >= (200, 2)
+    assert sizes["nb201-topology-digits"] == (len(space("nb201-topology").distinct()), 2)
 
 
 @pytest.mark.parametrize(
@@ -233,6 +270,14 @@ def test_shipped_benchmarks_have_the_sizes_that_are_promised():
         (("seeds: [0]", "seeds: [20000000000000]"), "seeds is [20000000000000], but must be"),
         (("seeds: [0]", "seeds: [true]"), "seeds is [True], but must be a list"),
         (("recipe: {}", "recipe: {space: nb1shot1-1}"), "space is given twice"),
+        (("recipe: {}", "cheaper_epochs: 1\nrecipe: {}"), "cheaper_epochs missing or of another type"),
+        (("recipe: {}", "cheaper_epochs: [2, 1]\nrecipe: {}"), "cheaper_epochs is [2, 1], but must be a list of asc"),
+        (("recipe: {}", "cheaper_epochs: [0]\nrecipe: {}"), "from 1 to below the 100 epochs"),
+        (("recipe: {}", "cheaper_epochs: [100]\nrecipe: {}"), "from 1 to below the 100 epochs"),
+        (
+            ("recipe: {}", "cheaper_epochs: [2]\nrecipe: {training: {warmup_epochs: 2}}"),
+            "training.warmup_epochs must be below 2",
+        ),
         (("recipe: {}", "recipe: {training: {epoch: 3}}"), "did you mean training.epochs?"),
         (("space: nb201", "space: nb202"), "there is no space 'nb202'"),
         (("among: unique", "among: uniqe"), "among is 'uniqe', but must be one of connected, unique-skip"),
