@@ -97,12 +97,12 @@ _OF_NB101 = Scene(
     ("task.name=cifar10", "network.cells=3", *_GPU),
     repeats=("r0",),
 )
-# These defaults are our choice, for each benchmark that has results.
 _OF_NB201 = {
     "cifar10": _of_nb201("cifar10", "cifar10-valid"),
     "cifar100": _of_nb201("cifar100", "cifar100"),
     "imagenet16-120": _of_nb201("imagenet16-120", "imagenet16-120"),
 }
+# These defaults are our choice, for each benchmark that has results.
 _SCENES: dict[str, dict[str, Scene]] = {
     "nb201": {**_OF_NB201, "digits": _OF_DIGITS},
     "nb201-topology": {**_OF_NB201, "digits": _OF_TOPOLOGY},

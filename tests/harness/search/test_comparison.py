@@ -275,11 +275,11 @@ def test_architectures_that_an_embedded_table_lacks_are_measured_once(tmp_path, 
     assert truths.sampled
     assert np.isnan(truths.of([other])).all()
     assert truths.measure_missing([known, other, twin], workers=1) == []
-    assert [seed for _, seed in measured] == [0]
+    assert [job.seed for job in measured] == [0]
     assert truths.of([known, other, twin]).tolist() == [columns["digits.test.e5.s0"][3], 70.0, 70.0]
     again = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), additions)
     assert again.measure_missing([other], workers=1) == []
-    (tmp_path / "measured" / "nb201-digits" / f"{measured[0][0]}-s0.json").write_text("")
+    (tmp_path / "measured" / "nb201-digits" / f"{measured[0].index}-s0.json").write_text("")
     damaged = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), additions)
     assert np.isnan(damaged.of([other])).all(), "and is measured again"
 

@@ -79,4 +79,4 @@ def test_weights_are_shared_and_charged_under_the_same_clock(table, tmp_path):
     traces = [pd.read_parquet(path) for path in (tmp_path / "runs").rglob("trace.parquet")]
     assert len(traces) == 2
     assert all(0 < trace["seconds"].max() <= 25 for trace in traces)
-    assert sorted(len(trace) for trace in traces)== [2, 4]  # two queries, or picks on the way
+    assert sorted(len(trace) for trace in traces) == [2, 4]  # two queries, or picks on the way
