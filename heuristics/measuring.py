@@ -79,10 +79,14 @@ class Measure(Method):
         self._batches = self._batches or {split: self.source(split, self.images) for split in self.splits}
 
     def end_epoch(self, ctx: Context) -> None:
-        done = ctx.epoch + 1
-        if done % self.every == 0 or done == ctx.recipe.training.epochs:
+        if self.due(ctx):
             with measuring(ctx):
-                self.rows += [{"epoch": done, **row} for row in self.measure(ctx)]
+                self.rows += [{"epoch": ctx.epoch + 1, **row} for row in self.measure(ctx)]
+
+    def due(self, ctx: Context) -> bool:
+        """Tell whether this epoch is measured."""
+        done = ctx.epoch + 1
+        return done % self.every == 0 or done == ctx.recipe.training.epochs
 
     @abstractmethod
     def measure(self, ctx: Context) -> list[dict[str, Any]]:

@@ -116,6 +116,12 @@ SHIPPED: Mapping[str, Shipped] = {
     "reptile": Shipped(
         "steps", "moves weights towards the mean of copies that each trained on a path", "Ha et al., SUMNAS, ICLR 2022"
     ),
+    "successive": Shipped(
+        "successive",
+        "measures how a training step disturbs the architecture of the step before",
+        "Xu et al., ICML 2022",
+        measures=True,
+    ),
 }
 """Name -> a method that ships."""
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from supernet.harness.report.free.comparison import compare_free
     from supernet.harness.report.free.fused import fused
     from supernet.harness.report.free.scores import free_scores
+    from supernet.harness.report.interference.compared import compare_interference
     from supernet.harness.report.interference.result import interference
     from supernet.harness.report.leaderboard.result import leaderboard
     from supernet.harness.report.search.result import search
@@ -51,6 +52,7 @@ _PLACES = {
     "adds": "harness.report.adds.result",
     "baselines": "harness.report.correlation.baselines",
     "interference": "harness.report.interference.result",
+    "compare_interference": "harness.report.interference.compared",
     "leaderboard": "harness.report.leaderboard.result",
     "score": "harness.scoring.scorer",
     "free_scores": "harness.report.free.scores",
@@ -80,9 +82,9 @@ _PLACES = {
 
 __all__ = [
     "TSE", "Angle", "Context", "Method", "Output", "Path", "Recipe", "Shifted", "UserError", "__version__", "adds",
-    "baselines", "compare_free", "compare_studies", "correlate", "free_scores", "fuse", "fused", "ground_truth",
-    "heuristic", "interference", "leaderboard", "method", "query", "rank", "score", "search", "side_by_side",
-    "space", "study", "train",
+    "baselines", "compare_free", "compare_interference", "compare_studies", "correlate", "free_scores", "fuse", "fused",
+    "ground_truth", "heuristic", "interference", "leaderboard", "method", "query", "rank", "score", "search",
+    "side_by_side", "space", "study", "train",
 ]  # fmt: skip
 
 

@@ -20,6 +20,9 @@ from supernet.harness.commands.progress import Terminal
 @click.option("--resamples", type=click.IntRange(20), default=200, show_default=True, help="Bootstrap resamples.")
 @click.option("--device", default="cpu", show_default=True, help="Where super-nets train: cpu, cuda, cuda:1, …")
 @click.option(
+    "--workers", type=click.IntRange(1), help="Super-nets that train at the same time on CPUs (default: one per core)."
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("results/adds"),
@@ -34,6 +37,7 @@ def adds(
     images: int,
     resamples: int,
     device: str,
+    workers: int | None,
     out: Path,
 ) -> None:
     """Ask what super-nets of RECIPE add to training-free scores, over all architectures of their space.
@@ -46,8 +50,8 @@ def adds(
     from supernet.harness.report.correlation.text import wide_console
 
     found = asked(
-        recipe, *overrides, seeds=seeds, draws=draws, images=images, resamples=resamples, device=device, out=out,
-        watch=Terminal(),
+        recipe, *overrides, seeds=seeds, draws=draws, images=images, resamples=resamples, device=device,
+        workers=workers, out=out, watch=Terminal(),
     )  # fmt: skip
     wide_console().print(found)
     click.echo(f"Report: {out / 'report' / 'index.html'}")

@@ -10,6 +10,7 @@ import torch
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.wording import quoted
 from supernet.heuristics.hooks import Batch, Context, Method, Output, Path, Step, StepResult, overrides
+from supernet.heuristics.measuring import Measure
 from supernet.heuristics.registry import entry, method
 
 SMALLEST_ALONE = 8
@@ -18,9 +19,10 @@ still sees several pixels per channel."""
 
 
 class Hooks:
-    """A `Step` that calls the hooks of methods in the order of the methods."""
+    """A `Step` that calls the hooks of methods in the order of the methods, but those that only measure last."""
 
     def __init__(self, methods: Sequence[Method]) -> None:
+        methods = sorted(methods, key=lambda each: isinstance(each, Measure))
         self._path_losses, self._step_losses, self._after_path, self._before, self._after = (
             [getattr(m, hook) for m in methods if overrides(m, hook)]
             for hook in ("path_loss", "step_loss", "after_path", "before_update", "after_update")

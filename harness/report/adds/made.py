@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,19 @@ from supernet.harness.report.adds.stages import JACOB, SIZE
 from supernet.harness.report.correlation.ranked import rank
 from supernet.harness.report.free.scores import ABOUT, free_scores
 from supernet.harness.report.training.trained import train
-from supernet.harness.report.watch import Watch
+from supernet.harness.report.watch import Done, Watch
+from supernet.harness.runs.parallel import Told, each
 from supernet.harness.scoring.ranked import Files, protocol_of
 from supernet.harness.training.folder import holds_run
+from supernet.heuristics import recipe as recipes
 from supernet.heuristics.recipe import Recipe
 
 Floats = NDArray[np.float64]
 FREE, COSTS = "free.parquet", "costs.json"
+PARTS = 10_000
+"""In how many parts the progress of all super-nets is told."""
+TRAINING = 0.75
+"""Share of the work on a super-net that is training, for the display of progress."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +58,15 @@ class Made:
     """Training and scoring of each super-net, in seconds on the clock."""
 
 
-def made(recipe: Recipe, seeds: list[int], draws: int, images: int, out: Path, device: str, watch: Watch) -> Made:
+def made(
+    recipe: Recipe, seeds: list[int], draws: int, images: int, out: Path, device: str, watch: Watch, workers: int
+) -> Made:
     """Compute everything that is not in the folder yet.
 
     Args:
         seeds: one super-net for each.
         images: number of validation images on which super-nets score architectures.
+        workers: number of super-nets that are trained at the same time on CPUs, with a thread each.
 
     Raises:
         UserError: the recipe cannot be used, or its task is not available.
@@ -68,13 +78,17 @@ def made(recipe: Recipe, seeds: list[int], draws: int, images: int, out: Path, d
     values = frame[names].to_numpy().T
     connected = within.connected(within.archs(every))
     values = np.where(connected, values, np.nan)
-    nets, seconds = [], []
-    for seed in seeds:
-        scores, cost = _net(recipe.override([f"seed={seed}"]), images, out / f"super-net-{seed}", device, watch)
-        nets.append(scores)
-        seconds.append(cost)
+    jobs = [
+        _Net(recipe.override([f"seed={seed}"]).as_dict(), images, out / f"super-net-{seed}", device) for seed in seeds
+    ]
+    watch.tell(
+        f"Super-nets: {len(seeds)}, each with {recipe.training.epochs} epochs and then scored on {images} images."
+    )
+    with watch.progress("super-nets") as told:
+        nets = each(_net, jobs, workers if device == "cpu" else 1, lambda share: told(round(PARTS * share), PARTS))
     found = about["seconds"]
-    return Made(within, frame[SIZE].to_numpy(), values, np.stack(nets), found[SIZE], found[JACOB], seconds)
+    scores, seconds = [net for net, _ in nets], [cost for _, cost in nets]
+    return Made(within, frame[SIZE].to_numpy(), values, np.stack(scores), found[SIZE], found[JACOB], seconds)
 
 
 def _free(recipe: Recipe, draws: int, path: Path, watch: Watch) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -94,23 +108,33 @@ def _free(recipe: Recipe, draws: int, path: Path, watch: Watch) -> tuple[pd.Data
     return found.frame(), found.about()
 
 
-def _net(recipe: Recipe, images: int, folder: Path, device: str, watch: Watch) -> tuple[Floats, float]:
+@dataclass(frozen=True)
+class _Net:
+    """A super-net to train and to score all architectures with."""
+
+    recipe: dict[str, Any]
+    images: int
+    folder: Path
+    device: str
+
+
+def _net(job: _Net, told: Told) -> tuple[Floats, float]:
     """Scores of all architectures by a super-net, (n,), and the seconds of its training and scoring."""
+    recipe, folder = recipes.from_dict(job.recipe), job.folder
     within = space(recipe.space)
-    protocol = protocol_of(recipe, images=images)
+    protocol = protocol_of(recipe, images=job.images)
     files, costs = Files.of(folder, recipe.evaluation, protocol), folder / COSTS
     column = "negative_loss" if protocol.metric == "loss" else "accuracy"
     if not (costs.exists() and files.scores.exists()):
-        watch.tell(f"Super-net, seed {recipe.seed}: {recipe.training.epochs} epochs, then scoring on {images} images.")
-        with watch.progress("training") as told:
-            run = train(
-                recipe,
-                out=folder,
-                resume=holds_run(folder),
-                device=device,
-                progress=lambda now: told(now.step, now.steps),
-            )
-        scored = rank(run, "all", images=images, out=folder, watch=watch, resamples=20).scores
+        run = train(
+            recipe,
+            out=folder,
+            resume=holds_run(folder),
+            device=job.device,
+            progress=lambda now: told(TRAINING * now.step / now.steps),
+        )
+        watch = _Share(lambda share: told(TRAINING + (1 - TRAINING) * share))
+        scored = rank(run, "all", images=job.images, out=folder, watch=watch, resamples=20).scores
         seconds = sum(entry["seconds"] for entry in run.log)
         write_json(costs, {"train_seconds": seconds, "score_seconds": scored.seconds, "recipe": recipe.hash})
     kept = json.loads(costs.read_text())
@@ -124,6 +148,16 @@ def _net(recipe: Recipe, images: int, folder: Path, device: str, watch: Watch) -
     alike = values.reindex(within.same_computation(every)).to_numpy()
     found = np.where(np.isnan(own), alike, own)
     return found, float(kept["train_seconds"] + kept["score_seconds"])
+
+
+class _Share(Watch):
+    """Tells the share of a stage that is done."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+
+    def progress(self, what: str) -> AbstractContextManager[Done]:
+        return nullcontext(lambda done, total: self._told(done / total if total else 0.0))
 
 
 def truths(within: SearchSpace) -> Iterator[tuple[Known, NDArray[np.int64], NDArray[np.int64]]]:

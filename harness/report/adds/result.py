@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -216,6 +217,7 @@ def adds(
     images: int = 250,
     resamples: int = 200,
     device: str = "cpu",
+    workers: int | None = None,
     out: Path | str = "results/adds",
     watch: Watch = SILENT,
     **keys: Any,
@@ -231,6 +233,7 @@ def adds(
         images: number of validation images on which super-nets score architectures.
         resamples: number of bootstrap resamples.
         device: where super-nets train; training-free scores are computed on the CPU.
+        workers: number of super-nets that are trained at the same time on CPUs; by default one per core.
         out: the folder.
         watch: receives messages and progress.
         keys: further changes of the recipe.
@@ -242,13 +245,14 @@ def adds(
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
             raise UserError(f"The {name} are a whole number from 1 to {MOST}, not {quoted(value)}.")
     recipe = wanted(*parts, **keys)
+    if next(truths(space(recipe.space)), None) is None:
+        raise UserError(f"There is no ground truth of {recipe.space} to judge the rankings by.")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     numbers = list(range(1, seeds + 1))
-    found = made(recipe, numbers, draws, images, folder, device, watch)
+    cores = len(os.sched_getaffinity(0)) if workers is None else workers
+    found = made(recipe, numbers, draws, images, folder, device, watch, cores)
     grounds = _grounds(found, resamples, watch)
-    if not grounds:
-        raise UserError(f"There is no ground truth of {recipe.space} to judge the rankings by.")
     title = f"What super-nets add to training-free scores on {space(recipe.space).title}"
     report = AddsReport(recipe, title, numbers, draws, images, grounds, RULES["free-1+supernet"].card, folder)
     report.write(folder / "report")

@@ -1,4 +1,4 @@
-"""Rankings from the cheapest to the dearest, each with its tau, its top decile, its regret and what it cost."""
+"""Rankings from the cheapest to the most expensive, each with its tau, its top decile, its regret and what it cost."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ FREE = "free-1"
 
 
 def rankings(scores: Scores) -> dict[str, list[Floats]]:
-    """Name of each stage -> its rankings, one for each repeat, (n,), from the cheapest to the dearest."""
+    """Name of each stage -> its rankings, one for each repeat, (n,), the cheapest first."""
     draws, nets = len(scores.draws), len(scores.nets)
     one = {SIZE: scores.live, JACOB: scores.draws[:1]}
     free = {SIZE: scores.live, JACOB: scores.draws}
@@ -83,7 +83,10 @@ def rankings(scores: Scores) -> dict[str, list[Floats]]:
 
 
 def variants(scores: Scores) -> dict[str, Floats]:
-    """Other ways to fuse the same scores, all of which were tried: name -> ranking (n,)."""
+    """Other ways to fuse the same scores, all of which were tried: name -> ranking (n,).
+
+    All but the last are of all super-nets with the training-free scores; the last is of the latter alone.
+    """
     free = {SIZE: scores.live, JACOB: scores.draws}
     found = {f"{how} ranks": fuse({**free, NETS: scores.nets}, {NETS: WEIGHT}, how) for how in ("harmonic", "linear")}
     for weight in (0.1, 0.5, 1.0):
@@ -94,6 +97,7 @@ def variants(scores: Scores) -> dict[str, Floats]:
         NETS: over_classes(mean_of_ranks(scores.nets), scores.twins),
     }
     found["averaged over equal functions"] = fuse(twins, {NETS: WEIGHT})
+    found[f"{FREE}, averaged over equal functions"] = fuse({SIZE: twins[SIZE], JACOB: twins[JACOB]})
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ from supernet.harness.report.training.trained import train
 from supernet.harness.report.training.wanted import Part, wanted
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import writing
+from supernet.harness.runs.parallel import Told, each
 from supernet.harness.statistics.printed import bounds, number
 from supernet.harness.training.folder import holds_run
+from supernet.heuristics import recipe as recipes
 from supernet.heuristics.recipe import Recipe
 
 HEADS = ("Spearman's correlation", "published", "mean over super-nets [95 %]", "here")
@@ -130,6 +133,7 @@ def interference(
     every: int | None = None,
     out: Path | str = "results/interference",
     device: str = "cpu",
+    workers: int | None = None,
     watch: Watch = SILENT,
     **keys: Any,
 ) -> InterferenceReport:
@@ -142,6 +146,7 @@ def interference(
         every: epochs between measurements; by default a fifth of the training.
         out: folder of the super-nets and the report; an interrupted call goes on with what is there.
         device: where super-nets train.
+        workers: number of super-nets that are trained at the same time on CPUs; by default one per core.
         watch: receives messages and progress.
         keys: further changes of the recipe.
 
@@ -157,25 +162,35 @@ def interference(
         for name in ("interference", "disturbance")
         for change in (f"methods.{name}.pairs={pairs}", f"methods.{name}.every={steps}")
     ]
-    recipe = recipe.override([*measures, "methods.disturbance.rate=0.05"])
-    frames = _measured(recipe, seeds, Path(out), device, watch)
+    recipe = recipe.override([*measures, "methods.disturbance.rate=0.05", f"methods.successive.every={steps}"])
+    cores = len(os.sched_getaffinity(0)) if workers is None else workers
+    frames = _measured(recipe, seeds, Path(out), device, cores, watch)
     report = InterferenceReport(recipe, list(range(seeds)), frames)
     report.write(Path(out) / "report")
     return report
 
 
-def _measured(recipe: Recipe, seeds: int, out: Path, device: str, watch: Watch) -> list[pd.DataFrame]:
-    frames = []
-    for seed in range(seeds):
-        folder = out / f"super-net-{seed}"
-        with watch.progress(f"super-net {seed}") as told:
-            run = train(
-                recipe,
-                f"seed={seed}",
-                out=folder,
-                resume=holds_run(folder),
-                device=device,
-                progress=lambda now, told=told: told(now.step, now.steps),  # type: ignore[misc]
-            )
-        frames.append(run.measured())
-    return frames
+@dataclass(frozen=True)
+class _Net:
+    """A super-net to train."""
+
+    recipe: dict[str, Any]
+    folder: Path
+    device: str
+
+
+def _measured(recipe: Recipe, seeds: int, out: Path, device: str, workers: int, watch: Watch) -> list[pd.DataFrame]:
+    jobs = [
+        _Net(recipe.override([f"seed={seed}"]).as_dict(), out / f"super-net-{seed}", device) for seed in range(seeds)
+    ]
+    with watch.progress(f"{seeds} super-nets") as told:
+        return each(_net, jobs, workers if device == "cpu" else 1, lambda share: told(round(1000 * share), 1000))
+
+
+def _net(job: _Net, told: Told) -> pd.DataFrame:
+    """The rows of the measures of one super-net."""
+    resume = holds_run(job.folder)
+    recipe = recipes.from_dict(job.recipe)
+    return train(
+        recipe, out=job.folder, resume=resume, device=job.device, progress=lambda now: told(now.step / now.steps)
+    ).measured()

@@ -71,7 +71,7 @@ def without_computing(monkeypatch):
     rng = np.random.default_rng(0)
     n = len(WITHIN)
 
-    def made(recipe, seeds, draws, images, out, device, watch):
+    def made(recipe, seeds, draws, images, out, device, watch, workers):
         values = [rng.normal(size=n), rng.normal(size=(draws, n)), rng.normal(size=(len(seeds), n))]
         return Made(WITHIN, *values, 0.5, 100.0, [7.0] * len(seeds))
 
@@ -140,16 +140,16 @@ def test_parts_are_computed_once_and_found_again(tmp_path, monkeypatch):
         ["task.name=digits", "task.train_images=64", "task.valid_images=32", "training.epochs=1",
          "training.batch_size=32", "network.channels=4", "network.cells=1", "evaluation.images=32"]
     )  # fmt: skip
-    first = making.made(recipe, [1, 2], 2, 32, tmp_path, "cpu", making.Watch())
+    first = making.made(recipe, [1, 2], 2, 32, tmp_path, "cpu", making.Watch(), 1)
     assert [call for call in calls if isinstance(call, int)] == [1, 2]
-    again = making.made(recipe, [1, 2], 2, 32, tmp_path, "cpu", making.Watch())
+    again = making.made(recipe, [1, 2], 2, 32, tmp_path, "cpu", making.Watch(), 1)
     assert len(calls) == 3
     np.testing.assert_array_equal(first.nets, again.nets)
     np.testing.assert_array_equal(first.draws, again.draws)
     assert first.net_seconds == again.net_seconds
     assert first.nets.shape == (2, 3)
     with pytest.raises(UserError, match="another recipe"):
-        making.made(recipe.override(["training.epochs=2"]), [1], 2, 32, tmp_path, "cpu", making.Watch())
+        making.made(recipe.override(["training.epochs=2"]), [1], 2, 32, tmp_path, "cpu", making.Watch(), 1)
 
 
 @pytest.mark.parametrize("how", [{"seeds": 0}, {"draws": 51}, {"seeds": True}])

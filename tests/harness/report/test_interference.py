@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 import supernet as sn
 from supernet.benchmarks.errors import UserError
 from supernet.harness.commands.interference import interference as command
+from supernet.harness.report.interference.compared import ComparedInterference, compare_interference
 from supernet.harness.report.interference.observed import levels, trends
 from supernet.harness.report.interference.result import InterferenceReport
 
@@ -88,18 +89,73 @@ def test_files_hold_every_number(tmp_path):
     assert set(told["panels"]) == {"cosine by distance", "cosine by cell", "cosine by epoch", "change by distance"}
 
 
+def in_turn(seed, cosine, change):
+    """Rows of a super-net whose steps follow each other, over two epochs, beside those of the other measures."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        {"method": "successive", "epoch": epoch, "cosine": cosine + 0.1 * rng.normal(),
+         "change": change + 0.1 * rng.normal()}
+        for epoch in (2, 4) for _ in range(40)
+    ]  # fmt: skip
+    return pd.concat([made_up(seed), pd.DataFrame(rows)])
+
+
+def test_a_remedy_is_compared_over_super_nets_on_every_outcome(tmp_path):
+    rows = {
+        "base": [in_turn(seed, 0.3, 0.2) for seed in range(4)],
+        "magic-t": [in_turn(seed, 0.6, 0.2) for seed in range(10, 14)],
+        "di-ws": [in_turn(seed, 0.3, 0.05) for seed in range(20, 24)],
+    }
+    found = ComparedInterference({k: InterferenceReport(sn.Recipe(), [0, 1, 2, 3], v) for k, v in rows.items()})
+    turns, steps, same, plain = found.outcomes
+    assert [turns.verdict(k) for k in ("magic-t", "di-ws")] == ["falls", "undecided"]
+    assert [steps.verdict(k) for k in ("magic-t", "di-ws")] == ["undecided", "falls"]
+    nets = [f[f["method"] == "successive"]["cosine"].mean() for f in rows["magic-t"]]
+    assert turns.means["magic-t"].value == pytest.approx(np.mean(nets))
+    last = [f[(f["method"] == "interference") & (f["epoch"] == 4)]["cosine"].mean() for f in rows["base"]]
+    assert same.means["base"].value == pytest.approx(np.mean(last))
+    assert plain.means["base"].seeds == 4
+    found.write(tmp_path / "report")
+    table = pd.read_csv(tmp_path / "report" / "compared.csv")
+    assert len(table) == 4 * 3
+    assert set(table["here"].dropna()) <= {"falls", "rises", "undecided"}
+    assert (tmp_path / "report" / "compared.png").stat().st_size > 1000
+
+
+def test_a_change_that_cannot_be_made_is_refused_before_any_training(tmp_path):
+    with pytest.raises(UserError, match="magic-x"):
+        compare_interference("cifar10-16", against=["di-ws", "magic-x"], out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_command_trains_measures_and_goes_on(tmp_path):
     small = [
         "task.name=digits", "task.size=null", "task.train_images=64", "task.valid_images=40", "network.channels=4",
         "training.epochs=2", "training.batch_size=32", "sampling.law=uniform", "sampling.batch=whole",
-        "methods.interference.images=16", "methods.disturbance.images=16",
+        "methods.interference.images=16", "methods.disturbance.images=16", "methods.successive.images=16",
     ]  # fmt: skip
-    arguments = ["cifar10-16", *small, "--seeds", "2", "--pairs", "2", "--every", "1", "--out", str(tmp_path)]
+    arguments = [
+        "cifar10-16",
+        *small,
+        "--against",
+        "magic-t training.epochs=1",
+        "--seeds",
+        "2",
+        "--pairs",
+        "2",
+        "--every",
+        "1",
+        "--out",
+        str(tmp_path),
+    ]
     said = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert said.exit_code == 0
     assert "cosine of gradients, by number of differing decisions" in said.output
-    first = json.loads((tmp_path / "report" / "interference.json").read_text())
+    assert "cosine of gradients of architectures trained in turn" in said.output
+    first = json.loads((tmp_path / "base" / "report" / "interference.json").read_text())
     assert first["seeds"] == [0, 1]
+    told = json.loads((tmp_path / "report" / "compared.json").read_text())
+    assert told["recipes"]["magic-t training.epochs=1"]["training"]["epochs"] == 1
     again = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert again.output == said.output
 

@@ -36,6 +36,7 @@ SETTINGS = {
     "prior-rank": ["methods.prior-rank.margin=0.01", "sampling.paths=2", "network.bn_track=true"],
     "replay": ["methods.replay.archive=3"],
     "reptile": ["methods.reptile.steps=1", "sampling.law=fair"],
+    "successive": ["methods.successive.images=20"],
 }
 """How each method that ships is tried; a new one needs an entry."""
 SPACES = ["nb201", "nb1shot1-1"]
