@@ -110,9 +110,13 @@ def opened(path: Path) -> GroundTruth:
 
 
 def covers(table: GroundTruth, space: str) -> bool:
-    """Whether the table holds results of this space, or of the benchmark that the space is a part of."""
+    """Whether the table holds results of this space, or all results of the benchmark that the space is a part of.
+
+    A sample of that benchmark, which the project measured itself, has too few architectures of the part.
+    """
     official = _official(space)
-    return table.space == space or (official is not None and table.space == official.name)
+    whole = official is not None and table.space == official.name and "sample" not in table.about
+    return table.space == space or whole
 
 
 def _official(space: str) -> Official | None:

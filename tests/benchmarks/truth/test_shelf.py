@@ -28,9 +28,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def put(path, space="nb201", measures=(TEST,)):
+def put(path, space="nb201", measures=(TEST,), **more):
     columns = {"arch": ["a", "b"], **{measure.column: [1.0, 2.0] for measure in measures}}
-    write_table(path, columns, {"space": space, "family": f"{path.stem} records", "accuracy_unit": "percent"})
+    write_table(path, columns, {"space": space, "family": f"{path.stem} records", "accuracy_unit": "percent", **more})
     return path
 
 
@@ -82,6 +82,8 @@ def test_a_table_covers_its_space_and_nb101_its_sub_spaces(folder):
     nb101 = GroundTruth(put(folder / "nb101.parquet", space="nb101"))
     spaces = ("nb201", "nb201-topology", "nb101", "nb1shot1-1", "nb1shot1-3", "darts")
     assert [space for space in spaces if covers(nb201, space)] == ["nb201", "nb201-topology"]
+    sample = GroundTruth(put(folder / "sample.parquet", sample="400 of them"))
+    assert [space for space in spaces if covers(sample, space)] == ["nb201"]
     assert [space for space in spaces if covers(nb101, space)] == ["nb101", "nb1shot1-1", "nb1shot1-3"]
 
 
