@@ -4,6 +4,7 @@
 #   make study STUDY=nb201-small            another study: see `supernet study list`
 #   make study STUDY=nb201-paper DEVICE=cuda
 #   make compare                            search algorithms by the clock, on the embedded task
+#   make bench-gpu                          what a GPU does here, in about three minutes: docs/gpu.md
 #   make docs                               the documentation, in site/index.html
 #   make study TORCH_INDEX=https://download.pytorch.org/whl/cpu     a CPU build of torch
 PYTHON ?= python3
@@ -54,14 +55,15 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 # Locks for Python 3.10 to 3.13: what studies need, and what development needs. The CUDA libraries are left to the
-# torch wheel that pip picks, which pins its own.
+# torch wheel that pip picks, which pins its own. Triton, of which it pins the version, is in the lock for development:
+# tests need it beside CPU builds of torch, too.
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.10 --no-header --no-annotate --quiet \
     --upgrade --generate-hashes --constraint constraints.txt
-WITHOUT_TORCH := awk '/^[a-z]/ { keep = !/^(torch|nvidia-|cuda-|triton)/ } keep'
+without = awk '/^[a-z]/ { keep = !/^($(1))/ } keep'
 
 lock:
-	$(COMPILE) --all-extras | $(WITHOUT_TORCH) > requirements-dev.lock
-	$(COMPILE) --constraint requirements-dev.lock | $(WITHOUT_TORCH) > requirements.lock
+	$(COMPILE) --all-extras | $(call without,torch|nvidia-|cuda-) > requirements-dev.lock
+	$(COMPILE) --constraint requirements-dev.lock | $(call without,torch|nvidia-|cuda-|triton) > requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -15,3 +15,7 @@ class BadTable(UserError):
 
 class NoSuchResult(UserError):
     """A question that the ground truth does not answer; the text lists what it can answer."""
+
+
+class BadYaml(UserError):
+    """Text that is not YAML as the project's files use it; the message says where and why."""

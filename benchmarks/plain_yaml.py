@@ -8,46 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.errors import BadYaml as BadYaml
 from supernet.benchmarks.regular import open_plain
 
 MOST_BYTES = 100_000
 """Largest size of a file or text: our choice; recipes and studies have a few kilobytes."""
-MOST_DEPTH = 50
-"""Largest depth of nesting: our choice; recipes and studies have about five levels."""
-
-
-class BadYaml(UserError):
-    """Text that is not YAML of this kind; the message says where and why."""
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses anchors, deep nesting (both let small files grow huge in memory), and repeated keys in a mapping."""
-
-    depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise BadYaml(f"line {event.start_mark.line + 1} has an anchor or alias (& or *), which are not supported")
-        self.depth += 1
-        if self.depth > MOST_DEPTH:
-            raise BadYaml(f"line {event.start_mark.line + 1} is nested more than {MOST_DEPTH} levels deep")
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self.depth -= 1
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen = set()
-        for key, _ in node.value:
-            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
-            if name is not None and name in seen:
-                raise BadYaml(f"line {key.start_mark.line + 1} has the key {str(key.value)[:80]!r} a second time")
-            seen.add(name)
-        return super().construct_mapping(node, deep=deep)
 
 
 def parse_yaml(text: str) -> Any:
@@ -58,8 +23,12 @@ def parse_yaml(text: str) -> Any:
     """
     if len(text) > MOST_BYTES:
         raise BadYaml(f"it has {len(text):,} characters; at most {MOST_BYTES:,} are read")
+    import yaml  # imported here: recipes that are made in Python can be trained without it
+
+    from supernet.benchmarks.yaml_loader import Loader
+
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise BadYaml(" ".join(str(error).split())[:400]) from None
     except (BadYaml, MemoryError):

@@ -156,7 +156,7 @@ _HEURISTICS = (
     Heuristic(
         "ofa-kernel",
         "mapping",
-        "takes the 1x1 convolution from the centre of the 3x3 kernel, or gives it weights of its own",
+        "takes small convolutions from the centres of large kernels, or gives them weights of their own",
         _key("network.ofa_kernel", "own", "centre", "transform"),
         f"{YU}; Cai et al., ICLR 2020",
         WITH_NESTED_KERNELS,

@@ -1,4 +1,4 @@
-"""The interfaces of training: `Method` with its hooks, and the `Context`, `Path`, `Output` and `Supernet` they use.
+"""The interfaces of training: `Method` with its hooks, and the `Context`, `Output` and `Supernet` that they use.
 
 A recipe is trained by a list of methods: one plans the paths of every step, one turns them into an update, others add
 losses, read gradients, change the network, or learn a distribution over architectures. All of them are `Method`s. The
@@ -22,10 +22,7 @@ from supernet.benchmarks.spaces import Arch, SearchSpace
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.meter import Meter
 from supernet.heuristics.recipe import Recipe
-from supernet.heuristics.routes import Choice as Choice
-from supernet.heuristics.routes import Gate as Gate
-from supernet.heuristics.routes import Path as Path
-from supernet.heuristics.routes import Routing as Routing
+from supernet.heuristics.routes import Path, Routing
 
 
 class Supernet(nn.Module):
@@ -172,8 +169,7 @@ class Context:
     def __post_init__(self) -> None:
         self._generators: dict[int, np.random.Generator] = {}
         first = 0 if self.recipe.sampling.with_none else self.space.first_working
-        options = max(len(self.space.decisions[number]) for number in self.space.operations) - first
-        self._mixture = options / self.recipe.network.partial_channels
+        self._options = max(len(self.space.decisions[number]) for number in self.space.operations) - first
 
     def forward(self, path: Path, batch: Batch | None = None, *, capture: bool = False) -> Output:
         """Pass images through the network on one path, and meter the pass.
@@ -193,7 +189,7 @@ class Context:
     ) -> Tensor:
         """Return the network's logits (n, classes) for images on a routing, and meter the pass.
 
-        The logits are float32, also under autocast.
+        The logits are float32, also under autocast; those of a network in float64 stay float64.
 
         Args:
             images: (n, 3, size, size).
@@ -202,7 +198,7 @@ class Context:
         """
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.recipe.training.amp):
             logits: Tensor = self.network(images, routing, features)
-        logits = logits.float()
+        logits = logits.float() if logits.dtype.itemsize < 4 else logits
         self._count(len(images) * self.paths_of(routing), logits)
         return logits
 
@@ -220,13 +216,15 @@ class Context:
     def paths_of(self, routing: Any) -> float:
         """Return the number of paths that cost as much as a routing: a mixture computes all options of an operation.
 
-        Decisions about parents cost nothing. With partial channels, each operation costs a part.
+        With partial channels, each operation of a mixture costs a part.
         """
         first = routing[0]
         if isinstance(first, tuple):
             return sum(map(self.paths_of, routing)) / len(routing)
-        mixed = any(isinstance(routing[number], Tensor) for number in self.space.operations if number < len(routing))
-        return self._mixture if mixed else 1.0
+        relaxed = [number for number, choice in enumerate(routing) if isinstance(choice, Tensor)]
+        if not relaxed:
+            return 1.0
+        return self.space.relaxed_cost(relaxed, self._options) / self.recipe.network.partial_channels
 
     def stream(self, split: str, asker: Method) -> Batch:
         """Return the next batch of an endless stream of images, in random order and augmented.

@@ -22,6 +22,7 @@ from supernet.benchmarks.spaces import Arch, SearchSpace
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.hooks import Context, Method
 from supernet.heuristics.meter import Meter
+from supernet.heuristics.options import trained_options
 
 PAIRS_SEED = 71
 """Sets the random numbers of pairs apart from all others of the same recipe seed."""
@@ -121,15 +122,6 @@ def measuring(ctx: Context) -> Iterator[None]:
     meter.measured.forward += spent.forward
     meter.measured.backward += spent.backward
     meter.measured.seconds += time.perf_counter() - began
-
-
-def trained_options(ctx: Context) -> list[list[int]]:
-    """Return the options of each decision that the recipe trains: all, or all but the operation none."""
-    options = [list(range(len(decision))) for decision in ctx.space.decisions]
-    if not ctx.recipe.sampling.with_none:
-        for number in ctx.space.operations:
-            options[number].remove(ctx.space.idle_option)  # type: ignore[arg-type]
-    return options
 
 
 def pairs_of(ctx: Context, count: int) -> list[Pair]:

@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from supernet.benchmarks import files
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.plain_yaml import BadYaml, parse_yaml, read_yaml
@@ -122,7 +120,12 @@ class Recipe:
         return dataclasses.replace(self, training=training, distribution=distribution)
 
     def save(self, path: Path) -> None:
-        """Write the recipe as YAML, whole or not at all."""
+        """Write the recipe as YAML, whole or not at all; where PyYAML is missing, as JSON, which is YAML, too."""
+        try:
+            import yaml
+        except ImportError:
+            files.write_text(path, json.dumps(self.as_dict(), indent=2) + "\n")
+            return
         files.write_text(path, yaml.safe_dump(self.as_dict(), sort_keys=False))
 
     @property

@@ -51,12 +51,12 @@ SHIPPED: Mapping[str, Shipped] = {
         "close", "gives operations one of several blocks of weights, whose number grows", "Zhou et al., ECCV 2022"
     ),
     "di-ws": Shipped(
-        "disturbance",
+        "di_ws",
         "moves weights orthogonally to the inputs of earlier architectures",
         "Niu et al., Neural Networks 2021",
     ),
     "disturbance": Shipped(
-        "interference",
+        "disturbance",
         "measures how a step of one architecture changes the loss of another",
         "Niu et al., Neural Networks 2021",
         measures=True,
@@ -98,7 +98,7 @@ SHIPPED: Mapping[str, Shipped] = {
         "nsas", "trains every architecture of an archive of novel ones again in each step", "Zhang et al., CVPR 2020"
     ),
     "ogd": Shipped(
-        "disturbance",
+        "ogd",
         "moves weights orthogonally to gradients of earlier architectures",
         "Farajtabar et al., AISTATS 2020",
     ),
@@ -114,7 +114,9 @@ SHIPPED: Mapping[str, Shipped] = {
         "replay", "trains architectures of a diverse archive again in every step", "Zhang et al., NSAS, CVPR 2020"
     ),
     "reptile": Shipped(
-        "steps", "moves weights towards the mean of copies that each trained on a path", "Ha et al., SUMNAS, ICLR 2022"
+        "reptile",
+        "moves weights towards the mean of copies that each trained on a path",
+        "Ha et al., SUMNAS, ICLR 2022",
     ),
     "successive": Shipped(
         "successive",

@@ -51,7 +51,7 @@ def _network_problems(r: Sections) -> Iterable[str]:
         if n.channel_mode != "fixed":
             names = _with_operations_on("nodes")
             yield f"network.channel_mode is for {names}: no width of {r.space} depends on the architecture"
-        if n.channels % n.partial_channels:
+        if within.fixed_edges and n.channels % n.partial_channels:
             yield f"network.channels is {n.channels}, not a multiple of partial_channels"
         if n.ws_bn:
             yield f"network.ws_bn is for {_with_operations_on('nodes')}: an edge of {r.space} has one input"
@@ -60,8 +60,8 @@ def _network_problems(r: Sections) -> Iterable[str]:
     if n.ofa_kernel != "own" and not within.nested_kernels:
         names = listed(name for name in SPACE_NAMES if space(name).nested_kernels)
         yield f"network.ofa_kernel={n.ofa_kernel} is for {names}: {r.space} has convolutions of one size"
-    if n.partial_channels > 1 and within.operations_on != "edges":
-        yield f"network.partial_channels is for {_with_operations_on('edges')}: {r.space} has operations on nodes"
+    if n.partial_channels > 1 and not within.fixed_edges:
+        yield f"network.partial_channels is for {_with_fixed_edges()}: {r.space} has no fixed edges with operations"
     if n.partial_channels > 1 and n.path_dropout:
         yield (
             "network.partial_channels cannot be combined with path_dropout, "
@@ -74,6 +74,11 @@ def _network_problems(r: Sections) -> Iterable[str]:
 def _with_operations_on(where: str) -> str:
     """List the names of the spaces whose cells have their operations on `edges` or on `nodes`."""
     return listed(name for name in SPACE_NAMES if space(name).operations_on == where)
+
+
+def _with_fixed_edges() -> str:
+    """List the names of the spaces of which all architectures have the same edges."""
+    return listed(name for name in SPACE_NAMES if space(name).fixed_edges)
 
 
 def _sampling_problems(r: Sections) -> Iterable[str]:
@@ -165,9 +170,9 @@ def _distribution_problems(r: Sections) -> Iterable[str]:
             "distribution.step=second-order compares losses of the same mixture, "
             "but this distribution draws another mixture each time"
         )
-    on_edges = space(r.space).operations_on == "edges"
-    if d.edge_weights and (not on_edges or sampled or d.model not in ("softmax", "simplex")):
-        yield f"distribution.edge_weights is for mixtures of a softmax or a simplex on {_with_operations_on('edges')}"
+    fixed_edges = space(r.space).fixed_edges
+    if d.edge_weights and (not fixed_edges or sampled or d.model not in ("softmax", "simplex")):
+        yield f"distribution.edge_weights is for mixtures of a softmax or a simplex on {_with_fixed_edges()}"
     if d.edge_weights and (d.route != "mixture" or d.perturbation != "none"):
         yield "distribution.edge_weights needs route=mixture and perturbation=none"
     if r.network.channel_mode != "fixed" and not sampled:

@@ -37,17 +37,17 @@ class NetworkSection:
     channels: int = 16
     """Number of channels of the first stage."""
     cells: int = 5
-    """Number of cells per stage."""
+    """Number of cells per stage; in networks of DARTS cells, of normal cells, with a reduction cell between stages."""
     bn_affine: bool = True
     """Whether batch norm learns a scale and a shift."""
     bn_track: bool = False
     """Whether batch norm keeps running statistics while training."""
     op_on: Literal["edge", "node"] = "edge"
     """Where weights belong to. With `node`, the edges into a node share one set of weights per operation, except those
-    from the cell's input."""
+    from the cell's input (in DARTS cells, the edges from both inputs share another set)."""
     ofa_kernel: Literal["own", "centre", "transform"] = "own"
     """The weights of the 1x1 convolution: its own, or the centre of the 3x3 kernel, unchanged or scaled by a learned
-    factor."""
+    factor. In DARTS cells, those of the depthwise 3x3 kernels, as centres of 5x5 ones, with a learned matrix."""
     channel_mode: Literal["fixed", "fixed_chunk", "random_chunk", "shuffle", "interpolate"] = "fixed"
     """1Shot1 only: the width of nodes. With `fixed` it is the same for all architectures. Otherwise it is that of the
     benchmark (output channels / edges into the output), and a node uses the first channels of the shared weights, a

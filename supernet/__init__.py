@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from supernet.harness.scoring.tse import TSE
     from supernet.harness.statistics.fusion import fuse
     from supernet.heuristics.catalogue import heuristic
-    from supernet.heuristics.hooks import Context, Method, Output, Path
+    from supernet.heuristics.hooks import Context, Method, Output
     from supernet.heuristics.recipe import Recipe
     from supernet.heuristics.registry import method
+    from supernet.heuristics.routes import Path
 
     __version__: str
 
@@ -74,7 +75,7 @@ _PLACES = {
     "heuristic": "heuristics.catalogue",
     "Method": "heuristics.hooks",
     "Output": "heuristics.hooks",
-    "Path": "heuristics.hooks",
+    "Path": "heuristics.routes",
     "Context": "heuristics.hooks",
     "UserError": "benchmarks.errors",
 }

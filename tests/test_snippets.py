@@ -23,6 +23,7 @@ from supernet.heuristics import catalogue
 INSTALLS = "installs packages"
 OFFICIAL = "needs official data"
 MINUTES = "takes minutes"
+GPU = "needs a GPU; tests/bench/test_gpu_scripts.py tries the scripts on a CPU"
 NOT_EXECUTED = {
     ("README.md", "pip install -e ."): INSTALLS,
     ("studies.md", "supernet study extend mine.yaml"): "tests/harness/commands/test_study_verdicts.py has it",
@@ -30,6 +31,11 @@ NOT_EXECUTED = {
     ("CONTRIBUTING.md", "make lint"): "runs these tests and the checks of the code",
     ("free-scores.md", "supernet score nb201"): f"{MINUTES}, and {OFFICIAL}",
     ("methods.md", "methods.interference.every=5"): f"{MINUTES}, and {OFFICIAL}",
+    ("gpu.md", "supernet study run nb201-paper"): GPU,
+    ("gpu.md", "make bench-gpu"): GPU,
+    ("gpu.md", "tests/bench/gpu.py --out"): GPU,
+    ("gpu.md", "gpu_campaign.py --list"): GPU,
+    ("gpu.md", "--rule free-1+supernet"): f"{MINUTES}, and {OFFICIAL}",
     ("leaderboard.md", "supernet leaderboard few-shot-NAS"): "needs the published score files",
     ("recipes.md", "supernet rank run"): OFFICIAL,
     ("recipes.md", "distribution.model=simplex"): OFFICIAL,

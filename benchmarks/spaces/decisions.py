@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -42,6 +42,9 @@ class SearchSpace(Choices, ABC):
     """Channels and cells per stage of the stand-alone networks of the benchmark."""
     operations_on: Literal["edges", "nodes"] = "edges"
     """Whether operations are on edges or on nodes. The width of a node with an operation may depend on its parents."""
+    fixed_edges: bool = False
+    """Whether every architecture has the same edges, each with one decision, about its operation: then operations can
+    see a part of the channels, and edges can have weights."""
     idle_option: int | None = None
     """The option of an operation decision that computes nothing, if the space has one; it is the first."""
     skip_option: int | None = None
@@ -310,6 +313,17 @@ class SearchSpace(Choices, ABC):
         return rng.choice(pool, size=n, replace=False).astype(np.int64)
 
     # ---- what a network costs --------------------------------------------------------------------------------
+
+    def relaxed_cost(self, relaxed: Collection[int], options: int) -> float:
+        """Return the number of architectures that cost as much as one in which some decisions are relaxed.
+
+        Decisions about parents cost nothing where operations are on nodes.
+
+        Args:
+            relaxed: numbers of the decisions of which all options are computed.
+            options: number of the options of an operation that are computed.
+        """
+        return float(options) if set(relaxed) & set(self.operations) else 1.0
 
     @abstractmethod
     def params(

@@ -17,7 +17,7 @@ class Edge:
     source: int
     target: int
     op: str = ""
-    """Its operation; empty if operations are on nodes."""
+    """Its operation; empty if operations are on nodes, or if the edge passes its source on unchanged."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Graph:
         Args:
             passing: operations that pass their input on unchanged, such as skip connections.
         """
-        last, idle = len(self.nodes) - 1, {IDLE, *passing}
+        last, idle = len(self.nodes) - 1, {IDLE, "", *passing}
         edges = sorted((e for e in self.edges if e.op != IDLE), key=lambda edge: edge.target)
         inner = [self.inputs <= k < last and not self.on_edges and op not in idle for k, op in enumerate(self.nodes)]
         deep: dict[int, int] = dict.fromkeys(range(self.inputs), 0)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadArchitecture
-from supernet.benchmarks.spaces.official import Official, Read
+from supernet.benchmarks.spaces.official import Complete, Read
 
 OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 CONV3X3, CONV1X1, MAXPOOL = range(3)
@@ -249,10 +249,10 @@ def _module_widths(stem: int, modules: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise([stem, *outputs]))
 
 
-class OfficialNB101(Official):
+class OfficialNB101(Complete):
     """The official records of NAS-Bench-101."""
 
-    name = "nb101"
+    name = imported_as = "nb101"
     title = "distinct cells (graph hash)"
     fetched_as = "nb101"
     order = f"{UNIQUE_CELLS:,} ascending hashes"

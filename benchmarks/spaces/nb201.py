@@ -15,7 +15,7 @@ from supernet.benchmarks.errors import BadArchitecture
 from supernet.benchmarks.spaces.choices import Arch, Archs, Decision
 from supernet.benchmarks.spaces.decisions import SearchSpace
 from supernet.benchmarks.spaces.graph import Edge, Graph
-from supernet.benchmarks.spaces.official import Official, Read
+from supernet.benchmarks.spaces.official import Complete, Read
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -42,6 +42,7 @@ class NB201(SearchSpace):
     title = "NAS-Bench-201"
     decisions = tuple(Decision(f"e{target}<-{source}", OPS) for source, target in EDGES)
     own_network = (16, 5)
+    fixed_edges = True
     idle_option = NONE
     skip_option = SKIP
     shortest_paths = 30  # up to two operations
@@ -203,10 +204,10 @@ class NB201(SearchSpace):
         return (Graph(("in", "1", "2", "out"), tuple(edges)),)
 
 
-class OfficialNB201(Official):
+class OfficialNB201(Complete):
     """The official records of NAS-Bench-201 and NATS-Bench (topology)."""
 
-    name = NB201.name
+    name = imported_as = NB201.name
     title = "cells in the benchmark's order"
     fetched_as = "nats"
     order = "arch column equals the benchmark's list of 15,625"

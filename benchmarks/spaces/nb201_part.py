@@ -22,6 +22,11 @@ OPERATIONS = (NONE, SKIP, CONV3X3)
 """The number in NAS-Bench-201 of the operation that each option stands for."""
 
 
+def in_nb201(archs: ArrayLike) -> Archs:
+    """Architectures of the part with NAS-Bench-201's numbers of their operations: (n, 6)."""
+    return np.array(OPERATIONS, dtype=np.int8)[np.atleast_2d(np.asarray(archs, dtype=np.int64))]
+
+
 class NB201Topology(SearchSpace):
     """The cells of NAS-Bench-201 without 1x1 convolutions and pooling, counted with the last edge changing fastest.
 
@@ -32,6 +37,7 @@ class NB201Topology(SearchSpace):
     title = "NAS-Bench-201 with three operations"
     decisions = tuple(Decision(d.name, tuple(OPS[op] for op in OPERATIONS)) for d in NB201.decisions)
     own_network = NB201.own_network
+    fixed_edges = NB201.fixed_edges
     idle_option = OPERATIONS.index(NONE)
     skip_option = OPERATIONS.index(SKIP)
     shortest_paths = NB201.shortest_paths
@@ -47,10 +53,6 @@ class NB201Topology(SearchSpace):
 
     def __init__(self) -> None:
         self._whole = NB201()
-
-    def in_nb201(self, archs: ArrayLike) -> Archs:
-        """The same architectures with NAS-Bench-201's numbers of their operations: (n, 6)."""
-        return np.array(OPERATIONS, dtype=np.int8)[np.atleast_2d(np.asarray(archs, dtype=np.int64))]
 
     def _from_nb201(self, archs: Archs) -> Archs:
         """The inverse of `in_nb201`."""
@@ -85,7 +87,7 @@ class NB201Topology(SearchSpace):
     def classes(self, name: str) -> NDArray[np.int64]:
         if name not in self.class_names:
             raise self._no_such("class", name, self.class_names)
-        return first_of_each(self._whole.class_labels(self.in_nb201(self.archs()), name))
+        return first_of_each(self._whole.class_labels(in_nb201(self.archs()), name))
 
     @cached_property
     def live_edges(self) -> NDArray[np.bool_]:
@@ -93,10 +95,10 @@ class NB201Topology(SearchSpace):
         return np.asarray(self.live(self.archs()) != self.idle_option)
 
     def live(self, archs: ArrayLike) -> Archs:
-        return self._from_nb201(self._whole.live(self.in_nb201(archs)))
+        return self._from_nb201(self._whole.live(in_nb201(archs)))
 
     def connected(self, archs: ArrayLike) -> NDArray[np.bool_]:
-        return self._whole.connected(self.in_nb201(archs))
+        return self._whole.connected(in_nb201(archs))
 
     def extremes(self) -> tuple[Arch, Arch]:
         """The cell with a convolution on every edge, and the one with skip connections: the space has no widths."""
@@ -107,16 +109,16 @@ class NB201Topology(SearchSpace):
     def params(
         self, archs: ArrayLike, channels: int | None = None, cells: int | None = None, size: int = 32, classes: int = 10
     ) -> NDArray[np.int64]:
-        return self._whole.params(self.in_nb201(archs), channels, cells, size, classes)
+        return self._whole.params(in_nb201(archs), channels, cells, size, classes)
 
     def flops(
         self, archs: ArrayLike, channels: int | None = None, cells: int | None = None, size: int = 32, classes: int = 10
     ) -> NDArray[np.int64]:
-        return self._whole.flops(self.in_nb201(archs), channels, cells, size, classes)
+        return self._whole.flops(in_nb201(archs), channels, cells, size, classes)
 
     def path_code(self, archs: ArrayLike) -> NDArray[np.float32]:
         """That of NAS-Bench-201, in which paths through operations that this space lacks are never set: (n, 155)."""
-        return self._whole.path_code(self.in_nb201(archs))
+        return self._whole.path_code(in_nb201(archs))
 
     def layout(self, arch: Sequence[int]) -> tuple[Graph, ...]:
         return self._whole.layout([OPERATIONS[option] for option in arch])

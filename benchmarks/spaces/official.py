@@ -12,23 +12,39 @@ Read = Callable[[str], Any]
 """A function from the name of a column to the column, a PyArrow array."""
 
 
-class Official(ABC):
+class Official:
     """A benchmark whose official files can be imported as ground-truth tables."""
 
     name: str
-    """Name of the benchmark: the space in its tables' metadata, and the argument of `supernet data import`."""
-    title: str
-    """The things that rows of a table stand for, such as distinct cells of the benchmark; for messages."""
+    """The space in its tables' metadata."""
+    imported_as: str
+    """The argument of `supernet data import`."""
     fetched_as: str
     """Name of the official file for `supernet data fetch`."""
-    order: str
-    """The order of a table's rows, for messages."""
-    best: Mapping[str, float]
+    best: Mapping[str, float] = {}
     """Accuracy column -> published accuracy of the best architecture, rounded to 0.01."""
     data_sets: Mapping[str, tuple[int, int]]
     """Data set -> its classes, and the size of its images in pixels per side."""
     train_images: Mapping[str, int]
     """Data set -> images on which the benchmark trained its stand-alone networks."""
+
+    @property
+    def complete(self) -> Complete | None:
+        """What a table of all architectures looks like; None if the benchmark measured a sample of its space."""
+        return None
+
+
+class Complete(Official, ABC):
+    """A benchmark that measured all architectures of its space, so that its tables have a known order."""
+
+    title: str
+    """The things that rows of a table stand for, such as distinct cells of the benchmark; for messages."""
+    order: str
+    """The order of a table's rows, for messages."""
+
+    @property
+    def complete(self) -> Complete:
+        return self
 
     @property
     @abstractmethod

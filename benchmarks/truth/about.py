@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from supernet.benchmarks.errors import BadTable
 from supernet.benchmarks.wording import listed, quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 METADATA_KEY = b"ground_truth"
 CONTENT_KEY, ABOUT_KEY = "content_sha256", "about_sha256"
@@ -77,6 +79,8 @@ def written_about(about: Mapping[str, Any], content: str) -> bytes:
 
 def content_digest(names: Iterable[str], columns: Iterable[pa.Array | pa.ChunkedArray]) -> str:
     """SHA-256 over the columns' names and values, independent of the file's compression and layout."""
+    import pyarrow as pa
+
     digest = hashlib.sha256()
     for name, column in zip(names, columns, strict=True):
         digest.update(f"\0{name}\0".encode())
@@ -91,5 +95,7 @@ def content_digest(names: Iterable[str], columns: Iterable[pa.Array | pa.Chunked
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds texts."""
+    import pyarrow as pa
+
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

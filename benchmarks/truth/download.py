@@ -111,6 +111,15 @@ REMOTES: dict[str, Remote] = {
             where="the link listed at https://github.com/D-X-Y/NATS-Bench",
         ),
         Remote(
+            name="nds",
+            url=None,
+            size_bytes=None,
+            checksum=None,
+            what="NDS, networks with random cells of DARTS among others (data.zip)",
+            then="unpack it and run `supernet data import nds FILE` with DARTS_fix-w-d.json or DARTS.json",
+            where="https://dl.fbaipublicfiles.com/nds/data.zip, the link at https://github.com/facebookresearch/nds",
+        ),
+        Remote(
             name="cifar100",
             url=None,
             size_bytes=169_001_437,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 from supernet.benchmarks.errors import UserError
 
 ENVIRONMENT = "SUPERNET_DATA"
@@ -15,7 +13,11 @@ ENVIRONMENT = "SUPERNET_DATA"
 
 def data_dir() -> Path:
     """The folder of imported tables and data sets: $SUPERNET_DATA, or the user's data folder; it may not exist."""
-    return Path(os.environ.get(ENVIRONMENT) or platformdirs.user_data_path("supernet-study", appauthor=False))
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named)
+    import platformdirs  # imported here: a named folder can be read without it
+
+    return platformdirs.user_data_path("supernet-study", appauthor=False)
 
 
 def reading_dir() -> Path:

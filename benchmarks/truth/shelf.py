@@ -218,6 +218,6 @@ def how_to_get(space: str = DEFAULT_SPACE, dataset: str | None = None) -> str:
         )
     return (
         f"There is no ground truth for {space} in {data_dir()}. Get the official file with `supernet data fetch "
-        f"{official.fetched_as}` and import it with `supernet data import {official.name} FILE`; or set {ENVIRONMENT} "
-        "to a folder that has a table."
+        f"{official.fetched_as}` and import it with `supernet data import {official.imported_as} FILE`; or set "
+        f"{ENVIRONMENT} to a folder that has a table."
     )

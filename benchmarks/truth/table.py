@@ -14,12 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadTable, NoSuchResult
@@ -36,6 +33,9 @@ from supernet.benchmarks.truth.about import (
 from supernet.benchmarks.truth.asked import Asked
 from supernet.benchmarks.truth.places import found
 from supernet.benchmarks.wording import listed, quoted
+
+if TYPE_CHECKING:  # imported where it is used: training and scoring need no table
+    import pyarrow as pa
 
 MOST_ROWS, MOST_COLUMNS = 10_000_000, 10_000
 """Largest table that is read: twenty times the largest benchmark. A few bytes of a file can claim any row count."""
@@ -88,6 +88,8 @@ class GroundTruth:
         """
         self.path = found(Path(path))
         self._stamp = _stamp(self.path)
+        import pyarrow.parquet as pq
+
         try:
             self._file = pq.ParquetFile(self.path, memory_map=True, page_checksum_verification=True)
             schema = self._file.schema_arrow
@@ -232,10 +234,13 @@ class GroundTruth:
     def keys(self, rows: ArrayLike | None = None) -> list[str]:
         """Official string or graph hash of these rows (default: all)."""
         column = self._keys
-        return (column if rows is None else column.take(pa.array(self._checked(rows)))).to_pylist()
+        return (column if rows is None else column.take(self._checked(rows))).to_pylist()
 
     def rows(self, keys: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
         """Row of each key, -1 where the table has none: (n,)."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         wanted = pa.array(keys, type=pa.string())
         return pc.fill_null(pc.index_in(wanted, value_set=self._distinct_keys), -1).to_numpy().astype(np.int64)
 
@@ -246,10 +251,12 @@ class GroundTruth:
         values = self.read(self.key_column)
         if not is_text(values.type) or values.null_count:
             raise BadTable(f"{self.path}: column {self.key_column} has rows without a text that names an architecture.")
-        return values.cast(pa.string())
+        return values.cast("string")
 
     @cached_property
     def _distinct_keys(self) -> pa.Array:
+        import pyarrow.compute as pc
+
         if pc.count_distinct(self._keys).as_py() != len(self):
             raise BadTable(f"{self.path}: column {self.key_column} names an architecture twice.")
         return self._keys
@@ -268,6 +275,8 @@ class GroundTruth:
         """One column as stored, without a comparison of the contents with their digest."""
         if name not in self.columns:
             raise NoSuchResult(f"{self.path.name} has no column {quoted(name)}; it has {listed(self.columns)}.")
+        import pyarrow as pa
+
         try:
             read = self._file.read(columns=[name])  # also reads columns whose names begin with this one
             column = read.column(read.schema.get_field_index(name)).combine_chunks()
@@ -355,6 +364,9 @@ def write_table(path: Path, columns: Mapping[str, Any], about: Mapping[str, Any]
 
 def store_table(path: Path, columns: Mapping[str, Any], about: Mapping[str, Any]) -> None:
     """Write a ground-truth table directly to a path, without a rename; arguments as for `write_table`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = pa.table(dict(columns))
     written = written_about(about, content_digest(table.column_names, table.columns))
     table = table.replace_schema_metadata({METADATA_KEY: written})
@@ -379,6 +391,8 @@ def _check_shape(path: Path, rows: int, columns: Sequence[str]) -> None:
 
 
 def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from supernet.benchmarks.errors import BadArchitecture, BadTable, NoSuchResult
-from supernet.benchmarks.spaces import OFFICIAL, SPACE_NAMES, Official, space
+from supernet.benchmarks.spaces import OFFICIAL, SPACE_NAMES, Complete, space
 from supernet.benchmarks.truth.about import CONTENT_KEY
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.benchmarks.truth.training import training_of
@@ -35,7 +35,7 @@ def verify(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
             yield "contents", False, f"{error} The other checks were left out."
             return
         yield "contents", True, "SHA-256 recorded when it was written"
-    official, sampled = OFFICIAL.get(table.space), "sample" in table.about
+    official, sampled = _complete(table.space), "sample" in table.about
     if official is not None and not sampled and len(table) != official.rows:
         yield "official order", False, f"{len(table):,} rows, the benchmark has {official.rows:,}"
         return
@@ -55,6 +55,12 @@ def verify(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
         yield from _accuracies(table)
     except BadTable as error:
         yield "accuracies", False, str(error)
+
+
+def _complete(space_name: str) -> Complete | None:
+    """What tables of all architectures of a space look like, if its benchmark has such tables."""
+    official = OFFICIAL.get(space_name)
+    return official.complete if official is not None else None
 
 
 def _accuracies(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
@@ -98,7 +104,7 @@ def _sample(table: GroundTruth) -> Iterator[tuple[str, bool, str]]:
             yield name, bool((params == table.params(dataset)).all()), "equal to the network's own count"
 
 
-def _costs(table: GroundTruth, official: Official) -> Iterator[tuple[str, bool, str]]:
+def _costs(table: GroundTruth, official: Complete) -> Iterator[tuple[str, bool, str]]:
     """Checks of complete official tables: costs and keys that can be computed from the architectures."""
     for name in official.counted_columns(table.columns):
         given = table.read(name).to_numpy(zero_copy_only=False).astype(float)

@@ -32,8 +32,14 @@ def _import_nb101(source: Path, target: Path, allow_partial: bool) -> GroundTrut
         return import_nb101(source, target, allow_partial=allow_partial, progress=lambda done: report(done, size))
 
 
+def _import_nds(source: Path, target: Path, allow_partial: bool) -> GroundTruth:
+    from supernet.benchmarks.truth.import_nds import import_nds
+
+    return import_nds(source, target, allow_partial=allow_partial)
+
+
 # The names are spelled out here because the module that knows the benchmarks takes long to load.
-IMPORTERS = {"nb201": _import_nb201, "nb101": _import_nb101}
+IMPORTERS = {"nb201": _import_nb201, "nb101": _import_nb101, "nds": _import_nds}
 """Benchmark -> function that imports its official files."""
 
 
@@ -52,12 +58,15 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
 
     nb201: NAS-Bench-201-v1_*.pth, or the NATS-Bench topology archive (folder or .tar).
     nb101: nasbench_only108.tfrecord or nasbench_full.tfrecord.
+    nds: DARTS_fix-w-d.json or DARTS.json, with results of the space `darts`.
     """
     from supernet.benchmarks.truth import shelf
 
     target = out or shelf.data_dir() / f"{benchmark}-{source.name.removesuffix(source.suffix) or source.name}.parquet"
     table = IMPORTERS[benchmark](source, target, allow_partial)
     _say(f"Wrote {target}: {len(table):,} architectures of {table.space} ({table.family}).\n{table.describe()}")
+    if "sample" in table.about:
+        _say(f"Not the whole space: {table.about['sample']}.")
     _say(f"Source: {table.about['source_check']}.")
 
 

@@ -5,30 +5,22 @@ Every error ends in one paragraph. The trace-back of an unexpected error is save
 
 from __future__ import annotations
 
-import errno
 import os
-import re
-import sys
 import tempfile
 import traceback
 from concurrent.futures import BrokenExecutor
 
+from supernet.benchmarks.memory import is_out_of_memory, memory_message
 from supernet.benchmarks.wording import quoted
 
-_MEMORY = re.compile(
-    r"can't allocate memory|not enough memory|out of memory|cannot allocate memory|bad_alloc|failed to allocate"
-    r"|failed to map segment",
-    re.IGNORECASE,
-)
-_BYTES = re.compile(r"(?:tried|unable) to allocate ([\d.,]+ ?(?:bytes|[KMGTP]?i?B))", re.IGNORECASE)
 _MOST = 300
 """Most characters of an exception's own text that a message shows."""
 
 
 def explained(error: Exception) -> str:
     """One paragraph about an error that is not a UserError; the trace-back of an unexpected one is saved to a file."""
-    if _is_out_of_memory(error):
-        return _memory_message(error)
+    if is_out_of_memory(error):
+        return memory_message(error)
     if isinstance(error, BrokenExecutor):
         return (
             "A worker process ended abruptly: it was killed, or memory ran out (in that case, give fewer --workers). "
@@ -40,30 +32,6 @@ def explained(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return f"The input is nested too deeply to be read. {_saved_trace(error)}"
     return f"An unexpected error stopped the command: {_summary(error)}. {_saved_trace(error)}"
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, told by the messages of NumPy, PyTorch, Arrow, DuckDB and the system."""
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return True
-    return isinstance(error, RuntimeError | ValueError | ImportError | _duckdb_errors()) and bool(
-        _MEMORY.search(_text(error))
-    )
-
-
-def _duckdb_errors() -> type[Exception]:
-    duckdb = sys.modules.get("duckdb")
-    kind: type[Exception] = getattr(duckdb, "Error", MemoryError)
-    return kind
-
-
-def _memory_message(error: Exception) -> str:
-    asked = _BYTES.search(_text(error))
-    return (
-        f"Memory ran out{f' when {asked[1]} more were needed' if asked else ''}. Free some memory, or make the work "
-        "smaller: a narrower network (network.channels), smaller batches (training.batch_size, "
-        "evaluation.batch_size), fewer images, or fewer --workers. What is done so far is kept."
-    )
 
 
 def _saved_trace(error: Exception) -> str:

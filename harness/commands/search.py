@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     help="Where searches run: in several local processes, in this process alone, or on a Ray cluster.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1), help="Number of local processes (default: one per CPU core; 1 on a GPU)."
+    "--workers", type=click.IntRange(1), help="Number of local processes (default: one per CPU core; one per GPU)."
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 @click.option("--address", help="Address of the Ray cluster.")

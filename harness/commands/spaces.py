@@ -32,18 +32,23 @@ def spaces() -> None:
     without_decisions = [name for name in OFFICIAL if name not in SPACE_NAMES]
     for name in (*without_decisions, *SPACE_NAMES):
         files = escape(listed((t.path.stem for t in at_hand if shelf.covers(t, name)), 6)) or "none"
-        if name in without_decisions:
-            table.add_row(name, f"{OFFICIAL[name].rows:,}", OFFICIAL[name].title, files)
+        if (all_cells := OFFICIAL[name].complete if name in without_decisions else None) is not None:
+            table.add_row(name, _size(all_cells.rows), all_cells.title, files)
             table.add_section()
             continue
         within = space(name)
-        table.add_row(name, f"{len(within):,}" if within.enumerable else f"{len(within):.1e}", within.title, files)
+        table.add_row(name, _size(len(within)), within.title, files)
         for kind, meaning in within.class_names.items():
-            table.add_row("", f"{within.count(f'unique-{kind}'):,}", f"classes '{kind}': {meaning}", "")
+            table.add_row("", _size(within.count(f"unique-{kind}")), f"classes '{kind}': {meaning}", "")
         for subset, meaning in within.subset_names.items():
             if not subset.startswith("unique-"):
-                table.add_row("", f"{within.count(subset):,}", f"subset '{subset}': {meaning}", "")
+                table.add_row("", _size(within.count(subset)), f"subset '{subset}': {meaning}", "")
         table.add_section()
     console.print(table)
     if not at_hand:
         console.print(shelf.how_to_get())
+
+
+def _size(number: int) -> str:
+    """A number of architectures, rounded if it is too long to be read."""
+    return f"{number:,}" if number < 10**9 else f"{number:.1e}"

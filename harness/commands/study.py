@@ -37,9 +37,7 @@ def running(command: Callable[..., None]) -> Callable[..., None]:
             show_default=True,
             help="Processes on this machine, this process alone, or a Ray cluster.",
         ),
-        click.option(
-            "--workers", type=click.IntRange(1), help="Local processes (default: one per core; on a GPU, one)."
-        ),
+        click.option("--workers", type=click.IntRange(1), help="Local processes (default: one per core; one per GPU)."),
         click.option("--device", default="cpu", show_default=True, help="cpu or cuda."),
         click.option("--address", help="Address of the Ray cluster (default: one on this machine)."),
         click.option("--cpus", type=float, default=1, show_default=True, help="CPUs that a run asks Ray for."),

@@ -13,6 +13,8 @@ from supernet.benchmarks.wording import quoted
 
 LONGEST = 4000
 """Most characters of a cell that names an architecture."""
+LARGEST, EXACT = (1 << 63) - 1, 1 << 53
+"""Largest index of a space, and largest whole number up to which floating-point numbers are exact."""
 
 _WRAPPED = re.compile(r"\w+\([^|]*(\|.*\|)\s*\)", re.DOTALL)
 """The `repr` of an architecture object, such as Structure(4 nodes with |…|)."""
@@ -37,22 +39,39 @@ def as_index(value: Any) -> int | None:
     """The whole number that the value is or spells; None if it is something else.
 
     Raises:
-        BadArchitecture: it is too large for an index, or begins with a zero.
+        BadArchitecture: it is too large for an index, is not exact, or begins with a zero.
     """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
     if isinstance(value, int):
-        if abs(value) >= 1 << 62:
-            raise BadArchitecture(f"index {quoted(value)} is too large")
-        return value
-    if not isinstance(value, str) or not (found := re.fullmatch(r"\s*([0-9]{1,9})(?:\.0*)?\s*", value)):
+        return _bounded(value)
+    if isinstance(value, float) and value.is_integer():
+        return _bounded(int(value), exact=EXACT)
+    if not isinstance(value, str) or not (found := re.fullmatch(r"\s*([0-9]{1,19})(\.0*)?\s*", value)):
         return None
     if len(found[1]) > 1 and found[1][0] == "0":
         raise BadArchitecture(
             f"{value.strip()!r} begins with a zero, but no index does; instead of operation numbers, give official "
             "strings"
         )
-    return int(found[1])
+    return _bounded(int(found[1]), exact=EXACT if found[2] else LARGEST)
+
+
+def _bounded(index: int, exact: int = LARGEST) -> int:
+    """The index.
+
+    Args:
+        exact: the largest number that is exact in the form in which the index is written.
+
+    Raises:
+        BadArchitecture: it is too large, or not exact.
+    """
+    if abs(index) > LARGEST:
+        raise BadArchitecture(f"index {quoted(index)} is too large")
+    if abs(index) > exact:
+        raise BadArchitecture(
+            f"index {index} is written as a floating-point number, which has lost its last digits; write whole numbers "
+            "or official strings"
+        )
+    return index
 
 
 def spelling_of(value: Any) -> str:

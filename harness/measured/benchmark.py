@@ -53,7 +53,7 @@ class Benchmark:
     name: str
     space: str
     among: str
-    """The subset of the space that is sampled from."""
+    """The subset of the space that is sampled from, or `all`."""
     architectures: int
     seeds: tuple[int, ...]
     recipe: Recipe
@@ -68,10 +68,11 @@ class Benchmark:
 
     def indices(self) -> NDArray[np.int64]:
         """The sampled architectures in ascending order: (architectures,)."""
-        members = self.within.subset(self.among)
-        if not 1 <= self.architectures <= len(members):
+        members = None if self.among == ALL else self.within.subset(self.among)
+        size = len(self.within if members is None else members)
+        if not 1 <= self.architectures <= size:
             raise UserError(
-                f"{self.name} asks for {self.architectures:,} architectures of {self.among}: it has {len(members):,}."
+                f"{self.name} asks for {self.architectures:,} architectures of {self.among}: it has {size:,}."
             )
         return np.sort(self.within.sample(np.random.default_rng(0), self.architectures, among=members))
 
@@ -98,6 +99,8 @@ KINDS: Mapping[str, type] = {"space": str, "among": str, "architectures": int, "
 """The keys of every benchmark file, with the types of their values."""
 OPTIONAL: Mapping[str, type] = {"cheaper_epochs": list}
 """The keys that a benchmark file may have, too."""
+ALL = "all"
+"""The value of `among` for a sample of the whole space, which need not be enumerable."""
 MOST_SEEDS = 1_000
 """Most seeds of a benchmark; a limit against mistakes."""
 
@@ -151,8 +154,7 @@ def _benchmark(name: str, content: Any) -> Benchmark:
         )
     if cheaper and base.training.warmup_epochs >= cheaper[0]:
         raise UserError(f"training.warmup_epochs must be below {cheaper[0]}, the fewest epochs of a training.")
-    names = space(base.space).subset_names
-    if given["among"] not in names:
+    if given["among"] not in (names := [*space(base.space).subset_names, ALL]):
         raise UserError(f"among is {quoted(given['among'])}, but must be one of {', '.join(names)}.")
     return Benchmark(name, base.space, given["among"], given["architectures"], tuple(seeds), base, tuple(cheaper))
 
@@ -300,6 +302,7 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
         columns[f"{dataset}.train_seconds.e{epochs}"] = np.mean(seconds, axis=0)
     from supernet.harness.training.folder import environment
 
+    among = "the whole space" if benchmark.among == ALL else f"the subset {benchmark.among}"
     about = {
         "space": benchmark.space,
         "family": f"embedded {benchmark.name}",
@@ -308,7 +311,7 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
         "digits_version": DIGITS_VERSION,
         **Training(recipe.network.channels, recipe.network.cells, _train_images(recipe)).about(),
         "recipe": recipe.as_dict(),
-        "sample": f"{benchmark.architectures} of the subset {benchmark.among}, uniformly",
+        "sample": f"{benchmark.architectures} of {among}, uniformly",
         "environment": environment(),
     }
     path = folder / f"{benchmark.name}.parquet"

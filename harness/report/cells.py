@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,16 @@ from supernet.benchmarks.spaces.graph import IDLE
 from supernet.harness.report.style import BASELINE, INK, PALETTE
 
 LOOKS: dict[str, dict[str, Any]] = {
+    "": {"color": BASELINE, "linewidth": 1.0},
     "none": {"color": "0.8", "linewidth": 0.6, "linestyle": (0, (1, 3))},
     "skip_connect": {"color": PALETTE[2], "linewidth": 1.2, "linestyle": (0, (4, 2))},
     "nor_conv_1x1": {"color": PALETTE[9], "linewidth": 1.4},
     "nor_conv_3x3": {"color": PALETTE[0], "linewidth": 2.2},
     "avg_pool_3x3": {"color": PALETTE[3], "linewidth": 1.3, "linestyle": (0, (1.2, 1.2))},
 }
-SHORT = {"none": "", "skip_connect": "skip", "nor_conv_1x1": "1×1", "nor_conv_3x3": "3×3", "avg_pool_3x3": "pool"}
-OTHER = {"color": PALETTE[4], "linewidth": 1.4}
-"""The look of an operation that LOOKS does not name."""
+SHORT = {"skip_connect": "skip", "nor_conv_1x1": "1×1", "nor_conv_3x3": "3×3", "avg_pool_3x3": "pool"}
+OTHER_COLOURS = (*PALETTE[4:7], PALETTE[8], PALETTE[1])
+"""Colours of operations that LOOKS does not name, in the order of the space."""
 PLACES = {4: np.array([[0.0, 0.5], [0.9, 1.05], [2.1, -0.05], [3.0, 0.5]])}
 """Number of nodes -> their places, where operations sit on edges; nodes of other cells stand on a line."""
 BENDS = {(0, 2): 0.12, (1, 3): -0.12}
@@ -34,16 +36,25 @@ def draw_cell(axis: Axes, within: SearchSpace, index: int) -> None:
     graphs = within.layout(arch)
     axis.axis("off")
     axis.set_aspect("equal")
-    depth, limits = 0.0, []
+    looks, limits, depth = _looks(within), [], 0.0
     for graph in graphs:
-        draw = _draw_edges if graph.on_edges else _draw_nodes
-        limits.append(draw(axis, graph, depth))
+        limits.append(_draw_edges(axis, graph, depth, looks) if graph.on_edges else _draw_nodes(axis, graph, depth))
         depth -= np.ptp(limits[-1][2:])
     left, right, low, high = np.array(limits).T
     axis.set(xlim=(left.min(), right.max()), ylim=(low.min(), high.max()))
 
 
-def _draw_edges(axis: Axes, graph: Graph, depth: float) -> tuple[float, float, float, float]:
+def _looks(within: SearchSpace) -> dict[str, dict[str, Any]]:
+    """Operation -> its look, for the operations of a space."""
+    ops = dict.fromkeys(str(op) for number in within.operations for op in within.decisions[number].options)
+    others = [op for op in ops if op not in LOOKS]
+    colours = itertools.cycle(OTHER_COLOURS)
+    return LOOKS | {op: {"color": next(colours), "linewidth": 1.4} for op in others}
+
+
+def _draw_edges(
+    axis: Axes, graph: Graph, depth: float, looks: dict[str, dict[str, Any]]
+) -> tuple[float, float, float, float]:
     """Operations on edges; the limits of the drawing: left, right, low, high."""
     count = len(graph.nodes)
     placed = count in PLACES
@@ -51,9 +62,9 @@ def _draw_edges(axis: Axes, graph: Graph, depth: float) -> tuple[float, float, f
     for edge in graph.edges:
         start, end = places[edge.source], places[edge.target]
         bend = BENDS.get((edge.source, edge.target), 0.0) if placed else _arc(edge)
-        look = LOOKS.get(edge.op, OTHER)
+        look = looks[edge.op]
         _arrow(axis, start, end, bend, **look)
-        if edge.op != IDLE:
+        if edge.op not in (IDLE, ""):
             _label(axis, start, end, bend, SHORT.get(edge.op, edge.op), look["color"])
     for name, place in zip(graph.nodes, places, strict=True):
         _node(axis, place, name)

@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json
+from supernet.benchmarks.memory import is_out_of_memory, memory_message
 from supernet.harness.runs.job import SEARCH, STUDY, Job, kind_of
 from supernet.harness.runs.store import Damaged, Held, Store
 
@@ -77,19 +78,22 @@ def execute(
             return state
     except Held:
         return "held"
-    except MemoryError:
-        problem = "Memory ran out while this run was made. What is done so far is kept. Try fewer workers."
-        trace = traceback.format_exc()
     except UserError as error:
         problem, trace = str(error), ""
-    except OSError as error:
-        problem = f"{error.strerror or error}: {error.filename or store.root}. What is done so far is kept."
-        trace = traceback.format_exc()
     except Exception as error:
-        problem, trace = f"{type(error).__name__}: {' '.join(str(error).split())}", traceback.format_exc()
+        problem, trace = _said(error, store), traceback.format_exc()
     with suppress(OSError):  # perhaps the disk is full: the run stays missing, and the next attempt says why
         store.fail(run, problem, trace)
     return "failed"
+
+
+def _said(error: Exception, store: Store) -> str:
+    """Why a run failed, in one paragraph."""
+    if is_out_of_memory(error):
+        return f"While this run was made: {memory_message(error)}"
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or store.root}. What is done so far is kept."
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def throttled(report: Report, path: Path) -> Report:

@@ -21,7 +21,8 @@ class Angle:
     they were drawn from the recipe's seed, and as they are now. No image is passed forward. A larger angle is taken as
     better, as in the paper. Our choice: operations without weights and those that the output does not depend on leave
     nothing in the vectors, and what all architectures share (stem, reductions, classifier) is left out. The angle of an
-    architecture without kernels is 0.
+    architecture without kernels is 0. In DARTS cells, the kernels of an operation are those on all edges that its input
+    of the node can be, whichever the architecture chooses.
     """
 
     run: Run | Trained = field(repr=False)

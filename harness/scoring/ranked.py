@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import replace
@@ -91,6 +89,9 @@ class Files:
 
 def _rows(path: Path) -> int:
     """Number of rows of a Parquet file; 0 if it is missing or unreadable."""
+    import pyarrow as pa  # imported here: scores can also be computed where it is not installed
+    import pyarrow.parquet as pq
+
     try:
         with open_plain(path) as file:
             return int(pq.ParquetFile(file).metadata.num_rows)

@@ -3,7 +3,8 @@
 Architectures that compute the same function are scored once. In NAS-Bench-201, architectures are visited in the order
 of their decisions, and what the first cell has in common with the architecture before is kept: over the whole space,
 the first cell costs about as much as the sums of its edges. On a CPU, every thread scores its own architectures, which
-keeps threads busier than sharing each operation would, and makes scores the same for any number of threads. Memory does
+keeps threads busier than sharing each operation would, and makes scores the same for any number of threads. On a GPU,
+architectures are scored in blocks, which are replayed as a CUDA graph (`harness.supernet.nb201.blocks`). Memory does
 not grow with the number of architectures or images.
 """
 
@@ -32,12 +33,14 @@ from supernet.benchmarks.files import whole
 from supernet.benchmarks.spaces import Arch, SearchSpace, space
 from supernet.benchmarks.tasks.loader import eval_batches
 from supernet.benchmarks.tasks.split import Split
+from supernet.harness.scoring import blocks
 from supernet.harness.scoring import partial as partial_scores
 from supernet.harness.scoring.norms import calibration_images, recalibrated, statistics
+from supernet.harness.supernet.nb201.blocks import Blocks
 from supernet.harness.training.run import Run
-from supernet.heuristics.hooks import Routing
 from supernet.heuristics.methods.apart import Several
 from supernet.heuristics.recipe import EvaluationSection
+from supernet.heuristics.routes import Routing
 
 SCORES = "scores.parquet"
 SAVE_SECONDS = 15.0
@@ -79,6 +82,7 @@ def rank(
     keep: Callable[[Scores], object] | None = None,
     progress: Callable[[int, int], None] | None = None,
     notice: Callable[[str], None] | None = None,
+    in_blocks: bool | None = None,
 ) -> Scores:
     """Score architectures with shared weights, on the validation images.
 
@@ -91,10 +95,12 @@ def rank(
         keep: called with the scores before the saved state in `out` is deleted.
         progress: called with the number of (architecture, batch) pairs that are done, and of all pairs.
         notice: called with a sentence for the user if something in `out` is damaged.
+        in_blocks: whether to compute architectures in blocks; by default, that is done on a GPU if the network and the
+            protocol allow it and memory is enough. Scores differ by rounding alone.
 
     Raises:
         UserError: there are fewer images than the protocol scores on, or no architectures; or the recipe's network
-            does not allow the protocol.
+            does not allow the protocol, or blocks where they are asked for.
     """
     within = space(run.recipe.space)
     protocol = dataclasses.replace(run.recipe, evaluation=evaluation or run.recipe.evaluation).evaluation
@@ -107,9 +113,12 @@ def rank(
         raise UserError("There are no architectures to score.")
     members, position = np.unique(first_alike(run, rows), return_inverse=True)
     archs = within.archs(members)
-    order = np.lexsort(archs.T[::-1])
-    ordered: list[Arch] = [tuple(arch) for arch in archs[order].tolist()]
     work = _Work(run, protocol, images.take(slice(0, protocol.images)))
+    if in_blocks or (in_blocks is None and blocks.pay(run, protocol.bn, work.batches[0][0])):
+        work.blocks, order = blocks.made(run, protocol.bn, archs)
+    else:
+        order = np.lexsort(archs.T[::-1])
+    ordered: list[Arch] = [tuple(arch) for arch in archs[order].tolist()]
     sums = _scored(work, ordered, out / partial_scores.NAME if out else None, progress, notice)
     by_member = np.empty_like(sums)
     by_member[order] = sums
@@ -134,6 +143,7 @@ class _Work:
 
     def __init__(self, run: Run, protocol: EvaluationSection, images: Split) -> None:
         self.run, self.protocol = run, protocol
+        self.blocks: Blocks | None = None
         recalibrate = protocol.bn == "recalibrate"
         # Each batch passes over all architectures; recalibration, done once for each, wants all images in one pass.
         size = min(protocol.batch_size, protocol.images)
@@ -249,12 +259,13 @@ def _scored(
                 first = max(0, done - number * len(archs))
                 if first >= len(archs):
                     continue
-                with closing(_in_threads(work, batch, archs[first:])) as found:
-                    for k, summed in enumerate(found, first):
-                        sums[k] += summed
-                        done += 1
+                with closing(_found(work, batch, archs, first)) as found:
+                    for summed in found:
+                        sums[first : first + len(summed)] += summed
+                        before, first, done = done, first + len(summed), done + len(summed)
                         now = time.perf_counter()
-                        if progress and (done % TELL_PAIRS == 0 or now - last_told > TELL_SECONDS):
+                        told = done // TELL_PAIRS > before // TELL_PAIRS
+                        if progress and (told or now - last_told > TELL_SECONDS):
                             last_told = now
                             progress(done, total)
                         if partial and now - last_saved > SAVE_SECONDS:
@@ -279,6 +290,16 @@ def _scoring(network: torch.nn.Module, bn: str) -> Iterator[None]:
             yield
     finally:
         network.train(was_training)
+
+
+def _found(work: _Work, batch: Batch, archs: list[Arch], first: int) -> Generator[Tensor, None, None]:
+    """The results of the architectures from number `first` on, in order: (some, 3) each."""
+    if work.blocks is not None:
+        yield from blocks.summed(work.blocks, *batch, first)
+        return
+    with closing(_in_threads(work, batch, archs[first:])) as found:
+        for summed in found:
+            yield summed[None]
 
 
 def _in_threads(work: _Work, batch: Batch, archs: list[Arch]) -> Generator[Tensor, None, None]:

@@ -74,7 +74,7 @@ def over_ranked(
     archs = within.archs(indices)
     totals: dict[str, list[tuple[float, float]]] = {}
     for number, decision in enumerate(within.decisions):
-        if decision.name.startswith("parents"):
+        if number not in within.operations:
             continue
         for option, name in enumerate(decision.options):
             uses = archs[:, number] == option

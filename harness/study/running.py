@@ -40,7 +40,7 @@ def executor_of(
     """The executor of this name: local, process or ray.
 
     Args:
-        workers: local processes; as many as cores unless given, 1 on a GPU.
+        workers: local processes; as many as cores unless given, one per GPU.
         address: of the Ray cluster; one on this machine unless given.
         cpus, gpus: what a run asks Ray for; a GPU where the device is one.
 
@@ -63,6 +63,10 @@ def executor_of(
 
 def cores(device: str) -> int:
     """Local processes that are worth while on a device."""
+    if device == "cuda":  # workers take the GPUs that CUDA_VISIBLE_DEVICES leaves in turn
+        import torch
+
+        return max(1, torch.cuda.device_count())
     return 1 if device != "cpu" else os.cpu_count() or 1
 
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from supernet.benchmarks.spaces.nb1shot1 import PARENTS, NB1Shot1
+from supernet.benchmarks.spaces import space as space_named
+from supernet.benchmarks.spaces.nb1shot1 import PARENTS, SPACES, NB1Shot1
 from supernet.benchmarks.spaces.nb101 import CONV1X1, CONV3X3, MAXPOOL, SHORT_OPS
+from supernet.harness.supernet.nb101 import NB101Net
 from supernet.harness.supernet.ops import CentrePartConv, ConvBN, Part, PartConv, PartNorm, Projection, max_pool
 from supernet.harness.supernet.wiring import NodeProgram, Parents, Share, Wiring
-from supernet.heuristics.hooks import Routing, Supernet
-from supernet.heuristics.recipe import RecipeError
+from supernet.heuristics.hooks import Supernet
+from supernet.heuristics.recipe import Recipe, RecipeError
+from supernet.heuristics.routes import Routing
 from supernet.heuristics.sections import NetworkSection
 
 
@@ -249,3 +252,34 @@ class NB1Shot1Net(Supernet):
         chosen = [c.active(r) for c, r in zip(self._cells, self._per_cell(routing), strict=True)]
         modules = [self.stem, self.classifier, *itertools.chain(*chosen)]
         return list({id(p): p for module in modules for p in module.parameters()}.values())
+
+
+class StandAloneCell(Supernet):
+    """The benchmark's stand-alone network of one NAS-Bench-101 cell, as a super-net with a single path."""
+
+    def __init__(self, network: NB101Net) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, routing: object, features: list[Tensor] | None = None) -> Tensor:
+        """Logits (n, classes) of images (n, 3, size, size); the routing has no effect."""
+        logits: Tensor = self.network(x)
+        return logits
+
+    def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
+        """An empty list, because the network has no options."""
+        return []
+
+
+def _network(recipe: Recipe, classes: int) -> Supernet:
+    """The super-net; or, for a single architecture, its network as NAS-Bench-101 builds it, with its widths."""
+    options, within = recipe.network, space_named(recipe.space)
+    assert isinstance(within, NB1Shot1)  # NETWORKS has this function for these spaces only
+    if recipe.sampling.architecture is None:
+        return NB1Shot1Net(classes, within, options)
+    cell = within.cells(within.parse(recipe.sampling.architecture))
+    return StandAloneCell(NB101Net(classes, cell, options.channels, options.cells, options.bn_affine, options.bn_track))
+
+
+NETWORKS: Mapping[str, Callable[[Recipe, int], Supernet]] = dict.fromkeys(SPACES, _network)
+"""Name of a space -> how to make its network for a recipe and a number of classes."""

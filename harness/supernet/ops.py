@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from supernet.harness.supernet import kernels
 
 
 class BatchNorm(nn.Module):
@@ -43,10 +45,17 @@ class BatchNorm(nn.Module):
         if self.use_running:
             return F.batch_norm(x, self.mean, self.var, self.weight, self.bias, training=False)
         if not self.track:
-            return F.batch_norm(x, None, None, self.weight, self.bias, training=True)
+            return kernels.batch_norm_add([x], *_affine([self]))
         self.batches += 1
         factor = 1 / self.batches if self.momentum is None else self.momentum
         return F.batch_norm(x, self.mean, self.var, self.weight, self.bias, training=True, momentum=factor)
+
+
+def _affine(norms: Sequence[BatchNorm]) -> tuple[list[Tensor] | None, list[Tensor] | None]:
+    """Scales and shifts of batch norms, which all have them or none."""
+    weights: list[Tensor] = [norm.weight for norm in norms if norm.weight is not None]
+    biases: list[Tensor] = [norm.bias for norm in norms if norm.bias is not None]
+    return weights or None, biases or None
 
 
 class ConvBN(nn.Module):
@@ -59,8 +68,12 @@ class ConvBN(nn.Module):
         self.stride, self.padding = stride, kernel // 2
         self.bn = BatchNorm(outputs, affine, track)
 
+    def convolved(self, x: Tensor) -> Tensor:
+        """The convolution alone."""
+        return F.conv2d(x, self.weight, stride=self.stride, padding=self.padding)
+
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.bn(F.conv2d(x, self.weight, stride=self.stride, padding=self.padding))
+        out: Tensor = self.bn(self.convolved(x))
         return out
 
 
@@ -78,51 +91,48 @@ class CentreConvBN(nn.Module):
         self.factor = nn.Parameter(torch.ones(())) if transform else None
         self.bn = BatchNorm(parent.weight.shape[0], affine, track)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def convolved(self, x: Tensor) -> Tensor:
+        """The convolution alone."""
         centre = self._parent[0].weight[:, :, 1:2, 1:2]
-        out: Tensor = self.bn(F.conv2d(x, centre if self.factor is None else centre * self.factor))
+        return F.conv2d(x, centre if self.factor is None else centre * self.factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.bn(self.convolved(x))
         return out
 
 
-class _AveragePool(torch.autograd.Function):
-    """3x3 average pooling, stride 1, that does not count the padding, as a depthwise convolution with ones.
+def joined(
+    convs: Sequence[nn.Module],
+    inputs: Sequence[Tensor],
+    skips: Sequence[Tensor],
+    path: Tensor | None = None,
+    paths: int = 1,
+) -> Tensor:
+    """The sum of convolutions with their batch norms, and of other terms; see `kernels.batch_norm_add` for the rest.
 
-    On CPUs a depthwise convolution in channels-last layout is several times faster than `avg_pool2d`. The sum
-    over a window is its own adjoint, so that the backward pass is the same convolution.
+    Batch norms use the statistics of the batch and keep none.
+
+    Args:
+        convs: convolutions that are `joinable`.
     """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return _window_sum(x).mul_(_inverse_counts(x.shape[2], x.shape[3], x.device, x.dtype))
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return _window_sum(grad * _inverse_counts(grad.shape[2], grad.shape[3], grad.device, grad.dtype))
+    known = [conv for conv in convs if isinstance(conv, ConvBN | CentreConvBN)]
+    parts = [conv.convolved(x) for conv, x in zip(known, inputs, strict=True)]
+    return kernels.batch_norm_add(parts, *_affine([conv.bn for conv in known]), skips=skips, path=path, paths=paths)
 
 
-def _window_sum(x: Tensor) -> Tensor:
-    return F.conv2d(x, _ones(x.shape[1], x.device, x.dtype), padding=1, groups=x.shape[1])
+def joinable(convs: Sequence[nn.Module]) -> bool:
+    """Whether `joined` computes what the modules would: convolutions of this module that keep and use no statistics of
+    other batches, with nothing hooked on."""
+    for conv in convs:
+        if not isinstance(conv, ConvBN | CentreConvBN) or conv.bn.track or conv.bn.use_running:
+            return False
+        if any(m._forward_hooks or m._forward_pre_hooks for m in (conv, conv.bn)):
+            return False
+    return True
 
 
-@cache
-def _ones(channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    return torch.ones(channels, 1, 3, 3, device=device, dtype=dtype)
-
-
-@cache
-def _inverse_counts(height: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """One over the pixels in each window: (height, width)."""
-    with torch.inference_mode(False):
-        counts = F.conv2d(torch.ones(1, 1, height, width), torch.ones(1, 1, 3, 3), padding=1)[0, 0]
-        return (1 / counts).to(device, dtype)
-
-
-def average_pool(x: Tensor) -> Tensor:
-    """`avg_pool2d(x, 3, 1, 1, count_include_pad=False)`, with a faster implementation on CPUs."""
-    if x.is_cuda:
-        return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
-    pooled: Tensor = _AveragePool.apply(x)
-    return pooled
+average_pool = kernels.avg_pool3x3
+"""`avg_pool2d(x, 3, 1, 1, count_include_pad=False)`, with a faster implementation on CPUs."""
 
 
 class _Halve(torch.autograd.Function):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from supernet.benchmarks.spaces.nb1shot1 import NB1Shot1
 from supernet.benchmarks.spaces.nb101 import SHORT_OPS
-from supernet.heuristics.hooks import Choice, Gate, Routing
+from supernet.heuristics.routes import Choice, Gate, Routing
 
 Parents = tuple[int, ...]
 T = TypeVar("T")

@@ -20,6 +20,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import whole, write_bytes, write_json, write_text
 from supernet.benchmarks.regular import open_lock, read_plain
 from supernet.benchmarks.sealed import put_aside
+from supernet.harness.supernet import kernels
 from supernet.harness.training import checkpoint
 from supernet.harness.training.run import Run
 
@@ -284,7 +285,8 @@ def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
         "device": torch.cuda.get_device_name(kind) if kind.type == "cuda" else kind.type,
         "threads": torch.get_num_threads(),
     }
-    return found | (_cuda_settings() if kind.type == "cuda" else {})
+    chosen = kernels.choices(kind.type)
+    return found | ({"kernels": chosen} if chosen else {}) | (_cuda_settings() if kind.type == "cuda" else {})
 
 
 def _cuda_settings() -> dict[str, Any]:

@@ -16,8 +16,8 @@ import torch
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.tasks.loader import train_batches
 from supernet.benchmarks.tasks.task import Task
-from supernet.harness.supernet.nb201 import fair
-from supernet.harness.training import folder
+from supernet.harness.supernet.nb201 import fair, single
+from supernet.harness.training import folder, memory
 from supernet.harness.training.meter import EpochMeter, Progress
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import Run, own_random_numbers, seed_torch, start, streams
@@ -63,9 +63,11 @@ def train(
         Diverged: the loss is not finite; the status in `out` records this.
         DamagedCheckpoint: the checkpoint in `out` is not what was written. It has been renamed, so that the same call
             trains from the beginning.
-        UserError: `out` holds a run already, or one of another recipe; or this machine has no such device.
+        UserError: `out` holds a run already, or one of another recipe; or this machine has no such device, or one
+            with too little memory.
     """
     run = start(recipe, task=task, device=device, oracle=oracle)
+    memory.check(run)
     if out is not None:
         folder.prepare(run, out, resume)
     with own_random_numbers(run.device):
@@ -164,16 +166,27 @@ def stepper(run: Run) -> Callable[[], StepResult]:
 def _rule(run: Run) -> Method:
     """The method that turns paths into an update: one of the recipe, or by default one path after the other.
 
-    On a GPU, strictly fair paths run as one CUDA graph if the recipe allows it and has no methods of its own, apart
-    from those that only measure.
+    On a GPU, a step is one CUDA graph if the recipe allows it and has no methods of its own, apart from those that only
+    measure.
     """
     chosen = [run.methods[c.name] for c in run.recipe.methods if registry.entry(c.name).has("take_step")]
     if chosen:
         return chosen[0]
     alone = all(isinstance(run.methods[c.name], Measure) for c in run.recipe.methods)
-    if run.device.type == "cuda" and alone and fair.fits(run.recipe):
-        return fair.FairStep(capture=True)
-    return Accumulate()
+    if run.device.type != "cuda" or not alone:
+        return Accumulate()
+    return static_rule(run.recipe, capture=True) or Accumulate()
+
+
+def static_rule(recipe: Recipe, capture: bool) -> Method | None:
+    """The rule that takes a recipe's steps as one static computation; None if none does.
+
+    Args:
+        capture: replay the steps as a CUDA graph.
+    """
+    if fair.fits(recipe):
+        return fair.FairStep(capture)
+    return single.SingleStep(capture) if single.fits(recipe) else None
 
 
 def _set_schedule(run: Run) -> None:

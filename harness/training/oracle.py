@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace, space
-from supernet.benchmarks.truth.join import truth_rows
+from supernet.benchmarks.truth.join import measured_in, truth_rows
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.heuristics.recipe import Recipe
 
@@ -36,12 +36,11 @@ class Oracle:
     @classmethod
     def of_table(cls, within: SearchSpace, table: GroundTruth, m: Measure) -> Oracle:
         """The oracle for a space, under one measure of a table."""
-        every = within.every_index("ground truth for methods of training")
-        rows = truth_rows(within, every, table)
-        there = rows >= 0
-        accuracies = np.full(len(every), np.nan)
-        accuracies[there] = table.readings(m.dataset, m.split, m.epochs, m.seed, rows[there])
-        return cls(np.flatnonzero(~np.isnan(accuracies)), lambda indices: accuracies[indices])
+        indices, rows = _all_measured(within, table)
+        accuracies = table.readings(m.dataset, m.split, m.epochs, m.seed, rows)
+        known = ~np.isnan(accuracies)
+        indices, accuracies = indices[known], accuracies[known]
+        return cls(indices, lambda wanted: accuracies[np.searchsorted(indices, wanted)])
 
     def ask(self, indices: ArrayLike) -> NDArray[np.float64]:
         """Accuracies in percent of these architectures: (n,).
@@ -57,3 +56,15 @@ class Oracle:
         if len(new):
             self.asked.update(zip(new.tolist(), np.asarray(self._look_up(new), dtype=float).tolist(), strict=True))
         return np.array([self.asked[index] for index in wanted.tolist()])
+
+
+def _all_measured(within: SearchSpace, table: GroundTruth) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All architectures of a space that a table has, ascending, and their rows: (n,) each.
+
+    In a space that can be listed, several architectures may have one row.
+    """
+    if not within.enumerable:
+        return measured_in(within, table)
+    indices = within.every_index("ground truth for methods of training")
+    rows = truth_rows(within, indices, table)
+    return indices[rows >= 0], rows[rows >= 0]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from supernet.benchmarks.tasks.task import Task
+from supernet.harness.supernet.nb201.static import StaticStep
 from supernet.harness.training.loop import batches, begin_epoch, end_epoch, stepper
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import start, task_of
@@ -72,7 +73,7 @@ def epoch_cost(
     Args:
         task: the recipe's task, if it has been loaded already.
         device: where to train.
-        steps: number of steps that are timed, after one that warms up.
+        steps: number of steps that are timed, after those that warm up.
         oracle: ground truth that methods may ask for.
     """
     task = task or task_of(recipe.task)
@@ -88,16 +89,17 @@ def epoch_cost(
 def _trial(recipe: Recipe, task: Task, device: str, steps: int, oracle: Oracle | None) -> Cost:
     """The cost of the first epoch of a recipe: mean passes and median seconds of its steps, times their number."""
     run = start(recipe, task=task, device=device, oracle=oracle)
+    warm_up = 1 if run.device.type == "cpu" else StaticStep.WARM_UP + 1  # which also captures a graph
     step, size = stepper(run), recipe.training.batch_size
     begin_epoch(run, 0)
     run.network.train()
     timed: list[Cost] = []
     for number, _ in enumerate(batches(run)):
-        if number > steps:
+        if number >= warm_up + steps:
             break
         timed.append(_measured(run.context.meter, size, run.device, step))
         run.context.step += 1
-    kept = timed[1:] or timed
+    kept = timed[warm_up:] or timed
     between = _measured(run.context.meter, size, run.device, lambda: end_epoch(run))
     per_step = Cost(statistics.mean(c.passes for c in kept), statistics.median(c.seconds for c in kept))
     return per_step * run.steps_per_epoch + between

@@ -31,8 +31,9 @@ from supernet.heuristics.distribution.steps import (
     Updater,
 )
 from supernet.heuristics.distribution.temperatures import Annealed, Concrete, ReinMax
-from supernet.heuristics.hooks import Context, Method, NotFinite, Path
+from supernet.heuristics.hooks import Context, Method, NotFinite
 from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.routes import Path
 
 MODELS: dict[str, type[Factorised]] = {"softmax": Softmax, "simplex": Simplex, "dirichlet": Dirichlet}
 PERTURBED: dict[str, type[Mixture]] = {
@@ -142,7 +143,8 @@ def learner_for(space: SearchSpace, recipe: Recipe) -> Learner | None:
     d = recipe.distribution
     if d.model == "none":
         return None
-    first = 0 if recipe.sampling.with_none else space.first_working
+    least = 0 if recipe.sampling.with_none else space.first_working
+    first = [least if number in space.operations else 0 for number in range(len(space.decisions))]
     model: Distribution
     if d.model == "controller":
         model = Controller(space.cardinalities.tolist(), first)

@@ -18,24 +18,32 @@ INITIAL_SPREAD = 1e-3
 """Standard deviation of the initial logits (quark0/darts, cnn/model_search.py)."""
 
 
+def _firsts(first: int | Sequence[int], cardinalities: Sequence[int]) -> list[int]:
+    return [first] * len(cardinalities) if isinstance(first, int) else list(first)
+
+
 class Factorised(nn.Module):
     """An independent distribution over the options of each decision; the parameters are in one padded table.
 
     Args:
         cardinalities: the number of options of each decision.
-        first: the first option that can be chosen; 1 excludes `none` of NAS-Bench-201.
+        first: the first option of each decision that can be chosen; 1 excludes the operation none. One number stands
+            for all decisions.
         groups: groups of decisions whose weights sum to one, such as the edges into a node (PC-DARTS); default: no
             groups.
     """
 
-    def __init__(self, cardinalities: Sequence[int], first: int = 0, groups: Sequence[Sequence[int]] = ()) -> None:
+    def __init__(
+        self, cardinalities: Sequence[int], first: int | Sequence[int] = 0, groups: Sequence[Sequence[int]] = ()
+    ) -> None:
         super().__init__()
         self._cardinalities = list(cardinalities)
         options = torch.arange(max(cardinalities))
         self.allowed: Tensor
         """Whether each cell of the table is an option that can be chosen: (decisions, options)."""
+        least = torch.tensor(_firsts(first, self._cardinalities))[:, None]
         self.register_buffer(
-            "allowed", (options < torch.tensor(self._cardinalities)[:, None]) & (options >= first), persistent=False
+            "allowed", (options < torch.tensor(self._cardinalities)[:, None]) & (options >= least), persistent=False
         )
         self._groups = [list(group) for group in groups]
         self.table = nn.Parameter(self._initial(self.allowed))
@@ -222,16 +230,16 @@ class Controller(nn.Module):
 
     Args:
         cardinalities: the number of options of each decision.
-        first: the first option that can be chosen.
+        first: see `Factorised`.
     """
 
     HIDDEN, LAYERS, TANH, TEMPERATURE = 32, 2, 2.5, 5.0
     """Units per layer, layers, and the constants of logits: TANH * tanh(output / TEMPERATURE). All are those of
     NAS-Bench-201's experiments (ENAS.py of D-X-Y/AutoDL-Projects)."""
 
-    def __init__(self, cardinalities: Sequence[int], first: int = 0) -> None:
+    def __init__(self, cardinalities: Sequence[int], first: int | Sequence[int] = 0) -> None:
         super().__init__()
-        self._cardinalities, self._first = list(cardinalities), first
+        self._cardinalities, self._first = list(cardinalities), _firsts(first, cardinalities)
         self.start = nn.Parameter(torch.empty(1, self.HIDDEN))
         self.lstm = nn.LSTM(self.HIDDEN, self.HIDDEN, self.LAYERS)
         self.embeddings = nn.ModuleList(nn.Embedding(k, self.HIDDEN) for k in cardinalities[:-1])
@@ -252,10 +260,10 @@ class Controller(nn.Module):
         for decision, head in enumerate(self.heads):
             h, state = self.lstm(x, state)
             logits = self.TANH * torch.tanh(head(h[-1]) / self.TEMPERATURE)
-            allowed = logits[self._first :]
+            allowed = logits[self._first[decision] :]
             log_p = allowed.log_softmax(0)
             chosen = choose(decision, log_p)
-            arch.append(self._first + chosen)
+            arch.append(self._first[decision] + chosen)
             log_prob = log_prob + log_p[chosen]
             entropy = entropy - (log_p.exp() * log_p).sum()
             if decision < len(self.embeddings):
@@ -264,7 +272,7 @@ class Controller(nn.Module):
 
     def retrace(self, arch: Arch) -> tuple[Tensor, Tensor]:
         """Return the log-probability of an architecture and the summed entropy of its decisions, with gradients."""
-        _, log_prob, entropy = self.decide(lambda decision, _: arch[decision] - self._first)
+        _, log_prob, entropy = self.decide(lambda decision, _: arch[decision] - self._first[decision])
         return log_prob, entropy
 
     def sample(self) -> Arch:
@@ -285,5 +293,5 @@ class Controller(nn.Module):
         """Return the mean entropy of the decisions that lead to the greedy architecture, as a share of its maximum."""
         with torch.no_grad():
             total = self.retrace(self.best())[1]
-            most = sum(math.log(k - self._first) for k in self._cardinalities)
+            most = sum(math.log(k - first) for k, first in zip(self._cardinalities, self._first, strict=True))
             return float(total) / most

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.heuristics.distribution.models import Controller, Factorised, Simplex, Softmax
-from supernet.heuristics.hooks import Context, Gate, Method, NotFinite, Path, Routing
+from supernet.heuristics.hooks import Context, Method, NotFinite
+from supernet.heuristics.routes import Gate, Path, Routing
 
 Distribution = Factorised | Controller
 

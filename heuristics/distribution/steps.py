@@ -9,9 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.distribution.models import Controller, Simplex
 from supernet.heuristics.distribution.relaxations import Distribution, Gates, Mixture, importance
-from supernet.heuristics.hooks import Batch, Context, Routing
+from supernet.heuristics.hooks import Context
+from supernet.heuristics.routes import Routing
 from supernet.heuristics.sections import DistributionSection
 
 Stream = Callable[[], Batch]

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from supernet.heuristics.distribution.models import Simplex, Softmax
 from supernet.heuristics.distribution.relaxations import Mixture, on_device, temperature
-from supernet.heuristics.hooks import Context, Path, Routing
+from supernet.heuristics.hooks import Context
+from supernet.heuristics.routes import Path, Routing
 
 
 class Annealed(Mixture):

@@ -1,277 +1,65 @@
-"""Updates of shared weights that leave the responses of earlier architectures as they were."""
+"""A measurement of how a training step of one architecture changes the loss of another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from supernet.benchmarks.errors import UserError
-from supernet.heuristics.hooks import Context, Method, Output, Path, Supernet
+from supernet.benchmarks.spaces import Arch
+from supernet.heuristics.hooks import Context
+from supernet.heuristics.measuring import Measure, pairs_of
+from supernet.heuristics.methods.looks import loss_of
 from supernet.heuristics.registry import method
+from supernet.heuristics.routes import Path
 
 
-@dataclass(eq=False)
-class Protection(Method):
-    """What both methods share: they protect an architecture when another takes its place, and project every update.
+@method("disturbance")
+class Disturbance(Measure):
+    """Measures how a training step of one architecture changes the validation loss of another (Niu et al., 2020).
 
-    They project the change of the weights that the optimiser made, not the gradient, because momentum and weight decay
-    would otherwise move the weights in directions that disturb protected architectures. This is our choice.
+    For the pairs of the method interference, there is one row with the pair, first, second and distance, the `loss` of
+    the first architecture, and its `change`: L_valid(first; w - rate * g) - L_valid(first; w), where g is the gradient
+    of the training loss of the second architecture, clipped as in the recipe. A positive change is a disturbance.
+
+    From the paper: the notion that training later architectures changes the performance of earlier ones. Our choice:
+    a single step of gradient descent without momentum and weight decay, the loss in place of the accuracy, the pairs
+    and the images.
     """
 
-    _last: list[Any] = field(default_factory=list, init=False)
-    _now: dict[Any, None] = field(default_factory=dict, init=False)
-    _before: dict[str, Tensor] = field(default_factory=dict, init=False)
+    rate: float | None = None
+    """Learning rate of the step; by default that of the last step of training, which schedules lower."""
 
-    def protect(self, ctx: Context, routing: Any) -> None:
-        """Protect an architecture, whose training has just ended, from the updates that follow."""
-        raise NotImplementedError
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rate is not None and not 0 < self.rate <= 100:
+            raise ValueError("rate must lie in (0, 100]")
 
-    def projected(self, moves: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Return the allowed part of each change of a weight; weights that may move freely are left out."""
-        raise NotImplementedError
+    def measure(self, ctx: Context) -> list[dict[str, Any]]:
+        rate = ctx.optimiser.param_groups[0]["lr"] if self.rate is None else self.rate
+        weights: list[Tensor] = list(ctx.network.parameters())
+        kept = [w.detach().clone() for w in weights]
+        rows = []
+        for pair in pairs_of(ctx, self.pairs):
+            before = loss_of(ctx, pair.first, self.batch("valid"))
+            self._descend(ctx, pair.second, rate)
+            change = loss_of(ctx, pair.first, self.batch("valid")) - before
+            with torch.no_grad():
+                torch._foreach_copy_(weights, kept)
+            rows.append({**pair.columns(ctx.space), "rate": rate, "loss": before, "change": change})
+        return rows
 
-    def after_path(self, ctx: Context, out: Output) -> None:
-        first = out.path.routing[0]
-        if not all(isinstance(choice, int) for choice in (first if isinstance(first, tuple) else out.path.routing)):
-            raise UserError(
-                "The methods di-ws and ogd protect single architectures, but this recipe trains a mixture of all: "
-                "choose a sampling.law that draws architectures, such as uniform."
-            )
-        self._now[out.path.routing] = None
-
-    def before_update(self, ctx: Context) -> None:
-        now = list(self._now)
-        self._now.clear()
-        if now != self._last:
-            for routing in self._last:
-                self.protect(ctx, routing)
-            self._last = now
-        self._before = {name: w.detach().clone() for name, w in ctx.network.named_parameters()}
-
-    def after_update(self, ctx: Context) -> None:
-        weights = dict(ctx.network.named_parameters())
+    def _descend(self, ctx: Context, arch: Arch, rate: float) -> None:
+        """Take a step of gradient descent on the training loss of an architecture."""
+        batch, training = self.batch("train"), ctx.recipe.training
+        ctx.network.zero_grad()
+        logits = ctx.forward(Path(arch), batch).logits
+        F.cross_entropy(logits, batch.labels, label_smoothing=training.label_smoothing).backward()
+        if training.clip is not None:
+            torch.nn.utils.clip_grad_norm_(ctx.network.parameters(), training.clip)
         with torch.no_grad():
-            moves = self.projected({name: weights[name] - before for name, before in self._before.items()})
-            for name, move in moves.items():
-                weights[name].copy_(self._before[name] + move)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"last": _lists(self._last)}
-
-    def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
-        self._last = [_tuples(routing) for routing in state["last"]]
-
-
-@method("di-ws")
-class DisturbanceImmune(Protection):
-    """Moves weights orthogonally to what earlier architectures fed into them (DI-WS, Niu et al., Neural Networks 2021).
-
-    Every convolution and linear layer has a projector P, at first I. When an architecture gives way to another, P
-    absorbs the mean input patches r of that architecture by recursive least squares, k = P r and
-    P <- P - k k^T / (alpha + r^T k), so that P = (I + sum r r^T / alpha)^-1. A change D of the weights (outputs,
-    inputs) becomes D P, so that D P r is almost 0: the layer answers protected inputs as before.
-
-    The paper's abstract says that later architectures train in a space orthogonal to earlier ones. The recursion and
-    the mean patches are those of OWM (Zeng et al., 2019; beijixiong3510/OWM). The parameters, a further forward pass
-    on the present batch to see the inputs, and the projection of the update are our choices. Biases and batch norm are
-    not projected, so that they can still change responses.
-    """
-
-    alpha: float = 1e-3
-    """Regularisation: inputs whose squared norm is far above it are protected fully."""
-    vectors: int = 1
-    """Mean patches per layer and architecture: the batch is split into this many parts, and each has a mean."""
-    window: int = 8
-    """Number of latest architectures that are protected; 0: all since the last reset."""
-    reset: int = 1
-    """Number of epochs after which all protection is lifted; 0: never."""
-    _projectors: dict[str, Tensor] = field(default_factory=dict, init=False)
-    _kept: list[dict[str, Tensor]] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        if not (self.alpha > 0 and 1 <= self.vectors <= 1000 and 0 <= self.window <= 1000 and self.reset >= 0):
-            raise ValueError("alpha is above 0, vectors lies in 1 to 1000, window in 0 to 1000, and reset from 0 on")
-
-    def wrap(self, network: Supernet, ctx: Context) -> Supernet:
-        n = ctx.recipe.network
-        if n.ofa_kernel != "own" or n.channel_mode != "fixed":
-            raise UserError(
-                "The method di-ws needs convolutions that always use all of their weights: set "
-                "network.ofa_kernel=own and network.channel_mode=fixed."
-            )
-        return network
-
-    def start_epoch(self, ctx: Context) -> None:
-        if self.reset and ctx.epoch % self.reset == 0:
-            self._projectors, self._kept = {}, []
-
-    def protect(self, ctx: Context, routing: Any) -> None:
-        with torch.no_grad(), inputs_of(ctx.network, self.vectors) as new:
-            ctx.forward(Path(routing))
-        if self.window:
-            self._kept.append(new)
-        if self.window and len(self._kept) > self.window:
-            self._kept.pop(0)
-            self._projectors = {}
-            names = dict.fromkeys(name for rows in self._kept for name in rows)
-            new = {name: torch.cat([rows[name] for rows in self._kept if name in rows]) for name in names}
-        for name, rows in new.items():
-            start = torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
-            self._projectors[name] = absorbed(self._projectors.get(name, start), rows, self.alpha)
-
-    def projected(self, moves: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        return {
-            name: (moves[name].flatten(1).to(p.dtype) @ p).reshape(moves[name].shape).to(moves[name].dtype)
-            for name, p in self._projectors.items()
-            if name in moves
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "projectors": self._projectors, "kept": self._kept}
-
-    def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
-        super().load_state_dict(state, ctx)
-        device = next(ctx.network.parameters()).device
-        self._projectors = {name: p.to(device) for name, p in state["projectors"].items()}
-        self._kept = [{name: rows.to(device) for name, rows in one.items()} for one in state["kept"]]
-
-
-def absorbed(projector: Tensor, rows: Tensor, alpha: float) -> Tensor:
-    """Return the projector after it has absorbed vectors: P - K (alpha I + R K)^-1 K^T with K = P R^T.
-
-    For a single vector this is the recursion of OWM; for several it gives the same as one after the other.
-
-    Args:
-        projector: P, symmetric: (d, d).
-        rows: R: (n, d).
-    """
-    gain = projector @ rows.T
-    inner = rows @ gain
-    inner.diagonal().add_(alpha)
-    return projector - gain @ torch.linalg.solve(inner, gain.T)
-
-
-@contextmanager
-def inputs_of(network: nn.Module, parts: int) -> Iterator[dict[str, Tensor]]:
-    """Collect the mean input patches of the layers that compute while the block runs.
-
-    Yields:
-        Name of each weight -> float64, (parts, inputs), once more for every further use of the weight.
-    """
-    found: dict[str, Tensor] = {}
-
-    def recorder(name: str) -> Any:
-        def record(layer: Any, inputs: tuple[Tensor, ...]) -> None:
-            rows = mean_patches(layer, inputs[0], parts)
-            found[name] = torch.cat([found[name], rows]) if name in found else rows
-
-        return record
-
-    layers = {
-        f"{name}.weight": layer
-        for name, layer in network.named_modules()
-        if (weight := layer._parameters.get("weight")) is not None and weight.dim() in (2, 4)
-    }
-    handles = [layer.register_forward_pre_hook(recorder(name)) for name, layer in layers.items()]
-    try:
-        yield found
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def mean_patches(layer: Any, x: Tensor, parts: int) -> Tensor:
-    """Return the mean of a layer's input patches over images and positions: float64, (parts, inputs).
-
-    Args:
-        layer: a convolution or a linear layer.
-        x: its input: (n, channels, height, width) or (n, inputs).
-        parts: into how many parts the images are split, each with a mean; at most n.
-    """
-    # Patches are linear in the image: the mean of patches is the patch of the mean.
-    means = torch.stack([part.double().mean(0) for part in x.detach().tensor_split(min(parts, len(x)))])
-    if x.dim() == 2:
-        return means
-    kernel = layer.weight.shape[-1]
-    padding, stride = getattr(layer, "padding", 0), getattr(layer, "stride", 1)
-    return F.unfold(means, kernel, padding=padding, stride=stride).mean(-1)
-
-
-@method("ogd")
-class OrthogonalGradient(Protection):
-    """Moves weights orthogonally to gradients of earlier architectures (OGD, Farajtabar et al., AISTATS 2020).
-
-    When an architecture gives way to another, the gradient of its mean logit of the true class, on the present batch,
-    enters a memory. The component of every update in the span of the memory is removed, so that to first order the
-    mean logit of protected architectures does not change. The paper projects gradients of later tasks in this way,
-    with a memory of several images per task; one gradient per architecture, the bounded memory, and the projection of
-    the update are our choices.
-    """
-
-    memory: int = 8
-    """Number of gradients that are kept, the latest ones; each has the size of the network."""
-    _gradients: list[Tensor] = field(default_factory=list, init=False)
-    _basis: list[Tensor] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.memory <= 100:
-            raise ValueError("memory lies in 1 to 100")
-
-    def protect(self, ctx: Context, routing: Any) -> None:
-        out = ctx.forward(Path(routing))
-        score = out.logits.gather(1, out.labels[:, None]).mean()
-        found = torch.autograd.grad(score, list(ctx.network.parameters()), allow_unused=True, materialize_grads=True)
-        gradient = torch.cat([g.flatten() for g in found])
-        kept = [g for g in self._gradients if g.shape == gradient.shape]  # the network may have been rebuilt
-        self._gradients = [*kept, gradient][-self.memory :]
-        self._basis = orthonormal(self._gradients)
-
-    def projected(self, moves: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        whole = torch.cat([move.flatten() for move in moves.values()])
-        basis = [direction for direction in self._basis if direction.shape == whole.shape]
-        if not basis:
-            return {}
-        for direction in basis:
-            whole = whole - (whole @ direction) * direction
-        parts = whole.split([move.numel() for move in moves.values()])
-        return {name: part.view(moves[name].shape) for name, part in zip(moves, parts, strict=True)}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "gradients": self._gradients}
-
-    def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
-        super().load_state_dict(state, ctx)
-        device = next(ctx.network.parameters()).device
-        self._gradients = [gradient.to(device) for gradient in state["gradients"]]
-        self._basis = orthonormal(self._gradients)
-
-
-def orthonormal(vectors: Sequence[Tensor], least: float = 1e-4) -> list[Tensor]:
-    """Return an orthonormal basis of the span of vectors, by Gram-Schmidt: up to n tensors (d,).
-
-    Args:
-        vectors: (d,) each.
-        least: a vector is left out if this share of it, or less, is new.
-    """
-    basis: list[Tensor] = []
-    for vector in vectors:
-        rest = vector
-        for direction in [*basis, *basis]:  # the second round removes what rounding left
-            rest = rest - (rest @ direction) * direction
-        if rest.norm() > least * vector.norm():
-            basis.append(rest / rest.norm())
-    return basis
-
-
-def _lists(nested: Any) -> Any:
-    return [_lists(part) for part in nested] if isinstance(nested, list | tuple) else nested
-
-
-def _tuples(nested: Any) -> Any:
-    return tuple(_tuples(part) for part in nested) if isinstance(nested, list | tuple) else nested
+            for w in ctx.network.parameters():
+                if w.grad is not None:
+                    w.sub_(w.grad, alpha=rate)

@@ -1,9 +1,15 @@
-"""Training that depends on the size of the architecture that a step trains."""
+"""DYNAS: training depends on the size of the architecture that a step trains.
+
+The paper's abstract describes a decay by complexity and a momentum for each group of similar architectures. The
+formula, the exponents and the grouping by one randomly drawn operation are those of the released code
+(cvlab-yonsei/DYNAS) for a single uniform path; its variant for several paths per step is not part of this method. We
+count weights as for ten classes, and estimate the range of C from a sample; `live` is our addition.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -30,11 +36,6 @@ class Dynas(Method):
     An architecture of C weights is trained at the rate r (1 - t/T)^g at step t of T, where r is the recipe's rate and
     g falls linearly in log C from `exponent` for the smallest architecture to 1 / `exponent` for the largest. The
     optimiser keeps one momentum buffer per option of one operation, and a step uses that of its architecture.
-
-    The abstract describes a decay by complexity and a momentum for each group of similar architectures. The formula,
-    the exponents and the grouping by one randomly drawn operation are those of the released code (cvlab-yonsei/DYNAS)
-    for a single uniform path; its variant for several paths per step is not part of this method. We count weights as
-    for ten classes, and estimate the range of C from a sample; `live` is our addition.
     """
 
     exponent: float = 4.0
@@ -53,54 +54,22 @@ class Dynas(Method):
             raise ValueError("exponent lies in 1 to 100")
 
     def wrap(self, network: Supernet, ctx: Context) -> Supernet:
-        if ctx.recipe.training.schedule != "constant":
-            raise UserError(
-                "The method dynas has a schedule of the learning rate of its own: set training.schedule=constant."
-            )
-        needs_plain_steps(ctx, "dynas")
+        check_steps(ctx)
         return network
 
     def after_path(self, ctx: Context, out: Output) -> None:
         self._archs.append(arch_of(out.path, "dynas"))
 
     def before_update(self, ctx: Context) -> None:
-        (arch, *more), self._archs = self._archs, []
-        if more:
-            raise UserError(
-                f"The method dynas needs one path per step, not {1 + len(more)}: set sampling.law=uniform and "
-                "sampling.paths=1."
-            )
-        factor = (1 - ctx.step / ctx.steps) ** self._exponent(ctx, arch)
+        arch, self._archs = the_only(self._archs), []
+        self._range = self._range or size_range(ctx, self.live)
+        exponent = exponent_of(float(sizes(ctx, [arch], self.live)[0]), *self._range, self.exponent)
         for group in ctx.optimiser.param_groups:
-            group["lr"] *= factor
+            group["lr"] *= (1 - ctx.step / ctx.steps) ** exponent
         if self.separate and ctx.recipe.training.momentum:
-            self._use_buffers_of(ctx, arch)
-
-    def _exponent(self, ctx: Context, arch: Arch) -> float:
-        if self._range is None:
-            within = ctx.space
-            drawn = within.sample(np.random.default_rng(0), min(SAMPLE, len(within)))
-            sizes = self._sizes(ctx, np.vstack([within.archs(drawn), *(within.extremes() or ())]))
-            self._range = float(sizes[sizes > 0].min()), float(sizes.max())
-        return exponent_of(float(self._sizes(ctx, [arch])[0]), *self._range, self.exponent)
-
-    def _sizes(self, ctx: Context, archs: ArrayLike) -> NDArray[Any]:
-        """Return the number of weights of architectures (n, decisions): (n,)."""
-        n = ctx.recipe.network
-        if self.live:
-            return live_quantity(ctx.space, "live-params", archs, n.channels, n.cells)
-        return ctx.space.params(archs, n.channels, n.cells)
-
-    def _use_buffers_of(self, ctx: Context, arch: Arch) -> None:
-        """Give the optimiser the momentum of the architecture's group, which is 0 at first."""
-        if self._decision is None:
-            self._decision = int(ctx.random(self).choice(ctx.space.operations))
-        weights = list(ctx.network.parameters())
-        buffers = self._buffers.get(arch[self._decision], [])
-        if [b.shape for b in buffers] != [w.shape for w in weights]:  # none yet, or the network was rebuilt
-            buffers = self._buffers[arch[self._decision]] = [torch.zeros_like(w) for w in weights]
-        for weight, buffer in zip(weights, buffers, strict=True):
-            ctx.optimiser.state[weight]["momentum_buffer"] = buffer
+            if self._decision is None:
+                self._decision = int(ctx.random(self).choice(ctx.space.operations))
+            use_momentum(ctx, self._buffers, arch[self._decision])
 
     def state_dict(self) -> dict[str, Any]:
         return {"decision": self._decision, "buffers": self._buffers}
@@ -112,6 +81,66 @@ class Dynas(Method):
             int(group): [torch.empty_like(w).copy_(b) for w, b in zip(weights, buffers, strict=True)]
             for group, buffers in state["buffers"].items()
         }
+
+
+def check_steps(ctx: Context) -> None:
+    """Refuse recipes whose learning rate changes by itself, or that turn paths into an update in another way.
+
+    Raises:
+        UserError: the recipe is one of these.
+    """
+    if ctx.recipe.training.schedule != "constant":
+        raise UserError(
+            "The method dynas has a schedule of the learning rate of its own: set training.schedule=constant."
+        )
+    needs_plain_steps(ctx, "dynas")
+
+
+def the_only(archs: Sequence[Arch]) -> Arch:
+    """Return the one architecture of a step.
+
+    Raises:
+        UserError: there are several.
+    """
+    if len(archs) > 1:
+        raise UserError(
+            f"The method dynas needs one path per step, not {len(archs)}: set sampling.law=uniform and "
+            "sampling.paths=1."
+        )
+    return archs[0]
+
+
+def sizes(ctx: Context, archs: ArrayLike, live: bool) -> NDArray[Any]:
+    """Return the number of weights of architectures (n, decisions): (n,).
+
+    Args:
+        live: whether only the weights count that the output depends on.
+    """
+    n = ctx.recipe.network
+    if live:
+        return live_quantity(ctx.space, "live-params", archs, n.channels, n.cells)
+    return ctx.space.params(archs, n.channels, n.cells)
+
+
+def size_range(ctx: Context, live: bool) -> tuple[float, float]:
+    """Return the smallest size above 0 and the largest, among random architectures and the extremes of the space."""
+    within = ctx.space
+    drawn = within.sample(np.random.default_rng(0), min(SAMPLE, len(within)))
+    found = sizes(ctx, np.vstack([within.archs(drawn), *(within.extremes() or ())]), live)
+    return float(found[found > 0].min()), float(found.max())
+
+
+def use_momentum(ctx: Context, buffers: dict[int, list[Tensor]], group: int) -> None:
+    """Give the optimiser the momentum of a group of architectures, which is 0 at first.
+
+    Args:
+        buffers: group -> a buffer for each weight of the network.
+    """
+    weights = list(ctx.network.parameters())
+    if [b.shape for b in buffers.get(group, [])] != [w.shape for w in weights]:  # none yet, or another network
+        buffers[group] = [torch.zeros_like(w) for w in weights]
+    for weight, buffer in zip(weights, buffers[group], strict=True):
+        ctx.optimiser.state[weight]["momentum_buffer"] = buffer
 
 
 def exponent_of(size: float, smallest: float, largest: float, most: float) -> float:

@@ -9,7 +9,9 @@ from typing import Any
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.wording import quoted
 from supernet.heuristics.hooks import Context, Method, Supernet
-from supernet.heuristics.methods.apart import Partition, require_single_architectures, trained_options
+from supernet.heuristics.methods.apart import require_single_architectures
+from supernet.heuristics.methods.partition import Partition
+from supernet.heuristics.options import trained_options
 from supernet.heuristics.registry import method
 
 

@@ -1,10 +1,18 @@
-"""Landmarks: architectures with known accuracies, which the shared weights learn to rank as the ground truth does."""
+"""Landmarks: architectures with known accuracies, which the shared weights learn to rank as the ground truth does.
+
+The batch on which two landmarks are compared has validation images by default, as in the authors' code
+(kcyu2014/nas-landmarkreg). The other defaults are also those of that code where they do not depend on the length of
+training. In two points the method differs from the code: there, the schedule ends at 0.69 of the coefficient, and good
+landmarks are drawn more often. The paper also adds architectures that the super-net ranks best to the landmarks, and
+trains again. Here, each refresh adds the best of some random architectures, by their loss on one batch, and the
+training goes on: the number of refreshes and of architectures are our choice, and by default there is none.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -14,28 +22,44 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
-from supernet.heuristics.hooks import Context, Method, Output, Path
+from supernet.benchmarks.tasks.loader import Batch
+from supernet.heuristics.hooks import Context, Method, Output, Truth
+from supernet.heuristics.methods.schedules import scheduled
 from supernet.heuristics.registry import method
+from supernet.heuristics.routes import Path
 
 TRIED = 10
 """Number of random architectures that the super-net scores for each landmark that a refresh adds: our choice."""
+
+
+@dataclass
+class Ranked:
+    """Architectures with known accuracies, in ascending order of these."""
+
+    indices: list[int] = field(default_factory=list)
+    """Their indices in the space."""
+    true: list[float] = field(default_factory=list)
+    """Their accuracies in percent."""
+
+    def ask(self, truth: Truth, drawn: NDArray[np.int64]) -> None:
+        """Add architectures, given by their indices (n,), with their ground truth, which is charged."""
+        indices, true = [*self.indices, *drawn.tolist()], np.append(self.true, truth.ask(drawn))
+        order = np.argsort(true, kind="stable").tolist()
+        self.indices, self.true = [indices[k] for k in order], true[order].tolist()
+
+    def pair(self, rng: np.random.Generator) -> tuple[int, int] | None:
+        """Draw two architectures: the indices of the worse and the better one; None if they are equally good."""
+        worse, better = sorted(rng.choice(len(self.indices), 2, replace=False).tolist())
+        return (self.indices[worse], self.indices[better]) if self.true[worse] != self.true[better] else None
 
 
 @method("landmarks")
 class Landmarks(Method):
     """Adds a loss where shared weights rank two landmarks in the wrong order (Yu, Ranftl and Salzmann, CVPR 2021).
 
-    Landmarks are drawn at random when the loss begins. The method asks for their ground truth, which is charged, and
-    rankings of the run leave them out. Every step draws one pair and adds coefficient * relu(L(better) - L(worse)),
-    where L is the cross-entropy on one batch that the method draws for itself. The batch has validation images by
-    default, as in the authors' code (kcyu2014/nas-landmarkreg). The other defaults are also those of that code where
-    they do not depend on the length of training. The coefficient grows as a cosine from the beginning of the loss to
-    the end of training. In two points the method differs from the code: there, the schedule ends at 0.69 of the
-    coefficient, and good landmarks are drawn more often.
-
-    The paper also adds architectures that the super-net ranks best to the landmarks, and trains again. Here, each
-    refresh adds the best of some random architectures, by their loss on one batch, and the training goes on: the
-    number of refreshes and of architectures are our choice, and by default there is none.
+    Landmarks are drawn at random when the loss begins; their ground truth is charged, and rankings leave them out.
+    Every step draws one pair and adds coefficient * relu(L(better) - L(worse)), where L is the cross-entropy on one
+    batch. The coefficient grows as a cosine from the beginning of the loss to the end of training.
     """
 
     count: int = 50
@@ -54,8 +78,7 @@ class Landmarks(Method):
     """Number of times that landmarks are added, at equal distances between the beginning of the loss and the end."""
     added: int = 5
     """Number of landmarks that a refresh adds."""
-    _indices: list[int] = field(default_factory=list, init=False)
-    _true: list[float] = field(default_factory=list, init=False)
+    _known: Ranked = field(default_factory=Ranked, init=False)
 
     def __post_init__(self) -> None:
         if not (2 <= self.count <= 10_000 and self.coefficient >= 0 and 0 <= self.begin < 1):
@@ -64,66 +87,49 @@ class Landmarks(Method):
             raise ValueError("refreshes lies in 0 to 1000, and added in 1 to 1000")
 
     def start_epoch(self, ctx: Context) -> None:
-        first = self.begin * ctx.recipe.training.epochs
+        first, epochs = self.begin * ctx.recipe.training.epochs, ctx.recipe.training.epochs
         if self.coefficient == 0 or ctx.epoch < first:
             return
-        if self._indices:
-            gap = (ctx.recipe.training.epochs - first) / (self.refreshes + 1)
-            due = [math.ceil(first + number * gap) for number in range(1, self.refreshes + 1)]
-            for _ in range(due.count(ctx.epoch)):
-                self._ask(ctx, best_of(ctx, self, self._indices, self.added))
+        if not self._known.indices:
+            self._known.ask(ctx.truth, drawn_from(ctx, self, self.count))
             return
-        known = ctx.truth.known
-        if len(known) < self.count:
-            raise UserError(
-                f"methods.landmarks.count is {self.count:,}, but only {len(known):,} architectures have ground truth."
-            )
-        self._ask(ctx, ctx.random(self).choice(known, self.count, replace=False))
-
-    def _ask(self, ctx: Context, drawn: NDArray[np.int64]) -> None:
-        """Add landmarks, and keep all in ascending order of their accuracies."""
-        indices, true = [*self._indices, *drawn.tolist()], np.append(self._true, ctx.truth.ask(drawn))
-        order = np.argsort(true, kind="stable").tolist()
-        self._indices, self._true = [indices[k] for k in order], true[order].tolist()
+        gap = (epochs - first) / (self.refreshes + 1)
+        due = [math.ceil(first + number * gap) for number in range(1, self.refreshes + 1)]
+        for _ in range(due.count(ctx.epoch)):
+            self._known.ask(ctx.truth, best_of(ctx, self, self._known.indices, self.added))
 
     def step_loss(self, ctx: Context, outs: Sequence[Output]) -> Tensor | None:
-        if not self._indices:
-            return None
-        worse, better = sorted(ctx.random(self).choice(len(self._indices), 2, replace=False).tolist())
-        if self._true[worse] == self._true[better]:
+        pair = self._known.pair(ctx.random(self)) if self._known.indices else None
+        if pair is None:
             return None
         batch = ctx.stream(self.images, self)
-        losses = [
-            F.cross_entropy(ctx.forward(Path(ctx.space.arch(self._indices[k])), batch).logits, batch.labels)
-            for k in (worse, better)
-        ]
-        return self._factor(ctx) * torch.relu(losses[1] - losses[0])
-
-    def _factor(self, ctx: Context) -> float:
-        """Return the factor of the loss at the present step."""
-        first, t = self.begin * ctx.steps, ctx.recipe.training
-        share = (ctx.step - first) / max(1.0, ctx.steps - first)
-        if self.schedule == "inverse-rate":
-            rate = ctx.optimiser.param_groups[0]["lr"]
-            return self.coefficient * (t.learning_rate - rate + t.final_learning_rate) / max(t.learning_rate, 1e-12)
-        return self.coefficient * SCHEDULES[self.schedule](share)
+        worse, better = (loss_of(ctx, index, batch) for index in pair)
+        return scheduled(ctx, self.coefficient, self.schedule, self.begin) * torch.relu(better - worse)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"indices": self._indices, "true": self._true}
+        return {"indices": self._known.indices, "true": self._known.true}
 
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
-        self._indices, self._true = list(state["indices"]), list(state["true"])
+        self._known = Ranked(list(state["indices"]), list(state["true"]))
 
 
-SCHEDULES: Mapping[str, Callable[[float], float]] = {
-    "constant": lambda share: 1.0,
-    "cosine": lambda share: (1 - math.cos(math.pi * share)) / 2,
-    "cosine-down": lambda share: (1 + math.cos(math.pi * share)) / 2,
-    "steps-up": lambda share: (0.0, 0.01, 0.1, 1.0)[min(3, max(0, int(4 * share)))],
-    "steps-down": lambda share: (1.0, 0.1, 0.01, 0.001)[min(3, max(0, int(4 * share)))],
-}
-"""Name of a schedule -> function from the share of the loss's time that is over, in [0, 1), to the share of the
-coefficient. The authors' code has them all, with other names."""
+def loss_of(ctx: Context, index: int, batch: Batch) -> Tensor:
+    """Return the cross-entropy of an architecture, given by its index, on a batch: a scalar."""
+    return F.cross_entropy(ctx.forward(Path(ctx.space.arch(index)), batch).logits, batch.labels)
+
+
+def drawn_from(ctx: Context, asker: Method, count: int) -> NDArray[np.int64]:
+    """Draw architectures that have ground truth: (count,).
+
+    Raises:
+        UserError: there are fewer of them.
+    """
+    known = ctx.truth.known
+    if len(known) < count:
+        raise UserError(
+            f"methods.landmarks.count is {count:,}, but only {len(known):,} architectures have ground truth."
+        )
+    return ctx.random(asker).choice(known, count, replace=False)
 
 
 def best_of(ctx: Context, asker: Method, without: Sequence[int], count: int) -> NDArray[np.int64]:
@@ -141,7 +147,6 @@ def best_of(ctx: Context, asker: Method, without: Sequence[int], count: int) -> 
     batch = ctx.stream("valid", asker)
     ctx.network.eval()
     with torch.no_grad():
-        outs = [ctx.forward(Path(ctx.space.arch(index)), batch) for index in drawn.tolist()]
-        losses = [float(F.cross_entropy(out.logits, out.labels)) for out in outs]
+        losses = [float(loss_of(ctx, index, batch)) for index in drawn.tolist()]
     ctx.network.train()
     return drawn[np.argsort(losses, kind="stable")[:count]]

@@ -15,9 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
-from supernet.heuristics.hooks import Batch, Context, Method, Output, Path, Routing
-from supernet.heuristics.measuring import trained_options
+from supernet.benchmarks.tasks.loader import Batch
+from supernet.heuristics.hooks import Context, Method, Output
+from supernet.heuristics.options import trained_options
 from supernet.heuristics.registry import method
+from supernet.heuristics.routes import Path, Routing
 
 
 @method("magic-t")

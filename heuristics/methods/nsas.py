@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from supernet.heuristics.hooks import Context, Method, Path
-from supernet.heuristics.measuring import trained_options
+from supernet.heuristics.hooks import Context, Method
+from supernet.heuristics.methods.archives import novelty, random_arch, shared_loss
 from supernet.heuristics.registry import method
+from supernet.heuristics.routes import Path
 
 DRAWS = 10
 """Architectures from which each of the first members is chosen, as in the authors' code."""
@@ -51,37 +49,21 @@ class NSAS(Method):
             raise ValueError("weight must lie in (0, 1), and archive, recent and neighbours in 1 to 1000")
 
     def plan(self, ctx: Context) -> list[Path]:
-        new = _random(ctx, self)
+        new = random_arch(ctx, self)
         self._recent = [*self._recent, new][-self.recent :]
         if len(self._members) < self.archive:
-            drawn = [_random(ctx, self) for _ in range(DRAWS)]
-            self._members.append(drawn[int(self._novelty(ctx, drawn, self._members).argmax())])
+            drawn = [random_arch(ctx, self) for _ in range(DRAWS)]
+            self._members.append(drawn[int(novelty(ctx.space, drawn, self._members, self.neighbours).argmax())])
         else:
             nearest = int(ctx.space.distance(self._members, new).argmin())
             others = self._members[:nearest] + self._members[nearest + 1 :]
             rivals = [self._members[nearest], *self._recent]
-            self._members[nearest] = rivals[int(self._novelty(ctx, rivals, others).argmax())]
+            self._members[nearest] = rivals[int(novelty(ctx.space, rivals, others, self.neighbours).argmax())]
         count = len(self._members)
-        # With reduce=mean the update divides by the number of paths, which would shrink these weights.
-        scale = 1 + count if ctx.recipe.sampling.reduce == "mean" else 1
-        shares = [1 - self.weight, *[self.weight / count] * count]
-        return [Path(tuple(arch), scale * share) for arch, share in zip([new, *self._members], shares, strict=True)]
-
-    def _novelty(self, ctx: Context, archs: list[list[int]], members: list[list[int]]) -> NDArray[np.float64]:
-        """Return the mean distance of each architecture to its nearest members: (architectures,)."""
-        if not members:
-            return np.zeros(len(archs))
-        distances = ctx.space.distance(np.array(archs)[:, None], np.array(members)[None])
-        return np.asarray(np.sort(distances, axis=1)[:, : self.neighbours].mean(axis=1))
+        return shared_loss(ctx, [new, *self._members], [1 - self.weight, *[self.weight / count] * count])
 
     def state_dict(self) -> dict[str, Any]:
         return {"members": [list(arch) for arch in self._members], "recent": [list(arch) for arch in self._recent]}
 
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
         self._members, self._recent = ([list(arch) for arch in state[key]] for key in ("members", "recent"))
-
-
-def _random(ctx: Context, asker: Method) -> list[int]:
-    """Draw an architecture whose decisions are independent and uniform over the options that the recipe trains."""
-    rng = ctx.random(asker)
-    return [int(rng.choice(options)) for options in trained_options(ctx)]

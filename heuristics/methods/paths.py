@@ -6,8 +6,9 @@ from typing import Any
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch
-from supernet.heuristics.hooks import Context, Path
+from supernet.heuristics.hooks import Context
 from supernet.heuristics.registry import entry
+from supernet.heuristics.routes import Path
 
 
 def arch_of(path: Path, asker: str) -> Arch:

@@ -1,4 +1,11 @@
-"""A ranking loss that teaches the super-net the order of a score that needs no training."""
+"""A ranking loss that teaches the super-net the order of a score that needs no training.
+
+Ranking by FLOPs, the weight of 2 reached after 20 of 70 epochs, and the detached loss of the earlier path are those of
+PGONAS' code; it draws two random pairs per step besides a sandwich, where we use all pairs of the paths that the recipe
+plans. The distance is that of RD-NAS' code (Dong et al., ICASSP 2023; pprp/PicoNAS): two operations differ by 2 if one
+alone has weights, and by 0.5 otherwise. That code draws again where a pair is nearer than 6.7, its mean; `nearest`
+leaves such pairs out. A distance as the margin of the loss is what its abstract describes.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +23,7 @@ from supernet.benchmarks.spaces import SearchSpace
 from supernet.benchmarks.spaces.live import live_quantity
 from supernet.heuristics.hooks import Context, Method, Output, Supernet
 from supernet.heuristics.methods.paths import arch_of, needs_plain_steps
+from supernet.heuristics.methods.schedules import ramped
 from supernet.heuristics.registry import method
 
 Floats = NDArray[np.float64]
@@ -28,12 +36,6 @@ class PriorRank(Method):
     For every pair of the step's paths, where b has the larger prior, the loss is c * relu(L(b) - L(a) + margin *
     distance(a, b)), averaged over pairs; L is the cross-entropy on the same images. c grows linearly to `weight`. The
     prior is a count of weights or multiplications, never a model that has seen accuracies.
-
-    Ranking by FLOPs, the weight of 2 reached after 20 of 70 epochs, and the detached loss of the earlier path are those
-    of PGONAS' code; it draws two random pairs per step besides a sandwich, where we use all pairs of the paths that the
-    recipe plans. The distance is that of RD-NAS' code (Dong et al., ICASSP 2023; pprp/PicoNAS): two operations differ
-    by 2 if one alone has weights, and by 0.5 otherwise. That code draws again where a pair is nearer than 6.7, its
-    mean; `nearest` leaves such pairs out. A distance as the margin of the loss is what its abstract describes.
     """
 
     keeps_graph = True
@@ -73,21 +75,22 @@ class PriorRank(Method):
         archs = np.array([arch_of(out.path, "prior-rank") for out in outs])
         losses = torch.stack([F.cross_entropy(out.logits, out.labels) for out in outs])
         far = group_distances(ctx.space, archs)
-        mean = ranking_loss(losses, self._scores(ctx, archs), self.margin * far, far >= self.nearest, self.detach)
-        return None if mean is None else self._factor(ctx) * mean
+        prior = prior_of(ctx, self.prior, archs)
+        mean = ranking_loss(losses, prior, self.margin * far, far >= self.nearest, self.detach)
+        return None if mean is None else self.weight * ramped(ctx, self.ramp) * mean
 
-    def _scores(self, ctx: Context, archs: ArrayLike) -> Floats:
-        """Return the prior of architectures (n, decisions): (n,)."""
-        n, size = ctx.recipe.network, int(ctx.images.shape[-1])
-        if self.prior.startswith("live-"):
-            return live_quantity(ctx.space, self.prior, archs, n.channels, n.cells, size)
-        costs = ctx.space.costs(archs, n.channels, n.cells, size)
-        return costs[("params", "flops").index(self.prior)].astype(np.float64)
 
-    def _factor(self, ctx: Context) -> float:
-        """Return the factor of the loss at the present step."""
-        grown = ctx.step / (self.ramp * ctx.steps) if self.ramp else 1.0
-        return self.weight * min(1.0, grown)
+def prior_of(ctx: Context, prior: str, archs: ArrayLike) -> Floats:
+    """Return a free score of architectures (n, decisions): (n,).
+
+    Args:
+        prior: params, flops, live-params or live-flops.
+    """
+    n, size = ctx.recipe.network, int(ctx.images.shape[-1])
+    if prior.startswith("live-"):
+        return live_quantity(ctx.space, prior, archs, n.channels, n.cells, size)
+    costs = ctx.space.costs(archs, n.channels, n.cells, size)
+    return costs[("params", "flops").index(prior)].astype(np.float64)
 
 
 def ranking_loss(losses: Tensor, prior: Floats, margins: Floats, compared: ArrayLike, detach: bool) -> Tensor | None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from supernet.heuristics.hooks import Context, Method, Path
+from supernet.heuristics.hooks import Context, Method
+from supernet.heuristics.methods.archives import shared_loss
 from supernet.heuristics.registry import method
+from supernet.heuristics.routes import Path
 
 
 @method("replay")
@@ -44,12 +46,9 @@ class Replay(Method):
         members = np.array(self._members)
         far = members[ctx.space.distance(members, new).argmax()]
         drawn = members[rng.integers(len(members))]
-        weights = (1 - self.weight, self.weight / 2, self.weight / 2)
-        # With reduce=mean the update divides by the number of paths, which would shrink these weights.
-        scale = len(weights) if ctx.recipe.sampling.reduce == "mean" else 1
         self._learn(ctx, new)
-        archs = (new, drawn, far)
-        return [Path(tuple(arch.tolist()), scale * w) for arch, w in zip(archs, weights, strict=True)]
+        archs = [arch.tolist() for arch in (new, drawn, far)]
+        return shared_loss(ctx, archs, [1 - self.weight, self.weight / 2, self.weight / 2])
 
     def _learn(self, ctx: Context, new: np.ndarray) -> None:
         """Add an architecture to the archive if this makes the archive more diverse."""

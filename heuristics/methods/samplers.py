@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from supernet.benchmarks.spaces import SearchSpace
-from supernet.heuristics.hooks import Context, Method, Path, Routing
+from supernet.heuristics.hooks import Context, Method
 from supernet.heuristics.recipe import Recipe, RecipeError
+from supernet.heuristics.routes import Path, Routing
 
 
 class Uniform(Method):
@@ -41,6 +42,29 @@ class UniformOver(Method):
     def plan(self, ctx: Context) -> list[Path]:
         rows = ctx.rng.integers(len(self._archs), size=self._paths)
         return [Path(tuple(arch)) for arch in self._archs[rows].tolist()]
+
+
+class UniformOverClasses(Method):
+    """Plans `paths` paths per step, each of a functional class drawn uniformly, in spaces that cannot be listed.
+
+    Architectures are drawn until one is the first of its class, so that every class is equally likely. The first of a
+    class must be one that training may sample if any of the class is.
+    """
+
+    BLOCK = 64
+    """Architectures that are drawn at a time: our choice."""
+
+    def __init__(self, space: SearchSpace, paths: int, with_none: bool) -> None:
+        self._space, self._paths = space, paths
+        self._low, self._high = _option_range(space, with_none)
+
+    def plan(self, ctx: Context) -> list[Path]:
+        found: list[list[int]] = []
+        while len(found) < self._paths:
+            archs = ctx.rng.integers(self._low, self._high, size=(self.BLOCK, len(self._high)))
+            indices = self._space.indices(archs)
+            found += archs[self._space.same_function(indices) == indices].tolist()
+        return [Path(tuple(arch)) for arch in found[: self._paths]]
 
 
 class StrictFair(Method):
@@ -99,6 +123,22 @@ class Fixed(Method):
         return [self._path]
 
 
+def _over_architectures(space: SearchSpace, recipe: Recipe, _: int) -> Method:
+    """Make the sampler of distinct architectures; without a list of them where every architecture is distinct."""
+    paths, with_none = recipe.sampling.paths, recipe.sampling.with_none
+    if not space.enumerable and space.distinct_class is None:
+        return Uniform(space, paths, 1, with_none)
+    return UniformOver(space, _distinct(space, with_none), paths)
+
+
+def _over_classes(space: SearchSpace, recipe: Recipe, _: int) -> Method:
+    """Make the sampler of functional classes."""
+    paths, with_none = recipe.sampling.paths, recipe.sampling.with_none
+    if not space.enumerable:
+        return UniformOverClasses(space, paths, with_none)
+    return UniformOver(space, _functional(space, with_none), paths)
+
+
 def _option_range(space: SearchSpace, with_none: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the first option of each decision and one past the last: (decisions,) twice."""
     low = np.zeros_like(space.cardinalities)
@@ -115,8 +155,8 @@ def _path(rows: list[list[int]]) -> Path:
 
 SAMPLERS: dict[str, Callable[[SearchSpace, Recipe, int], Method]] = {
     "uniform": lambda space, r, cells: Uniform(space, r.sampling.paths, cells, r.sampling.with_none),
-    "architectures": lambda space, r, _: UniformOver(space, _distinct(space, r.sampling.with_none), r.sampling.paths),
-    "classes": lambda space, r, _: UniformOver(space, _functional(space, r.sampling.with_none), r.sampling.paths),
+    "architectures": _over_architectures,
+    "classes": _over_classes,
     "fair": lambda space, r, cells: StrictFair(space, cells, r.sampling.with_none),
     "sandwich": lambda space, r, cells: Sandwich(space, cells, r.sampling.with_none),
     "fixed": lambda space, r, _: Fixed(space, r.sampling.architecture or ""),

@@ -6,16 +6,14 @@ from dataclasses import field
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch
 from supernet.heuristics.hooks import Context, Output
 from supernet.heuristics.measuring import Measure, measuring
-from supernet.heuristics.methods.interference import cosine, looks
+from supernet.heuristics.methods.interference import cosine
+from supernet.heuristics.methods.looks import looks, loss_of
 from supernet.heuristics.registry import method
-from supernet.heuristics.routes import Path
 
 
 @method("successive")
@@ -63,7 +61,9 @@ class Successive(Measure):
         if self._row is not None:
             assert self._last is not None
             with measuring(ctx):
-                self._found.append({**self._row, "change": self._loss(ctx, self._last) - self._row["loss"]})
+                self._found.append(
+                    {**self._row, "change": loss_of(ctx, self._last, self.batch("valid")) - self._row["loss"]}
+                )
         self._last, self._now, self._row = self._now[-1], [], None
 
     def measure(self, ctx: Context) -> list[dict[str, Any]]:
@@ -82,10 +82,5 @@ class Successive(Measure):
             "distance": len(differing),
             "parents": len(set(differing) - set(ctx.space.operations)),
             "cosine": float(np.mean(known)) if known else None,
-            "loss": self._loss(ctx, first),
+            "loss": loss_of(ctx, first, self.batch("valid")),
         }
-
-    @torch.no_grad()
-    def _loss(self, ctx: Context, arch: Arch) -> float:
-        batch = self.batch("valid")
-        return float(F.cross_entropy(ctx.forward(Path(arch), batch).logits, batch.labels))

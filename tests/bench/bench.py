@@ -12,11 +12,11 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
+from bare import noise_task
 from plain import PlainTrainer
 
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3
-from supernet.benchmarks.tasks.task import Split, Task
 from supernet.harness.scoring.supernet import rank
 from supernet.harness.supernet.nb201.plan import program
 from supernet.harness.training.run import start
@@ -24,14 +24,6 @@ from supernet.heuristics.methods.steps import Accumulate, Hooks
 from supernet.heuristics.recipe import Recipe
 
 SETTINGS = {"C=16 N=5 32x32 batch 64": (16, 5, 32, 64), "C=8 N=1 16x16 batch 128": (8, 1, 16, 128)}
-
-
-def noise_task(size, images):
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (images, 3, size, size), dtype=torch.uint8, generator=generator)
-    labels = torch.randint(10, (images,), generator=generator)
-    split = Split(pixels.to(memory_format=torch.channels_last), labels)
-    return Task("noise", 10, split, split, split, (0.5,) * 3, (0.25,) * 3, 4, True)
 
 
 class OurTrainer:

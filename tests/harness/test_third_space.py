@@ -26,6 +26,7 @@ from supernet.harness.search.algorithms.pnas import PNAS
 from supernet.harness.search.algorithms.predictor import Ensemble
 from supernet.harness.search.objective import objective, reported
 from supernet.harness.search.truths import Truths
+from supernet.harness.training.oracle import Oracle
 from supernet.heuristics.recipe import Recipe
 
 
@@ -62,6 +63,15 @@ def test_scores_from_elsewhere_are_joined_by_official_string(within, truth, tmp_
     assert read_scores(tmp_path / "s.csv", "endless", truth).rows.tolist() == list(range(29, -1, -1))
     indices = written_architectures(tmp_path / "s.csv", within)
     assert sorted(within.strings(within.archs(indices))) == sorted(truth.keys())
+
+
+def test_methods_of_training_may_ask_for_what_was_measured(within, truth):
+    oracle = Oracle.of_table(within, truth, Measure("digits", "valid", "1", "s0"))
+    assert sorted(within.strings(within.archs(oracle.known))) == sorted(truth.keys())
+    wanted = np.array([within.index(within.parse(key)) for key in truth.keys([4, 0])])
+    assert oracle.ask(wanted).tolist() == truth.accuracy("digits", "valid", 1, "s0", [4, 0]).tolist()
+    with pytest.raises(UserError, match="has no ground truth"):
+        oracle.ask([int(max(oracle.known)) + 1])
 
 
 def test_architectures_are_drawn_without_a_list_of_all(within):
@@ -111,6 +121,6 @@ def test_both_cells_of_an_architecture_are_drawn(within):
 
 
 def test_names_that_commands_spell_out_are_those_of_the_registries():
-    assert set(IMPORTERS) == set(spaces.OFFICIAL)
+    assert set(IMPORTERS) == {official.imported_as for official in spaces.OFFICIAL.values()}
     (default,) = (option.default for option in search.params if option.name == "space")
     assert default == spaces.DEFAULT_SPACE == Recipe().space

@@ -77,7 +77,7 @@ def test_the_largest_seed_is_one_that_training_can_use():
     torch.Generator().manual_seed(int(RANGES["task.seed"].high))
 
 
-@pytest.mark.parametrize("space", ["nb201", "nb1shot1-1", "nb1shot1-3"])
+@pytest.mark.parametrize("space", ["nb201", "nb1shot1-1", "nb1shot1-3", "darts"])
 def test_the_estimate_of_a_networks_size_is_near_the_truth(space):
     for channels, cells in ((32, 1), (64, 3)):
         recipe = Recipe(space=space).override([f"network.channels={channels}", f"network.cells={cells}"])

@@ -113,7 +113,7 @@ def test_a_recipe_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(recipes.yaml, "safe_dump", full)
+    monkeypatch.setattr("yaml.safe_dump", full)
     with pytest.raises(OSError, match="No space"):
         Recipe().override(["seed=3"]).save(path)
     assert path.read_text() == before

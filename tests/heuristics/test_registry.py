@@ -9,15 +9,17 @@ from supernet.benchmarks.errors import UserError
 from supernet.heuristics import registry
 from supernet.heuristics.catalogue import CATALOGUE, Heuristic, find, heuristic
 from supernet.heuristics.catalogue import register as register_heuristic
-from supernet.heuristics.hooks import Method, Path
+from supernet.heuristics.hooks import Method
 from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe, RecipeError, from_dict, hash_of
 from supernet.heuristics.registry import method
+from supernet.heuristics.routes import Path
 
 pytestmark = pytest.mark.usefixtures("registries")
 
 SOURCE = '''
-from supernet.heuristics.hooks import Method, Path
+from supernet.heuristics.hooks import Method
+from supernet.heuristics.routes import Path
 
 MOST = 2
 

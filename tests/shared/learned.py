@@ -11,7 +11,7 @@ from supernet.heuristics.recipe import Recipe
 LEARNED = ("sampling.law=distribution", "distribution.model=softmax")
 TINY = Recipe().override(
     [
-        "task.name=digits", "task.train_images=192", "task.valid_images=128", "network.channels=4", "network.cells=1",
+        "task.name=digits", "task.train_images=96", "task.valid_images=128", "network.channels=4", "network.cells=1",
         "network.bn_affine=false", "training.epochs=2", "training.batch_size=32", "training.learning_rate=0.05",
     ]
 )  # fmt: skip

@@ -83,5 +83,5 @@ def _title(index: int, graphs: Sequence[Graph]) -> str:
 def _operations(graph: Graph) -> list[str]:
     """The operations of a cell, on its edges or on its inner nodes."""
     if graph.on_edges:
-        return [edge.op for edge in graph.edges]
+        return [edge.op for edge in graph.edges if edge.op]
     return list(graph.nodes[graph.inputs : -1])

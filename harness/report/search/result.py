@@ -158,7 +158,7 @@ def search(
             searches are made in a temporary folder, and only the result is kept.
         executor: `process`, for this process alone; `local`, for processes on this machine; or `ray`, for a Ray
             cluster.
-        workers: number of local processes; by default one per CPU core, or 1 on a GPU.
+        workers: number of local processes; by default one per CPU core, or one per GPU.
         device: cpu or cuda.
         address: address of the Ray cluster.
         watch: receives the progress of the report.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from supernet.harness.report.study.content import Answer, Changed, Methods
+from supernet.harness.runs.devices import mixture
 from supernet.harness.runs.store import Result
 from supernet.harness.statistics import spreads
 from supernet.harness.study.gathered import Gathered
@@ -30,7 +31,7 @@ def methods(gathered: Gathered, analysis: Analysis) -> Methods:
     base = study.base.as_dict()
     base.pop("seed")
     return Methods(
-        text=_text(study, analysis, done),
+        text=[*filter(None, [mixture(done)]), *_text(study, analysis, done)],
         recipe=base,
         settings=[
             Changed(setting.label, _changes(study.base.as_dict(), setting.recipe.as_dict()))

@@ -18,6 +18,7 @@ from supernet.harness.report.style import fitted, paper
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import results_folder
 from supernet.harness.runs.compared import ComparedStore
+from supernet.harness.runs.devices import mixture
 from supernet.harness.statistics.printed import bounds, number
 from supernet.harness.study.analysis import analyse
 from supernet.harness.study.gathered import gather
@@ -124,7 +125,7 @@ def study(
             are made in a temporary folder, and nothing is kept but the result.
         plugins: Python files that register methods and heuristics, beside those that the study lists.
         executor: `process`, this process alone; `local`, processes on this machine; or `ray`, a Ray cluster.
-        workers: local processes; as many as cores unless given, 1 on a GPU.
+        workers: local processes; as many as cores unless given, one per GPU.
         device: cpu or cuda.
         address, cpus, gpus: of the Ray cluster, and what a run asks it for.
         watch: hears of the progress of the report, and where it goes.
@@ -175,6 +176,9 @@ def reported(
         ) from None
     except OSError as error:
         raise UserError(f"The report cannot be written to {out}: {error.strerror or error}.") from None
+    ended = [store.read(run.spec.hash) for run in states.runs if run.state in ("done", "diverged")]
+    if mixed := mixture(ended):
+        watch.tell(mixed)
     return StudyResult(chosen, states, analysis, out)
 
 

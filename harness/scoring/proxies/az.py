@@ -51,26 +51,30 @@ def trainability(look: Look) -> float:
 def steps(look: Look) -> Iterator[tuple[Tensor, Tensor]]:
     """The input and the output of the stem and of each block, for a random input: features (n, c, h, w).
 
-    The graph of an output ends at the input of its block.
+    The graph of an output ends at the input of its block. Of the two inputs of a DARTS cell, this is the output of the
+    block before; the other one is constant.
     """
-    y = look.noise(*look.images.shape)
-    for block in blocks(look.network):
-        x = y.detach().requires_grad_()
-        y = block(x)
-        yield x, y
+    before = [look.noise(*look.images.shape)]
+    for numbers in blocks(look.network):
+        x = before[-1].detach().requires_grad_()
+        seen = [*(y.detach() for y in before[:-1]), x]
+        for number in numbers:
+            seen.append(look.network.step(number, seen))
+        yield x, seen[-1]
+        before = [before[-1], seen[-1]]
 
 
-def blocks(network: PlainNetwork) -> list[nn.Module]:
-    """The stem, cells and reductions; max-pooling between two stages belongs to the cell that follows."""
-    found: list[nn.Module] = []
-    pools: list[nn.Module] = []
-    for block in network.blocks:
-        if isinstance(block, nn.MaxPool2d):
-            pools.append(block)
-        else:
-            found.append(nn.Sequential(*pools, block) if pools else block)
-            pools = []
-    return found
+def blocks(network: PlainNetwork) -> list[list[int]]:
+    """The numbers of the modules of the stem, each cell and each reduction.
+
+    Max-pooling between two stages belongs to the cell that follows.
+    """
+    found: list[list[int]] = [[]]
+    for number, block in enumerate(network.blocks):
+        found[-1].append(number)
+        if not isinstance(block, nn.MaxPool2d):
+            found.append([])
+    return found[:-1]
 
 
 @torch.no_grad()

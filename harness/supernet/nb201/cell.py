@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, SKIP
+from supernet.harness.supernet import kernels
 from supernet.harness.supernet.nb201.plan import ALL, BY_NODE, INNER, INTO, OUT_OF, program
-from supernet.harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool
-from supernet.heuristics.hooks import Choice, Gate, Routing
+from supernet.harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool, joinable, joined
+from supernet.heuristics.routes import Choice, Gate, Routing
 from supernet.heuristics.sections import NetworkSection
 
 
@@ -48,10 +49,13 @@ class Cell(nn.Module):
         self.drop_rate = 0.0
         """Path dropout at the present step."""
 
+    def convolution(self, edge: int, op: int) -> nn.Module:
+        """The module of the convolution `op` of an edge; methods may have put another one in its place."""
+        return (self.conv1 if op == CONV1X1 else self.conv3)[self.slot[edge]]
+
     def conv(self, edge: int, op: int, rectified: Tensor) -> Tensor:
-        """The convolution `op` of an edge, given its source after ReLU."""
-        ops = self.conv1 if op == CONV1X1 else self.conv3
-        out: Tensor = ops[self.slot[edge]](rectified)
+        """The convolution `op` of an edge with its batch norm, given the edge's source after ReLU."""
+        out: Tensor = self.convolution(edge, op)(rectified)
         return out
 
     def forward(self, x: Tensor, routing: Routing) -> Tensor:
@@ -61,19 +65,23 @@ class Cell(nn.Module):
             return merged(x, routing)
         nodes: list[Tensor | None] = [x, None, None, None]
         rectified: list[Tensor | None] = [None] * 4
+        fused = kernels.fused("batch_norm_add", x) and not self._drops
         chosen = routing if self.operations == ALL else tuple(self.operations[option] for option in routing)  # type: ignore[index]
         for node, plan in enumerate(program(chosen), 1):
             if plan is None:
                 continue
-            new = []
-            for source, edge, op in plan.convs:
+            for source, _, _ in plan.convs:
                 if rectified[source] is None:
                     rectified[source] = F.relu(nodes[source])  # type: ignore[arg-type]
-                new.append(self._dropped(self.conv(edge, op, rectified[source])))  # type: ignore[arg-type]
+            convs = [self.convolution(edge, op) for _, edge, op in plan.convs]
+            inputs = [rectified[source] for source, _, _ in plan.convs]
+            together = fused and bool(convs) and joinable(convs)
+            new = [] if together else [self._dropped(conv(r)) for conv, r in zip(convs, inputs, strict=True)]
             if plan.pools:
                 # Pooling is linear: pool the sum once.
                 new.append(average_pool(_sum([], [self._dropped(nodes[s]) for s in plan.pools])))  # type: ignore[arg-type]
-            nodes[node] = _sum(new, [self._dropped(nodes[s]) for s in plan.skips])  # type: ignore[arg-type]
+            skips = [self._dropped(nodes[s]) for s in plan.skips]  # type: ignore[arg-type]
+            nodes[node] = joined(convs, inputs, new + skips) if together else _sum(new, skips)  # type: ignore[arg-type]
         return torch.zeros_like(x) if nodes[3] is None else nodes[3]
 
     def _relaxed(self, x: Tensor, routing: Routing) -> Tensor:
@@ -117,7 +125,7 @@ class Cell(nn.Module):
         """Whether all edges out of a node can be computed at once: mixtures, and nothing kept or dropped on the way."""
         bn = self.conv3[0].bn
         assert isinstance(bn, BatchNorm)
-        kept = bn.track or bn.use_running or (self.training and self.drop_rate > 0)
+        kept = bn.track or bn.use_running or self._drops
         return self._stateless and not kept and all(isinstance(choice, Tensor) for choice in routing)
 
     def _mixture(self, x: Tensor, routing: Routing) -> Tensor:
@@ -174,9 +182,14 @@ class Cell(nn.Module):
         """The operations without weights: skip connection and pooling."""
         return x if op == SKIP else average_pool(x)
 
+    @property
+    def _drops(self) -> bool:
+        """Whether paths are dropped at the present step."""
+        return self.training and self.drop_rate > 0
+
     def _dropped(self, x: Tensor) -> Tensor:
         """Drop the path for a random part of the images, scaling up the rest."""
-        if not (self.training and self.drop_rate > 0):
+        if not self._drops:
             return x
         keep = 1 - self.drop_rate
         return x * (torch.rand(len(x), 1, 1, 1, device=x.device) < keep) / keep

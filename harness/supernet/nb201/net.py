@@ -8,19 +8,22 @@ be left with the shift of the batch norm.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from supernet.benchmarks.spaces import Arch
+from supernet.benchmarks.spaces import NB201, Arch
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3
+from supernet.benchmarks.spaces.nb201_part import OPERATIONS, NB201Topology
 from supernet.harness.supernet.nb201 import prefix
 from supernet.harness.supernet.nb201.cell import Cell
 from supernet.harness.supernet.nb201.plan import ALL
 from supernet.harness.supernet.ops import BatchNorm, ConvBN, halve
-from supernet.heuristics.hooks import Routing, Supernet
+from supernet.heuristics.hooks import Supernet
+from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.routes import Routing
 from supernet.heuristics.sections import NetworkSection
 
 
@@ -142,3 +145,16 @@ class NB201Net(Supernet):
                     chosen.append((cell.conv1 if op == CONV1X1 else cell.conv3)[cell.slot[edge]])
         modules = [self.stem, *self.reductions, self.last_bn, self.classifier, *chosen]
         return list({id(p): p for module in modules for p in module.parameters()}.values())
+
+
+def _network(recipe: Recipe, classes: int) -> Supernet:
+    # A super-net with a single architecture is the stand-alone network, so that no other network is needed.
+    return NB201Net(classes, recipe.network)
+
+
+def _part(recipe: Recipe, classes: int) -> Supernet:
+    return NB201Net(classes, recipe.network, OPERATIONS)
+
+
+NETWORKS: Mapping[str, Callable[[Recipe, int], Supernet]] = {NB201.name: _network, NB201Topology.name: _part}
+"""Name of a space -> how to make its network for a recipe and a number of classes."""

@@ -64,3 +64,20 @@ def program(arch: tuple[int, ...]) -> tuple[NodeProgram | None, ...]:
             )
         )
     return tuple(nodes)
+
+
+@cache
+def live(arch: tuple[int, ...]) -> tuple[int, ...]:
+    """The architecture with `none` on every edge that is not on a way from the input to the output.
+
+    An architecture and its live form compute the same function; the live form has only `none` if nothing reaches the
+    output.
+    """
+    kept = [NONE] * len(EDGES)
+    for node, plan in zip(INNER, program(arch), strict=True):
+        if plan is not None:
+            sources = {*plan.skips, *plan.pools, *(source for source, _, _ in plan.convs)}
+            for edge, source in INTO[node]:
+                if arch[edge] != NONE and source in sources:
+                    kept[edge] = arch[edge]
+    return tuple(kept)

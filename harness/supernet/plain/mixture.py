@@ -26,8 +26,8 @@ def whole(within: SearchSpace) -> tuple[tuple[int, ...], ...]:
     """
     if within.name != "nb201":
         raise UserError(
-            f"Operations are pruned from the edges of NAS-Bench-201's cells with all their operations, not from those "
-            f"of {within.name}."
+            "Operations are pruned from the edges of a cell, which all architectures of NAS-Bench-201 have; those of "
+            f"{within.name} have no edges in common from which operations could be pruned."
         )
     return tuple(tuple(range(NONE + 1, len(OPS))) for _ in EDGES)
 

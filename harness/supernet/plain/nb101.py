@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import operator
-from functools import reduce
+from collections.abc import Mapping
+from functools import partial, reduce
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from supernet.benchmarks.spaces import Archs, NB1Shot1, space
+from supernet.benchmarks.spaces.nb1shot1 import SPACES
 from supernet.benchmarks.spaces.nb101 import MAXPOOL, OUTPUT, Cells
-from supernet.harness.supernet.plain.network import PlainNetwork, conv_bn_relu
+from supernet.harness.supernet.plain.network import Build, PlainNetwork, conv_bn_relu
 from supernet.harness.supernet.plain.pool import Pool
 
 KERNELS = (3, 1)
@@ -79,3 +82,13 @@ def network(pool: Pool, cell: Cells, channels: int, cells: int, classes: int) ->
         blocks += [Cell(pool, stack * cells + k, cell, width if k else before, width) for k in range(cells)]
     classifier = pool.get("classifier", lambda: nn.Linear(widths[2], classes))
     return PlainNetwork(blocks, nn.Identity(), classifier)
+
+
+def _network(name: str, pool: Pool, arch: Archs, channels: int, cells: int, classes: int) -> PlainNetwork:
+    within = space(name)
+    assert isinstance(within, NB1Shot1)  # NETWORKS has this function for these spaces only
+    return network(pool, within.cells(arch), channels, cells, classes)
+
+
+NETWORKS: Mapping[str, Build] = {name: partial(_network, name) for name in SPACES}
+"""Name of a space -> how the network of an architecture is made."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from supernet.benchmarks.spaces import Arch
+from supernet.benchmarks.spaces import NB201, Arch, Archs
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, SKIP
-from supernet.harness.supernet.plain.network import AveragePool, Halve, PlainNetwork, norm, relu_conv_bn
+from supernet.benchmarks.spaces.nb201_part import NB201Topology, in_nb201
+from supernet.harness.supernet.plain.network import AveragePool, Build, Halve, PlainNetwork, norm, relu_conv_bn
 from supernet.harness.supernet.plain.pool import Pool
 
 KERNELS = {CONV1X1: 1, CONV3X3: 3}
@@ -91,3 +92,15 @@ def head(pool: Pool, channels: int, classes: int) -> tuple[nn.Module, nn.Linear]
     """What follows the last cell: batch norm and ReLU, and the classifier."""
     last = pool.get("last", lambda: nn.Sequential(norm(channels), nn.ReLU()))
     return last, pool.get("classifier", lambda: nn.Linear(channels, classes))
+
+
+def _network(pool: Pool, arch: Archs, channels: int, cells: int, classes: int) -> PlainNetwork:
+    return network(pool, tuple(arch[0].tolist()), channels, cells, classes)
+
+
+def _network_of_part(pool: Pool, arch: Archs, channels: int, cells: int, classes: int) -> PlainNetwork:
+    return _network(pool, in_nb201(arch), channels, cells, classes)
+
+
+NETWORKS: Mapping[str, Build] = {NB201.name: _network, NB201Topology.name: _network_of_part}
+"""Name of a space -> how the network of an architecture is made."""

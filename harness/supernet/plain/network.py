@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from supernet.benchmarks.spaces import Archs
 from supernet.harness.supernet.ops import average_pool, halve
+from supernet.harness.supernet.plain.pool import Pool
 
 
 class PlainNetwork(nn.Module):
@@ -16,7 +18,7 @@ class PlainNetwork(nn.Module):
     statistics of the batch.
 
     Args:
-        blocks: the stem, cells and what stands between them, each a module of one tensor.
+        blocks: the stem, cells and what stands between them, each a module of one tensor, unless `step` says otherwise.
         last: what follows the last block.
         classifier: from the averaged features to logits.
     """
@@ -25,27 +27,39 @@ class PlainNetwork(nn.Module):
         super().__init__()
         self.blocks, self.last, self.classifier = nn.ModuleList(blocks), last, classifier
 
+    def step(self, number: int, before: Sequence[Tensor]) -> Tensor:
+        """The output of a block.
+
+        Args:
+            number: number of the block.
+            before: the images and the outputs of the blocks before it, of which only the last two need be there.
+        """
+        out: Tensor = self.blocks[number](before[-1])
+        return out
+
     def features(self, x: Tensor) -> list[Tensor]:
         """The output of every block for images (n, 3, size, size)."""
-        found = []
-        for block in self.blocks:
-            x = block(x)
-            found.append(x)
-        return found
+        found = [x]
+        for number in range(len(self.blocks)):
+            found.append(self.step(number, found))
+        return found[1:]
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (n, classes) of images (n, 3, size, size)."""
-        for block in self.blocks:
-            x = block(x)
-        logits: Tensor = self.classifier(self.last(x).mean((2, 3)))
+        logits: Tensor = self.classifier(self.pre_classifier(x).mean((2, 3)))
         return logits
 
     def pre_classifier(self, x: Tensor) -> Tensor:
         """The features (n, channels, size, size) before the average over pixels."""
-        for block in self.blocks:
-            x = block(x)
-        out: Tensor = self.last(x)
+        before = [x]
+        for number in range(len(self.blocks)):
+            before = [*before[-1:], self.step(number, before)]
+        out: Tensor = self.last(before[-1])
         return out
+
+
+Build = Callable[[Pool, Archs, int, int, int], PlainNetwork]
+"""Makes a network from a pool, one architecture (1, decisions), channels, cells per stage, and classes."""
 
 
 class AveragePool(nn.Module):

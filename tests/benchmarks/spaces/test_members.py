@@ -36,9 +36,10 @@ def test_representatives_are_members_of_their_own_class(name):
         first = of(rows)
         np.testing.assert_array_equal(of(first), first)
         assert (first <= rows).all()
-    distinct = found.distinct()
-    assert (np.diff(distinct) > 0).all()
-    assert len(distinct) <= len(found)
+    if found.enumerable:
+        distinct = found.distinct()
+        assert (np.diff(distinct) > 0).all()
+        assert len(distinct) <= len(found)
 
 
 def test_spaces_say_what_they_coincide_in():
@@ -82,8 +83,8 @@ def test_a_layout_is_a_graph_from_input_to_output(name):
     found = space(name)
     for arch in found.sample_decisions(np.random.default_rng(2), 20).tolist():
         for graph in found.layout(arch):
-            assert (graph.nodes[0], graph.nodes[-1]) == ("in", "out")
-            assert {edge.target for edge in graph.edges} == set(range(1, len(graph.nodes)))
+            assert (graph.nodes[0][:2], graph.nodes[-1]) == ("in", "out")
+            assert {edge.target for edge in graph.edges} == set(range(graph.inputs, len(graph.nodes)))
 
 
 @pytest.mark.parametrize("edge", [Edge(1, 1), Edge(2, 1), Edge(0, 3), Edge(-1, 1)])
@@ -132,4 +133,4 @@ def test_architectures_of_a_large_space_are_drawn_moved_and_numbered_all_the_sam
 
 def test_every_space_of_the_registry_has_its_own_name():
     assert [space(name).name for name in SPACE_NAMES] == list(SPACE_NAMES)
-    assert all(space(name).enumerable for name in SPACE_NAMES)
+    assert [name for name in SPACE_NAMES if not space(name).enumerable] == ["darts"]

@@ -186,4 +186,5 @@ def test_the_benchmarks_say_how_to_import_them() -> None:
         "cifar10": [],
         "cifar100": [],
         "imagenet16-120": [],
+        "nds": ["supernet data import nds FILE"],
     }

@@ -144,7 +144,8 @@ def test_a_table_of_another_space_is_checked_for_what_is_known_of_it(tmp_path):
 def sampled(name):
     """Columns and metadata of a table of twenty architectures, measured with 4 channels and 1 cell."""
     within = space(name)
-    archs = within.archs(within.sample(np.random.default_rng(0), 20, among=within.distinct()))
+    among = within.distinct() if within.enumerable else None
+    archs = within.archs(within.sample(np.random.default_rng(0), 20, among=among))
     params, flops = within.costs(archs, 4, 1, 16)
     columns = {**within.table_columns(archs), "digits.test.e1.mean": np.linspace(10, 90, 20)}
     about = {**ABOUT, "space": name, "sample": "20 of them", "channels": 4, "cells": 1, "train_images": 100}

@@ -107,7 +107,7 @@ def test_one_method_with_its_parameters(name):
         (["batch-nrom"], "There is no heuristic or method 'batch-nrom'; did you mean batch-norm?"),
         (["magic_t"], "did you mean magic-t?"),
         (["path_dropout"], "did you mean path-dropout?"),
-        (["op-on", "--space", "nb1shot1-1"], "The heuristic op-on is for nb201, not for nb1shot1-1"),
+        (["op-on", "--space", "nb1shot1-1"], "The heuristic op-on is for nb201, darts, not for nb1shot1-1"),
     ],
 )
 def test_unknown_names_are_errors_with_the_nearest(arguments, message):

@@ -369,10 +369,23 @@ def test_more_images_than_there_are_are_noticed_before_training(spec, store, mon
     assert "evaluation.images is 51, but there are 50 images to score on" in store.failure(bad.hash)
 
 
-def test_memory_that_runs_out_is_said(spec, store, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "Memory ran out. Free some memory, or make"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 79.1 GiB"),
+            "Memory ran out on the GPU when 2.00 GiB more were needed. Free some memory, or make",
+        ),
+    ],
+)
+def test_memory_that_runs_out_is_said(spec, store, monkeypatch, error, said):
     def full(*_, **__):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr("supernet.harness.study.make.train", full)
     assert execute(spec, store) == "failed"
-    assert store.failure(spec.hash).startswith("Memory ran out while this run was made. What is done so far is kept.")
+    found = store.failure(spec.hash)
+    assert found.startswith(f"While this run was made: {said}")
+    assert "evaluation.batch_size" in found
+    assert "--workers" in found

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from supernet.harness.supernet.nb201.net import NB201Net
-from supernet.heuristics.hooks import Gate
 from supernet.heuristics.recipe import NetworkSection
+from supernet.heuristics.routes import Gate
 
 
 def small(**options):

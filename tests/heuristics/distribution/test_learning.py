@@ -8,8 +8,8 @@ from learned import LEARNED, TINY, context, ends_alike, learn, weights_of
 
 from supernet.harness.training.loop import Diverged, train
 from supernet.harness.training.run import start
-from supernet.heuristics.hooks import Path
 from supernet.heuristics.recipe import Recipe, RecipeError
+from supernet.heuristics.routes import Path
 
 METHODS = {
     "darts": LEARNED,

@@ -12,8 +12,9 @@ from supernet.harness.training.loop import train
 from supernet.heuristics.distribution.learner import learner_for
 from supernet.heuristics.distribution.models import Dirichlet
 from supernet.heuristics.distribution.relaxations import Gates, projected
-from supernet.heuristics.hooks import Context, Gate
+from supernet.heuristics.hooks import Context
 from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.routes import Gate
 
 # ---- gates ----------------------------------------------------------------------------------------------------------
 

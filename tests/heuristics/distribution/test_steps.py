@@ -109,9 +109,9 @@ def test_samples_follow_their_log_probabilities(model):
     wanted = {arch: made.log_prob(arch).exp().item() for arch in archs}
     assert sum(wanted.values()) == pytest.approx(1, abs=1e-5)
     assert max(wanted.values()) > 0.25
-    drawn = [made.sample() for _ in range(4000)]
+    drawn = [made.sample() for _ in range(1500)]
     for arch in archs:
-        assert drawn.count(arch) / 4000 == pytest.approx(wanted[arch], abs=0.03)
+        assert drawn.count(arch) / 1500 == pytest.approx(wanted[arch], abs=0.04)
 
 
 def test_equal_likelihoods_leave_the_prior_as_it_is(digits):

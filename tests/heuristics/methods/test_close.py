@@ -10,7 +10,7 @@ from learned import TINY, context
 from supernet.benchmarks.errors import UserError
 from supernet.harness.training.loop import train
 from supernet.harness.training.run import start
-from supernet.heuristics.methods.close import Blocks
+from supernet.heuristics.methods.blocks import Blocks
 
 SPACES = ["nb201", "nb1shot1-1"]
 STRONG = ["training.momentum=0.9", "training.weight_decay=0.001", "training.clip=1", "network.bn_affine=true"]

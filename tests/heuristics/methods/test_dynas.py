@@ -9,9 +9,9 @@ from learned import TINY, context, one_step, weights_of
 from supernet.benchmarks.errors import UserError
 from supernet.harness.training.loop import train
 from supernet.harness.training.run import start
-from supernet.heuristics.hooks import Path
-from supernet.heuristics.methods.dynas import Dynas, exponent_of
+from supernet.heuristics.methods.dynas import Dynas, exponent_of, size_range, sizes
 from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.routes import Path
 
 SMALL, LARGE, MIDDLE = (1,) * 6, (3,) * 6, (3, 1, 2, 1, 3, 2)
 BASE = TINY.override(["training.schedule=constant", "training.momentum=0.9", "training.clip=null"])
@@ -75,7 +75,10 @@ def test_with_equal_exponents_and_one_momentum_all_rates_fall_linearly(digits):
 def test_dead_operations_can_be_left_out(digits):
     _run, ctx = context(BASE, digits)
     dead = (3, 3, 3, 0, 0, 0)
-    assert Dynas()._exponent(ctx, dead) < Dynas(live=True)._exponent(ctx, dead) == 4
+    whole, alive = (
+        exponent_of(float(sizes(ctx, [dead], live)[0]), *size_range(ctx, live), 4.0) for live in (False, True)
+    )
+    assert whole < alive == 4
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Interference and disturbance: the measurements, and that training does not notice them."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,12 @@ from supernet.benchmarks.spaces import space
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.harness.training.loop import train
 from supernet.harness.training.run import start
-from supernet.heuristics.hooks import Path, Supernet
+from supernet.heuristics.hooks import Supernet
 from supernet.heuristics.measuring import measuring, pairs_of
-from supernet.heuristics.methods.interference import Disturbance, Interference, cosine, looks
+from supernet.heuristics.methods.disturbance import Disturbance
+from supernet.heuristics.methods.interference import Interference, cosine
+from supernet.heuristics.methods.looks import looks
+from supernet.heuristics.routes import Path
 
 SPACES = ["nb201", "nb1shot1-1"]
 
@@ -244,7 +248,10 @@ def test_the_context_is_restored_even_if_a_measurement_fails(digits):
 
 
 def test_more_images_than_there_are_is_refused_before_training(digits):
-    with pytest.raises(UserError, match="measures on 5,000 images of the split train, which has only 192"):
+    with pytest.raises(UserError, match="measures on 5,000 images of the split train, which has only 96"):
         train(TINY.override(["methods.interference.images=5000"]), task=digits)
-    with pytest.raises(UserError, match="of the split valid, which has only 128"):
-        train(TINY.override(["methods.disturbance.images=150"]), task=digits)
+    with pytest.raises(UserError, match="of the split valid, which has only 20"):
+        train(
+            TINY.override(["methods.disturbance.images=50"]),
+            task=replace(digits, valid=digits.valid.take(slice(0, 20))),
+        )

@@ -9,8 +9,9 @@ from learned import TINY, context, weights_of
 
 from supernet.harness.training.loop import train
 from supernet.harness.training.oracle import Oracle
-from supernet.heuristics.hooks import Path
-from supernet.heuristics.methods.landmarks import SCHEDULES, TRIED, Landmarks, best_of
+from supernet.heuristics.methods.landmarks import TRIED, Landmarks, best_of
+from supernet.heuristics.methods.schedules import SCHEDULES, scheduled
+from supernet.heuristics.routes import Path
 
 
 def oracle(size=15_625):
@@ -47,18 +48,22 @@ def test_schedules_begin_and_end_as_they_say(name, first, middle, last):
     assert values == sorted(values, reverse=name.endswith("down"))
 
 
+def factor_of(method, ctx):
+    return scheduled(ctx, method.coefficient, method.schedule, method.begin)
+
+
 def test_factors_of_a_run(digits):
     _run, ctx = context(TINY, digits)
     ctx.steps = 100
     method = Landmarks(coefficient=10.0, begin=0.5)
-    factors = [method._factor(ctx) for ctx.step in (50, 75, 99)]
+    factors = [factor_of(method, ctx) for ctx.step in (50, 75, 99)]
     assert factors[:2] == pytest.approx([0, 5])
     assert factors[2] == pytest.approx(10 * (1 - math.cos(math.pi * 0.98)) / 2)
     rate, low = TINY.training.learning_rate, TINY.training.final_learning_rate
     inverse = Landmarks(coefficient=10.0, schedule="inverse-rate")
     for now, share in ((rate, low / rate), (low, 1.0)):
         ctx.optimiser.param_groups[0]["lr"] = now
-        assert inverse._factor(ctx) == pytest.approx(10 * share)
+        assert factor_of(inverse, ctx) == pytest.approx(10 * share)
 
 
 def test_refreshes_add_the_super_nets_best_and_are_charged(digits):
@@ -66,10 +71,10 @@ def test_refreshes_add_the_super_nets_best_and_are_charged(digits):
     refreshed = landmarks("count=8", "begin=0.25", "refreshes=2", "added=3")
     method = train(refreshed, task=digits, oracle=truth).methods["landmarks"]
     first = train(landmarks("count=8", "begin=0.25"), task=digits, oracle=plain).methods["landmarks"]
-    assert len(method._indices) == len(truth.asked) == 8 + 2 * 3
-    assert set(first._indices) == set(plain.asked) < set(truth.asked)
-    assert method._true == sorted(method._true)
-    assert method._true == [truth.asked[index] for index in method._indices]
+    assert len(method._known.indices) == len(truth.asked) == 8 + 2 * 3
+    assert set(first._known.indices) == set(plain.asked) < set(truth.asked)
+    assert method._known.true == sorted(method._known.true)
+    assert method._known.true == [truth.asked[index] for index in method._known.indices]
 
 
 def test_the_best_are_those_with_the_lowest_loss(digits):

@@ -10,10 +10,11 @@ from learned import TINY, context, one_step
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.harness.training.loop import train
-from supernet.heuristics.hooks import Output, Path
+from supernet.heuristics.hooks import Output
 from supernet.heuristics.methods.magic import MagicA, MagicT
 from supernet.heuristics.methods.steps import Accumulate
 from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.routes import Path
 
 ANCHOR, OTHER = (3, 3, 3, 3, 3, 3), (2, 1, 2, 1, 2, 1)
 

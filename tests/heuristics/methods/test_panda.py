@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from learned import TINY, context, one_step, weights_of
 
 from supernet.harness.training.loop import train
-from supernet.heuristics.hooks import Path
-from supernet.heuristics.methods.panda import PathsAndData, mixed
+from supernet.heuristics.methods.gradient_norms import mixed
+from supernet.heuristics.methods.panda import PathsAndData
 from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.routes import Path
 
 A = (3, 2, 3, 1, 3, 2)
 
@@ -20,6 +21,18 @@ def late(digits, method, *changes):
     ctx.epoch, ctx.train_images, ctx.numbers = 3, 32, {id(method): 9}
     method.start_epoch(ctx)
     return run, ctx
+
+
+class Recorded:
+    """Draws options, and remembers the probability of each one that it drew."""
+
+    def __init__(self):
+        self.rng, self.probabilities = np.random.default_rng(0), []
+
+    def choice(self, count, p):
+        drawn = self.rng.choice(count, p=p)
+        self.probabilities.append(p[drawn])
+        return drawn
 
 
 @pytest.mark.parametrize("changes", [["strength=0"], ["paths=false", "images=false"]], ids=str)
@@ -41,13 +54,13 @@ def test_probabilities_mix_norms_with_uniform():
 def test_paths_follow_the_norms_and_keep_parents_uniform(digits):
     method = PathsAndData()
     _run, ctx = late(digits, method)
-    method._norms = {"nor_conv_3x3": 3.0, "nor_conv_1x1": 1.0}
+    method._operations.means = {"nor_conv_3x3": 3.0, "nor_conv_1x1": 1.0}
     drawn = np.array([method.plan(ctx)[0].routing for _ in range(1000)])
     found = np.bincount(drawn.ravel(), minlength=5) / drawn.size
     np.testing.assert_allclose(found, [0.1, 0.1, 0.225, 0.475, 0.1], atol=0.02)
 
     _run, ctx = late(digits, method, "space=nb1shot1-1")
-    method._norms = {"conv3x3": 1.0}
+    method._operations.means = {"conv3x3": 1.0}
     drawn = np.array([method.plan(ctx)[0].routing for _ in range(1000)])
     np.testing.assert_allclose(np.bincount(drawn[:, :4].ravel()) / 4000, [2 / 3, 1 / 6, 1 / 6], atol=0.03)
     np.testing.assert_allclose(np.bincount(drawn[:, -1]) / 1000, 0.1, atol=0.04)
@@ -56,7 +69,7 @@ def test_paths_follow_the_norms_and_keep_parents_uniform(digits):
 def test_without_none_it_is_never_drawn(digits):
     method = PathsAndData()
     _run, ctx = late(digits, method, "sampling.with_none=false")
-    method._norms = {"nor_conv_3x3": 1.0, "none": 100.0}
+    method._operations.means = {"nor_conv_3x3": 1.0, "none": 100.0}
     drawn = np.array([method.plan(ctx)[0].routing for _ in range(500)])
     np.testing.assert_allclose(
         np.bincount(drawn.ravel(), minlength=5) / drawn.size, [0, *[1 / 8] * 2, 5 / 8, 1 / 8], atol=0.03
@@ -64,15 +77,18 @@ def test_without_none_it_is_never_drawn(digits):
 
 
 def test_the_correction_makes_the_expectation_that_of_uniform_sampling(digits):
-    """The mean over draws of weight * f equals the uniform mean of f, for paths as for images."""
+    """Weight times probability is the uniform probability, for every path as for every image."""
     method = PathsAndData(correct=True)
     _run, ctx = late(digits, method)
-    method._norms = {"nor_conv_3x3": 3.0, "nor_conv_1x1": 1.0}
-    paths = [method.plan(ctx)[0] for _ in range(6000)]
-    for option in range(5):
-        assert np.mean([p.weight * (p.routing[2] == option) for p in paths]) == pytest.approx(0.2, abs=0.05)
+    method._operations.means = {"nor_conv_3x3": 3.0, "nor_conv_1x1": 1.0}
+    rng = Recorded()
+    ctx.random = lambda asker: rng
+    paths = [method.plan(ctx)[0] for _ in range(30)]
+    probabilities = np.array(rng.probabilities).reshape(30, 6).prod(axis=1)
+    assert len(np.unique(probabilities.round(12))) > 5
+    np.testing.assert_allclose([p.weight for p in paths] * probabilities, 0.2**6)
 
-    method._images = torch.linspace(0.1, 1.3, 32, dtype=torch.float64)
+    method._images.means = torch.linspace(0.1, 1.3, 32, dtype=torch.float64)
     law = method.image_weights(ctx)
     assert float(law.sum()) == pytest.approx(1)
     logits = torch.randn(32, 10, generator=torch.Generator().manual_seed(1))
@@ -98,9 +114,9 @@ def test_norms_are_means_over_the_epoch(digits):
         params = [p for edge in (0, 2, 4) for p in run.network.parameters_of(edge, 3)]
         norms.append(sum(float(p.grad.norm()) for p in params) / 3)
     method.end_epoch(ctx)
-    assert method._norms["skip_connect"] == 0
-    assert "none" not in method._norms
-    assert method._norms["nor_conv_3x3"] == pytest.approx(np.mean(norms), rel=1e-4)
-    assert (method._images[1::2] == 1).all(), "images that were not visited keep their norm"
+    assert method._operations.means["skip_connect"] == 0
+    assert "none" not in method._operations.means
+    assert method._operations.means["nor_conv_3x3"] == pytest.approx(np.mean(norms), rel=1e-4)
+    assert (method._images.means[1::2] == 1).all(), "images that were not visited keep their norm"
     expected = torch.stack(errors).mean(0).view(16, 2).mean(1).double()
-    torch.testing.assert_close(method._images[::2], expected, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(method._images.means[::2], expected, atol=1e-6, rtol=1e-5)

@@ -9,9 +9,11 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.spaces.live import live_quantity
 from supernet.harness.training.loop import train
-from supernet.heuristics.hooks import Path
-from supernet.heuristics.methods.prior_rank import PriorRank, group_distances, ranking_loss
+from supernet.heuristics.methods import prior_rank
+from supernet.heuristics.methods.prior_rank import PriorRank, group_distances, prior_of, ranking_loss
+from supernet.heuristics.methods.schedules import ramped
 from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.routes import Path
 
 NONE, SKIP, ONE, THREE, POOL = range(5)
 
@@ -67,13 +69,13 @@ def test_no_weight_gives_the_base_to_the_bit(digits):
 def test_the_prior_is_a_free_quantity_of_the_recipes_network(prior, digits):
     _run, ctx = context(TINY.override(["network.channels=8"]), digits)
     archs = np.array([(THREE,) * 6, (ONE,) * 6, (THREE, THREE, THREE, NONE, NONE, NONE)])
-    found = PriorRank(prior=prior)._scores(ctx, archs)
+    found = prior_of(ctx, prior, archs)
     live = live_quantity(ctx.space, prior if "live" in prior else f"live-{prior}", archs, 8, 1, 16)
     assert (found[:2] == live[:2]).all()
     assert (found[2] == 0) == prior.startswith("live")
 
 
-def test_a_step_moves_the_losses_towards_the_order_of_the_prior(digits):
+def test_a_step_moves_the_losses_towards_the_order_of_the_prior(digits, monkeypatch):
     """With a large weight, the gap between two paths changes in the direction of their prior, in either order."""
 
     def gap(method):
@@ -87,19 +89,16 @@ def test_a_step_moves_the_losses_towards_the_order_of_the_prior(digits):
         )
         return float(one - three)
 
-    class Reversed(PriorRank):
-        def _scores(self, ctx, archs):
-            return -super()._scores(ctx, archs)
-
-    assert gap(PriorRank(weight=50.0, margin=1.0)) > gap(None) > gap(Reversed(weight=50.0, margin=1.0))
+    with_prior, without = gap(PriorRank(weight=50.0, margin=1.0)), gap(None)
+    monkeypatch.setattr(prior_rank, "prior_of", lambda *about: -prior_of(*about))
+    assert with_prior > without > gap(PriorRank(weight=50.0, margin=1.0))
 
 
-def test_the_factor_grows_to_the_weight(digits):
+def test_the_factor_grows_linearly_and_stays(digits):
     _run, ctx = context(TINY, digits)
     ctx.steps = 100
-    factors = [PriorRank(ramp=0.5)._factor(ctx) for ctx.step in (0, 25, 50, 99)]
-    assert factors == [0, 1, 2, 2]
-    assert PriorRank(ramp=0.0)._factor(ctx) == 2
+    assert [ramped(ctx, 0.5) for ctx.step in (0, 25, 50, 99)] == [0, 0.5, 1, 1]
+    assert ramped(ctx, 0.0) == 1
 
 
 @pytest.mark.parametrize(

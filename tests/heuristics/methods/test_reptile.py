@@ -3,9 +3,10 @@
 import torch
 from learned import TINY, context, one_step, weights_of
 
-from supernet.heuristics.hooks import Path
+from supernet.heuristics.methods.reptile import Reptile
 from supernet.heuristics.methods.samplers import sampler_for
-from supernet.heuristics.methods.steps import Accumulate, Reptile
+from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.routes import Path
 
 BASE = TINY.override(["sampling.law=fair", "training.momentum=0", "training.clip=null", "training.weight_decay=0"])
 

@@ -8,9 +8,10 @@ from learned import TINY, context, one_step, weights_of
 from supernet.benchmarks.errors import UserError
 from supernet.harness.training.loop import train
 from supernet.harness.training.run import start
-from supernet.heuristics.hooks import Method, Path
+from supernet.heuristics.hooks import Method
 from supernet.heuristics.methods.steps import Accumulate
 from supernet.heuristics.registry import method
+from supernet.heuristics.routes import Path
 
 pytestmark = pytest.mark.usefixtures("registries")
 LARGE, SMALL = (3,) * 6, (2,) * 6
@@ -186,7 +187,7 @@ def test_images_can_be_drawn_by_weights(digits):
         """Only images of odd numbers."""
 
         def image_weights(self, ctx):
-            return torch.arange(192) % 2
+            return torch.arange(96) % 2
 
         def before_step(self, ctx):
             assert (ctx.rows % 2 == 1).all()

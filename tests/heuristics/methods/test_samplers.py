@@ -92,3 +92,34 @@ def test_a_fixed_law_trains_one_architecture():
     text = space("nb201").string((3, 3, 3, 1, 3, 2))
     (plan,) = plans(["sampling.law=fixed", f"sampling.architecture={text}"], 1)
     assert [path.routing for path in plan] == [(3, 3, 3, 1, 3, 2)]
+
+
+def test_every_architecture_of_a_large_space_without_classes_is_distinct():
+    by_law = [plans([f"sampling.law={law}"], 20, "darts") for law in ("architectures", "uniform")]
+    assert [p[0].routing for p in by_law[0]] == [p[0].routing for p in by_law[1]]
+
+
+def test_classes_of_a_space_that_cannot_be_listed_are_drawn_evenly(monkeypatch):
+    """Rejection draws each class as often as the list of classes would, on a space that can be listed all the same."""
+    within = space("nb1shot1-1")
+    monkeypatch.setattr(type(within), "enumerable", False)
+    changes = ["sampling.law=classes", "sampling.paths=50"]
+    rows = within.indices([path.routing for plan in plans(changes, 200, "nb1shot1-1") for path in plan])
+    members, counts = np.unique(rows, return_counts=True)
+    classes = np.unique(within.classes("pruned"))
+    assert set(members.tolist()) <= set(classes.tolist())
+    assert len(members) > 0.9 * len(classes)
+    # 10,000 draws from 3,702 classes: the variance of the counts is about their mean.
+    spread = np.bincount(np.searchsorted(classes, rows), minlength=len(classes))
+    assert spread.var() == pytest.approx(spread.mean(), rel=0.15)
+    assert counts.max() < 15
+
+
+def test_classes_of_pairs_of_darts_cells_are_drawn_without_a_list():
+    within = space("darts")
+    (plan,) = plans(["sampling.law=classes", "sampling.paths=20", "sampling.with_none=false"], 1, "darts")
+    table = np.array([path.routing for path in plan])
+    rows = within.indices(table)
+    assert len(set(rows.tolist())) == 20
+    assert (within.same_function(rows) == rows).all()
+    assert (table[:, within.operations] > 0).all()

@@ -63,7 +63,8 @@ def by_hand(network, first, second, batch):
 def test_a_row_is_what_the_step_did_to_the_architecture_before(digits):
     seen.clear()
     # The measure is listed first, but has to see the weights after the update of the others.
-    recipe = TINY.override([*SMALL, "methods.di-ws.window=2", "methods.magic-t=true", "methods.copying=true"])
+    methods = ["methods.di-ws.window=2", "methods.magic-t=true", "methods.copying=true"]
+    recipe = TINY.override([*SMALL, *methods, "training.batch_size=16"])
     run = train(recipe, task=digits)
     rows = run.measured
     steps = [step for step in seen if step[0] == 1]

@@ -15,7 +15,12 @@ function alive({ nodes, edges, inputs }) {
 const kind = (op) => ["none", "skip", "pool", "1x1", "3x3"].find((part) => op.includes(part))
   ?.replace("1x1", "conv1").replace("3x3", "conv3") ?? "";
 const LABELS = { conv3: "conv 3×3", conv1: "conv 1×1", skip: "skip", none: "none" };
-const labelOf = (op) => (kind(op) === "pool" ? (op.includes("avg") ? "avg pool" : "max pool") : LABELS[kind(op)] ?? op);
+const plain = /^(nor_)?conv/;
+const labelOf = (op) => {
+  if (kind(op) === "pool") return op.includes("avg") ? "avg pool" : "max pool";
+  // Separable and dilated convolutions keep their names: they are not the plain ones of their size.
+  return op.includes("_conv_") && !plain.test(op) ? op.replace("_conv_", " ").replace("x", "×") : LABELS[kind(op)] ?? op;
+};
 
 /** The cell as a drawing: nodes on a line, edges that jump over nodes as arcs. */
 function drawCell(text, [nodes, triples, inputs]) {

@@ -5,7 +5,7 @@ import torch
 
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.spaces.nb201 import CONV1X1
-from supernet.benchmarks.spaces.nb201_part import OPERATIONS
+from supernet.benchmarks.spaces.nb201_part import OPERATIONS, in_nb201
 from supernet.harness.supernet.build import build_network
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.plain.build import plain_network
@@ -33,7 +33,7 @@ def spread(weights):
 
 
 def whole_arch(arch):
-    return tuple(PART.in_nb201(arch)[0].tolist())
+    return tuple(in_nb201(arch)[0].tolist())
 
 
 @pytest.fixture
@@ -91,6 +91,6 @@ def test_recipes_build_it_and_refuse_kernels_within_kernels():
 def test_its_plain_networks_are_those_of_nas_bench_201(images):
     for arch in ARCHS[1:]:
         ours = plain_network("nb201-topology", Pool(0), PART.archs(PART.indices([arch])), 4, 1, 10)
-        theirs = plain_network("nb201", Pool(0), PART.in_nb201(arch), 4, 1, 10)
+        theirs = plain_network("nb201", Pool(0), in_nb201(arch), 4, 1, 10)
         with torch.no_grad():
             assert torch.equal(ours(images.float()), theirs(images.float()))

@@ -7,16 +7,11 @@ from learned import TINY, context, one_step, weights_of
 from supernet.benchmarks.errors import UserError
 from supernet.harness.training.loop import train
 from supernet.harness.training.run import start
-from supernet.heuristics.hooks import Path
-from supernet.heuristics.methods.disturbance import (
-    DisturbanceImmune,
-    OrthogonalGradient,
-    absorbed,
-    inputs_of,
-    mean_patches,
-    orthonormal,
-)
+from supernet.heuristics.methods.di_ws import DisturbanceImmune
+from supernet.heuristics.methods.ogd import OrthogonalGradient
+from supernet.heuristics.methods.projectors import absorbed, inputs_of, mean_patches, orthonormal
 from supernet.heuristics.methods.steps import Accumulate
+from supernet.heuristics.routes import Path
 
 A, B = (3, 2, 3, 1, 3, 2), (2, 3, 3, 3, 4, 3)
 PLAIN = ["training.momentum=0", "training.weight_decay=0", "training.clip=null"]
@@ -52,6 +47,23 @@ def test_mean_patches_are_means_over_images_and_positions():
         layer.weight.flatten(1).double() @ mean_patches(layer, x, 1)[0] + layer.bias,
         layer(x).double().mean((0, 2, 3)), atol=1e-5,
     )  # fmt: skip
+
+
+def test_groups_of_channels_have_patches_and_projectors_of_their_own():
+    layer = torch.nn.Conv2d(4, 4, 3, stride=2, padding=2, dilation=2, groups=2).double()
+    x = torch.randn(6, 4, 8, 8, dtype=torch.float64)
+    found = mean_patches(layer, x, 2)
+    start = torch.eye(18, dtype=torch.float64)
+    together = absorbed(start.expand(2, 18, 18), found, 0.1)
+    for group in range(2):
+        single = torch.nn.Conv2d(2, 2, 3, stride=2, padding=2, dilation=2).double()
+        own = mean_patches(single, x[:, 2 * group : 2 * group + 2], 2)
+        assert torch.allclose(found[group], own)
+        assert torch.allclose(together[group], absorbed(start, own, 0.1))
+    with torch.no_grad(), inputs_of(torch.nn.Sequential(layer), 2) as seen:
+        layer(x)
+        layer(x)
+    assert seen["0.weight"].shape == (2, 4, 18)
 
 
 def trained(digits, changes, method, paths):

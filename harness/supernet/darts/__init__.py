@@ -1,0 +1,1 @@
+"""The super-net of DARTS cells, and the stand-alone network of a pair of cells."""

@@ -1,0 +1,66 @@
+"""SUMNAS: shared weights move towards the mean of copies, each of which trains on one path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from supernet.heuristics.hooks import Context, Method, Step, StepResult
+from supernet.heuristics.registry import method
+from supernet.heuristics.routes import Path
+
+
+@method("reptile")
+class Reptile(Method):
+    """Moves weights towards the mean of copies that each trained on one path (SUMNAS, Ha et al., ICLR 2022).
+
+    Path k of the step trains a copy w_k of the weights w for a few SGD steps on its images, with the learning rate
+    and weight decay of the recipe and momentum of its own. Then w <- w - rate * mean_k(w - w_k). Other methods see the
+    mean difference as the gradient, which is not clipped.
+
+    The paper uses strictly fair paths (`sampling.law=fair`). We do not know its other settings; these defaults are
+    those of ShunLu91/PA-DA, which trains SUMNAS on NAS-Bench-201.
+    """
+
+    rate: float = 1.0
+    """Share of the way to the mean of the copies."""
+    steps: int = 2
+    """Number of SGD steps of each copy."""
+    momentum: float = 0.9
+    """Momentum of the SGD steps of a copy."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.rate <= 1 and 1 <= self.steps <= 100 and 0 <= self.momentum < 1):
+            raise ValueError("rate must lie in (0, 1], steps in 1 to 100, and momentum in [0, 1)")
+
+    def take_step(self, ctx: Context, plan: Sequence[Path], step: Step) -> StepResult:
+        weights = [w for w in ctx.network.parameters() if w.requires_grad]
+        start = [w.detach().clone() for w in weights]
+        moved = [torch.zeros_like(w) for w in weights]
+        group = ctx.optimiser.param_groups[0]
+        batches = step.batches(ctx, len(plan))
+        total = correct = torch.zeros((), device=ctx.images.device)
+        for path, batch in zip(plan, batches, strict=True):
+            inner = torch.optim.SGD(
+                weights, group["lr"], momentum=self.momentum, weight_decay=group["weight_decay"], foreach=True
+            )
+            for number in range(self.steps):
+                inner.zero_grad()
+                one = step.path(ctx, path, batch, path.weight)
+                inner.step()
+                if number == 0:
+                    total, correct = total + one.loss / len(plan), correct + one.correct
+            with torch.no_grad():
+                for total_move, w, origin in zip(moved, weights, start, strict=True):
+                    total_move.add_(origin - w, alpha=1 / len(plan))
+                    w.copy_(origin)
+        for w, move in zip(weights, moved, strict=True):
+            w.grad = move
+        step.before_update(ctx)
+        with torch.no_grad():
+            for w in weights:
+                if w.grad is not None:
+                    w.sub_(w.grad, alpha=self.rate)
+        step.after_update(ctx)
+        return StepResult(total, correct, self.steps * sum(len(batch.labels) for batch in batches))
