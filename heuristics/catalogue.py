@@ -28,6 +28,7 @@ ON_EDGES, ON_NODES = (
 )
 WITH_EXTREMES = tuple(name for name in SPACE_NAMES if space(name).extremes() is not None)
 WITH_NONE = tuple(name for name in SPACE_NAMES if space(name).idle_option is not None)
+WITH_NESTED_KERNELS = tuple(name for name in SPACE_NAMES if space(name).nested_kernels)
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ _HEURISTICS = (
         "takes small convolutions from the centres of large kernels, or gives them weights of their own",
         _key("network.ofa_kernel", "own", "centre", "transform"),
         f"{YU}; Cai et al., ICLR 2020",
+        WITH_NESTED_KERNELS,
     ),
     Heuristic(
         "ws-bn",

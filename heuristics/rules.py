@@ -57,6 +57,9 @@ def _network_problems(r: Sections) -> Iterable[str]:
             yield f"network.ws_bn is for {_with_operations_on('nodes')}: an edge of {r.space} has one input"
     elif n.op_on == "node":
         yield f"network.op_on=node is for {_with_operations_on('edges')}: {r.space} has its operations on nodes already"
+    if n.ofa_kernel != "own" and not within.nested_kernels:
+        names = listed(name for name in SPACE_NAMES if space(name).nested_kernels)
+        yield f"network.ofa_kernel={n.ofa_kernel} is for {names}: {r.space} has convolutions of one size"
     if n.partial_channels > 1 and not within.fixed_edges:
         yield f"network.partial_channels is for {_with_fixed_edges()}: {r.space} has no fixed edges with operations"
     if n.partial_channels > 1 and n.path_dropout:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.spaces import darts, nb1shot1, nb101, nb201
+from supernet.benchmarks.spaces import darts, nb1shot1, nb101, nb201, nb201_part
 from supernet.benchmarks.spaces.choices import Arch, Archs, Decision
 from supernet.benchmarks.spaces.darts import DARTS
 from supernet.benchmarks.spaces.decisions import SearchSpace
@@ -19,7 +19,12 @@ from supernet.benchmarks.spaces.nb201 import NB201
 from supernet.benchmarks.spaces.official import Complete, Official
 from supernet.benchmarks.wording import did_you_mean, quoted
 
-REGISTRY: Mapping[str, Callable[[], SearchSpace]] = {**nb201.SPACES, **nb1shot1.SPACES, **darts.SPACES}
+REGISTRY: Mapping[str, Callable[[], SearchSpace]] = {
+    **nb201.SPACES,
+    **nb201_part.SPACES,
+    **nb1shot1.SPACES,
+    **darts.SPACES,
+}
 """Name -> function that makes the space."""
 SPACE_NAMES = tuple(REGISTRY)
 DEFAULT_SPACE = NB201.name

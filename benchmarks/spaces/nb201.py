@@ -113,18 +113,24 @@ class NB201(SearchSpace):
 
     @cache  # noqa: B019  one instance per process
     def classes(self, name: str) -> NDArray[np.int64]:
+        return first_of_each(self.class_labels(self.archs(), name))
+
+    def class_labels(self, archs: Archs, name: str) -> NDArray[np.int64]:
+        """A number for each of these architectures, equal for two of one class of this kind: (n,).
+
+        Raises:
+            BadArchitecture: there is no such kind of class.
+        """
         if name == "computation":
-            return _first_of_each(self.indices(self.live(self.archs())))
+            return self.indices(self.live(archs))
         if name == "function":
-            live = self.live(self.archs())
-            known, inverse = np.unique(live, axis=0, return_inverse=True)
+            known, inverse = np.unique(self.live(archs), axis=0, return_inverse=True)
             _, labels = np.unique([_flattened(ops) for ops in known.tolist()], return_inverse=True)
-            return _first_of_each(labels[inverse.ravel()])
+            return labels[inverse.ravel()]
         if name not in self.class_names:
             raise self._no_such("class", name, self.class_names)
-        expressions = [_contract(ops, drop_none=name == "skip-none") for ops in self.archs().tolist()]
-        _, labels = np.unique(expressions, return_inverse=True)
-        return _first_of_each(labels)
+        expressions = [_contract(ops, drop_none=name == "skip-none") for ops in archs.tolist()]
+        return np.unique(expressions, return_inverse=True)[1]
 
     @cached_property
     def live_edges(self) -> NDArray[np.bool_]:
@@ -260,7 +266,7 @@ def _live(archs: NDArray[np.int8]) -> NDArray[np.bool_]:
     return np.stack([kept[:, e] & reached[s] & used[t] for e, (s, t) in enumerate(EDGES)], axis=1)
 
 
-def _first_of_each(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def first_of_each(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """For every item the lowest index of an item with the same label."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return first[inverse]

@@ -110,9 +110,13 @@ def opened(path: Path) -> GroundTruth:
 
 
 def covers(table: GroundTruth, space: str) -> bool:
-    """Whether the table holds results of this space, or of the benchmark that the space is a part of."""
+    """Whether the table holds results of this space, or all results of the benchmark that the space is a part of.
+
+    A sample of that benchmark, which the project measured itself, has too few architectures of the part.
+    """
     official = _official(space)
-    return table.space == space or (official is not None and table.space == official.name)
+    whole = official is not None and table.space == official.name and "sample" not in table.about
+    return table.space == space or whole
 
 
 def _official(space: str) -> Official | None:
@@ -162,7 +166,10 @@ def measure_for(
 
 
 def _named_or_covering(space: str, dataset: str, named: str | None) -> list[GroundTruth]:
-    """The named table, or all at hand with results of the space: at least one."""
+    """The named table, or all at hand with results of the space: at least one.
+
+    Tables of the space itself come before those of the benchmark that it is a part of.
+    """
     if named:
         return [_named(space, named)]
     there = survey()
@@ -170,7 +177,7 @@ def _named_or_covering(space: str, dataset: str, named: str | None) -> list[Grou
     if not fitting:
         unusable = f" Unusable tables there: {' '.join(there.damaged[:2])}" if there.damaged else ""
         raise UserError(how_to_get(space, dataset) + unusable)
-    return fitting
+    return sorted(fitting, key=lambda table: table.space != space)
 
 
 def _named(space: str, name: str) -> GroundTruth:

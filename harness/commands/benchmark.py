@@ -24,6 +24,7 @@ def list_() -> None:
     from supernet.benchmarks.truth import shelf
     from supernet.benchmarks.truth.table import count_of
     from supernet.harness.measured import benchmark as embedded
+    from supernet.harness.measured.agreement import figures
     from supernet.harness.report.correlation.text import wide_console
 
     for name in embedded.names():
@@ -31,17 +32,14 @@ def list_() -> None:
         path = shelf.EMBEDDED / f"{name}.parquet"
         click.echo(
             f"{name}: {spec.architectures:,} architectures of {spec.space} ({spec.among}), seeds "
-            f"{', '.join(map(str, spec.seeds))}, {count_of(spec.recipe.training.epochs)}"
+            f"{', '.join(map(str, spec.seeds))}, {' and '.join(map(count_of, spec.epochs))}"
         )
         if not path.exists():
             click.echo("  not measured yet")
             continue
-        figures = embedded.agreement(
-            shelf.opened(path), spec.recipe.task.name, "test", str(spec.recipe.training.epochs)
-        )
         table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
-        for what, value in figures.items():
-            table.add_row("  " + what, f"{value:.3f}" if what.startswith("tau") else f"{value:.1f} %")
+        for what, value in figures(spec, shelf.opened(path)).items():
+            table.add_row("  " + what, value)
         wide_console().print(table)
 
 

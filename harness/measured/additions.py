@@ -56,5 +56,6 @@ class Additions:
         Returns:
             A sentence for each training that diverged.
         """
-        jobs = [(index, seed) for index in indices]
+        epochs = self._benchmark.recipe.training.epochs
+        jobs = [measured.Job(index, seed, epochs) for index in indices]
         return measured.train_all(self._benchmark, jobs, self._folder, workers, progress)

@@ -1,42 +1,49 @@
 """Ground truth that the project measures itself: stand-alone training of a sample of a space on the digits task.
 
-A training is of one architecture with one seed, and writes one small file. What has been trained is not trained again.
-On one machine, with one version of torch, a training gives the same numbers every time.
+A training is of one architecture with one seed and one number of epochs, and writes one small file. What has been
+trained is not trained again. On one machine, with one version of torch, a training gives the same numbers every time.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import replace, write_json
 from supernet.benchmarks.plain_yaml import read_yaml
-from supernet.benchmarks.regular import open_plain
 from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.tasks.digits import DigitsRecipe
 from supernet.benchmarks.truth.shelf import EMBEDDED
-from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
+from supernet.benchmarks.truth.table import Measure, write_table
 from supernet.benchmarks.truth.training import Training
 from supernet.benchmarks.versions import DIGITS_VERSION
 from supernet.benchmarks.wording import listed, nearest, quoted
+from supernet.harness.measured.results import DAMAGED, Unusable, move_aside, read_result, write_result
 from supernet.harness.runs.workers import begin
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.ranges import MOST_SEED
 from supernet.heuristics.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training."""
+
+    index: int
+    """The architecture."""
+    seed: int
+    epochs: int
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,9 @@ class Benchmark:
     seeds: tuple[int, ...]
     recipe: Recipe
     """How each architecture is trained; `spec` fills in the architecture and the seed."""
+    cheaper_epochs: tuple[int, ...] = ()
+    """Numbers of epochs, ascending and below the recipe's own, with which each architecture is trained as well. These
+    are trainings of their own, whose learning rate falls in that time; they are the cheaper fidelities of the table."""
 
     @property
     def within(self) -> SearchSpace:
@@ -66,16 +76,29 @@ class Benchmark:
             )
         return np.sort(self.within.sample(np.random.default_rng(0), self.architectures, among=members))
 
-    def spec(self, index: int, seed: int) -> Recipe:
-        """The recipe of one training."""
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """All numbers of epochs with which architectures are trained, ascending; the last is that of the recipe."""
+        return (*self.cheaper_epochs, self.recipe.training.epochs)
+
+    def jobs(self) -> list[Job]:
+        """All trainings, seed by seed and the longest first."""
+        indices = self.indices().tolist()
+        return [Job(index, seed, epochs) for seed in self.seeds for epochs in self.epochs[::-1] for index in indices]
+
+    def spec(self, index: int, seed: int, epochs: int | None = None) -> Recipe:
+        """The recipe of one training; by default with the recipe's own number of epochs."""
         content = self.recipe.as_dict()
         content["seed"] = seed
+        content["training"]["epochs"] = epochs or self.recipe.training.epochs
         content["sampling"] |= {"law": "fixed", "architecture": self.within.string(self.within.arch(index))}
         return recipes.from_dict(content)
 
 
 KINDS: Mapping[str, type] = {"space": str, "among": str, "architectures": int, "seeds": list, "recipe": dict}
-"""The keys of a benchmark file, with the types of their values."""
+"""The keys of every benchmark file, with the types of their values."""
+OPTIONAL: Mapping[str, type] = {"cheaper_epochs": list}
+"""The keys that a benchmark file may have, too."""
 ALL = "all"
 """The value of `among` for a sample of the whole space, which need not be enumerable."""
 MOST_SEEDS = 1_000
@@ -110,10 +133,11 @@ def _benchmark(name: str, content: Any) -> Benchmark:
     given = content if isinstance(content, dict) else {}
     wanted = ", ".join(f"{key} ({kind.__name__})" for key, kind in KINDS.items())
     wrong = [key for key, kind in KINDS.items() if type(given.get(key)) is not kind]
-    unknown = [quoted(key) for key in given if key not in KINDS]
+    wrong += [key for key, kind in OPTIONAL.items() if key in given and type(given[key]) is not kind]
+    unknown = [quoted(key) for key in given if key not in {**KINDS, **OPTIONAL}]
     if wrong or unknown:
         what = f"{', '.join(wrong)} missing or of another type" if wrong else f"{listed(unknown)} unknown"
-        raise UserError(f"{what}. It needs the keys {wanted} and no others.")
+        raise UserError(f"{what}. It needs the keys {wanted}, and no others but {', '.join(OPTIONAL)}.")
     seeds, recipe = given["seeds"], given["recipe"]
     if not seeds or len(seeds) > MOST_SEEDS or not all(type(seed) is int and 0 <= seed <= MOST_SEED for seed in seeds):
         raise UserError(f"seeds is {quoted(seeds)}, but must be a list of up to {MOST_SEEDS} whole numbers from 0 on.")
@@ -122,9 +146,22 @@ def _benchmark(name: str, content: Any) -> Benchmark:
     if "space" in recipe:
         raise UserError("space is given twice: beside the recipe and in it.")
     base = recipes.from_dict({"space": given["space"], **recipe})
+    cheaper = given.get("cheaper_epochs", [])
+    if not all(type(epochs) is int for epochs in cheaper) or not _ascend([0, *cheaper, base.training.epochs]):
+        raise UserError(
+            f"cheaper_epochs is {quoted(cheaper)}, but must be a list of ascending whole numbers from 1 to below the "
+            f"{base.training.epochs:,} epochs of the recipe."
+        )
+    if cheaper and base.training.warmup_epochs >= cheaper[0]:
+        raise UserError(f"training.warmup_epochs must be below {cheaper[0]}, the fewest epochs of a training.")
     if given["among"] not in (names := [*space(base.space).subset_names, ALL]):
         raise UserError(f"among is {quoted(given['among'])}, but must be one of {', '.join(names)}.")
-    return Benchmark(name, base.space, given["among"], given["architectures"], tuple(seeds), base)
+    return Benchmark(name, base.space, given["among"], given["architectures"], tuple(seeds), base, tuple(cheaper))
+
+
+def _ascend(numbers: Sequence[int]) -> bool:
+    """Whether each number is larger than the one before it."""
+    return all(one < other for one, other in pairwise(numbers))
 
 
 def names() -> list[str]:
@@ -150,16 +187,17 @@ def build(
     """
     done = folder / benchmark.name
     done.mkdir(parents=True, exist_ok=True)
-    jobs = [(index, seed) for seed in benchmark.seeds for index in benchmark.indices().tolist()]
+    jobs = benchmark.jobs()
     missing, outdated, damaged = [], 0, []
     for job in jobs:
-        found = _read_result(done, benchmark, *job)
+        path = _path(done, benchmark, job)
+        found = read_result(path, _identity(benchmark, job))
         if isinstance(found, Mapping):
             continue
         missing.append(job)
         if found.kind == "damaged":
-            damaged.append(f"{_path(done, *job).name}: {found.reason}")
-            _move_aside(_path(done, *job))
+            damaged.append(f"{path.name}: {found.reason}")
+            move_aside(path)
         outdated += found.kind == "outdated"
     if damaged:
         say(
@@ -177,12 +215,12 @@ def build(
 
 def train_all(
     benchmark: Benchmark,
-    jobs: Sequence[tuple[int, int]],
+    jobs: Sequence[Job],
     done: Path,
     workers: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
-    """Train architectures (index, seed), and write the results of each to a file in the folder `done`.
+    """Make trainings, and write the results of each to a file in the folder `done`.
 
     Returns:
         A sentence for each training that diverged, which does not stop the others.
@@ -192,7 +230,7 @@ def train_all(
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=begin, initargs=(os.getpid(),)
     ) as pool:
-        futures = [pool.submit(measure, benchmark, *job, done) for job in jobs]
+        futures = [pool.submit(measure, benchmark, job, done) for job in jobs]
         try:
             for count, future in enumerate(as_completed(futures), 1):
                 try:
@@ -207,26 +245,26 @@ def train_all(
     return problems
 
 
-def measure(benchmark: Benchmark, index: int, seed: int, done: Path) -> None:
-    """Train one architecture with one seed, and write its results to the folder `done`."""
+def measure(benchmark: Benchmark, job: Job, done: Path) -> None:
+    """Make one training, and write its results to the folder `done`."""
     from supernet.harness.scoring.supernet import rank
     from supernet.harness.training.loop import Diverged, train
     from supernet.harness.training.run import task_of
 
-    recipe = benchmark.spec(index, seed)
+    recipe = benchmark.spec(job.index, job.seed, job.epochs)
     started = time.process_time()
     try:
         run = train(recipe, task=task_of(recipe.task))
     except Diverged as problem:
-        raise UserError(f"{benchmark.name}, architecture {index}, seed {seed}: {problem}") from None
+        raise UserError(f"{benchmark.name}, architecture {job.index}, seed {job.seed}: {problem}") from None
     seconds = time.process_time() - started
     scores = {}
     for name, images in (("valid", run.task.valid), ("test", run.task.test)):
         protocol = dataclasses.replace(run.recipe.evaluation, images=len(images))
-        scores[name] = float(rank(run, [index], images=images, evaluation=protocol).accuracy[0])
-    arch = benchmark.within.string(benchmark.within.arch(index))
-    result = {**_identity(benchmark, index, seed), "arch": arch, "train_seconds": round(seconds, 3), **scores}
-    write_json(_path(done, index, seed), {**result, CHECKSUM: _checksum(result)})
+        scores[name] = float(rank(run, [job.index], images=images, evaluation=protocol).accuracy[0])
+    arch = benchmark.within.string(benchmark.within.arch(job.index))
+    result = {**_identity(benchmark, job), "arch": arch, "train_seconds": round(seconds, 3), **scores}
+    write_result(_path(done, benchmark, job), result)
 
 
 def assemble(benchmark: Benchmark, folder: Path) -> Path:
@@ -236,28 +274,32 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
         UserError: a training is missing.
     """
     indices = benchmark.indices()
-    found: dict[tuple[int, int], Mapping[str, Any]] = {}
-    for seed in benchmark.seeds:
-        for index in indices.tolist():
-            result = result_of(folder / benchmark.name, benchmark, index, seed)
-            if result is None:
-                raise UserError(
-                    f"{benchmark.name} lacks architecture {index} with seed {seed}: run `supernet benchmark build "
-                    f"{benchmark.name} --out {folder}`."
-                )
-            found[index, seed] = result
+    found: dict[Job, Mapping[str, Any]] = {}
+    for job in benchmark.jobs():
+        result = _result(folder / benchmark.name, benchmark, job)
+        if result is None:
+            raise UserError(
+                f"{benchmark.name} lacks architecture {job.index} with seed {job.seed}: run `supernet benchmark build "
+                f"{benchmark.name} --out {folder}`."
+            )
+        found[job] = result
     within, recipe = benchmark.within, benchmark.recipe
-    archs = within.archs(indices)
+    archs, dataset = within.archs(indices), recipe.task.name
+
+    def values(key: str, seed: int, epochs: int) -> NDArray[np.float64]:
+        return np.array([found[Job(index, seed, epochs)][key] for index in indices.tolist()], dtype=np.float64)
+
     columns: dict[str, Any] = dict(within.table_columns(archs))
-    dataset, epochs = recipe.task.name, str(recipe.training.epochs)
-    for split in ("valid", "test"):
-        by_seed = {s: np.array([found[i, s][split] for i in indices.tolist()]) for s in benchmark.seeds}
-        columns[Measure(dataset, split, epochs, "mean").column] = np.mean(list(by_seed.values()), axis=0)
-        columns |= {Measure(dataset, split, epochs, f"s{s}").column: values for s, values in by_seed.items()}
+    for epochs in benchmark.epochs:
+        for split in ("valid", "test"):
+            by_seed = {f"s{seed}": values(split, seed, epochs) for seed in benchmark.seeds}
+            by_seed = {"mean": np.mean(list(by_seed.values()), axis=0), **by_seed}
+            columns |= {Measure(dataset, split, str(epochs), s).column: column for s, column in by_seed.items()}
     params, flops = costs(recipe, indices)
     columns |= {f"{dataset}.params": params, f"{dataset}.flops": flops}
-    seconds = [[found[i, s]["train_seconds"] for s in benchmark.seeds] for i in indices.tolist()]
-    columns[f"{dataset}.train_seconds.e{epochs}"] = np.mean(seconds, axis=1)
+    for epochs in benchmark.epochs:
+        seconds = [values("train_seconds", seed, epochs) for seed in benchmark.seeds]
+        columns[f"{dataset}.train_seconds.e{epochs}"] = np.mean(seconds, axis=0)
     from supernet.harness.training.folder import environment
 
     among = "the whole space" if benchmark.among == ALL else f"the subset {benchmark.among}"
@@ -292,109 +334,29 @@ def costs(recipe: Recipe, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64]
     return within.costs(within.archs(indices), n.channels, n.cells, recipe.task.size or DigitsRecipe.size)
 
 
-def agreement(table: GroundTruth, dataset: str, split: str, epochs: str) -> dict[str, float]:
-    """Figures for the choice of task and budget: quantiles of accuracy (percent), and tau between seeds and of size."""
-    from itertools import combinations
-
-    from supernet.harness.statistics.metrics import kendall_tau, true_top
-
-    mean = table.accuracy(dataset, split, epochs, "mean")
-    seeds = [table.accuracy(dataset, split, epochs, seed) for seed in table.seeds(dataset, split, epochs)]
-    top = true_top(mean, 0.25)
-    low, quarter, median, three, high = np.quantile(mean, [0, 0.25, 0.5, 0.75, 1])
-    return {
-        "tau between seeds": float(np.mean([kendall_tau(a, b) for a, b in combinations(seeds, 2)])),
-        "tau between seeds, top quarter": float(
-            np.mean([kendall_tau(a[top], b[top]) for a, b in combinations(seeds, 2)])
-        ),
-        "tau of parameter count": kendall_tau(table.params(dataset).astype(float), mean),
-        "tau of FLOPs": kendall_tau(table.flops(dataset).astype(float), mean),
-        "lowest accuracy": float(low),
-        "first quartile": float(quarter),
-        "median": float(median),
-        "third quartile": float(three),
-        "highest accuracy": float(high),
-    }
-
-
 # ---- files of single trainings ---------------------------------------------------------------------------------------
-
-CHECKSUM = "sha256"
-"""Key of the checksum in a training's file."""
-DAMAGED = "damaged"
-"""Name of the folder to which damaged files are moved."""
-MOST_BYTES = 10_000
-"""Largest size of a training's file, which really has a few hundred bytes."""
-MEASURED = {"train_seconds": math.inf, "valid": 100.0, "test": 100.0}
-"""What a training measures -> its largest possible value; the least is 0."""
-
-
-@dataclass(frozen=True)
-class Unusable:
-    """Why there is no result of a training."""
-
-    kind: Literal["missing", "damaged", "outdated"]
-    reason: str = ""
 
 
 def result_of(done: Path, benchmark: Benchmark, index: int, seed: int) -> Mapping[str, Any] | None:
-    """A training's result; None if it is missing, damaged, or of another recipe or version."""
-    found = _read_result(done, benchmark, index, seed)
+    """The result of a training of the recipe's own length; None if it is missing, damaged, or of another recipe or
+    version."""
+    return _result(done, benchmark, Job(index, seed, benchmark.recipe.training.epochs))
+
+
+def _result(done: Path, benchmark: Benchmark, job: Job) -> Mapping[str, Any] | None:
+    found = read_result(_path(done, benchmark, job), _identity(benchmark, job))
     return None if isinstance(found, Unusable) else found
 
 
-def _read_result(done: Path, benchmark: Benchmark, index: int, seed: int) -> Mapping[str, Any] | Unusable:
-    """A training's result, or why there is none.
-
-    Raises:
-        OSError: the file is there but cannot be read.
-    """
-    try:
-        with open_plain(_path(done, index, seed)) as file:
-            content = file.read(MOST_BYTES + 1)
-    except FileNotFoundError:
-        return Unusable("missing")
-    try:
-        result: Any = json.loads(content.decode("utf-8")) if len(content) <= MOST_BYTES else None
-    except (ValueError, RecursionError):
-        return Unusable("damaged", "not valid JSON")
-    if not isinstance(result, dict):
-        return Unusable("damaged", "not a training's result")
-    if CHECKSUM not in result and {"recipe", "index", "seed"} <= set(result):
-        return Unusable("outdated", "without a checksum")
-    if result.pop(CHECKSUM, None) != _checksum(result):
-        return Unusable("damaged", "the checksum does not match")
-    identity = _identity(benchmark, index, seed)
-    if {key: result.get(key) for key in identity} != identity:
-        return Unusable("outdated", "of another recipe or version")
-    for key, most in MEASURED.items():
-        value: Any = result.get(key)
-        if type(value) not in (int, float) or not (0 <= value <= most and math.isfinite(value)):
-            return Unusable("damaged", f"{key} is not a possible value")
-    return result
-
-
-def _identity(benchmark: Benchmark, index: int, seed: int) -> dict[str, Any]:
+def _identity(benchmark: Benchmark, job: Job) -> dict[str, Any]:
     """What a training's result depends on."""
     from supernet.harness.runs.job import FORMAT
 
-    recipe = benchmark.spec(index, seed).hash
-    return {"recipe": recipe, "index": index, "seed": seed, "format": FORMAT, "digits_version": DIGITS_VERSION}
+    recipe = benchmark.spec(job.index, job.seed, job.epochs).hash
+    return {"recipe": recipe, "index": job.index, "seed": job.seed, "format": FORMAT, "digits_version": DIGITS_VERSION}
 
 
-def _checksum(result: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
-
-
-def _move_aside(path: Path) -> None:
-    """Move a damaged file to the folder of damaged ones, beside those that are there."""
-    folder = path.parent / DAMAGED
-    folder.mkdir(exist_ok=True)
-    number = 1
-    while (target := folder / f"{path.stem}-{number}{path.suffix}").exists():
-        number += 1
-    replace(path, target)
-
-
-def _path(done: Path, index: int, seed: int) -> Path:
-    return done / f"{index}-s{seed}.json"
+def _path(done: Path, benchmark: Benchmark, job: Job) -> Path:
+    """The file of a training, such as 12-s0.json, or 12-s0-e1.json for one of `cheaper_epochs`."""
+    own = job.epochs == benchmark.recipe.training.epochs
+    return done / (f"{job.index}-s{job.seed}" + ("" if own else f"-e{job.epochs}") + ".json")

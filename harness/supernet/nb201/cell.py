@@ -1,4 +1,8 @@
-"""One cell of the NAS-Bench-201 super-net: all operations on all edges, and the ways to compute with them."""
+"""One cell of the NAS-Bench-201 super-net: all operations on all edges, and the ways to compute with them.
+
+An option is a number that a routing has for an edge, an operation is its number in NAS-Bench-201. The two are the same
+unless the space has only some of the operations.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, OPS, SKIP
+from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, SKIP
 from supernet.harness.supernet import kernels
-from supernet.harness.supernet.nb201.plan import BY_NODE, INNER, INTO, OUT_OF, POOL, program
+from supernet.harness.supernet.nb201.plan import ALL, BY_NODE, INNER, INTO, OUT_OF, program
 from supernet.harness.supernet.ops import BatchNorm, CentreConvBN, ConvBN, average_pool, joinable, joined
 from supernet.heuristics.routes import Choice, Gate, Routing
 from supernet.heuristics.sections import NetworkSection
 
 
 class Cell(nn.Module):
-    """All operations on all edges of one cell."""
+    """All operations on all edges of one cell.
 
-    def __init__(self, channels: int, options: NetworkSection) -> None:
+    Args:
+        channels: channels of its input and output.
+        options: batch norm and the weight-sharing mapping.
+        operations: the operation of each option. Those that no option stands for have no weights.
+    """
+
+    def __init__(self, channels: int, options: NetworkSection, operations: Sequence[int] = ALL) -> None:
         super().__init__()
+        self.operations = tuple(operations)
         affine, track = options.bn_affine, options.bn_track
         slots = BY_NODE if options.op_on == "node" else tuple(range(len(EDGES)))
         self.slot = slots
@@ -29,8 +40,10 @@ class Cell(nn.Module):
         self.partial = options.partial_channels > 1
         self._stateless = not affine and options.ofa_kernel == "own"
         large = [ConvBN(self.width, self.width, 3, affine, track) for _ in range(max(slots) + 1)]
-        small: list[nn.Module] = [ConvBN(self.width, self.width, 1, affine, track) for _ in large]
-        if options.ofa_kernel != "own":
+        small: list[nn.Module] = []
+        if CONV1X1 in self.operations and options.ofa_kernel == "own":
+            small = [ConvBN(self.width, self.width, 1, affine, track) for _ in large]
+        elif CONV1X1 in self.operations:
             small = [CentreConvBN(parent, options.ofa_kernel == "transform", affine, track) for parent in large]
         self.conv3, self.conv1 = nn.ModuleList(large), nn.ModuleList(small)
         self.drop_rate = 0.0
@@ -53,7 +66,8 @@ class Cell(nn.Module):
         nodes: list[Tensor | None] = [x, None, None, None]
         rectified: list[Tensor | None] = [None] * 4
         fused = kernels.fused("batch_norm_add", x) and not self._drops
-        for node, plan in enumerate(program(routing), 1):
+        chosen = routing if self.operations == ALL else tuple(self.operations[option] for option in routing)  # type: ignore[index]
+        for node, plan in enumerate(program(chosen), 1):
             if plan is None:
                 continue
             for source, _, _ in plan.convs:
@@ -91,8 +105,13 @@ class Cell(nn.Module):
         if isinstance(choice, Gate):
             return choice.weights[choice.option] * self._mixed(edge, x, choice.option) + choice.rest
         if isinstance(choice, int):
-            return torch.zeros_like(x) if choice == NONE else self._dropped(self._operate(edge, choice, x))
-        terms = [choice[op] * self._dropped(self._operate(edge, op, x)) for op in range(len(OPS)) if op != NONE]
+            op = self.operations[choice]
+            return torch.zeros_like(x) if op == NONE else self._dropped(self._operate(edge, op, x))
+        terms = [
+            choice[option] * self._dropped(self._operate(edge, op, x))
+            for option, op in enumerate(self.operations)
+            if op != NONE
+        ]
         return torch.stack(terms).sum(0)
 
     def _shuffled(self, seen: Tensor, passing: Tensor) -> Tensor:
@@ -120,28 +139,32 @@ class Cell(nn.Module):
         for node in (0, 1, 2):
             out = [edge for edge, _ in OUT_OF[node]]
             rectified = F.relu(nodes[node][:, : self.width])
-            large = self._convolved(rectified, out, weights, self.conv3, CONV3X3)
-            both = large + self._convolved(rectified, out, weights, self.conv1, CONV1X1)
+            kinds = [op for op in (CONV3X3, CONV1X1) if op in self.operations]
+            first, *others = [self._convolved(rectified, out, weights, op) for op in kinds]
+            both = sum(others, first)
             for (_, target), term in zip(OUT_OF[node], both.split(self.width, 1), strict=True):
                 convolved[target].append(term)
             nodes.append(self._joined(nodes, node + 1, convolved[node + 1], weights))
         return nodes[3]
 
-    def _convolved(
-        self, rectified: Tensor, edges: list[int], routing: Sequence[Tensor], convs: nn.ModuleList, op: int
-    ) -> Tensor:
+    def _convolved(self, rectified: Tensor, edges: list[int], routing: Sequence[Tensor], op: int) -> Tensor:
         """Weighed convolutions of several edges from one node: (n, edges x width, size, size)."""
+        convs, option = self.conv1 if op == CONV1X1 else self.conv3, self.operations.index(op)
         weight = torch.cat([convs[self.slot[edge]].weight for edge in edges])  # type: ignore[misc]
-        scale = torch.stack([routing[edge][op] for edge in edges]).repeat_interleave(self.width)
+        scale = torch.stack([routing[edge][option] for edge in edges]).repeat_interleave(self.width)
         convolved = F.conv2d(rectified, weight, padding=weight.shape[-1] // 2)
         return F.batch_norm(convolved, None, None, scale, torch.zeros_like(scale), training=True)
 
     def _joined(self, nodes: list[Tensor], node: int, terms: list[Tensor], routing: Sequence[Tensor]) -> Tensor:
         """The value of a node, given its convolved terms."""
         into = [(edge, nodes[source]) for edge, source in INTO[node]]
-        skipped = sum(routing[edge][SKIP] * x[:, : self.width] for edge, x in into)
-        pooled = average_pool(sum(routing[edge][POOL] * x[:, : self.width] for edge, x in into))  # type: ignore[arg-type]
-        total: Tensor = sum(terms, skipped + pooled)
+        # The options without weights are linear, so that sums of what enters them are enough.
+        first, *others = [
+            self.pass_through(op, sum(routing[edge][option] * x[:, : self.width] for edge, x in into))  # type: ignore[arg-type]
+            for option, op in enumerate(self.operations)
+            if op != NONE and not self.is_convolution(op)
+        ]
+        total: Tensor = sum([*others, *terms], first)
         if not self.partial:
             return total
         return self._shuffled(total, sum(routing[edge].sum() * x[:, self.width :] for edge, x in into))  # type: ignore[arg-type]

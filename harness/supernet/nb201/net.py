@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from supernet.benchmarks.spaces import NB201, Arch
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3
+from supernet.benchmarks.spaces.nb201_part import OPERATIONS, NB201Topology
 from supernet.harness.supernet.nb201 import prefix
 from supernet.harness.supernet.nb201.cell import Cell
+from supernet.harness.supernet.nb201.plan import ALL
 from supernet.harness.supernet.ops import BatchNorm, ConvBN, halve
 from supernet.heuristics.hooks import Supernet
 from supernet.heuristics.recipe import Recipe
@@ -46,14 +48,16 @@ class NB201Net(Supernet):
     Args:
         classes: outputs of the classifier.
         options: channels, cells per stage, batch norm and the weight-sharing mapping.
+        operations: the number in NAS-Bench-201 of the operation that each option of an edge stands for.
     """
 
-    def __init__(self, classes: int, options: NetworkSection) -> None:
+    def __init__(self, classes: int, options: NetworkSection, operations: Sequence[int] = ALL) -> None:
         super().__init__()
+        self.operations = tuple(operations)
         affine, track = options.bn_affine, options.bn_track
         widths = [options.channels * factor for factor in (1, 2, 4)]
         self.stem = ConvBN(3, widths[0], 3, affine, track)
-        self._stages = [[Cell(width, options) for _ in range(options.cells)] for width in widths]
+        self._stages = [[Cell(width, options, operations) for _ in range(options.cells)] for width in widths]
         self._reductions = [Reduction(small, large, affine, track) for small, large in itertools.pairwise(widths)]
         self.cells = nn.ModuleList(self.all_cells)
         self.reductions = nn.ModuleList(self._reductions)
@@ -126,15 +130,17 @@ class NB201Net(Supernet):
 
     def operations_of(self, decision: int, option: int) -> list[list[nn.Module]]:
         """For each cell, the convolution with its batch norm that is an operation of an edge; empty for others."""
-        if option not in (CONV1X1, CONV3X3):
+        op = self.operations[option]
+        if op not in (CONV1X1, CONV3X3):
             return []
-        return [[(c.conv1 if option == CONV1X1 else c.conv3)[c.slot[decision]]] for c in self.all_cells]
+        return [[(c.conv1 if op == CONV1X1 else c.conv3)[c.slot[decision]]] for c in self.all_cells]
 
     def active_parameters(self, routing: Routing) -> list[nn.Parameter]:
         """The parameters of the benchmark's stand-alone network of one architecture, live or not."""
         chosen = []
         for cell in self.all_cells:
-            for edge, op in enumerate(routing):
+            for edge, option in enumerate(routing):
+                op = self.operations[option]  # type: ignore[index]
                 if op in (CONV1X1, CONV3X3):
                     chosen.append((cell.conv1 if op == CONV1X1 else cell.conv3)[cell.slot[edge]])
         modules = [self.stem, *self.reductions, self.last_bn, self.classifier, *chosen]
@@ -146,5 +152,9 @@ def _network(recipe: Recipe, classes: int) -> Supernet:
     return NB201Net(classes, recipe.network)
 
 
-NETWORKS: Mapping[str, Callable[[Recipe, int], Supernet]] = {NB201.name: _network}
+def _part(recipe: Recipe, classes: int) -> Supernet:
+    return NB201Net(classes, recipe.network, OPERATIONS)
+
+
+NETWORKS: Mapping[str, Callable[[Recipe, int], Supernet]] = {NB201.name: _network, NB201Topology.name: _part}
 """Name of a space -> how to make its network for a recipe and a number of classes."""

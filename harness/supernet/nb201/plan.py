@@ -12,6 +12,8 @@ from functools import cache
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, OPS, SKIP
 
 POOL = OPS.index("avg_pool_3x3")
+ALL = tuple(range(len(OPS)))
+"""All operations, in the order of the space's options."""
 BY_NODE = (0, 1, 2, 3, 4, 4)
 """Weights of each edge when operations sit on nodes: edges into a node share theirs, but for those from node 0."""
 

@@ -59,9 +59,9 @@ class FirstCell:
             value += term
         return value
 
-    def _contribution(self, edge: int, op: int, source: int) -> Tensor | None:
-        """The contribution of an operation on an edge to the edge's target."""
-        value = self._nodes[source]
+    def _contribution(self, edge: int, option: int, source: int) -> Tensor | None:
+        """The contribution of an option of an edge to the edge's target."""
+        value, op = self._nodes[source], self._cell.operations[option]
         if op == NONE or value is None:
             return None
         if (edge, op) not in self._outputs:

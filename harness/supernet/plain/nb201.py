@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from supernet.benchmarks.spaces import NB201, Arch, Archs
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, NONE, SKIP
+from supernet.benchmarks.spaces.nb201_part import NB201Topology, in_nb201
 from supernet.harness.supernet.plain.network import AveragePool, Build, Halve, PlainNetwork, norm, relu_conv_bn
 from supernet.harness.supernet.plain.pool import Pool
 
@@ -97,5 +98,9 @@ def _network(pool: Pool, arch: Archs, channels: int, cells: int, classes: int) -
     return network(pool, tuple(arch[0].tolist()), channels, cells, classes)
 
 
-NETWORKS: Mapping[str, Build] = {NB201.name: _network}
+def _network_of_part(pool: Pool, arch: Archs, channels: int, cells: int, classes: int) -> PlainNetwork:
+    return _network(pool, in_nb201(arch), channels, cells, classes)
+
+
+NETWORKS: Mapping[str, Build] = {NB201.name: _network, NB201Topology.name: _network_of_part}
 """Name of a space -> how the network of an architecture is made."""

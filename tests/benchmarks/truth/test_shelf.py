@@ -28,9 +28,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def put(path, space="nb201", measures=(TEST,)):
+def put(path, space="nb201", measures=(TEST,), **more):
     columns = {"arch": ["a", "b"], **{measure.column: [1.0, 2.0] for measure in measures}}
-    write_table(path, columns, {"space": space, "family": f"{path.stem} records", "accuracy_unit": "percent"})
+    write_table(path, columns, {"space": space, "family": f"{path.stem} records", "accuracy_unit": "percent", **more})
     return path
 
 
@@ -80,12 +80,22 @@ def test_what_is_no_table_is_left_out_and_reported(folder):
 def test_a_table_covers_its_space_and_nb101_its_sub_spaces(folder):
     nb201 = GroundTruth(put(folder / "nb201.parquet"))
     nb101 = GroundTruth(put(folder / "nb101.parquet", space="nb101"))
-    spaces = ("nb201", "nb101", "nb1shot1-1", "nb1shot1-3", "darts")
-    assert [space for space in spaces if covers(nb201, space)] == ["nb201"]
+    spaces = ("nb201", "nb201-topology", "nb101", "nb1shot1-1", "nb1shot1-3", "darts")
+    assert [space for space in spaces if covers(nb201, space)] == ["nb201", "nb201-topology"]
+    sample = GroundTruth(put(folder / "sample.parquet", sample="400 of them"))
+    assert [space for space in spaces if covers(sample, space)] == ["nb201"]
     assert [space for space in spaces if covers(nb101, space)] == ["nb101", "nb1shot1-1", "nb1shot1-3"]
 
 
 # ---- the table for a question ----------------------------------------------------------------------------------
+
+
+def test_a_table_of_the_space_comes_before_one_of_the_whole_benchmark(folder):
+    put(folder / "a.parquet", measures=[TEST, VALID])
+    put(folder / "part.parquet", space="nb201-topology")
+    assert table_for("nb201-topology", TEST).path.name == "part.parquet"
+    assert table_for("nb201-topology", VALID).path.name == "a.parquet"
+    assert table_for("nb201", TEST).path.name == "a.parquet"
 
 
 def test_the_table_with_most_results_is_preferred(folder):

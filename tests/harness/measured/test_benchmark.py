@@ -15,13 +15,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from supernet.benchmarks import versions
 from supernet.benchmarks.errors import BadTable, UserError
-from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.table import GroundTruth, write_table
 from supernet.benchmarks.truth.training import Training, training_of
 from supernet.benchmarks.truth.verify import verify
 from supernet.harness.commands.benchmark import benchmark
+from supernet.harness.measured import agreement, results
 from supernet.harness.measured import benchmark as embedded
 from supernet.harness.statistics.metrics import kendall_tau
 from supernet.harness.supernet.build import build_network
@@ -87,8 +87,8 @@ def test_a_training_keeps_the_official_string_beside_the_index(built, tmp_path):
         result = json.loads(path.read_text())
         assert within.index(within.parse(result["arch"])) == result["index"]
     # Trainings of earlier versions lack the string, and are as good as before.
-    del result["arch"], result[embedded.CHECKSUM]
-    (tmp_path / path.name).write_text(json.dumps({**result, embedded.CHECKSUM: embedded._checksum(result)}))
+    del result["arch"], result[results.CHECKSUM]
+    results.write_result(tmp_path / path.name, result)
     assert embedded.result_of(tmp_path, tiny(), result["index"], result["seed"])["test"] == result["test"]
 
 
@@ -194,6 +194,39 @@ def test_costs_are_those_of_the_networks_trained(name):
         assert counter.get_total_flops() == 2 * work
 
 
+def test_a_table_has_every_fidelity_with_its_time(tmp_path):
+    benchmark = tiny(seeds=(0, 1))
+    benchmark = replace(
+        benchmark, cheaper_epochs=(1, 2), recipe=benchmark.recipe.override(["training.epochs=5"]), name="three"
+    )
+    (tmp_path / "three").mkdir()
+    for number, job in enumerate(benchmark.jobs()):
+        result = {**embedded._identity(benchmark, job), "train_seconds": float(job.epochs)}
+        result |= {"valid": float(number), "test": float(number) + 0.5}
+        results.write_result(embedded._path(tmp_path / "three", benchmark, job), result)
+    table = GroundTruth(embedded.assemble(benchmark, tmp_path))
+    numbers = {job: number for number, job in enumerate(benchmark.jobs())}
+    for epochs in (1, 2, 5):
+        wanted = np.array([[numbers[embedded.Job(i, s, epochs)] for i in benchmark.indices()] for s in (0, 1)], float)
+        for split, more in (("valid", 0.0), ("test", 0.5)):
+            found = [table.accuracy("digits", split, epochs, seed) for seed in ("s0", "s1", "mean")]
+            np.testing.assert_allclose(found, [*(wanted + more), wanted.mean(0) + more])
+        assert table.train_seconds("digits", epochs).tolist() == [epochs] * 3
+    assert embedded.result_of(tmp_path / "three", benchmark, int(benchmark.indices()[0]), 0)["train_seconds"] == 5
+    assert benchmark.spec(3, 1, 2).training.epochs == 2
+    assert benchmark.spec(3, 1) == benchmark.spec(3, 1, 5)
+
+
+@pytest.mark.parametrize("name", [name for name in embedded.names() if (shelf.EMBEDDED / f"{name}.parquet").exists()])
+def test_the_figures_of_a_table_are_those_that_its_page_tells(name):
+    lines = [line.strip("|").split("|") for line in (shelf.EMBEDDED / "README.md").read_text().splitlines()]
+    cells = [[cell.strip() for cell in line] for line in lines]
+    (head,) = [row for row in cells if f"`{name}`" in row[1:]]
+    column = {row[0]: row[head.index(f"`{name}`")] for row in cells[cells.index(head) :] if len(row) == len(head)}
+    wanted = agreement.figures(embedded.load(name), GroundTruth(shelf.EMBEDDED / f"{name}.parquet"))
+    assert {row: column[row] for row in wanted} == wanted
+
+
 def test_agreement_tells_spread_and_taus(tmp_path):
     rng = np.random.default_rng(0)
     a = rng.normal(70, 5, 40)
@@ -205,7 +238,7 @@ def test_agreement_tells_spread_and_taus(tmp_path):
         "digits.params": np.arange(40), "digits.flops": np.arange(40)[::-1],
     }  # fmt: skip
     write_table(tmp_path / "t.parquet", columns, {"space": "nb201", "family": "made up", "accuracy_unit": "percent"})
-    figures = embedded.agreement(GroundTruth(tmp_path / "t.parquet"), "digits", "test", "1")
+    figures = agreement.agreement(GroundTruth(tmp_path / "t.parquet"), "digits", "test", "1")
     assert figures["tau between seeds"] == pytest.approx(kendall_tau(a, b))
     assert figures["tau of parameter count"] == pytest.approx(-figures["tau of FLOPs"])
     assert figures["highest accuracy"] == pytest.approx(((a + b) / 2).max())
@@ -241,6 +274,7 @@ def test_shipped_benchmarks_have_the_sizes_that_are_promised():
     assert sizes["darts-digits"] >= (160, 2)
     assert sizes["nb201-digits"] >= (400, 3)
     assert sizes["nb1shot1-1-digits"] >= (200, 2)
+    assert sizes["nb201-topology-digits"] == (len(space("nb201-topology").distinct()), 2)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +288,14 @@ def test_shipped_benchmarks_have_the_sizes_that_are_promised():
         (("seeds: [0]", "seeds: [20000000000000]"), "seeds is [20000000000000], but must be"),
         (("seeds: [0]", "seeds: [true]"), "seeds is [True], but must be a list"),
         (("recipe: {}", "recipe: {space: nb1shot1-1}"), "space is given twice"),
+        (("recipe: {}", "cheaper_epochs: 1\nrecipe: {}"), "cheaper_epochs missing or of another type"),
+        (("recipe: {}", "cheaper_epochs: [2, 1]\nrecipe: {}"), "cheaper_epochs is [2, 1], but must be a list of asc"),
+        (("recipe: {}", "cheaper_epochs: [0]\nrecipe: {}"), "from 1 to below the 100 epochs"),
+        (("recipe: {}", "cheaper_epochs: [100]\nrecipe: {}"), "from 1 to below the 100 epochs"),
+        (
+            ("recipe: {}", "cheaper_epochs: [2]\nrecipe: {training: {warmup_epochs: 2}}"),
+            "training.warmup_epochs must be below 2",
+        ),
         (("recipe: {}", "recipe: {training: {epoch: 3}}"), "did you mean training.epochs?"),
         (("space: nb201", "space: nb202"), "there is no space 'nb202'"),
         (("among: unique", "among: uniqe"), "among is 'uniqe', but must be one of connected, unique-skip"),
@@ -270,123 +312,6 @@ def test_every_key_of_a_benchmark_is_checked_when_it_is_read(change, message, tm
     assert message in str(error.value)
     assert str(path) in str(error.value)
     assert len(str(error.value)) < 1000
-
-
-# ---- files of single trainings ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def kept(tmp_path):
-    """A folder with the result of one training, which was never made, and its path."""
-    benchmark = tiny(seeds=(0,), architectures=1)
-    (index,) = benchmark.indices().tolist()
-    result = {**embedded._identity(benchmark, index, 0), "train_seconds": 1.0, "valid": 50.0, "test": 51.0}
-    path = tmp_path / f"{index}-s0.json"
-    write_json(path, {**result, "sha256": embedded._checksum(result)})
-    return benchmark, index, path
-
-
-def sealed(path, **changes):
-    """The file with other values under a checksum that fits."""
-    result = json.loads(path.read_text()) | changes
-    del result["sha256"]
-    path.write_text(json.dumps(result | {"sha256": embedded._checksum(result)}))
-
-
-def test_a_result_is_read_as_it_was_written(kept):
-    benchmark, index, path = kept
-    result = embedded.result_of(path.parent, benchmark, index, 0)
-    assert (result["valid"], result["test"], result["train_seconds"]) == (50.0, 51.0, 1.0)
-
-
-def test_no_altered_bit_of_a_result_goes_unseen(kept):
-    benchmark, index, path = kept
-    before, whole = embedded.result_of(path.parent, benchmark, index, 0), path.read_bytes()
-    unseen = 0
-    for position in range(8 * len(whole)):
-        altered = bytearray(whole)
-        altered[position // 8] ^= 1 << position % 8
-        path.write_bytes(altered)
-        result = embedded.result_of(path.parent, benchmark, index, 0)
-        assert result is None or result == before
-        unseen += result is not None
-    assert unseen < len(whole)  # white space between values
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{half",
-        b"[]",
-        b"null",
-        b"3",
-        b'"text"',
-        b"\xff\xfe",
-        b"[" * 100_000,
-        b"9" * 5000,
-        b"{}" + b" " * 20_000,
-        b"{}",
-    ],
-    ids=lambda content: repr(content[:8]),
-)
-def test_a_file_that_holds_no_result_is_damaged(content, kept):
-    benchmark, index, path = kept
-    path.write_bytes(content)
-    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "damaged"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"test": float("nan")}, {"test": float("inf")}, {"valid": 101.0}, {"valid": -0.5}, {"test": True},
-        {"test": "51.0"}, {"test": [51.0]}, {"train_seconds": None}, {"train_seconds": -1}, {"test": 10**400},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_impossible_values_are_damage_whatever_the_checksum(change, kept):
-    benchmark, index, path = kept
-    sealed(path, **change)
-    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "damaged"
-
-
-@pytest.mark.parametrize("change", [{"recipe": "another"}, {"seed": 1}, {"format": 4}, {"digits_version": 99}], ids=str)
-def test_results_of_another_recipe_or_version_are_not_reused(change, kept):
-    benchmark, index, path = kept
-    sealed(path, **change)
-    assert embedded._read_result(path.parent, benchmark, index, 0).kind == "outdated"
-
-
-def test_damaged_and_old_results_are_said_kept_and_made_again(kept, monkeypatch):
-    benchmark, index, path = kept
-    benchmark = replace(benchmark, seeds=(0, 1, 2), name=path.parent.name)
-    whole = json.loads(path.read_text())
-    damaged, old = path.with_name(f"{index}-s1.json"), path.with_name(f"{index}-s2.json")
-    damaged.write_text(json.dumps(whole | {"seed": 1, "test": 99.0}))
-    old.write_text(json.dumps({key: value for key, value in whole.items() if key != "sha256"} | {"seed": 2}))
-    monkeypatch.setattr(embedded, "train_all", lambda benchmark, jobs, *_: made.extend(jobs) or [])
-    monkeypatch.setattr(embedded, "assemble", lambda *_: None)
-    for attempt in (1, 2):
-        said, made = [], []
-        embedded.build(benchmark, path.parent.parent, say=said.append)
-        assert made == [(index, 1), (index, 2)]
-        if attempt == 1:
-            assert said[0].startswith(
-                f"1 training(s) have damaged files and are made again ({damaged.name}: the checksum"
-            )
-        assert said[-1].startswith("1 training(s) are of another recipe or an earlier version")
-        assert not damaged.exists()
-        damaged.write_text("{half")
-    kept_aside = sorted(file.name for file in (path.parent / embedded.DAMAGED).iterdir())
-    assert kept_aside == [f"{index}-s1-1.json", f"{index}-s1-2.json"]
-
-
-def test_a_result_that_may_not_be_read_is_not_taken_for_missing(kept):
-    benchmark, index, path = kept
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(OSError, match="Is a directory"):
-        embedded.result_of(path.parent, benchmark, index, 0)
 
 
 def test_a_build_with_braces_in_its_name_is_made_on_a_terminal(tmp_path, monkeypatch):

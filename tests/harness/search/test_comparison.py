@@ -9,12 +9,12 @@ from made_up_search import WITHIN, comparison, made
 from scipy import stats as scipy_stats
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.shelf import EMBEDDED
 from supernet.benchmarks.truth.table import GroundTruth, Measure, write_table
 from supernet.harness.measured import benchmark as embedded
 from supernet.harness.measured.additions import Additions
+from supernet.harness.measured.results import write_result
 from supernet.harness.report.search.report import write_search_report
 from supernet.harness.report.search.tables import tables
 from supernet.harness.runs.store import Store
@@ -245,7 +245,7 @@ def test_one_of_a_functional_class_stands_for_all():
 
 
 def test_architectures_that_an_embedded_table_lacks_are_measured_once(tmp_path, monkeypatch):
-    name = embedded.names()[-1]
+    name = "nb201-digits"
     benchmark = embedded.load(name)
     sampled = benchmark.indices()
     archs = WITHIN.archs(sampled)
@@ -261,9 +261,9 @@ def test_architectures_that_an_embedded_table_lacks_are_measured_once(tmp_path, 
     def train_all(what, jobs, folder, workers, progress):
         measured.extend(jobs)
         folder.mkdir(parents=True, exist_ok=True)
-        for index, seed in jobs:
-            result = {**embedded._identity(what, index, seed), "test": 70.0, "valid": 69.0, "train_seconds": 1.0}
-            write_json(folder / f"{index}-s{seed}.json", {**result, embedded.CHECKSUM: embedded._checksum(result)})
+        for job in jobs:
+            result = {**embedded._identity(what, job), "test": 70.0, "valid": 69.0, "train_seconds": 1.0}
+            write_result(embedded._path(folder, what, job), result)
         return []
 
     monkeypatch.setattr(embedded, "train_all", train_all)
@@ -275,11 +275,11 @@ def test_architectures_that_an_embedded_table_lacks_are_measured_once(tmp_path, 
     assert truths.sampled
     assert np.isnan(truths.of([other])).all()
     assert truths.measure_missing([known, other, twin], workers=1) == []
-    assert [seed for _, seed in measured] == [0]
+    assert [job.seed for job in measured] == [0]
     assert truths.of([known, other, twin]).tolist() == [columns["digits.test.e5.s0"][3], 70.0, 70.0]
     again = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), additions)
     assert again.measure_missing([other], workers=1) == []
-    (tmp_path / "measured" / "nb201-digits" / f"{measured[0][0]}-s0.json").write_text("")
+    (tmp_path / "measured" / "nb201-digits" / f"{measured[0].index}-s0.json").write_text("")
     damaged = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), additions)
     assert np.isnan(damaged.of([other])).all(), "and is measured again"
 
