@@ -115,6 +115,21 @@ class NotFinite(ArithmeticError):
     """A value that training depends on is infinite or NaN. The text begins a sentence, which the loop completes."""
 
 
+@dataclass(frozen=True)
+class Foreseen:
+    """What a method will spend in a training beyond what the steps of its first epoch show."""
+
+    queries: int = 0
+    """Largest number of architectures whose ground truth it asks for."""
+    once: float = 0.0
+    """Path passes of work that is done once or a few times in the whole training."""
+    per_step: float = 0.0
+    """Path passes per step, as a mean over the whole training, of work that begins later."""
+
+    def __add__(self, other: Foreseen) -> Foreseen:
+        return Foreseen(self.queries + other.queries, self.once + other.once, self.per_step + other.per_step)
+
+
 class Truth(Protocol):
     """Ground truth that a method may query while it trains; every query is charged."""
 
@@ -296,6 +311,10 @@ class Method:
     def wrap(self, network: Supernet, ctx: Context) -> Supernet:
         """Return the network to train, for example this one within a partition or a dictionary of weights."""
         return network
+
+    def foreseen(self, ctx: Context) -> Foreseen:
+        """Return what the method will spend later in training, so that a search can plan with its budget."""
+        return Foreseen()
 
     def parameter_groups(self, ctx: Context) -> list[dict[str, Any]]:
         """Return groups of parameters with settings of their own.

@@ -108,6 +108,7 @@ def _method(entry: Entry) -> str:
         f"# {entry.name}",
         _sentence(entry.what),
         *(text(paragraph) for paragraph in (inspect.getdoc(entry.make) or "").split("\n\n")),
+        *(text(paragraph) for paragraph in _notes(entry)),
         _facts(("source", entry.source), ("spaces", _spaces(entry.spaces))),
         "## Parameters",
         table(head, rows) if rows else "It has no parameters.",
@@ -116,6 +117,11 @@ def _method(entry: Entry) -> str:
         fence(f"heuristics:\n  {entry.name}: all    # with and without it\n{swept}", "yaml"),
         _measured(entry.name, *(f"{entry.name}.{name}" for name in entry.parameters)),
     )
+
+
+def _notes(entry: Entry) -> list[str]:
+    """What the module of a method says beyond its first paragraph, such as what is from the paper and what is not."""
+    return (inspect.getdoc(inspect.getmodule(entry.make)) or "").split("\n\n")[1:]
 
 
 def _measured(*names: str) -> str:

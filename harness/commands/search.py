@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from supernet.harness.commands.progress import Terminal
 
 if TYPE_CHECKING:
     from supernet.harness.search.analysis import Outcome
+
+WIDTH = 100
+"""Characters of a line of the list of algorithms."""
 
 
 @click.command()
@@ -74,6 +78,11 @@ if TYPE_CHECKING:
     help="Number of random architectures that are scored for a warm start.",
 )
 @click.option(
+    "--train-missing",
+    is_flag=True,
+    help="Train architectures that the table lacks when a search queries them, as those of the table were trained.",
+)
+@click.option(
     "--executor",
     type=click.Choice(["local", "process", "ray"]),
     default="local",
@@ -89,8 +98,8 @@ if TYPE_CHECKING:
 def search(
     space: str, dataset: str, algorithms: str | None, budget: str | None, seeds: int, out: Path, name: str | None,
     plugins: tuple[Path, ...], fresh: bool, table: str | None, epochs: str | None, fidelities: str | None,
-    overrides: tuple[str, ...], rate: float, warm_start: str | None, pool: int, executor: str, workers: int | None,
-    device: str, address: str | None, listing: bool,
+    overrides: tuple[str, ...], rate: float, warm_start: str | None, pool: int, train_missing: bool, executor: str,
+    workers: int | None, device: str, address: str | None, listing: bool,
 ) -> None:  # fmt: skip
     """Compare search algorithms under one budget: those that query a benchmark, and those that share weights.
 
@@ -116,7 +125,7 @@ def search(
         algorithms, budget,
         space=space, dataset=dataset, seeds=seeds, table=table, epochs=epochs,
         fidelities=None if fidelities is None else fidelities.split(","), overrides=overrides, rate=rate,
-        warm_start=warm_start, pool=pool,
+        warm_start=warm_start, pool=pool, train_missing=train_missing,
         plugins=loaded, name=name, fresh=fresh, out=out, executor=executor, workers=workers, device=device,
         address=address, watch=Terminal(), display=overview,
     )  # fmt: skip
@@ -128,13 +137,19 @@ def search(
 
 
 def _list() -> None:
-    """Print the algorithms, one line each."""
-    from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm
+    """Print the algorithms: title, source, what each spends, and what it was seen to find."""
+    from supernet.harness.search.algorithms.registry import ALGORITHMS
+    from supernet.harness.search.algorithms.seen import SEEN, UNSEEN
 
     for key, algorithm in ALGORITHMS.items():
-        kind = "queries" if isinstance(algorithm, QueryAlgorithm) else "shares weights"
         title, source = (" ".join(text.split()) for text in (algorithm.title, algorithm.source))
-        click.echo(f"{key:18} {title:32} {kind:15} {source}".rstrip())
+        click.echo(_wrapped(f"{key:18} ", f"{title}{f' ({source})' if source else ''}; {algorithm.spends}"))
+        click.echo(_wrapped(" " * 19, f"seen: {SEEN.get(key, UNSEEN)}"))
+
+
+def _wrapped(first: str, text: str) -> str:
+    """Return a text in lines of WIDTH characters after what the first one begins with."""
+    return textwrap.fill(text, WIDTH, initial_indent=first, subsequent_indent=" " * 19, break_on_hyphens=False)
 
 
 def _print(outcome: Outcome) -> None:

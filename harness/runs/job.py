@@ -20,7 +20,7 @@ FORMAT = 5
 """Version of the results; it goes up when runs of equal specs would give other results than before."""
 STUDY, SEARCH = "study", "search"
 """The kinds of jobs."""
-_LATER = {STUDY: (), SEARCH: ("plugins", "code")}
+_LATER = {STUDY: (), SEARCH: ("plugins", "code", "trains")}
 """Kind -> keys that older specs lack. Empty ones are left out of the hash, so that the names of runs stay the same."""
 
 
@@ -89,6 +89,8 @@ def hash_of(content: Mapping[str, Any]) -> str:
         KeyError: its recipe has keys that this version lacks.
     """
     named = {**content, "recipe": content["recipe"] and recipes.hash_of(content["recipe"])}
+    if named.get("trains"):
+        named["trains"] = recipes.hash_of(content["trains"])
     named["plugins"] = [plugin["sha256"] for plugin in content.get("plugins", ())]
     named["truth"] = {key: value for key, value in content["truth"].items() if key != "table"}
     for key in _LATER[kind_of(content)]:

@@ -25,7 +25,8 @@ from supernet.harness.search.algorithms.registry import QueryAlgorithm, recipe_f
 from supernet.harness.search.costs import seconds_per_pass
 from supernet.harness.search.ledger import NAMES, Budget
 from supernet.harness.search.make import maker_of
-from supernet.harness.search.objective import Objective, objective
+from supernet.harness.search.objectives.table import Table, objective
+from supernet.harness.search.objectives.training import epochs_of, recipe_of
 from supernet.harness.search.probing import Probing
 from supernet.harness.search.spec import SearchSpec
 from supernet.harness.training.oracle import Oracle
@@ -132,6 +133,8 @@ class Comparison:
     """Factor of the learning rates of distributions, for searches whose length differs from that of published ones."""
     plugins: tuple[Plugin, ...] = ()
     """Files that register algorithms, or methods of the super-nets' recipes."""
+    trains: bool = False
+    """Whether architectures that the table lacks are trained when a search queries them."""
 
     def __post_init__(self) -> None:
         # The benchmarks' own spellings, such as CIFAR-10 and ImageNet16-120, are accepted, too.
@@ -214,9 +217,12 @@ class Comparison:
             raise UserError(f"{name} trains no super-net: give a budget in queries (q) or seconds (s).")
         m = self.truth.measure
         seen = objective(self.within, self.ground_truth, m.dataset, epochs, m.seed, m.split)
-        maker_of(name, algorithm, seen, self.ground_truth, m)(moves(self.space), seen.top, Random(0))
-        if kind == "queries":
-            least = 1.0
+        maker_of(name, algorithm, seen, self.ground_truth, m, whole=self.trains)(moves(self.space), seen.top, Random(0))
+        if self.trains:
+            recipe_of(self.ground_truth, m)
+            epochs_of(epochs)
+        if kind == "queries" or self.trains:
+            least = 1.0 if kind == "queries" else 0.0
         else:
             costs = np.array([fidelity.seconds for fidelity in seen.fidelities])
             if np.isnan(costs).all():
@@ -286,7 +292,7 @@ class Comparison:
         """The table that searches observe."""
         return self.truth.open(self.space)
 
-    def objective(self, epochs: str) -> Objective:
+    def objective(self, epochs: str) -> Table:
         """Return the objective that algorithms observe at this fidelity alone."""
         m = self.truth.measure
         return objective(self.within, self.ground_truth, m.dataset, (epochs,), m.seed, m.split)
@@ -334,15 +340,16 @@ class Comparison:
                 truth = self.truth
                 epochs = (self.fidelities if algorithm.fidelities else ()) or (truth.measure.epochs,)
                 truth = dataclasses.replace(truth, measure=dataclasses.replace(truth.measure, epochs=epochs[-1]))
-                block = 1 if isinstance(algorithm.make, Probing) else BLOCK
+                trains = recipe_of(self.ground_truth, truth.measure) if self.trains else None
+                block = 1 if trains or isinstance(algorithm.make, Probing) else BLOCK
                 blocks = [range(s, min(s + block, self.seeds)) for s in range(0, self.seeds, block)]
                 recipe = None
             else:
-                truth, epochs = self.truth, (self.truth.measure.epochs,)
+                truth, epochs, trains = self.truth, (self.truth.measure.epochs,), None
                 blocks = [range(seed, seed + 1) for seed in range(self.seeds)]
                 recipe = self.recipe(name)
             found += [
-                SearchSpec(self.space, truth, epochs, name, self.budget, tuple(seeds), recipe, plugins)
+                SearchSpec(self.space, truth, epochs, name, self.budget, tuple(seeds), recipe, plugins, trains=trains)
                 for seeds in blocks
             ]
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from supernet.benchmarks.errors import UserError
@@ -79,3 +80,12 @@ class Ledger:
         """Add the costs of a step: kind -> amount."""
         for kind, amount in costs.items():
             self.spent[kind] += amount
+
+
+def added(*costs: Mapping[str, float]) -> dict[str, float]:
+    """Return the sum of costs, each of them kind -> amount."""
+    total: dict[str, float] = {}
+    for each in costs:
+        for kind, amount in each.items():
+            total[kind] = total.get(kind, 0.0) + amount
+    return total

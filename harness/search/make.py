@@ -16,14 +16,16 @@ from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.harness.runs import store as files
 from supernet.harness.runs.execute import Report, commit, throttled
-from supernet.harness.search.algorithms.ask import Maker, search
+from supernet.harness.search.algorithms.ask import Maker, Trace, search
 from supernet.harness.search.algorithms.evolution import RandomSearch
 from supernet.harness.search.algorithms.names import algorithm_of
 from supernet.harness.search.algorithms.registry import QueryAlgorithm
 from supernet.harness.search.algorithms.warm import Warm
 from supernet.harness.search.costs import site_of
 from supernet.harness.search.ledger import KINDS, Ledger
-from supernet.harness.search.objective import Objective, objective
+from supernet.harness.search.objective import Objective
+from supernet.harness.search.objectives.table import Table, objective
+from supernet.harness.search.objectives.training import FOLDER, Completed, Training, epochs_of
 from supernet.harness.search.probing import Probing
 from supernet.harness.search.sharing import share_weights
 from supernet.harness.search.spec import SearchSpec
@@ -52,7 +54,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     tell = throttled(report, work / files.PROGRESS)
     problem, rows = None, pd.DataFrame()
     if isinstance(algorithm_of(spec.algorithm), QueryAlgorithm):
-        rows = _queried(spec, truth, tell)
+        rows = _queried(spec, truth, work.parent.parent / FOLDER, device, tell)
         write_text(work / files.LOG, "")
     else:
         try:
@@ -75,7 +77,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     return state
 
 
-def observed(spec: SearchSpec, truth: GroundTruth) -> Objective:
+def observed(spec: SearchSpec, truth: GroundTruth) -> Table:
     """Return the objective that the searches of a spec observe.
 
     Raises:
@@ -89,44 +91,43 @@ def observed(spec: SearchSpec, truth: GroundTruth) -> Objective:
     return objective(space(spec.space), truth, m.dataset, spec.fidelities, m.seed, m.split)
 
 
-def _queried(spec: SearchSpec, truth: GroundTruth, tell: Report) -> pd.DataFrame:
-    """Run searches that query a benchmark, and return one row per query."""
+def _queried(spec: SearchSpec, truth: GroundTruth, folder: Path, device: str, tell: Report) -> pd.DataFrame:
+    """Run searches that query a benchmark, and return one row per query.
+
+    Args:
+        folder: where trainings of architectures that the table lacks are kept.
+    """
     algorithm, seen = algorithm_of(spec.algorithm), observed(spec, truth)
     assert isinstance(algorithm, QueryAlgorithm)
     if spec.budget.kind == "passes":
         raise UserError(f"{spec.algorithm} trains no super-net: give a budget in queries (q) or seconds (s).")
     seconds = np.array([f.seconds for f in seen.fidelities])
-    if spec.budget.kind != "queries" and np.isnan(seconds).all():
+    if spec.trains is None and spec.budget.kind != "queries" and np.isnan(seconds).all():
         raise UserError(f"{truth.path.name} has no training times for {spec.truth.measure.dataset}: use queries (q).")
-    maker = maker_of(spec.algorithm, algorithm, seen, truth, spec.truth.measure)
+    maker = maker_of(spec.algorithm, algorithm, seen, truth, spec.truth.measure, whole=spec.trains is not None)
+    asked: Objective = seen
+    if spec.trains is not None:
+        asked = Completed(seen, Training(spec.trains, epochs_of(spec.fidelities), folder, device))
     parts = []
     for done, seed in enumerate(spec.seeds):
-        trace = search(maker, seen, Ledger(spec.budget), seed)
+        trace = search(maker, asked, Ledger(spec.budget), seed)
         if not trace.indices:
             raise UserError(
                 f"{spec.algorithm}: a budget of {spec.budget} does not afford one query and what leads to it."
             )
-        index, fidelity = np.array(trace.indices), np.array(trace.fidelities)
-        spent = np.cumsum(seconds[fidelity, index])
-        beyond = {kind: np.cumsum([costs.get(kind, 0.0) for costs in trace.beyond]) for kind in KINDS}
-        parts.append(
-            pd.DataFrame(
-                {
-                    "seed": seed,
-                    "step": np.arange(1, len(index) + 1),
-                    "pick": trace.incumbents(),
-                    "queries": np.arange(1.0, len(index) + 1),
-                    "seconds": spent + beyond["seconds"],
-                    "wall": spent + beyond["wall"],
-                    **({"passes": beyond["passes"]} if beyond["passes"].any() else {}),
-                    "index": index,
-                    "fidelity": fidelity,
-                    "value": trace.values,
-                }
-            )
-        )
+        parts.append(_rows(trace, seed))
         tell((done + 1) / len(spec.seeds), f"seed {seed}")
     return pd.concat(parts, ignore_index=True)
+
+
+def _rows(trace: Trace, seed: int) -> pd.DataFrame:
+    """Return one row per query of a search, with what it has spent by then."""
+    columns: dict[str, Any] = {"seed": seed, "step": np.arange(1, len(trace.indices) + 1), "pick": trace.incumbents()}
+    for kind in ("queries", "seconds", "wall", "passes"):
+        of_answers, beyond = (np.cumsum([c.get(kind, 0.0) for c in costs]) for costs in (trace.costs, trace.beyond))
+        if kind != "passes" or (of_answers + beyond).any():
+            columns[kind] = of_answers + beyond
+    return pd.DataFrame({**columns, "index": trace.indices, "fidelity": trace.fidelities, "value": trace.values})
 
 
 def _spelled(within: SearchSpace, rows: pd.DataFrame) -> pd.DataFrame:
@@ -138,23 +139,29 @@ def _spelled(within: SearchSpace, rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def maker_of(name: str, algorithm: QueryAlgorithm, seen: Objective, truth: GroundTruth, observed: Measure) -> Maker:
+def maker_of(
+    name: str, algorithm: QueryAlgorithm, seen: Table, truth: GroundTruth, observed: Measure, whole: bool = False
+) -> Maker:
     """Return the function that makes the algorithm for a table, which may lack architectures.
 
     Args:
         observed: the accuracies that it observes.
+        whole: whether architectures that the table lacks can be queried all the same.
 
     Raises:
         UserError: the table lacks architectures, and the algorithm cannot work without them; or a training-free score
             that it begins with cannot be computed.
     """
     make, known = algorithm.make, np.flatnonzero(~np.isnan(seen.fidelities[-1].values))
+    if whole:
+        known = np.arange(len(seen.space))
     site = site_of(seen.space, truth, observed, known)
     if len(known) == len(seen.space):
         return make.on_site(site) if isinstance(make, Probing) else make
     if (make.make if isinstance(make, Warm) else make) is not RandomSearch:
         raise UserError(
             f"{name} can query any architecture of {seen.space.name}, but {truth.path.name} has only {len(known):,} of "
-            f"{len(seen.space):,}. Of the algorithms that query a benchmark, only random works with such a table."
+            f"{len(seen.space):,}. Of the algorithms that query a benchmark, only random works with such a table, "
+            "unless architectures that it lacks are trained (--train-missing)."
         )
     return make.on_site(site) if isinstance(make, Probing) else partial(RandomSearch, among=site.among)

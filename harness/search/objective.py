@@ -1,99 +1,54 @@
-"""The objective of a search on a benchmark: validation accuracies at one or more fidelities, each with its cost."""
+"""The objective of a search: whatever answers a query with a value and says what the answer costs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-import numpy as np
-
-from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.spaces import SearchSpace
-from supernet.benchmarks.truth.join import truth_rows
-from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.benchmarks.spaces import Arch, SearchSpace
 
 
 @dataclass(frozen=True)
-class Fidelity:
-    """One training budget of the benchmark: accuracy and cost of every architecture, by index."""
+class Query:
+    """An architecture to look up at a fidelity."""
 
-    epochs: str
-    values: list[float]
-    """Accuracy of each architecture that a search observes, in percent; NaN where the benchmark has none."""
-    seconds: list[float]
-    """Training time of each architecture in seconds; NaN where the table has none, so that only budgets of queries can
-    be used."""
+    arch: Arch
+    fidelity: int
+    """Number of the fidelity, 0 for the cheapest."""
 
 
 @dataclass(frozen=True)
-class Objective:
-    """The accuracies that a search maximises."""
+class Answer:
+    """The answer to a query."""
 
-    space: SearchSpace
-    fidelities: tuple[Fidelity, ...]
-    """The fidelities, the cheapest first."""
-    notes: tuple[str, ...] = ()
-    """Sentences for the reader of a report about times that the table lacks."""
+    value: float
+    """The value that the search maximises: an accuracy in percent, or a score."""
+    cost: Mapping[str, float]
+    """Kind of cost -> amount, which a `Ledger` charges. A query counts as one, whatever answers it."""
+
+
+class Objective(Protocol):
+    """The function that a search maximises.
+
+    `objectives` has four: a table of stand-alone results, a trained super-net, a training-free score, and real
+    trainings.
+    """
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space of the architectures."""
+        ...
 
     @property
     def top(self) -> int:
         """Number of the most expensive fidelity."""
-        return len(self.fidelities) - 1
+        ...
 
+    def ask(self, query: Query) -> Answer:
+        """Answer a query. The same query may be asked again, and is then charged again.
 
-def objective(
-    within: SearchSpace, truth: GroundTruth, dataset: str, epochs: tuple[str, ...], seed: str, split: str = "valid"
-) -> Objective:
-    """Make the objective of searches on a table.
-
-    Args:
-        dataset: the data set whose accuracies are observed.
-        epochs: the fidelities, the cheapest first.
-        seed: the table's seed whose accuracies are observed.
-        split: `valid`; tests of algorithms may use `test`, but searches of a report must not.
-
-    Raises:
-        UserError: the table has no architecture of the space or lacks a fidelity, or the space is too large to be
-            listed.
-    """
-    rows = truth_rows(within, within.every_index("a search on a table"), truth)
-    known = rows >= 0
-    if not known.any():
-        raise UserError(f"{truth.path.name} has no architecture of {within.name}.")
-    fidelities, notes = [], []
-    for budget in epochs:
-        values = np.full(len(within), np.nan)
-        values[known] = truth.accuracy(dataset, split, budget, seed, rows[known])
-        seconds = np.full(len(within), np.nan)
-        costs, note = _seconds(truth, dataset, budget, rows[known])
-        seconds[known] = costs
-        if note:
-            notes.append(note)
-        fidelities.append(Fidelity(budget, values.tolist(), seconds.tolist()))
-    return Objective(within, tuple(fidelities), tuple(notes))
-
-
-def _seconds(truth: GroundTruth, dataset: str, epochs: str, rows: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return the training time of each row in seconds, and a note on how it was derived; empty if the table has it."""
-    available = truth.timed_epochs(dataset)
-    if epochs in available:
-        return truth.mean_train_seconds(dataset, epochs, rows), ""
-    whole = [known for known in available if known.isdecimal() and epochs.isdecimal()]
-    if not whole:
-        return np.full(len(rows), np.nan), f"{truth.path.name} has no training times for {dataset}."
-    longest = max(whole, key=int)
-    share = int(epochs) / int(longest)
-    seconds = truth.mean_train_seconds(dataset, longest, rows) * share
-    return seconds, f"{truth.path.name} has no times for {epochs} epochs: {epochs}/{longest} of those for {longest}."
-
-
-def reported(within: SearchSpace, truth: GroundTruth, measure: Measure) -> np.ndarray:
-    """Return a measure of every architecture by index, NaN where the table has none: (n,). Only reports may use this.
-
-    Raises:
-        UserError: the space is too large to be listed.
-    """
-    rows = truth_rows(within, within.every_index("a report of searches"), truth)
-    values = np.full(len(within), np.nan)
-    known = rows >= 0
-    values[known] = truth.accuracy(measure.dataset, measure.split, measure.epochs, measure.seed, rows[known])
-    return values
+        Raises:
+            UserError: the architecture or the fidelity has no answer.
+        """
+        ...

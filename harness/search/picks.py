@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from supernet.benchmarks.spaces import Arch, Archs, SearchSpace, space
+from supernet.harness.search.algorithms.ask import Maker, search
 from supernet.harness.search.algorithms.moves import moves
+from supernet.harness.search.ledger import Budget, Ledger
 
 if TYPE_CHECKING:
+    from supernet.harness.search.objectives.supernet import SharedWeights
     from supernet.harness.training.run import Run
 
 
@@ -23,6 +26,8 @@ class Pick:
     arch: Arch
     images: int = 0
     """Number of images that were passed forward to find it, counted once per architecture."""
+    asked: tuple[int, ...] = ()
+    """Indices of the architectures whose ground truth was asked for to find it, which is charged."""
 
 
 class Picker(Protocol):
@@ -162,6 +167,58 @@ class Evolved:
         return np.concatenate([crossed, within.redraw(chosen, self.mutation, rng)])
 
 
+@dataclass(frozen=True)
+class Searched:
+    """Picks the best architecture of a search that asks the super-net instead of a benchmark."""
+
+    make: Maker
+    """Makes the algorithm, any of those that query."""
+    queries: int = 100
+    """Number of queries, each of which scores one architecture on all images."""
+
+    def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
+        objective = _objective(run, run.recipe.evaluation.images)
+        trace = search(self.make, objective, Ledger(Budget("queries", self.queries)), int(rng.integers(1 << 31)))
+        best = int(trace.incumbents()[-1])
+        return Pick(objective.space.arch(best), objective.passed(len(trace.indices)))
+
+
+@dataclass(frozen=True)
+class BestOfLeaves:
+    """Scores random architectures of every part of a super-net in parts, and asks for the ground truth of the best.
+
+    This is the search of GM-NAS on NAS-Bench-201 (skhu101/GM-NAS): in each of its four parts, the best of random
+    architectures by validation accuracy with shared weights; between the parts, the benchmark's accuracy decides, which
+    is charged here. Before all splits are made, each part sends several architectures, so that a pick always costs
+    about the same.
+    """
+
+    samples: int = 50
+    """Number of architectures that are scored for each one that is asked for; the code scores 200."""
+    leaves: int = 4
+    """Number of architectures whose ground truth is asked for, if there are no more parts."""
+
+    def __call__(self, run: Run, rng: np.random.Generator) -> Pick:
+        from supernet.heuristics.methods.partition import Partition  # imports torch, as in `_scores`
+
+        within, network = space(run.recipe.space), run.network
+        assert run.oracle is not None, "a recipe with a method has one"
+        truth, images = run.oracle.afresh(), run.recipe.evaluation.images
+        parts = network.limits if isinstance(network, Partition) else [{}]
+        each, sent, scored = -(-self.leaves // len(parts)), [], 0
+        archs = within.archs(truth.known)
+        for limits in parts:
+            inside = [np.isin(archs[:, decision], options) for decision, options in limits.items()]
+            members = truth.known[np.logical_and.reduce(inside)] if inside else truth.known
+            drawn = rng.choice(members, min(self.samples * each, len(members)), replace=False)
+            if len(drawn):
+                order = np.argsort(-_scores(run, drawn, images), kind="stable")
+                sent += drawn[order[:each]].tolist()
+                scored += len(drawn)
+        best = sent[int(np.argmax(truth.ask(sent)))]
+        return Pick(within.arch(best), _passed(run, scored, images), tuple(truth.asked))
+
+
 def _best_of(run: Run, indices: NDArray[np.int64]) -> Pick:
     """Pick the architecture with the best score on all scoring images."""
     images = run.recipe.evaluation.images
@@ -172,16 +229,16 @@ def _best_of(run: Run, indices: NDArray[np.int64]) -> Pick:
 
 def _passed(run: Run, architectures: int, images: int) -> int:
     """Return the number of images passed forward to score this many architectures, including recalibration."""
-    from supernet.harness.scoring.supernet import images_passed  # imports torch, as below
-
-    return images_passed(replace(run.recipe.evaluation, images=images), architectures)
+    return _objective(run, images).passed(architectures)
 
 
 def _scores(run: Run, indices: NDArray[np.int64], images: int) -> NDArray[np.float64]:
     """Return the scores of architectures on this many validation images, higher is better: (architectures,)."""
-    # This imports torch, for which a list of the algorithms need not wait.
-    from supernet.harness.scoring.supernet import rank
+    return _objective(run, images).scores(indices)
 
-    protocol = replace(run.recipe.evaluation, images=images)
-    scores = rank(run, indices, evaluation=protocol)
-    return -scores.loss if protocol.metric == "loss" else scores.accuracy
+
+def _objective(run: Run, images: int) -> SharedWeights:
+    # This imports torch, for which a list of the algorithms need not wait.
+    from supernet.harness.search.objectives.supernet import SharedWeights
+
+    return SharedWeights(run, images)

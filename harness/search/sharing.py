@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import Arch, space
 from supernet.benchmarks.tasks.task import Task
-from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.runs.store import read_json
 from supernet.harness.scoring.supernet import accuracy_of
 from supernet.harness.search.algorithms.registry import ALGORITHMS, SharingAlgorithm
 from supernet.harness.search.costs import FORWARD, seconds_per_pass
-from supernet.harness.search.ledger import Ledger
+from supernet.harness.search.ledger import Ledger, added
+from supernet.harness.search.objective import Query
+from supernet.harness.search.objectives.table import Table, objective
 from supernet.harness.search.picks import Likeliest, Pick
 from supernet.harness.search.spec import SearchSpec
 from supernet.harness.training import folder as run_folder
@@ -32,6 +33,7 @@ from supernet.harness.training.run import Run, start, task_of
 from supernet.harness.training.trial import epoch_cost
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.distribution.models import Factorised
+from supernet.heuristics.hooks import Foreseen
 from supernet.heuristics.recipe import Recipe
 
 PICKS = "picks.json"
@@ -55,6 +57,8 @@ class Prices:
     """Images per path pass."""
     seconds_per_pass: float | None
     """Simulated seconds of a path pass; None if the benchmark has no training times."""
+    table: Table
+    """Answers queries, with their costs."""
 
     def pick(self, pick: Pick, wall: float) -> dict[str, float]:
         """Return the costs of a pick: kind -> amount.
@@ -69,6 +73,24 @@ class Prices:
         """Return the costs of this many path passes: kind -> amount."""
         seconds = {} if self.seconds_per_pass is None else {"seconds": passes * self.seconds_per_pass}
         return {"passes": passes, **seconds}
+
+    def of_queries(self, indices: Iterable[int]) -> dict[str, float]:
+        """Return the costs of asking for the ground truth of architectures, which count as those of any search."""
+        table = self.table
+        each = [table.ask(Query(table.space.arch(index), table.top)).cost for index in sorted(indices)]
+        return {kind: amount for kind, amount in added({"queries": 0.0}, *each).items() if not math.isnan(amount)}
+
+    def foreseen(self, queries: int) -> dict[str, float]:
+        """Return what so many queries of random architectures will hardly exceed: three standard deviations of a sum.
+
+        Of architectures with unknown costs nothing is charged.
+        """
+        seconds = np.array(self.table.fidelities[-1].seconds)
+        seconds = seconds[~np.isnan(seconds)]
+        if not len(seconds) or not queries:
+            return {"queries": float(queries), "seconds": 0.0, "wall": 0.0}
+        most = queries * float(seconds.mean()) + 3 * math.sqrt(queries) * float(seconds.std())
+        return {"queries": float(queries), "seconds": most, "wall": most}
 
 
 def share_weights(
@@ -106,20 +128,17 @@ def share_weights(
         pick = picker.pick(run, np.random.default_rng([seed, run.epoch]))
         picking = prices.pick(pick, time.perf_counter() - began)
         ledger = Ledger(spec.budget)
-        queried = _queried(run, truth, spec)
         trained = prices.of_passes(sum(entry["passes"] for entry in run.log))
-        trained["wall"] = sum(entry["seconds"] for entry in run.log)
-        spent = {kind: trained.get(kind, 0.0) + picking.get(kind, 0.0) for kind in trained}
-        if "seconds" in spent:
-            spent["seconds"] += queried
-        if not ledger.affords(**spent):
+        ledger.charge(**trained, wall=sum(entry["seconds"] for entry in run.log))
+        ledger.charge(**prices.of_queries({*run.asked.tolist(), *pick.asked}))
+        if not ledger.affords(**picking):
             raise _Exceeded
+        ledger.charge(**picking)
         rows[run.epoch] = {
             "seed": seed,
             "step": run.epoch,
             "pick": space(spec.space).index(pick.arch),
-            "queries": float(len(run.asked)),
-            **spent,
+            **{kind: ledger.spent[kind] for kind in ("queries", *picking)},
             **_state(run, pick.arch),
         }
         write_json(path, {"rows": [rows[step] for step in sorted(rows)]})
@@ -149,15 +168,6 @@ def share_weights(
             damaged.unlink(missing_ok=True)
         return share_weights(spec, seed, truth, work, device, report)
     return [rows[step] for step in sorted(rows)]
-
-
-def _queried(run: Run, truth: GroundTruth, spec: SearchSpec) -> float:
-    """Return the simulated seconds of the stand-alone trainings whose accuracies methods asked for."""
-    m = spec.truth.measure
-    if not len(run.asked) or m.epochs not in truth.timed_epochs(m.dataset):
-        return 0.0
-    rows = truth_rows(space(spec.space), run.asked, truth)
-    return float(np.nansum(truth.mean_train_seconds(m.dataset, m.epochs, rows)))
 
 
 def _read_picks(path: Path) -> dict[int, dict[str, Any]]:
@@ -217,18 +227,21 @@ def _planned(
     rate = None
     if kind == "seconds" or truth.timed_epochs(spec.truth.measure.dataset):
         rate = seconds_per_pass(recipe, within, truth, spec.truth.measure, task)
-    prices = Prices(size, rate)
+    m = spec.truth.measure
+    prices = Prices(size, rate, objective(within, truth, m.dataset, (m.epochs,), m.seed, m.split))
     if (work / run_folder.RECIPE).exists():
         planned = recipes.load(work / run_folder.RECIPE)
         if _with_epochs(planned, recipe.training.epochs, recipe.distribution.start_epoch) == recipe:
             return planned, prices  # an interrupted search continues with the epochs planned at its start
-    picking = _picking(recipe, task, sharing, device, prices)[kind]
     oracle = Oracle.for_recipe(recipe, truth, spec.truth.measure)
-    cost = epoch_cost(recipe, task=task, device=device, oracle=oracle)
+    picking, later, steps = _later(recipe, task, sharing, device, prices, oracle)
+    cost = epoch_cost(recipe, task=task, device=device, oracle=oracle and oracle.afresh())
+    cost = cost.with_passes(later.per_step * steps)
     unit, per = ("seconds", 1.0) if kind == "wall" else ("passes", prices.of_passes(1.0)[kind])
-    epochs = cost.affordable(unit, ((SPARE if kind == "wall" else 1.0) * amount - picking) / per)
+    reserved = picking[kind] + getattr(cost.of_passes(later.once), unit) * per
+    epochs = cost.affordable(unit, ((SPARE if kind == "wall" else 1.0) * amount - reserved) / per)
     if epochs < 1:
-        least = getattr(cost.of(1), unit) * per + picking
+        least = getattr(cost.of(1), unit) * per + reserved
         raise UserError(
             f"{spec.algorithm}: a budget of {spec.budget} does not afford one epoch and a pick, which cost about "
             f"{least:,.1f} {kind}."
@@ -244,9 +257,18 @@ def _with_epochs(recipe: Recipe, epochs: int, start_epoch: int) -> Recipe:
     )
 
 
-def _picking(recipe: Recipe, task: Task, sharing: SharingAlgorithm, device: str, prices: Prices) -> dict[str, float]:
-    """Measure the costs of a pick on an untrained super-net: kind -> amount."""
-    run = start(recipe, task=task, device=device)
+def _later(
+    recipe: Recipe, task: Task, sharing: SharingAlgorithm, device: str, prices: Prices, oracle: Oracle | None
+) -> tuple[dict[str, float], Foreseen, int]:
+    """Measure a pick on an untrained super-net, and foresee what methods spend.
+
+    Returns:
+        The costs of a pick and of all queries, kind -> amount; what else methods foresee; and the steps of an epoch.
+    """
+    run = start(recipe, task=task, device=device, oracle=oracle and oracle.afresh())
     began = time.perf_counter()
     pick = sharing.pick(run, np.random.default_rng(0))
-    return prices.pick(pick, time.perf_counter() - began)
+    costs = prices.pick(pick, time.perf_counter() - began)
+    later = sum((method.foreseen(run.context) for method in run.methods.values()), Foreseen())
+    queries = prices.foreseen(later.queries + len(pick.asked))
+    return added(costs, queries), later, run.steps_per_epoch

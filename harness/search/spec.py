@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 
 from supernet.harness.runs.job import FORMAT, SEARCH, Truth, hash_of
 from supernet.harness.search.algorithms import registry as algorithms
+from supernet.harness.search.algorithms.bananas import EVERY
 from supernet.harness.search.algorithms.names import base_of
 from supernet.harness.search.ledger import Budget
 from supernet.heuristics import recipe as recipes
+from supernet.heuristics import registry
 from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe
 
@@ -35,6 +37,8 @@ class SearchSpec:
     code: str | None = None
     """The version of the algorithm's code, which distinguishes it from other code of the same name; default: that of
     the present code."""
+    trains: Recipe | None = None
+    """How architectures that the table lacks are trained; None if they cannot be queried."""
     kind: ClassVar[str] = SEARCH
 
     def __post_init__(self) -> None:
@@ -43,14 +47,22 @@ class SearchSpec:
 
     def present_code(self) -> str:
         """Return the version of the present code, which distinguishes its results from those of other code."""
+        code = algorithms.code_of(base_of(self.algorithm))
         # Earlier versions charged other costs for split batches, so that their results need other names.
-        split = self.recipe is not None and self.recipe.sampling.batch == "split"
-        return algorithms.code_of(base_of(self.algorithm)) + ("+split" if split else "")
+        if self.recipe is not None and self.recipe.sampling.batch == "split":
+            code += "+split"
+        # They did not plan with what methods spend later in training, nor charge all queries of methods.
+        if self.recipe is not None and any(registry.entry(m.name).has("foreseen") for m in self.recipe.methods):
+            code += "+foreseen"
+        # They fitted the networks of BANANAS in every round, also in long searches.
+        long = self.budget.kind == "queries" and self.budget.amount > EVERY
+        return code + ("+grown" if long and base_of(self.algorithm) == "bananas" else "")
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain values, which `from_dict` reads."""
         recipe = None if self.recipe is None else self.recipe.as_dict()
-        return {**dataclasses.asdict(self), "recipe": recipe, "kind": SEARCH, "format": FORMAT}
+        trains = None if self.trains is None else self.trains.as_dict()
+        return {**dataclasses.asdict(self), "recipe": recipe, "trains": trains, "kind": SEARCH, "format": FORMAT}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> SearchSpec:
@@ -71,6 +83,7 @@ class SearchSpec:
             None if content["recipe"] is None else recipes.from_dict(content["recipe"]),
             plugins,
             content.get("code", ""),
+            recipes.from_dict(content["trains"]) if content.get("trains") else None,
         )
 
     @property

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.spaces import SearchSpace
 from supernet.benchmarks.truth.table import GroundTruth, Measure
-from supernet.harness.search.objective import reported
+from supernet.harness.search.objectives.table import reported
 
 
 class Additions(Protocol):

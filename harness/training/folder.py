@@ -285,7 +285,7 @@ def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
         "device": torch.cuda.get_device_name(kind) if kind.type == "cuda" else kind.type,
         "threads": torch.get_num_threads(),
     }
-    chosen = kernels.choices(kind.type)
+    chosen = ",".join(f"{operation}={name}" for operation, name in kernels.choices(kind.type).items())
     return found | ({"kernels": chosen} if chosen else {}) | (_cuda_settings() if kind.type == "cuda" else {})
 
 

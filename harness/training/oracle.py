@@ -42,6 +42,10 @@ class Oracle:
         indices, accuracies = indices[known], accuracies[known]
         return cls(indices, lambda wanted: accuracies[np.searchsorted(indices, wanted)])
 
+    def afresh(self) -> Oracle:
+        """An oracle with the same ground truth that has not been asked yet."""
+        return Oracle(self.known, self._look_up)
+
     def ask(self, indices: ArrayLike) -> NDArray[np.float64]:
         """Accuracies in percent of these architectures: (n,).
 

@@ -51,6 +51,15 @@ class EpochCost:
         alone = min(epochs, self.begins)
         return self.weights_alone * alone + self.whole * (epochs - alone)
 
+    def with_passes(self, passes: float) -> EpochCost:
+        """The cost if every epoch had this many more passes, which take as long as the others do."""
+        more = self.of_passes(passes)
+        return EpochCost(self.weights_alone + more, self.whole + more, self.begins)
+
+    def of_passes(self, passes: float) -> Cost:
+        """The cost of this many passes, by the clock as those of an epoch on average."""
+        return Cost(passes, passes * self.whole.seconds / max(self.whole.passes, 1e-12))
+
     def affordable(self, kind: str, amount: float) -> int:
         """Number of epochs that an amount of passes or seconds pays for.
 

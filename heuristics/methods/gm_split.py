@@ -14,7 +14,7 @@ from dataclasses import field
 from typing import Any, Literal
 
 from supernet.benchmarks.errors import UserError
-from supernet.heuristics.hooks import Context, Method, Supernet
+from supernet.heuristics.hooks import Context, Foreseen, Method, Supernet
 from supernet.heuristics.methods.apart import require_single_architectures
 from supernet.heuristics.methods.gradient_distances import halves, mean_distances
 from supernet.heuristics.methods.partition import Partition, checked_limits, copies
@@ -60,6 +60,12 @@ class GradientMatching(Method):
                 "decisions, each of which is split once."
             )
         return network
+
+    def foreseen(self, ctx: Context) -> Foreseen:
+        """The passes that compare gradients: of all parts, by every decision that is still whole, at most."""
+        options = sorted((len(decision) for decision in ctx.space.decisions), reverse=True)
+        each = [2**made * sum(options[: len(options) - made]) for made in range(self.splits)]
+        return Foreseen(once=float(self.repeats * sum(each)))
 
     def start_epoch(self, ctx: Context) -> None:
         share = ctx.epoch / ctx.recipe.training.epochs

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.tasks.loader import Batch
-from supernet.heuristics.hooks import Context, Method, Output, Truth
+from supernet.heuristics.hooks import Context, Foreseen, Method, Output, Truth
 from supernet.heuristics.methods.schedules import scheduled
 from supernet.heuristics.registry import method
 from supernet.heuristics.routes import Path
@@ -85,6 +85,14 @@ class Landmarks(Method):
             raise ValueError("count lies in 2 to 10000, coefficient is at least 0, and begin lies in [0, 1)")
         if not (0 <= self.refreshes <= 1000 and 1 <= self.added <= 1000):
             raise ValueError("refreshes lies in 0 to 1000, and added in 1 to 1000")
+
+    def foreseen(self, ctx: Context) -> Foreseen:
+        """All landmarks, and two passes per step from the beginning of the loss, at most."""
+        if self.coefficient == 0:
+            return Foreseen()
+        tried = self.refreshes * TRIED * self.added / 3  # a forward pass alone costs a third
+        per_step = 2 * (1 - self.begin) if self.begin else 0.0  # from the first epoch on, steps show it
+        return Foreseen(self.count + self.refreshes * self.added, tried, per_step)
 
     def start_epoch(self, ctx: Context) -> None:
         first, epochs = self.begin * ctx.recipe.training.epochs, ctx.recipe.training.epochs

@@ -10,6 +10,7 @@ is over are left out and named. `--device cpu --tiny` tries the script itself.
 import argparse
 import time
 import traceback
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from gpu_correct import correctness
 from gpu_speed import LAWS, bandwidth, epoch, ranking
 
 from supernet.benchmarks.files import write_json
+from supernet.harness.supernet.kernels import table, use, without_triton
 from supernet.harness.training.folder import environment
 
 FULL = {
@@ -35,12 +37,16 @@ batch, blocks."""
 
 
 def kernels(device):
-    """The table of the project's own kernels, where it has any."""
-    try:
-        from supernet.harness.supernet.kernels import table
-    except ImportError:
-        return "this version has no kernels of its own"
-    return table(device)
+    """The table of the project's own kernels; what torch compiles takes too long here."""
+    return [asdict(row) for row in table(device, candidates=("eager", "triton"))]
+
+
+def with_triton(call):
+    """The result of a call for which kernels in Triton are chosen, or why they cannot be."""
+    if missing := without_triton():
+        return missing
+    with use("triton"):
+        return call()
 
 
 def steps(sizes, device, seconds_each, results):
@@ -71,6 +77,14 @@ def steps(sizes, device, seconds_each, results):
                     name = f"epoch: {law}, batch {batch:,}, {precision}, {'static' if static else 'one by one'}"
                     settings = {"training.batch_size": batch, "training.amp": precision == "bfloat16", **changes}
                     found[name] = partial(timed, settings, static)
+    for batch in sizes["batches"]:
+        for law, changes in LAWS.items():
+            settings = {"training.batch_size": batch, "training.amp": True, **changes}
+            name = f"epoch: {law}, batch {batch:,}, bfloat16, static, kernels in Triton"
+            found[name] = partial(with_triton, partial(timed, settings, True))
+    found["differences from a CPU, kernels in Triton"] = partial(
+        with_triton, partial(correctness, small, sizes["check"], device)
+    )
     found["kernels"] = lambda: kernels(torch.device(device))
     for images, batch, blocks in sizes["rankings"][1:]:
         found[f"ranking on {images:,} images in batches of {batch:,}"] = partial(ranked, images, batch, blocks)

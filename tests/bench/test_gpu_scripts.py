@@ -77,7 +77,7 @@ def test_results_are_written_after_every_step_and_one_error_stops_no_other(tmp_p
 def test_the_steps_cover_what_is_to_be_decided():
     results = {}
     names = list(gpu.steps(gpu.FULL | {"images": 4, "rankings": ((2, 2, 1), (4, 2, 1))}, "cpu", 0.1, results))
-    assert sum(name.startswith("epoch: ") for name in names) == 16
+    assert sum(name.startswith("epoch: ") for name in names) == 20
     assert sum(name.startswith("ranking on ") for name in names) == 2
     assert {"kernels", "relative differences from a CPU", "bytes per second of a copy"} < set(names)
 

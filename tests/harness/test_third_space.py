@@ -24,7 +24,7 @@ from supernet.harness.search.algorithms.evolution import RegularisedEvolution
 from supernet.harness.search.algorithms.moves import Moves
 from supernet.harness.search.algorithms.pnas import PNAS
 from supernet.harness.search.algorithms.predictor import Ensemble
-from supernet.harness.search.objective import objective, reported
+from supernet.harness.search.objectives.table import objective, reported
 from supernet.harness.search.truths import Truths
 from supernet.harness.training.oracle import Oracle
 from supernet.heuristics.recipe import Recipe

@@ -121,6 +121,7 @@ def search(
     rate: float = 1.0,
     warm_start: str | None = None,
     pool: int = POOL,
+    train_missing: bool = False,
     plugins: Sequence[Path | str | Plugin] = (),
     name: str | None = None,
     fresh: bool = False,
@@ -151,6 +152,7 @@ def search(
         warm_start: also compare every algorithm that begins with random architectures with itself beginning with the
             best ones of a pool by this training-free score, such as live-params.
         pool: number of random architectures that are scored for a warm start.
+        train_missing: train architectures that the table lacks when a search queries them, as those of the table were.
         plugins: Python files that register algorithms, or methods that `overrides` name.
         name: name of the report; by default made from what is compared.
         fresh: make all runs again, and move existing ones to runs/.damaged.
@@ -187,6 +189,7 @@ def search(
         (overrides,) if isinstance(overrides, str) else tuple(overrides),
         rate,
         loaded,
+        train_missing,
     )
     comparison.check()
     name = name or comparison.name

@@ -5,26 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from supernet.benchmarks.spaces import Arch
 from supernet.harness.search.algorithms.moves import Moves, moves
-from supernet.harness.search.ledger import Ledger
-
-if TYPE_CHECKING:
-    from supernet.harness.search.objective import Objective
-
-
-@dataclass(frozen=True)
-class Query:
-    """An architecture to look up at a fidelity."""
-
-    arch: Arch
-    fidelity: int
-    """Number of the fidelity, 0 for the cheapest."""
+from supernet.harness.search.ledger import Ledger, added
+from supernet.harness.search.objective import Objective
+from supernet.harness.search.objective import Query as Query
 
 
 class SearchAlgorithm(Protocol):
@@ -59,6 +48,8 @@ class Trace:
     indices: list[int] = field(default_factory=list)
     fidelities: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    costs: list[Mapping[str, float]] = field(default_factory=list)
+    """What each answer cost: kind of cost -> amount."""
     beyond: list[Mapping[str, float]] = field(default_factory=list)
     """What was charged with each query besides the query itself: kind of cost -> amount."""
 
@@ -82,7 +73,8 @@ def search(make: Maker, objective: Objective, ledger: Ledger, seed: int) -> Trac
     """Run an algorithm until the next query would exceed its budget.
 
     Every query is charged, even if the architecture was seen before: a repeated query stands for a second training.
-    What a `Metered` algorithm spent to find a query is charged with it.
+    What a `Metered` algorithm spent to find a query is charged with it. The algorithm is not told an answer that
+    exceeds the budget.
 
     Args:
         ledger: the budget; the costs of queries are added to it.
@@ -94,19 +86,17 @@ def search(make: Maker, objective: Objective, ledger: Ledger, seed: int) -> Trac
     metered = algorithm if isinstance(algorithm, Metered) else None
     while True:
         query = algorithm.ask()
-        index = within.index(query.arch)
-        fidelity = objective.fidelities[query.fidelity]
-        cost = fidelity.seconds[index]
-        # A query is charged the time of the training that it stands for, also in seconds by the clock.
-        costs = {"queries": 1.0, "seconds": cost, "wall": cost}
         beyond = metered.spent() if metered else {}
-        costs |= {kind: costs.get(kind, 0.0) + amount for kind, amount in beyond.items()}
+        if not ledger.affords(**added({"queries": 1.0}, beyond)):
+            return trace
+        answer = objective.ask(query)
+        costs = added(answer.cost, beyond)
         if not ledger.affords(**costs):
             return trace
         ledger.charge(**costs)
-        value = fidelity.values[index]
-        algorithm.tell(query, value)
-        trace.indices.append(index)
+        algorithm.tell(query, answer.value)
+        trace.indices.append(within.index(query.arch))
         trace.fidelities.append(query.fidelity)
-        trace.values.append(value)
+        trace.values.append(answer.value)
+        trace.costs.append(answer.cost)
         trace.beyond.append(beyond)

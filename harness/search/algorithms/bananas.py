@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice
 from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
 
 from supernet.benchmarks.spaces import Arch
 from supernet.harness.search.algorithms.ask import Query
 from supernet.harness.search.algorithms.moves import Moves
-from supernet.harness.search.algorithms.predictor import Ensemble
+from supernet.harness.search.algorithms.predictor import Ensemble, Networks
+
+EVERY = 500
+"""Number of known architectures up to which the networks are fitted anew in every round, as published."""
+GROWTH = 1.1
+"""Beyond it, they are fitted anew when the number of known architectures has grown by this factor."""
 
 
 class BANANAS:
@@ -20,6 +29,10 @@ class BANANAS:
     `nas_benchmarks.py`, `params.py`): 10 random architectures first, then rounds of 10 out of 100 candidates, in each
     of which decisions / (decisions - 2) decisions change in expectation; 30 paths on NAS-Bench-201, and 40 of those of
     NAS-Bench-101.
+
+    Fitting in every round takes a time that grows with the square of the number of queries, hours for 3,000 of them.
+    Beyond EVERY known architectures, our choice, the networks are kept until these have grown by GROWTH, and a fit
+    takes as many steps as one for EVERY architectures, so that the time grows a little faster than the queries.
 
     Args:
         paths: number of paths in the encoding, the shortest first; default: `shortest_paths` of the space.
@@ -51,6 +64,9 @@ class BANANAS:
         self._seen: dict[Arch, float] = {}
         self._queue: list[Arch] = []
         self._start = iter(start)
+        self._networks: Networks | None = None
+        self._fitted = 0
+        """Number of architectures that were known when the networks were fitted."""
 
     def ask(self) -> Query:
         if not self._queue:
@@ -68,16 +84,30 @@ class BANANAS:
 
     def _round(self) -> list[Arch]:
         """Return the best candidates by the networks' predictions, of which one posterior draw judges each."""
-        candidates = self._mutations() or self._left_over()
-        known = self._moves.space.path_code(list(self._seen))[:, : self._paths]
-        others = self._moves.space.path_code(candidates)[:, : self._paths]
-        predicted = self._ensemble.predict(known, list(self._seen.values()), others, self._generator)
+        known, space = len(self._seen), self._moves.space
+        if known >= len(space):
+            return [max(self._seen, key=self._seen.__getitem__)]
+        # Near the end of a large space, mutation would have to try for seconds to find the few that are left.
+        few = known > EVERY and known + self._candidates >= len(space)
+        candidates = [] if few else self._mutations()
+        candidates = candidates or self._left_over()
+        predicted = self._predicted(candidates)
         draws = [
             self._rng.gauss(mean, spread)
             for mean, spread in zip(predicted.mean(axis=0).tolist(), predicted.std(axis=0).tolist(), strict=True)
         ]
         order = sorted(range(len(candidates)), key=draws.__getitem__, reverse=True)
         return [candidates[place] for place in order[: self._batch]]
+
+    def _predicted(self, archs: list[Arch]) -> NDArray[np.float32]:
+        """Return the predictions of networks that are fitted to all known architectures, or were so lately."""
+        code, known, ensemble = self._moves.space.path_code, len(self._seen), self._ensemble
+        if self._networks is None or known <= EVERY or known >= GROWTH * self._fitted:
+            epochs = max(1, round(ensemble.epochs * min(1.0, EVERY / known)))
+            codes = code(list(self._seen))[:, : self._paths]
+            self._networks = replace(ensemble, epochs=epochs).fitted(codes, [*self._seen.values()], self._generator)
+            self._fitted = known
+        return ensemble.accuracies(self._networks, code(archs)[:, : self._paths])
 
     def _mutations(self) -> list[Arch]:
         """Return distinct unseen mutations of the best architecture seen, then of the next best, and so on."""
@@ -92,6 +122,6 @@ class BANANAS:
         return list(found)
 
     def _left_over(self) -> list[Arch]:
-        """Return unseen architectures, which mutation no longer finds near the end of a space; after them, the best."""
+        """Return unseen architectures, which mutation no longer finds near the end of a space."""
         unseen = [arch for arch in map(tuple, self._moves.space.archs().tolist()) if arch not in self._seen]
-        return unseen[: self._candidates] or [max(self._seen, key=self._seen.__getitem__)]
+        return unseen[: self._candidates]

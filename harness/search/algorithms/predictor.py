@@ -88,10 +88,20 @@ class Ensemble:
             others: encodings of the architectures to predict: (others, inputs).
             generator: the source of all random numbers.
         """
+        return self.accuracies(self.fitted(codes, values, generator), others)
+
+    def fitted(self, codes: NDArray[np.float32], values: list[float], generator: torch.Generator) -> Networks:
+        """Return networks fitted to known architectures; see `predict`."""
         import torch
 
         networks = Networks.drawn(self.networks, [codes.shape[1], *[self.width] * self.layers, 1], generator)
         self.fit(networks, torch.from_numpy(codes), 100 - torch.tensor(values), generator)
+        return networks
+
+    def accuracies(self, networks: Networks, others: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the accuracies that fitted networks predict, in percent: (networks, others)."""
+        import torch
+
         with torch.no_grad():
             error = networks(torch.from_numpy(others).expand(self.networks, -1, -1))
         return (100 - error).numpy()

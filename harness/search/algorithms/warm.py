@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +14,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch
 from supernet.harness.search.algorithms.ask import Maker, Query, SearchAlgorithm
 from supernet.harness.search.algorithms.moves import Moves
-from supernet.harness.search.probing import Shape, Site
-from supernet.heuristics.meter import Meter
+from supernet.harness.search.probing import Site
 
 if TYPE_CHECKING:
     from supernet.harness.scoring.proxies.probe import Probe
@@ -95,15 +93,12 @@ class WarmStarted:
 
     def _start(self) -> Iterator[Arch]:
         """Yield the first architectures, the best first. The pool is scored when the first one is asked for."""
-        from supernet.harness.scoring.proxies.metered import metered_scores
+        from supernet.harness.search.objectives.score import FreeScore
 
-        began, meter, within, probe = time.perf_counter(), Meter(), self._moves.space, self._probe
+        within = self._moves.space
         among = within.indices(self._site.among) if self._site.among else None
         count = min(self._warm.pool, len(within if among is None else among))
         pool = within.sample(np.random.default_rng(self._pool), count, among=among)
-        scores = metered_scores(probe, self._warm.score, pool, self._draw, meter)
-        assert probe.size is not None  # the search fixes it
-        shape = Shape(probe.channels, probe.cells, probe.size)
-        self._owed = self._site.costs(meter, probe.images, shape, time.perf_counter() - began)
+        scores, self._owed = FreeScore(self._probe, self._warm.score, self._draw, self._site).scores(pool)
         best = pool[np.argsort(-scores, kind="stable")[: self._warm.starts]]
         yield from (tuple(arch) for arch in within.archs(best).tolist())

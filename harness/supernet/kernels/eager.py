@@ -38,10 +38,11 @@ def batch_norm_add(
 def routed(terms: Sequence[Tensor], path: Tensor, paths: int) -> Tensor:
     """The sum of the terms of each path: (paths, n, channels, height, width), each channels-last."""
     n, channels, height, width = terms[0].shape
-    total = terms[0].new_zeros(paths, n, height, width, channels).permute(0, 1, 4, 2, 3)
+    total = terms[0].new_zeros(paths + 1, n, height, width, channels).permute(0, 1, 4, 2, 3)
+    path = path.remainder(paths + 1)  # what is dropped is summed behind the others
     for number, term in enumerate(terms):
         total.index_add_(0, path[number : number + 1], term[None])
-    return total
+    return total[:paths]
 
 
 def avg_pool3x3(x: Tensor) -> Tensor:

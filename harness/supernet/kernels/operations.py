@@ -33,8 +33,8 @@ def batch_norm_add(
         weight: a scale for each part: (channels,) each; None for no scale.
         bias: a shift for each part: (channels,) each; given if and only if `weight` is.
         skips: terms that are added as they are: (n, channels, height, width) each.
-        path: if given, the path that each part and then each skip belongs to, of which the sums are kept apart:
-            int64, (parts + skips,).
+        path: if given, the path that each part and then each skip belongs to, of which the sums are kept apart;
+            -1 for terms that are dropped: int64, (parts + skips,).
         paths: the number of paths; used with `path` only.
 
     Returns:

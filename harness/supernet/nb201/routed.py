@@ -1,6 +1,6 @@
-"""All paths of a fair step through one cell, by fused operations.
+"""Several paths through one cell by fused operations, where no two use the same operation of an edge.
 
-Each operation of each edge runs once, for the path that takes it. The operations out of a node read their paths at
+Each operation of each edge runs once, for the path that uses it. The operations out of a node read their paths at
 once, and all terms of a node are normalised and added at once, each to its path.
 """
 
@@ -11,28 +11,31 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, OPS, SKIP
+from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES, SKIP
 from supernet.harness.supernet.kernels import relu_slots
 from supernet.harness.supernet.nb201.cell import Cell
 from supernet.harness.supernet.nb201.plan import INNER, INTO, OUT_OF, POOL
-from supernet.harness.supernet.ops import average_pool, joined
+from supernet.harness.supernet.ops import average_pool, joinable, joined
 
 CONVS, OTHERS = (CONV1X1, CONV3X3), (SKIP, POOL)
+WORKING = (SKIP, CONV1X1, CONV3X3, POOL)
+"""The operations that are computed: all but `none`, which is the first."""
 SOURCES = (0, 1, 2)
 """The nodes that operations read."""
 
 
-def routed_cell(cell: Cell, x: Tensor, routes: Tensor, paths: int) -> Tensor:
+def routed_cell(cell: Cell, x: Tensor, take: Tensor, path: Tensor, paths: int) -> Tensor:
     """Outputs of one cell for all paths: (paths, n, channels, height, width).
 
     Args:
         x: the cell's input of each path: (paths, n, channels, height, width).
-        routes: for each edge and operation the path that takes it: int64, (edges, operations); for operations but
-            `none`, which contributes nothing, there must be one.
+        take: the path whose input each operation of each edge gets, for all operations but `none`: int64, (edges, 4).
+        path: the path that gets the output, -1 for an output that is dropped: int64, (edges, 4).
         paths: how many paths there are.
     """
-    numbers = routes.flatten().index_select(0, _order(routes.device)).split(_sizes())
-    reads, adds = numbers[: len(SOURCES)], numbers[len(SOURCES) :]
+    order, sizes = _order(x.device), _sizes()
+    reads = take.flatten().index_select(0, order).split(sizes)[: len(SOURCES)]
+    adds = path.flatten().index_select(0, order).split(sizes)[len(SOURCES) :]
     nodes = [x]
     read: dict[tuple[int, int], Tensor] = {}
     for source, target in zip(SOURCES, INNER, strict=True):
@@ -46,6 +49,11 @@ def routed_cell(cell: Cell, x: Tensor, routes: Tensor, paths: int) -> Tensor:
         modules = [cell.convolution(edge, op) for edge, op in convs]
         nodes.append(joined(modules, [read[place] for place in convs], skips, adds[target - 1], paths))
     return nodes[3]
+
+
+def takes(cell: Cell) -> bool:
+    """Whether `routed_cell` computes with this cell's modules what they would."""
+    return joinable([cell.convolution(edge, op) for edge in range(len(EDGES)) for op in CONVS])
 
 
 def _places() -> list[list[tuple[int, int]]]:
@@ -63,4 +71,6 @@ def _sizes() -> list[int]:
 def _order(device: torch.device) -> Tensor:
     """Where the places stand among all edges and operations."""
     with torch.inference_mode(False):
-        return torch.tensor([edge * len(OPS) + op for places in _places() for edge, op in places], device=device)
+        return torch.tensor(
+            [edge * len(WORKING) + op - 1 for places in _places() for edge, op in places], device=device
+        )

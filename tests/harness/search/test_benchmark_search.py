@@ -13,7 +13,7 @@ from supernet.harness.search.algorithms.moves import moves
 from supernet.harness.search.algorithms.multifidelity import BOHB, ETA, Density, Hyperband, successive_halving
 from supernet.harness.search.algorithms.reinforce import Reinforce
 from supernet.harness.search.ledger import Budget, Ledger
-from supernet.harness.search.objective import Fidelity, Objective, objective, reported
+from supernet.harness.search.objectives.table import Fidelity, Table, objective, reported
 
 WITHIN = space("nb201")
 ALL = {
@@ -36,7 +36,7 @@ def two_fidelities():
     noisy = values + rng.normal(0, 3, len(values))
     seconds = rng.uniform(50, 150, len(values))
     cheap = Fidelity("12", noisy.tolist(), (seconds * 0.06).tolist())
-    return Objective(WITHIN, (cheap, Fidelity("200", values.tolist(), seconds.tolist())))
+    return Table(WITHIN, (cheap, Fidelity("200", values.tolist(), seconds.tolist())))
 
 
 @pytest.mark.parametrize("make", ALL.values(), ids=ALL)

@@ -1,6 +1,6 @@
 import sys
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from random import Random
 
 import numpy as np
@@ -12,14 +12,15 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Decision, SearchSpace, space
 from supernet.benchmarks.spaces.nb201 import EDGES, NONE, OPS
 from supernet.harness.search.algorithms.ask import search
-from supernet.harness.search.algorithms.bananas import BANANAS
+from supernet.harness.search.algorithms.bananas import BANANAS, EVERY
 from supernet.harness.search.algorithms.evolution import RandomSearch
 from supernet.harness.search.algorithms.moves import Moves, moves
 from supernet.harness.search.algorithms.pnas import PNAS, Growth
 from supernet.harness.search.algorithms.predictor import Ensemble, Networks
 from supernet.harness.search.algorithms.tpe import TPE
+from supernet.harness.search.comparison import Comparison
 from supernet.harness.search.ledger import Budget, Ledger
-from supernet.harness.search.objective import Fidelity, Objective, objective
+from supernet.harness.search.objectives.table import Fidelity, Table, objective
 
 WITHIN = space("nb201")
 SMALL = Ensemble(layers=2, epochs=20)
@@ -35,7 +36,7 @@ ALL = {
 def hill():
     """Accuracy falls with the distance from one architecture."""
     values = 90.0 - 5 * (WITHIN.archs() != WITHIN.archs([7777])[0]).sum(1)
-    return Objective(WITHIN, (Fidelity("200", values.tolist(), [1.0] * len(values)),))
+    return Table(WITHIN, (Fidelity("200", values.tolist(), [1.0] * len(values)),))
 
 
 def run(make, on, queries, seed=0):
@@ -285,3 +286,50 @@ def test_it_finds_and_asks_better_than_random_search(name, oracle):
     assert np.max(asked, axis=1).mean() > np.max(drawn, axis=1).mean() + margin
     # In the end, most of what it asks is good, which depends on luck less than the best does.
     assert np.median([values[-20:] for values in asked]) > np.median(drawn) + 2
+
+
+# ---- long searches -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The numbers of architectures and epochs of all fits of the networks."""
+    made, whole = [], Ensemble.fit
+
+    def fit(self, networks, codes, targets, generator):
+        made.append((len(codes), self.epochs))
+        whole(self, networks, codes, targets, generator)
+
+    monkeypatch.setattr(Ensemble, "fit", fit)
+    return made
+
+
+def test_bananas_fits_ever_more_rarely_in_long_searches(hill, fits, monkeypatch):
+    monkeypatch.setattr("supernet.harness.search.algorithms.bananas.EVERY", 40)
+    quick = Ensemble(networks=2, layers=1, width=4, epochs=8)
+    trace = run(partial(BANANAS, ensemble=quick), hill, 120)
+    assert fits[:4] == [(10, 8), (20, 8), (30, 8), (40, 8)], "as published"
+    sizes = [size for size, _ in fits[4:]]
+    assert all(later >= 1.1 * sooner for sooner, later in pairwise(sizes))
+    assert all(epochs == round(8 * 40 / size) for size, epochs in fits[4:])
+    assert len(set(trace.indices)) == 120
+
+
+def test_long_searches_of_bananas_have_names_of_their_own(nb201_truth):
+    short, long = (
+        Comparison("nb201", "cifar10", ("bananas", "rea"), Budget("queries", EVERY + more), 1, str(nb201_truth.path))
+        for more in (0, 1)
+    )
+    assert [spec.code for spec in short.specs()] == ["", ""]
+    assert [spec.code for spec in long.specs()] == ["+grown", ""]
+
+
+def test_bananas_fits_nothing_when_everything_is_known(fits):
+    quick = Ensemble(networks=1, layers=1, width=2, epochs=1, batch=1000)
+    within = Moves(Tiny())
+    algorithm = BANANAS(within, 0, Random(0), paths=8, initial=3, batch=2, candidates=5, ensemble=quick)
+    for _ in range(400):
+        query = algorithm.ask()
+        algorithm.tell(query, float(sum(query.arch)))
+    assert max(size for size, _ in fits) < 16
+    assert len(fits) < 12

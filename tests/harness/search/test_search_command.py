@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.truth.table import write_table
 from supernet.harness.commands.cli import supernet
 from supernet.harness.search.algorithms.evolution import RandomSearch, RegularisedEvolution
-from supernet.harness.search.algorithms.registry import register
+from supernet.harness.search.algorithms.registry import ALGORITHMS, register
+from supernet.harness.search.algorithms.seen import SEEN
 from supernet.heuristics.plugins import Plugin
 
 
@@ -254,3 +256,22 @@ def test_a_plugin_cannot_hide_that_it_cannot_be_read(tmp_path):
     plugin(tmp_path / "greedy.py")
     listed = CliRunner().invoke(supernet, ["search", "--list", "--plugin", str(tmp_path / "greedy.py")]).stdout
     assert "greedy" in listed
+
+
+def test_the_list_says_what_was_seen_in_lines_of_a_hundred_characters():
+    listed = CliRunner().invoke(supernet, ["search", "--list"]).stdout
+    assert max(map(len, listed.splitlines())) <= 100
+    starts = [line.split()[0] for line in listed.splitlines() if not line.startswith(" ")]
+    assert starts == list(ALGORITHMS)
+    assert listed.count("seen:") == len(ALGORITHMS)
+    assert set(SEEN) < set(ALGORITHMS)
+
+
+def test_what_was_seen_is_in_the_results_that_ship_and_in_the_documentation():
+    root = Path(__file__).parents[3]
+    rows = re.findall(r"^\| ([a-z-]+)[^|]*\| (\d\d\.\d\d ± \d\.\d\d) \|", (root / "docs/search.md").read_text(), re.M)
+    assert dict(rows) == {name: text.split(": ")[1].split(" %")[0] for name, text in SEEN.items() if "12,000 s" in text}
+    report = json.loads((root / "results/reference/compare/report.json").read_text())
+    for row in report["final"]:
+        found = f"{row['digits test']:.2f} ± {row['digits test sd']:.2f} % test ({row['seeds']} seeds)"
+        assert SEEN[row["algorithm"]].endswith(found)

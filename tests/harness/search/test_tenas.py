@@ -17,7 +17,7 @@ from supernet.harness.search.algorithms.moves import moves
 from supernet.harness.search.algorithms.tenas import TENAS, Pruning, fall, pruned, trials_of, without
 from supernet.harness.search.algorithms.trials import Sizes, Trials
 from supernet.harness.search.ledger import Budget, Ledger
-from supernet.harness.search.objective import Fidelity, Objective
+from supernet.harness.search.objectives.table import Fidelity, Table
 from supernet.harness.search.probing import Site
 from supernet.harness.supernet.plain import mixture
 from supernet.harness.supernet.plain.pool import Pool
@@ -170,7 +170,7 @@ def test_a_seed_decides_the_architecture_and_each_search_goes_on_with_other_draw
 
 @pytest.mark.usefixtures("quick")
 def test_a_budget_of_seconds_pays_for_looks_and_queries():
-    flat = Objective(WITHIN, (Fidelity("1", [50.0] * len(WITHIN), [2.0] * len(WITHIN)),))
+    flat = Table(WITHIN, (Fidelity("1", [50.0] * len(WITHIN), [2.0] * len(WITHIN)),))
     make = lambda within, top, rng: Pruning(SMALL, SITE, TASK, within, top, rng)  # noqa: E731
     ledger = Ledger(Budget("queries", 2))
     trace = search(make, flat, ledger, seed=0)

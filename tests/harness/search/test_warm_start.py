@@ -11,6 +11,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces.live import live_quantity
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.harness.runs.store import LEDGER, read_json
+from supernet.harness.scoring.proxies.metered import metered_scores
 from supernet.harness.scoring.proxies.probe import Probe
 from supernet.harness.search.algorithms.ask import search
 from supernet.harness.search.algorithms.bananas import BANANAS
@@ -23,7 +24,9 @@ from supernet.harness.search.algorithms.warm import Warm
 from supernet.harness.search.comparison import Comparison
 from supernet.harness.search.costs import seconds_of, site_of
 from supernet.harness.search.ledger import Budget, Ledger
-from supernet.harness.search.objective import Fidelity, Objective
+from supernet.harness.search.objective import Query
+from supernet.harness.search.objectives.score import FreeScore
+from supernet.harness.search.objectives.table import Fidelity, Table
 from supernet.harness.search.probing import Shape, Site
 from supernet.heuristics.meter import Meter
 
@@ -39,7 +42,7 @@ SITE = Site("digits", lambda images, shape: 0.5 * images)
 @pytest.fixture(scope="module")
 def flat():
     """An objective on which nothing can be learned: a query costs 2 seconds."""
-    return Objective(WITHIN, (Fidelity("1", [50.0] * len(WITHIN), [2.0] * len(WITHIN)),))
+    return Table(WITHIN, (Fidelity("1", [50.0] * len(WITHIN), [2.0] * len(WITHIN)),))
 
 
 def drawn(seed, pool, among=None):
@@ -61,7 +64,7 @@ def test_the_first_queries_are_the_best_of_the_pool(name, flat):
 
 
 def test_passes_are_charged_before_the_first_query(flat, monkeypatch):
-    monkeypatch.setattr("supernet.harness.search.algorithms.warm.time.perf_counter", iter([10.0, 13.0]).__next__)
+    monkeypatch.setattr("supernet.harness.search.objectives.score.time.perf_counter", iter([10.0, 13.0]).__next__)
     ledger = Ledger(Budget("queries", 12))
     trace = search(Warm(RegularisedEvolution, 10, "jacob-cov", 11).on_site(SITE), flat, ledger, seed=2)
     pool, draw = drawn(2, 11)
@@ -170,3 +173,17 @@ def test_unknown_scores_are_found_before_any_search(table):
         Comparison("nb201", "cifar10", ("rea@paramz:20",), Budget("queries", 20), 1, str(table)).check()
     with pytest.raises(UserError, match="no warm start is possible"):
         with_warm_starts(["bohb", "darts"], "params")
+
+
+def test_a_score_answers_queries_itself():
+    probe, index = Probe("nb201", "digits", channels=4, images=8), 77
+    score = FreeScore(probe, "jacob-cov", 0, SITE)
+    answer = score.ask(Query(WITHIN.arch(index), 0))
+    assert answer.value == metered_scores(probe, "jacob-cov", np.array([index]), 0, Meter())[0]
+    assert answer.cost["queries"] == 1
+    assert answer.cost["passes"] == pytest.approx(1)  # 8 images forward and backward
+    assert answer.cost["seconds"] == pytest.approx(0.5 * 8)
+    free = FreeScore(probe, "live-params", 0, SITE).ask(Query(WITHIN.arch(index), 0))
+    assert free.cost == {"queries": 1}
+    trace = search(RandomSearch, score, Ledger(Budget("passes", 5.5)), 0)
+    assert len(trace.indices) == 5 or not all(WITHIN.connected(WITHIN.archs(trace.indices)))

@@ -58,7 +58,7 @@ class _Slots(torch.autograd.Function):
 
 
 def gathered(rows: Tensor, index: Tensor, rectified: int) -> Tensor:
-    """`rows[index]`, the first of them after ReLU: (m, ...) of rows (paths, ...), which is contiguous."""
+    """`rows[index]`, the first of them after ReLU, and 0 for -1: (m, ...) of rows (paths, ...), which is contiguous."""
     out = rows.new_empty((len(index), *rows.shape[1:]))
     size = rows[0].numel()
     _gather[(triton.cdiv(size, BLOCK), len(index))](rows, index, out, size, rectified, BLOCK=BLOCK)
@@ -81,7 +81,8 @@ def _gather(nodes, index, out, size, rectified, BLOCK: tl.constexpr):
     first = tl.program_id(0).to(tl.int64) * BLOCK
     at = tl.arange(0, BLOCK)
     inside = at < size - first
-    x = tl.load(nodes + tl.load(index + j) * size + first + at, mask=inside, other=0.0).to(tl.float32)
+    source = tl.load(index + j)
+    x = tl.load(nodes + source * size + first + at, mask=inside & (source >= 0), other=0.0).to(tl.float32)
     x = tl.where((j < rectified) & (x < 0), 0.0, x)  # not-a-number stays
     tl.store(out + j.to(tl.int64) * size + first + at, x.to(out.dtype.element_ty), mask=inside)
 

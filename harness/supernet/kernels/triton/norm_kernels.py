@@ -120,9 +120,11 @@ def join(
 
 @triton.jit
 def _gradient(grad, path, part, base, at, rows, inside, C: tl.constexpr, ROUTED: tl.constexpr):
-    """The tile of the gradient of the sum that a part belongs to."""
+    """The tile of the gradient of the sum that a part belongs to; 0 for a part that belongs to none."""
     if ROUTED:
-        grad += tl.load(path + part) * rows * C
+        p = tl.load(path + part)
+        inside = inside & (p >= 0)
+        grad += p * rows * C
     return tl.load(grad + base + at, mask=inside, other=0.0).to(tl.float32)
 
 

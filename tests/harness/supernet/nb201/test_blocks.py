@@ -4,6 +4,7 @@ import torch
 
 from supernet.benchmarks.spaces import space
 from supernet.harness.scoring.norms import statistics
+from supernet.harness.supernet import kernels
 from supernet.harness.supernet.nb201 import blocks
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.nb201.plan import live
@@ -50,11 +51,13 @@ def test_blocks_hold_every_architecture_once_and_no_operation_twice():
         assert len(used) == len(set(used))
 
 
+@pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
 @pytest.mark.parametrize("bn", ["batch", "running"])
 @pytest.mark.parametrize(
     "changes", [["network.bn_track=true"], ["network.bn_affine=false", "network.bn_track=true", "network.op_on=node"]]
 )
-def test_a_block_computes_what_its_architectures_do(bn, changes):
+def test_a_block_computes_what_its_architectures_do(bn, changes, fused, monkeypatch):
+    monkeypatch.setattr(kernels, "fused", lambda *_: fused)
     options = Recipe().override(["network.channels=4", "network.cells=1", *changes]).network
     torch.manual_seed(0)
     network = NB201Net(10, options).double()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from supernet.benchmarks.spaces import space
+from supernet.harness.supernet import kernels
 from supernet.harness.supernet.nb201 import fair, flat, single, uses
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.training.run import optimiser_for
@@ -100,6 +101,15 @@ def test_static_steps_train_the_weights_that_paths_one_by_one_do(module, rule, c
     assert_same(one, other, 1e-9)
     before = context(recipe).network.state_dict()
     assert any(not torch.equal(value, before[name]) for name, value in other.network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["without none", "with none", "one kernel inside the other"])
+def test_fused_operations_train_the_same_weights(name, monkeypatch):
+    recipe = Recipe().override([*SMALL, "sampling.law=fair", *FAIR[name]])
+    plain, _, _ = trained(recipe, (fair.FairStep(capture=False), fair.FairStep(capture=False)), 2)
+    monkeypatch.setattr(kernels, "fused", lambda *_: True)
+    fused, _, _ = trained(recipe, (fair.FairStep(capture=False), fair.FairStep(capture=False)), 2)
+    assert_same(plain, fused, 1e-9)
 
 
 def test_what_no_path_uses_keeps_its_weights_and_its_momentum():

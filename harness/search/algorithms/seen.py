@@ -1,0 +1,35 @@
+"""What the shipped algorithms were seen to find, from the results that ship and from the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+UNSEEN = "not run yet"
+
+
+def _nb201(accuracy: str, seeds: int) -> str:
+    """Say what docs/search.md has: searches under the benchmark's protocol."""
+    return f"NAS-Bench-201, CIFAR-10, 12,000 s: {accuracy} % test ({seeds} seeds)"
+
+
+def _digits(accuracy: str) -> str:
+    """Say what results/reference/compare has, which `make compare` makes."""
+    return f"NAS-Bench-201, digits, 40 s by the clock: {accuracy} % test (3 seeds)"
+
+
+SEEN: Mapping[str, str] = {
+    "random": f"{_nb201('93.78 ± 0.36', 100)}; {_digits('85.52 ± 1.33')}",
+    "rea": _nb201("93.95 ± 0.36", 100),
+    "local": _nb201("94.16 ± 0.27", 50),
+    "reinforce": _nb201("93.80 ± 0.32", 100),
+    "tpe": _nb201("93.94 ± 0.25", 50),
+    "bohb": _nb201("93.91 ± 0.43", 100),
+    "rank-nosh": _nb201("94.11 ± 0.25", 50),
+    "ctnas": _nb201("94.31 ± 0.15", 50),
+    "mf-kd": _nb201("94.06 ± 0.48", 50),
+    "spos": _digits("84.17 ± 0.98"),
+    "darts": _digits("84.50 ± 2.05"),
+    "gdas": _digits("79.43 ± 9.01"),
+    "gaea-darts-erm": _digits("86.39 ± 0.78"),
+}
+"""Name -> where it was run, and the mean and standard deviation over seeds of what it found."""

@@ -1,0 +1,106 @@
+"""The objective of a search on a table: validation accuracies at one or more fidelities, each with its cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.truth.join import truth_rows
+from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.harness.search.objective import Answer, Query
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """One training budget of the benchmark: accuracy and cost of every architecture, by index."""
+
+    epochs: str
+    values: list[float]
+    """Accuracy of each architecture that a search observes, in percent; NaN where the benchmark has none."""
+    seconds: list[float]
+    """Training time of each architecture in seconds; NaN where the table has none, so that only budgets of queries can
+    be used."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The `Objective` that looks accuracies up in a table."""
+
+    space: SearchSpace
+    fidelities: tuple[Fidelity, ...]
+    """The fidelities, the cheapest first."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the reader of a report about times that the table lacks."""
+
+    @property
+    def top(self) -> int:
+        """Number of the most expensive fidelity."""
+        return len(self.fidelities) - 1
+
+    def ask(self, query: Query) -> Answer:
+        """Look an architecture up. The cost is that of the training that the query stands for, also by the clock."""
+        index, fidelity = self.space.known_index(query.arch), self.fidelities[query.fidelity]
+        seconds = fidelity.seconds[index]
+        return Answer(fidelity.values[index], {"queries": 1.0, "seconds": seconds, "wall": seconds})
+
+
+def objective(
+    within: SearchSpace, truth: GroundTruth, dataset: str, epochs: tuple[str, ...], seed: str, split: str = "valid"
+) -> Table:
+    """Make the objective of searches on a table.
+
+    Args:
+        dataset: the data set whose accuracies are observed.
+        epochs: the fidelities, the cheapest first.
+        seed: the table's seed whose accuracies are observed.
+        split: `valid`; tests of algorithms may use `test`, but searches of a report must not.
+
+    Raises:
+        UserError: the table has no architecture of the space or lacks a fidelity, or the space is too large to be
+            listed.
+    """
+    rows = truth_rows(within, within.every_index("a search on a table"), truth)
+    known = rows >= 0
+    if not known.any():
+        raise UserError(f"{truth.path.name} has no architecture of {within.name}.")
+    fidelities, notes = [], []
+    for budget in epochs:
+        values = np.full(len(within), np.nan)
+        values[known] = truth.accuracy(dataset, split, budget, seed, rows[known])
+        seconds = np.full(len(within), np.nan)
+        costs, note = _seconds(truth, dataset, budget, rows[known])
+        seconds[known] = costs
+        if note:
+            notes.append(note)
+        fidelities.append(Fidelity(budget, values.tolist(), seconds.tolist()))
+    return Table(within, tuple(fidelities), tuple(notes))
+
+
+def _seconds(truth: GroundTruth, dataset: str, epochs: str, rows: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the training time of each row in seconds, and a note on how it was derived; empty if the table has it."""
+    available = truth.timed_epochs(dataset)
+    if epochs in available:
+        return truth.mean_train_seconds(dataset, epochs, rows), ""
+    whole = [known for known in available if known.isdecimal() and epochs.isdecimal()]
+    if not whole:
+        return np.full(len(rows), np.nan), f"{truth.path.name} has no training times for {dataset}."
+    longest = max(whole, key=int)
+    share = int(epochs) / int(longest)
+    seconds = truth.mean_train_seconds(dataset, longest, rows) * share
+    return seconds, f"{truth.path.name} has no times for {epochs} epochs: {epochs}/{longest} of those for {longest}."
+
+
+def reported(within: SearchSpace, truth: GroundTruth, measure: Measure) -> np.ndarray:
+    """Return a measure of every architecture by index, NaN where the table has none: (n,). Only reports may use this.
+
+    Raises:
+        UserError: the space is too large to be listed.
+    """
+    rows = truth_rows(within, within.every_index("a report of searches"), truth)
+    values = np.full(len(within), np.nan)
+    known = rows >= 0
+    values[known] = truth.accuracy(measure.dataset, measure.split, measure.epochs, measure.seed, rows[known])
+    return values
