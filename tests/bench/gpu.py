@@ -10,7 +10,6 @@ is over are left out and named. `--device cpu --tiny` tries the script itself.
 import argparse
 import time
 import traceback
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -38,7 +37,7 @@ batch, blocks."""
 
 def kernels(device):
     """The table of the project's own kernels; what torch compiles takes too long here."""
-    return [asdict(row) for row in table(device, candidates=("eager", "triton"))]
+    return table(device, candidates=("eager", "triton"))
 
 
 def with_triton(call):
