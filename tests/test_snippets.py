@@ -36,6 +36,8 @@ NOT_EXECUTED = {
     ("gpu.md", "tests/bench/gpu.py --out"): GPU,
     ("gpu.md", "gpu_campaign.py --list"): GPU,
     ("gpu.md", "--rule free-1+supernet"): f"{MINUTES}, and {OFFICIAL}",
+    ("search.md", "--train-missing --budget 20q"): MINUTES,
+    ("studies.md", "free: [batch-norm]"): "tests/harness/study/test_beside.py has it",
     ("leaderboard.md", "supernet leaderboard few-shot-NAS"): "needs the published score files",
     ("recipes.md", "supernet rank run"): OFFICIAL,
     ("recipes.md", "distribution.model=simplex"): OFFICIAL,

@@ -21,7 +21,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SPACE_NAMES, space
 from supernet.benchmarks.spaces.live import live_quantity
 from supernet.benchmarks.truth import shelf
-from supernet.benchmarks.truth.join import indices_of_rows, truth_rows
+from supernet.benchmarks.truth.join import indices_of_rows, measured_in
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.truth import Known
@@ -190,5 +190,6 @@ def _cases(found: list[GroundTruth]) -> Iterator[tuple[Known, NDArray[np.int64]]
             yield Known(table.space, table, m), np.arange(len(table))
             for name in SPACE_NAMES:
                 if name != table.space and shelf.covers(table, name):
-                    within = space(name)
-                    yield Known(name, table, m), truth_rows(within, within.distinct(), table)
+                    _, rows = measured_in(space(name), table)
+                    if len(rows):
+                        yield Known(name, table, m), rows

@@ -79,7 +79,8 @@ def _window_sum(x: Tensor) -> Tensor:
 
 @cache
 def _ones(channels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    return torch.ones(channels, 1, 3, 3, device=device, dtype=dtype)
+    with torch.inference_mode(False):  # whoever asks first, gradients of gradients can pass through it
+        return torch.ones(channels, 1, 3, 3, device=device, dtype=dtype)
 
 
 @cache

@@ -102,12 +102,12 @@ def test_one_method_with_its_parameters(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--space", "nb999"], "There is no search space 'nb999'; there is nb201, nb1shot1-1"),
+        (["--space", "nb999"], "There is no search space 'nb999'; there is nb201"),
         (["--space", "nb20"], "did you mean nb201?"),
         (["batch-nrom"], "There is no heuristic or method 'batch-nrom'; did you mean batch-norm?"),
         (["magic_t"], "did you mean magic-t?"),
         (["path_dropout"], "did you mean path-dropout?"),
-        (["op-on", "--space", "nb1shot1-1"], "The heuristic op-on is for nb201, darts, not for nb1shot1-1"),
+        (["op-on", "--space", "nb1shot1-1"], "is for nb201, nb201-topology, darts, not for nb1shot1-1"),
     ],
 )
 def test_unknown_names_are_errors_with_the_nearest(arguments, message):

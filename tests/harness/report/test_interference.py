@@ -131,19 +131,21 @@ def test_a_change_that_cannot_be_made_is_refused_before_any_training(tmp_path):
 def test_the_command_trains_measures_and_goes_on(tmp_path):
     small = [
         "task.name=digits", "task.size=null", "task.train_images=64", "task.valid_images=40", "network.channels=4",
-        "training.epochs=2", "training.batch_size=32", "sampling.law=uniform", "sampling.batch=whole",
+        "training.epochs=1", "training.batch_size=32", "sampling.law=uniform", "sampling.batch=whole",
         "methods.interference.images=16", "methods.disturbance.images=16", "methods.successive.images=16",
     ]  # fmt: skip
     arguments = [
         "cifar10-16",
         *small,
         "--against",
-        "magic-t training.epochs=1",
+        "magic-t training.learning_rate=0.1",
         "--seeds",
         "2",
         "--pairs",
-        "2",
+        "1",
         "--every",
+        "1",
+        "--workers",
         "1",
         "--out",
         str(tmp_path),
@@ -155,7 +157,7 @@ def test_the_command_trains_measures_and_goes_on(tmp_path):
     first = json.loads((tmp_path / "base" / "report" / "interference.json").read_text())
     assert first["seeds"] == [0, 1]
     told = json.loads((tmp_path / "report" / "compared.json").read_text())
-    assert told["recipes"]["magic-t training.epochs=1"]["training"]["epochs"] == 1
+    assert told["recipes"]["magic-t training.learning_rate=0.1"]["training"]["learning_rate"] == 0.1
     again = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert again.output == said.output
 

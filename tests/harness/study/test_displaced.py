@@ -148,18 +148,18 @@ def test_depth_and_live_layers_of_operations_on_edges(text, expected):
     within = space("nb201")
     assert within.layout(within.parse(text))[0].layers({"skip_connect"}) == expected
     archs = np.array([within.parse(text)], dtype=np.int8)
-    assert features.layers(within, archs).tolist() == [list(expected)]
+    assert features._layers(within, archs).tolist() == [list(expected)]
 
 
 def test_depth_and_live_layers_of_operations_on_nodes():
     within = space("nb1shot1-1")
     alive = within.subset("no-loose-ends")
-    found = features.layers(within, within.archs(alive[:50]))
+    found = features._layers(within, within.archs(alive[:50]))
     assert (found[:, 1] == within.nodes).all(), "without loose ends, every node is live"
     assert found[:, 0].max() <= within.nodes
     some = within.archs(within.sample(np.random.default_rng(0), 60))
     expected = [_by_paths(within.layout(arch)[0]) for arch in some.tolist()]
-    assert features.layers(within, some).tolist() == [list(pair) for pair in expected]
+    assert features._layers(within, some).tolist() == [list(pair) for pair in expected]
 
 
 def _by_paths(graph):
