@@ -12,16 +12,17 @@ from supernet.harness.statistics.metrics import kendall_tau, true_top
 
 
 def agreement(table: GroundTruth, dataset: str, split: str, epochs: str) -> dict[str, float]:
-    """Figures for the choice of task and budget: quantiles of accuracy (percent), and tau between seeds and of size."""
+    """Figures for the choice of task and budget: quantiles of accuracy (percent), and tau between seeds and of size.
+
+    Tau between seeds is NaN for a table of one seed.
+    """
     mean = table.accuracy(dataset, split, epochs, "mean")
     seeds = [table.accuracy(dataset, split, epochs, seed) for seed in table.seeds(dataset, split, epochs)]
     top = true_top(mean, 0.25)
     low, quarter, median, three, high = np.quantile(mean, [0, 0.25, 0.5, 0.75, 1])
     return {
-        "tau between seeds": float(np.mean([kendall_tau(a, b) for a, b in combinations(seeds, 2)])),
-        "tau between seeds, top quarter": float(
-            np.mean([kendall_tau(a[top], b[top]) for a, b in combinations(seeds, 2)])
-        ),
+        "tau between seeds": _mean([kendall_tau(a, b) for a, b in combinations(seeds, 2)]),
+        "tau between seeds, top quarter": _mean([kendall_tau(a[top], b[top]) for a, b in combinations(seeds, 2)]),
         "tau of parameter count": kendall_tau(table.params(dataset).astype(float), mean),
         "tau of FLOPs": kendall_tau(table.flops(dataset).astype(float), mean),
         "lowest accuracy": float(low),
@@ -50,5 +51,11 @@ def figures(benchmark: Benchmark, table: GroundTruth) -> dict[str, str]:
     }
 
 
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
 def _two(valid: dict[str, float], test: dict[str, float], what: str) -> str:
+    if np.isnan(test[what]):
+        return "one seed"
     return f"{valid[what]:.3f}, {test[what]:.3f}"

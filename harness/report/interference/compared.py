@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -156,8 +157,9 @@ class ComparedInterference:
                         axis.plot([mean.low, mean.high], [place] * 2, color=colour, linewidth=1.2)
                     axis.plot(mean.value, place, "o", color=colour, markersize=3.5)
                 axis.set_yticks(range(len(one.means)), list(reversed(list(one.means))))
-                axis.set_xlabel(one.outcome.name.replace(", ", ",\n", 1))
+                axis.set_xlabel(textwrap.fill(one.outcome.name, 34))
                 axis.margins(y=0.3)
+                axis.locator_params(axis="x", nbins=4)
                 axis.grid(axis="x", color=FAINT)
                 axis.spines[["top", "right"]].set_visible(False)
             for axis in list(figure.axes)[len(found) :]:
