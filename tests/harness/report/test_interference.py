@@ -153,7 +153,7 @@ def test_the_command_trains_measures_and_goes_on(tmp_path):
     said = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert said.exit_code == 0
     assert "cosine of gradients, by number of differing decisions" in said.output
-    assert "cosine of gradients of architectures trained in turn" in said.output
+    assert "change of the loss of the architecture before by a step" in said.output
     first = json.loads((tmp_path / "base" / "report" / "interference.json").read_text())
     assert first["seeds"] == [0, 1]
     told = json.loads((tmp_path / "report" / "compared.json").read_text())

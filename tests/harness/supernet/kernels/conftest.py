@@ -1,12 +1,7 @@
 """The device on which kernels in Triton are tested: a GPU, else the CPU with Triton's interpreter."""
 
-import os
-
 import pytest
 import torch
-
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are first imported
 
 
 @pytest.fixture
