@@ -15,7 +15,7 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
 
-.PHONY: study compare docs test lint bench bench-gpu lock clean
+.PHONY: study compare docs test test-kernels lint bench bench-gpu lock clean
 
 # What studies need. torch alone has no hashes in the lock, so that a CPU build can take its place.
 $(VENV)/ready: requirements.lock constraints.txt pyproject.toml
@@ -43,6 +43,11 @@ docs: $(VENV)/dev
 test: $(VENV)/dev
 	$(BIN)/python -m pytest
 
+# Triton comes with CUDA builds of torch. Beside a CPU build it is 700 MB that only these tests need.
+test-kernels: $(VENV)/dev
+	$(PIP) 'triton>=3.3'
+	$(BIN)/python -m pytest tests/harness/supernet/kernels
+
 bench: $(VENV)/dev
 	$(BIN)/python tests/bench/bench.py
 
@@ -55,15 +60,14 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 # Locks for Python 3.10 to 3.13: what studies need, and what development needs. The CUDA libraries are left to the
-# torch wheel that pip picks, which pins its own. Triton, of which it pins the version, is in the lock for development:
-# tests need it beside CPU builds of torch, too.
+# torch wheel that pip picks, which pins its own.
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.10 --no-header --no-annotate --quiet \
     --upgrade --generate-hashes --constraint constraints.txt
-without = awk '/^[a-z]/ { keep = !/^($(1))/ } keep'
+WITHOUT_TORCH := awk '/^[a-z]/ { keep = !/^(torch|nvidia-|cuda-|triton)/ } keep'
 
 lock:
-	$(COMPILE) --all-extras | $(call without,torch|nvidia-|cuda-) > requirements-dev.lock
-	$(COMPILE) --constraint requirements-dev.lock | $(call without,torch|nvidia-|cuda-|triton) > requirements.lock
+	$(COMPILE) --all-extras | $(WITHOUT_TORCH) > requirements-dev.lock
+	$(COMPILE) --constraint requirements-dev.lock | $(WITHOUT_TORCH) > requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
