@@ -15,7 +15,7 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
 
-.PHONY: study compare docs test test-kernels lint bench bench-gpu lock clean
+.PHONY: study compare docs test test-all test-kernels lint bench bench-gpu lock clean
 
 # What studies need. torch alone has no hashes in the lock, so that a CPU build can take its place.
 $(VENV)/ready: requirements.lock constraints.txt pyproject.toml
@@ -42,6 +42,10 @@ docs: $(VENV)/dev
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest
+
+# Also the tests that are marked as long.
+test-all: $(VENV)/dev
+	$(BIN)/python -m pytest -m "long or not long"
 
 # Triton comes with CUDA builds of torch. Beside a CPU build it is 700 MB that only these tests need.
 test-kernels: $(VENV)/dev

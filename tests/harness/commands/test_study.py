@@ -268,6 +268,7 @@ def command(folder, log, *arguments):
 KILLS = 8
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_figures")
 def test_killed_again_and_again_a_study_ends_with_the_tables_of_an_undisturbed_one(supernet, folder, reported):
     run = ["study", "run", "tiny.yaml", *HERE]

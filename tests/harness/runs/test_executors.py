@@ -247,6 +247,7 @@ def open_to_others():
     return [address for address in found if address not in here]
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 def test_ray_gives_the_same_results_though_one_worker_is_killed(specs, store, undisturbed, truth, monkeypatch):
     if importlib.util.find_spec("ray") is None:

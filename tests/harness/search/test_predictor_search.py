@@ -278,7 +278,7 @@ BETTER = {
 """Algorithm, queries, seeds, and by how many points its best is to be better than that of as many random queries."""
 
 
-@pytest.mark.parametrize("name", BETTER)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name == "pnas")) for name in BETTER])
 def test_it_finds_and_asks_better_than_random_search(name, oracle):
     make, queries, seeds, margin = BETTER[name]
     drawn = [run(RandomSearch, oracle, queries, seed).values for seed in range(200)]

@@ -138,8 +138,7 @@ def test_a_run_killed_after_an_epoch_ends_with_the_same_bytes(spec, store, tmp_p
     resumed_from = torch.load(store.root / ".work" / long.hash / "checkpoint.pt", weights_only=True)["epoch"]
     assert resumed_from >= 1
     assert execute(long, store) == "done"
-    whole = Store(tmp_path / "whole")
-    assert execute(long, whole) == "done"
+    assert execute(long, whole := Store(tmp_path / "whole")) == "done"
     assert outcome(store, long.hash) == outcome(whole, long.hash)
     losses = [[(entry["epoch"], entry["loss"]) for entry in each.read(long.hash).log()] for each in (store, whole)]
     assert losses[0] == losses[1]
@@ -150,6 +149,7 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.long
 def test_a_run_killed_before_any_step_on_disk_ends_with_the_same_bytes(spec, store, tmp_path, monkeypatch):
     short = replace(changed(spec, "training.epochs=2", "training.batch_size=200", "evaluation.images=20"), sample="5")
     states = []

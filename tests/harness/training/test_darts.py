@@ -51,7 +51,28 @@ BLIND = {"magic-t", "nsas", "prior-rank", "replay", "reptile"}
 """Methods that see paths and losses alone, and no modules of the network."""
 
 
-@pytest.mark.parametrize("name", [name for name in registry.SHIPPED if name not in BLIND])
+LIKE_OTHERS = {
+    "co-distil",
+    "disturbance",
+    "few-shot",
+    "gm-split",
+    "interference",
+    "k-shot",
+    "landmarks",
+    "magic-a",
+    "ogd",
+}
+"""Methods that use of the network what those that are always tried use, too."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] * (name in LIKE_OTHERS))
+        for name in registry.SHIPPED
+        if name not in BLIND
+    ],
+)
 def test_every_method_trains(name, few):
     about = [*SETTINGS[name], *CHEAPER.get(name, [])]
     run = train(tiny(f"methods.{name}=true", *about), task=few, oracle=oracle())

@@ -149,6 +149,7 @@ def test_importance_weights_are_the_likelihoods_shares(digits):
     torch.testing.assert_close(torch.tensor([p.weight / 6 for p in paths]), wanted)
 
 
+@pytest.mark.long
 def test_policy_gradients_find_the_rewarded_architecture(digits):
     recipe = TINY.override(
         ["sampling.law=distribution", "distribution.model=controller", "distribution.step=reinforce",

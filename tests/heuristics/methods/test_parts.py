@@ -172,7 +172,11 @@ def test_none_may_share_a_part_when_it_is_not_trained(task):
     assert [part[0] for part in run.network.limits] == [[0, 1], [2], [3], [4]]
 
 
-@pytest.mark.parametrize("changes", [FEW_SHOT, GM_SPLIT, [*FEW_SHOT, "methods.k-shot.count=2"]], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [FEW_SHOT, GM_SPLIT, pytest.param([*FEW_SHOT, "methods.k-shot.count=2"], marks=pytest.mark.long)],
+    ids=str,
+)
 def test_checkpoints_before_at_and_after_a_split_go_on_with_the_same_bits(changes, task, tmp_path):
     chosen, kept, task = recipe("training.epochs=4", *changes), tmp_path / "kept", fewer(task)
 
