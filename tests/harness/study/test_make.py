@@ -137,8 +137,8 @@ def test_a_run_killed_after_an_epoch_ends_with_the_same_bytes(spec, store, tmp_p
     assert state_of(long, store) == ("missing", "")
     resumed_from = torch.load(store.root / ".work" / long.hash / "checkpoint.pt", weights_only=True)["epoch"]
     assert resumed_from >= 1
-    assert execute(long, store) == "done"
-    assert execute(long, whole := Store(tmp_path / "whole")) == "done"
+    whole = Store(tmp_path / "whole")
+    assert execute(long, store) == execute(long, whole) == "done"
     assert outcome(store, long.hash) == outcome(whole, long.hash)
     losses = [[(entry["epoch"], entry["loss"]) for entry in each.read(long.hash).log()] for each in (store, whole)]
     assert losses[0] == losses[1]
