@@ -188,9 +188,11 @@ def _named(space: str, name: str) -> GroundTruth:
     if path is None and Path(name).exists():
         path = Path(name)  # opening a folder or device is refused
     if path is None:
+        planned = name in {p.stem for p in EMBEDDED.glob("*.yaml")}
+        how = f" `supernet benchmark build {name} --out {data_dir()}` measures it, in hours." if planned else ""
         raise UserError(
             f"There is no ground-truth table {quoted(name)}, neither as a path nor in {data_dir()} nor among the "
-            f"embedded ones ({listed(sorted(p.stem for p in EMBEDDED.glob('*.parquet')))})."
+            f"embedded ones ({listed(sorted(p.stem for p in EMBEDDED.glob('*.parquet')))}).{how}"
         )
     table = opened(path)
     if not covers(table, space):

@@ -296,3 +296,16 @@ def test_a_data_folder_that_is_none_is_said(tmp_path, monkeypatch, kind):
     ):
         with pytest.raises(UserError, match=f"SUPERNET_DATA names the data folder {tmp_path / kind}, which"):
             ask()
+
+
+def test_a_table_that_is_planned_says_how_it_is_measured(tmp_path, monkeypatch):
+    for end in ("yaml", "parquet"):
+        (tmp_path / f"known.{end}").touch()
+    (tmp_path / "planned.yaml").touch()
+    monkeypatch.setattr(shelf, "EMBEDDED", tmp_path)
+    measure = Measure("digits", "test", "1", "mean")
+    with pytest.raises(UserError, match="supernet benchmark build planned --out"):
+        shelf.table_for("nb201", measure, "planned")
+    with pytest.raises(UserError) as error:
+        shelf.table_for("nb201", measure, "other")
+    assert "benchmark build" not in str(error.value)
