@@ -21,6 +21,13 @@ _shares: SynchronizedArray[float]
 """In a worker process: the share of every item that is done."""
 
 
+def processes(workers: int | None, device: str) -> int:
+    """The number of processes for work on a device: by default one per core; on a GPU always one."""
+    if device != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if workers is None else workers
+
+
 def each(
     work: Callable[[Item, Told], Result], items: Sequence[Item], workers: int, progress: Told | None = None
 ) -> list[Result]:

@@ -85,7 +85,7 @@ def made(
         f"Super-nets: {len(seeds)}, each with {recipe.training.epochs} epochs and then scored on {images} images."
     )
     with watch.progress("super-nets") as told:
-        nets = each(_net, jobs, workers if device == "cpu" else 1, lambda share: told(round(PARTS * share), PARTS))
+        nets = each(_net, jobs, workers, lambda share: told(round(PARTS * share), PARTS))
     found = about["seconds"]
     scores, seconds = [net for net, _ in nets], [cost for _, cost in nets]
     return Made(within, frame[SIZE].to_numpy(), values, np.stack(scores), found[SIZE], found[JACOB], seconds)

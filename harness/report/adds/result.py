@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,6 +31,7 @@ from supernet.harness.report.style import fitted, paper, save
 from supernet.harness.report.training.wanted import Part, wanted
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import PAGE, writing
+from supernet.harness.runs.parallel import processes
 from supernet.harness.scoring.rules import RULES
 from supernet.harness.statistics.printed import bounds, number
 from supernet.harness.statistics.seeds import Mean
@@ -251,8 +251,7 @@ def adds(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     numbers = list(range(1, seeds + 1))
-    cores = len(os.sched_getaffinity(0)) if workers is None else workers
-    found = made(recipe, numbers, draws, images, folder, device, watch, cores)
+    found = made(recipe, numbers, draws, images, folder, device, watch, processes(workers, device))
     grounds = _grounds(found, resamples, watch)
     title = f"What super-nets add to training-free scores on {space(recipe.space).title}"
     report = AddsReport(recipe, title, numbers, draws, images, grounds, RULES["free-1+supernet"].card, folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from supernet.harness.report.training.trained import train
 from supernet.harness.report.training.wanted import Part, wanted
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import writing
-from supernet.harness.runs.parallel import Told, each
+from supernet.harness.runs.parallel import Told, each, processes
 from supernet.harness.statistics.printed import bounds, number
 from supernet.harness.training.folder import holds_run
 from supernet.heuristics import recipe as recipes
@@ -163,8 +162,7 @@ def interference(
         for change in (f"methods.{name}.pairs={pairs}", f"methods.{name}.every={steps}")
     ]
     recipe = recipe.override([*measures, "methods.disturbance.rate=0.05", f"methods.successive.every={steps}"])
-    cores = len(os.sched_getaffinity(0)) if workers is None else workers
-    frames = _measured(recipe, seeds, Path(out), device, cores, watch)
+    frames = _measured(recipe, seeds, Path(out), device, processes(workers, device), watch)
     report = InterferenceReport(recipe, list(range(seeds)), frames)
     report.write(Path(out) / "report")
     return report
@@ -184,7 +182,7 @@ def _measured(recipe: Recipe, seeds: int, out: Path, device: str, workers: int, 
         _Net(recipe.override([f"seed={seed}"]).as_dict(), out / f"super-net-{seed}", device) for seed in range(seeds)
     ]
     with watch.progress(f"{seeds} super-nets") as told:
-        return each(_net, jobs, workers if device == "cpu" else 1, lambda share: told(round(1000 * share), 1000))
+        return each(_net, jobs, workers, lambda share: told(round(1000 * share), 1000))
 
 
 def _net(job: _Net, told: Told) -> pd.DataFrame:
