@@ -16,7 +16,7 @@ import torch
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.tasks.loader import train_batches
 from supernet.benchmarks.tasks.task import Task
-from supernet.harness.supernet.nb201 import fair, single
+from supernet.harness.supernet.nb201 import fair, fused
 from supernet.harness.training import folder, memory
 from supernet.harness.training.meter import EpochMeter, Progress
 from supernet.harness.training.oracle import Oracle
@@ -175,18 +175,15 @@ def _rule(run: Run) -> Method:
     alone = all(isinstance(run.methods[c.name], Measure) for c in run.recipe.methods)
     if run.device.type != "cuda" or not alone:
         return Accumulate()
-    return static_rule(run.recipe, capture=True) or Accumulate()
+    return static_rule(run.recipe, run.device) or Accumulate()
 
 
-def static_rule(recipe: Recipe, capture: bool) -> Method | None:
-    """The rule that takes a recipe's steps as one static computation; None if none does.
-
-    Args:
-        capture: replay the steps as a CUDA graph.
-    """
-    if fair.fits(recipe):
-        return fair.FairStep(capture)
-    return single.SingleStep(capture) if single.fits(recipe) else None
+def static_rule(recipe: Recipe, device: torch.device) -> Method | None:
+    """The rule that takes a recipe's steps as one static computation, on a GPU replayed as a CUDA graph; or None."""
+    capture = device.type == "cuda"
+    if fused.fits(recipe, device):
+        return fused.FusedStep(capture, fair.paths(recipe) if fair.fits(recipe) else 1)
+    return fair.FairStep(capture) if fair.fits(recipe) else None
 
 
 def _set_schedule(run: Run) -> None:

@@ -2,9 +2,9 @@
 
     python tests/bench/gpu.py [--out FOLDER] [--seconds 170]
 
-Needs torch, NumPy and pandas, and no data: images are noise, which costs what real ones do. Results are written to
-FOLDER/gpu.json after every step, so that a run that is cut off keeps what it has. Steps that would begin after the time
-is over are left out and named. `--device cpu --tiny` tries the script itself.
+Needs torch, NumPy, pandas and SciPy, and no data: images are noise, which costs what real ones do. Results are written
+to FOLDER/gpu.json after every step, so that a run that is cut off keeps what it has. Steps that would begin after the
+time is over are left out and named. `--device cpu --tiny` tries the script itself.
 """
 
 import argparse
@@ -15,37 +15,25 @@ from pathlib import Path
 
 import torch
 from bare import commit, noise_task
-from gpu_correct import correctness
-from gpu_speed import LAWS, bandwidth, epoch, ranking
+from gpu_correct import FUSED, ONE_BY_ONE, PLAIN, correctness
+from gpu_speed import FAIR, LAWS, bandwidth, epoch, ranking
 
 from supernet.benchmarks.files import write_json
-from supernet.harness.supernet.kernels import table, use, without_triton
+from supernet.harness.supernet.kernels import table
 from supernet.harness.training.folder import environment
 
 FULL = {
     "network.channels": 16, "network.cells": 5, "size": 32, "images": 20_000, "batches": (256, 1024), "megabytes": 1024,
-    "check": {"network.channels": 16, "network.cells": 1, "training.batch_size": 64}, "rankings": ((1000, 1000, 100),
-    (10_000, 2500, 40)),
+    "check": {"network.channels": 16, "network.cells": 1, "training.batch_size": 32},
+    "rankings": ((1000, 1000, 200, 100, True), (1000, 1000, 20, 60, False), (10_000, 2500, 30, 8, True)),
 }  # fmt: skip
 TINY = {
     "network.channels": 4, "network.cells": 1, "size": 8, "images": 320, "batches": (16,), "megabytes": 1,
-    "check": {"network.channels": 4, "network.cells": 1, "training.batch_size": 8}, "rankings": ((20, 10, 3),),
+    "check": {"network.channels": 4, "network.cells": 1, "training.batch_size": 8},
+    "rankings": ((20, 10, 3, 5, True),),
 }  # fmt: skip
 """Sizes of the network, the images and the batches; of the check against a CPU; and of rankings: images, images of a
-batch, blocks."""
-
-
-def kernels(device):
-    """The table of the project's own kernels; what torch compiles takes too long here."""
-    return table(device, candidates=("eager", "triton"))
-
-
-def with_triton(call):
-    """The result of a call for which kernels in Triton are chosen, or why they cannot be."""
-    if missing := without_triton():
-        return missing
-    with use("triton"):
-        return call()
+batch, blocks, architectures that are also ranked one by one, and whether in bfloat16."""
 
 
 def steps(sizes, device, seconds_each, results):
@@ -57,36 +45,27 @@ def steps(sizes, device, seconds_each, results):
         "relative differences from a CPU": lambda: correctness(small, sizes["check"], device),
     }
 
-    def timed(changes, static):
+    def timed(law, batch, amp, way):
+        changes = {**network, **LAWS[law], "training.batch_size": batch, "training.amp": amp}
+        return epoch(task, changes, device, way, seconds_each, results["bytes per second of a copy"])
+
+    def ranked(images, batch, blocks, one_by_one, amp):
+        changes = {**network, "training.amp": amp, "evaluation.images": images, "evaluation.batch_size": batch}
         copied = results["bytes per second of a copy"]
-        return epoch(task, {**network, **changes}, device, static, seconds_each, copied)
+        return ranking(noise_task(sizes["size"], images), changes, device, blocks, one_by_one, copied)
 
-    def ranked(images, batch, blocks):
-        changes = {"training.amp": True, "evaluation.images": images, "evaluation.batch_size": batch}
-        noise = noise_task(sizes["size"], images)
-        return ranking(noise, {**network, **changes}, device, blocks, results["bytes per second of a copy"])
-
-    for number, (images, batch, blocks) in enumerate(sizes["rankings"]):
-        if number == 0:
-            found[f"ranking on {images:,} images in batches of {batch:,}"] = partial(ranked, images, batch, blocks)
-    for batch in sizes["batches"]:
-        for law, changes in LAWS.items():
-            for precision in ("bfloat16", "float32"):
-                for static in (True, False):
-                    name = f"epoch: {law}, batch {batch:,}, {precision}, {'static' if static else 'one by one'}"
-                    settings = {"training.batch_size": batch, "training.amp": precision == "bfloat16", **changes}
-                    found[name] = partial(timed, settings, static)
-    for batch in sizes["batches"]:
-        for law, changes in LAWS.items():
-            settings = {"training.batch_size": batch, "training.amp": True, **changes}
-            name = f"epoch: {law}, batch {batch:,}, bfloat16, static, kernels in Triton"
-            found[name] = partial(with_triton, partial(timed, settings, True))
-    found["differences from a CPU, kernels in Triton"] = partial(
-        with_triton, partial(correctness, small, sizes["check"], device)
-    )
-    found["kernels"] = lambda: kernels(torch.device(device))
-    for images, batch, blocks in sizes["rankings"][1:]:
-        found[f"ranking on {images:,} images in batches of {batch:,}"] = partial(ranked, images, batch, blocks)
+    first, *others = sizes["batches"]
+    trainings = [(law, first, True, way) for way in (FUSED, ONE_BY_ONE) for law in LAWS]
+    trainings.append((FAIR, first, True, PLAIN))
+    trainings += [(law, first, False, way) for way in (FUSED, ONE_BY_ONE) for law in LAWS]
+    trainings += [(law, batch, True, way) for batch in others for way in (FUSED, ONE_BY_ONE) for law in LAWS]
+    for law, batch, amp, way in trainings:
+        name = f"epoch: {law}, batch {batch:,}, {'bfloat16' if amp else 'float32'}, {way}"
+        found[name] = partial(timed, law, batch, amp, way)
+    for images, batch, blocks, one_by_one, amp in sizes["rankings"]:
+        name = f"ranking on {images:,} images in batches of {batch:,}, {'bfloat16' if amp else 'float32'}"
+        found[name] = partial(ranked, images, batch, blocks, one_by_one, amp)
+    found["kernels"] = lambda: table(torch.device(device))
     return found
 
 

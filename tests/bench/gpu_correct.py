@@ -4,14 +4,19 @@ Every figure is the largest difference of an entry, relative to the largest entr
 by one. How far rounding alone goes is shown by the same steps on the CPU in float32 and in float64.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from bare import recipe
 
+from supernet.harness.supernet.kernels import use
 from supernet.harness.training.loop import static_rule
 from supernet.harness.training.run import optimiser_for, start
 from supernet.heuristics.methods.steps import Accumulate, Hooks
 
+FUSED, PLAIN, ONE_BY_ONE = "fused kernels", "one computation without fused kernels", "one by one"
+"""Ways of taking a step. On a CPU, none has fused kernels; steps of single paths are one computation only with them."""
 LAWS = {
     "fair": {"sampling.law": "fair", "sampling.with_none": False},
     "uniform": {"sampling.law": "uniform"},
@@ -20,14 +25,15 @@ PROBE = (3, 2, 1, 4, 3, 2)
 """The architecture whose logits are compared after eight steps."""
 
 
-def trained(task, changes, device, dtype, steps, static):
+def trained(task, changes, device, dtype, steps, way):
     """Change of all weights over some steps, and the probe's logits afterwards, as float64 on the CPU."""
     chosen = recipe({"training.learning_rate": 0.01, "training.epochs": 1, **changes})
     run = start(chosen, task=task, device=device)
     ctx, device = run.context, run.device
     ctx.network.to(dtype)
     ctx.optimiser = optimiser_for(chosen, list(run.methods.values()), ctx)
-    rule = static_rule(chosen, capture=device.type == "cuda") if static else Accumulate()
+    with use("cells=eager" if way == PLAIN else ""):
+        rule = (None if way == ONE_BY_ONE else static_rule(chosen, device)) or Accumulate()
     hooks = Hooks(list(run.methods.values()))
     ctx.rng = np.random.default_rng(0)
     generator = torch.Generator().manual_seed(0)
@@ -54,27 +60,24 @@ def difference(found, reference):
 
 
 def compare(task, changes, device):
-    """Differences of a device from the CPU for one recipe, with paths one by one and as a static computation."""
+    """Differences of a device from the CPU for one recipe, with each way of taking its steps."""
 
-    def steps(device, dtype, count, static):
-        return trained(task, changes, device, dtype, count, static)
+    def steps(device, way, dtype, count):
+        return trained(task, changes, device, dtype, count, way)
 
-    reference = {
-        "gradient in float64": steps("cpu", torch.float64, 1, False)[0],
-        "first float32 step": steps("cpu", torch.float32, 1, False)[0],
-        "logits after eight float32 steps": steps("cpu", torch.float32, 8, False)[1],
-    }
-    exact = steps("cpu", torch.float64, 8, False)[1]
+    def measured(device, way):
+        """What is compared. Fused kernels do not compute in float64."""
+        found = {} if way == FUSED else {"gradient in float64": steps(device, way, torch.float64, 1)[0]}
+        found["first float32 step"] = steps(device, way, torch.float32, 1)[0]
+        found["logits after eight float32 steps"] = steps(device, way, torch.float32, 8)[1]
+        return found
+
+    reference = measured("cpu", ONE_BY_ONE)
+    exact = steps("cpu", ONE_BY_ONE, torch.float64, 8)[1]
     found = {"rounding on the CPU, eight steps": difference(reference["logits after eight float32 steps"], exact)}
-    for static in (False, True):
-        name = "static" if static else "one by one"
-        values = (
-            steps(device, torch.float64, 1, static)[0],
-            steps(device, torch.float32, 1, static)[0],
-            steps(device, torch.float32, 8, static)[1],
-        )
-        for (what, expected), value in zip(reference.items(), values, strict=True):
-            found[f"{name}: {what}"] = difference(value, expected)
+    for way in (ONE_BY_ONE, PLAIN, FUSED):
+        for what, value in measured(device, way).items():
+            found[f"{way}: {what}"] = difference(value, reference[what])
     return found
 
 
@@ -84,9 +87,16 @@ def correctness(task, shape, device):
     Args:
         shape: keys of the recipe that set the size of network and batch.
     """
+    with without_tf32():
+        return {law: compare(task, {**shape, **changes}, device) for law, changes in LAWS.items()}
+
+
+@contextmanager
+def without_tf32():
+    """Compute products of float32 values in float32."""
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:
-        return {law: compare(task, {**shape, **changes}, device) for law, changes in LAWS.items()}
+        yield
     finally:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

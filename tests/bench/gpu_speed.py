@@ -5,16 +5,20 @@ import time
 import numpy as np
 import torch
 from bare import recipe, synchronise
+from gpu_correct import ONE_BY_ONE, PLAIN, without_tf32
+from scipy.stats import kendalltau
 
 from supernet.benchmarks.spaces import space
 from supernet.harness.scoring.supernet import rank
+from supernet.harness.supernet.kernels import use
 from supernet.harness.supernet.nb201.blocks import packed
 from supernet.harness.training.loop import batches, begin_epoch, static_rule
 from supernet.harness.training.run import start
 from supernet.heuristics.methods.steps import Accumulate, Hooks
 
+FAIR = "fair, split batch"
 LAWS = {
-    "fair, split batch": {"sampling.law": "fair", "sampling.with_none": False, "sampling.batch": "split"},
+    FAIR: {"sampling.law": "fair", "sampling.with_none": False, "sampling.batch": "split"},
     "uniform": {"sampling.law": "uniform"},
 }
 EPOCH = 50_000
@@ -54,53 +58,56 @@ def least_bytes(channels, cells, size, amp, backward=True):
     return passes * cells * activations * (2 if amp else 4)
 
 
-def step_seconds(task, changes, device, static, seconds):
-    """Median seconds of a step once it is warm, and the peak memory in GiB, None on a CPU."""
+def step_seconds(task, changes, device, way, seconds):
+    """Median seconds of a step once it is warm, of what comes before, and the peak memory in GiB, None on a CPU."""
+    began = time.perf_counter()
     chosen = recipe({"training.epochs": 1, **changes})
     run = start(chosen, task=task, device=device)
-    rule = static_rule(chosen, capture=run.device.type == "cuda") if static else Accumulate()
+    with use("cells=eager" if way == PLAIN else ""):
+        rule = (None if way == ONE_BY_ONE else static_rule(chosen, run.device)) or Accumulate()
     hooks, ctx = Hooks(list(run.methods.values())), run.context
     begin_epoch(run, 0)
     run.network.train()
     cuda = run.device.type == "cuda"
     if cuda:
         torch.cuda.reset_peak_memory_stats()
-    times, began = [], None
+    times, warm = [], None
     for number, _ in enumerate(batches(run)):
         if number == WARM_UP:
             synchronise(device)
-            began = time.perf_counter()
+            warm = time.perf_counter()
         rule.take_step(ctx, run.planner.plan(ctx), hooks)
         ctx.step += 1
-        if began is not None and (number - WARM_UP) % 10 == 9:  # waiting for every step would hide launches
+        if warm is not None and (number - WARM_UP) % 10 == 9:  # waiting for every step would hide launches
             synchronise(device)
-            times.append((time.perf_counter() - began) / (number - WARM_UP + 1))
-            if time.perf_counter() - began > seconds:
+            times.append((time.perf_counter() - warm) / (number - WARM_UP + 1))
+            if time.perf_counter() - warm > seconds:
                 break
     if not times:
         raise ValueError("the task has too few images to time a step")
-    return times[-1], torch.cuda.max_memory_allocated() / 2**30 if cuda else None
+    return times[-1], warm - began, torch.cuda.max_memory_allocated() / 2**30 if cuda else None
 
 
-def epoch(task, changes, device, static, seconds, copied):
+def epoch(task, changes, device, way, seconds, copied):
     """Seconds of an epoch of 50,000 images, memory, and the share of the bound by memory traffic.
 
     Args:
         copied: bytes per second of a copy.
     """
-    found, memory = step_seconds(task, changes, device, static, seconds)
+    found, first, memory = step_seconds(task, changes, device, way, seconds)
     chosen = recipe(changes)
     network, amp = chosen.network, chosen.training.amp
     bound = least_bytes(network.channels, network.cells, task.size, amp) * EPOCH / copied
     whole = found * EPOCH / chosen.training.batch_size
-    return {"seconds": whole, "peak GiB": memory, "share of the bound": bound / whole}
+    return {"seconds": whole, "seconds before": first, "peak GiB": memory, "share of the bound": bound / whole}
 
 
-def ranking(task, changes, device, blocks, copied):
-    """Times of a ranking of whole blocks, one architecture after the other and in blocks, and how far scores differ.
+def ranking(task, changes, device, blocks, one_by_one, copied):
+    """Times of a ranking in blocks and one architecture after the other, and how far scores differ; without TF32.
 
     Args:
         blocks: number of blocks of the packed space to score.
+        one_by_one: number of their architectures to score one after the other.
     """
     chosen = recipe(changes)
     run = start(chosen, task=task, device=device)
@@ -109,19 +116,27 @@ def ranking(task, changes, device, blocks, copied):
     archs = [tuple(arch) for arch in within.archs(members).tolist()]
     places = [place for block in packed(archs)[:blocks] for place in block]
     indices = np.sort(members[places])
-    found, losses = {"architectures": len(indices), "images": chosen.evaluation.images}, {}
-    for name, in_blocks in (("one by one", False), ("in blocks", True)):
+    found = {"architectures": len(indices), "one by one": min(one_by_one, len(indices))}
+    found["images"] = chosen.evaluation.images
+    losses = {}
+    every = {True: len(packed(archs)) / blocks, False: len(members) / found["one by one"]}
+    for name, in_blocks in (("in blocks", True), ("one by one", False)):
+        scored = indices if in_blocks else indices[: found["one by one"]]
         rank(run, indices[:8], in_blocks=in_blocks)
         synchronise(device)
         began = time.perf_counter()
-        losses[name] = rank(run, indices, in_blocks=in_blocks).loss
+        with without_tf32():
+            losses[name] = rank(run, scored, in_blocks=in_blocks).loss
         synchronise(device)
         spent = time.perf_counter() - began
         found[f"seconds {name}"] = spent
-        found[f"seconds of the whole space {name}"] = spent * len(members) / len(indices)
+        found[f"seconds of the whole space {name}"] = spent * every[in_blocks]
     network, amp = chosen.network, chosen.training.amp
     forward = least_bytes(network.channels, network.cells, task.size, amp, backward=False)
     bound = forward * len(indices) * chosen.evaluation.images / copied
     found["share of the bound in blocks"] = bound / found["seconds in blocks"]
-    found["largest difference of losses"] = float(np.abs(losses["one by one"] - losses["in blocks"]).max())
+    both = losses["in blocks"][: found["one by one"]], losses["one by one"]
+    found["largest difference of losses"] = float(np.abs(both[0] - both[1]).max())
+    found["standard deviation of losses"] = float(both[1].std())
+    found["tau between the two rankings"] = float(kendalltau(*both)[0])
     return found

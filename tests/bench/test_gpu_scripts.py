@@ -21,36 +21,38 @@ NETWORK = {"network.channels": 4, "network.cells": 1}
 
 
 def test_static_steps_pass_the_check_of_correctness():
-    found = gpu_correct.compare(bare.noise_task(8, 64), {**gpu.TINY["check"], "sampling.paths": 2}, "cpu")
-    assert found["one by one: gradient in float64"] == 0
-    assert 0 < found["static: gradient in float64"] < 1e-9
-    assert 0 < found["static: first float32 step"] < 1e-3
+    found = gpu_correct.compare(bare.noise_task(8, 64), {**gpu.TINY["check"], "sampling.law": "fair"}, "cpu")
+    assert found[f"{gpu_correct.ONE_BY_ONE}: gradient in float64"] == 0
+    assert 0 < found[f"{gpu_correct.PLAIN}: gradient in float64"] < 1e-9
+    assert 0 < found[f"{gpu_correct.FUSED}: first float32 step"] < 1e-3
     assert 0 < found["rounding on the CPU, eight steps"] < 1e-3
 
 
 def test_rankings_in_blocks_and_one_by_one_are_timed_on_the_same_architectures():
     changes = {**NETWORK, "evaluation.images": 10, "evaluation.batch_size": 10}
-    found = gpu_speed.ranking(bare.noise_task(8, 10), changes, "cpu", 2, 1e9)
-    assert found["architectures"] == 8
+    found = gpu_speed.ranking(bare.noise_task(8, 10), changes, "cpu", 2, 5, 1e9)
+    assert (found["architectures"], found["one by one"]) == (8, 5)
+    assert found["tau between the two rankings"] > 0.9
     assert found["largest difference of losses"] < 1e-4
     assert found["seconds of the whole space in blocks"] > found["seconds in blocks"] > 0
 
 
 def test_steps_are_timed_after_they_are_warm():
     task = bare.noise_task(8, 16 * 17)
-    seconds, memory = gpu_speed.step_seconds(task, {**NETWORK, "training.batch_size": 16}, "cpu", True, 0.0)
-    assert seconds > 0
+    changes = {**NETWORK, "training.batch_size": 16}
+    seconds, before, memory = gpu_speed.step_seconds(task, changes, "cpu", gpu_correct.FUSED, 0.0)
+    assert min(seconds, before) > 0
     assert memory is None
     with pytest.raises(ValueError, match="too few images"):
-        gpu_speed.step_seconds(bare.noise_task(8, 32), {**NETWORK, "training.batch_size": 16}, "cpu", True, 0.0)
+        gpu_speed.step_seconds(bare.noise_task(8, 32), changes, "cpu", gpu_correct.FUSED, 0.0)
 
 
 def test_an_epoch_is_as_long_as_its_steps(monkeypatch):
-    monkeypatch.setattr(gpu_speed, "step_seconds", lambda *_: (0.5, 2.0))
+    monkeypatch.setattr(gpu_speed, "step_seconds", lambda *_: (0.5, 3.0, 2.0))
     changes = {**NETWORK, "training.batch_size": 100}
-    found = gpu_speed.epoch(bare.noise_task(8, 8), changes, "cpu", True, 0.0, 1e6)
+    found = gpu_speed.epoch(bare.noise_task(8, 8), changes, "cpu", gpu_correct.FUSED, 0.0, 1e6)
     bound = gpu_speed.least_bytes(4, 1, 8, amp=False) * 50_000 / 1e6
-    assert found == {"seconds": 250.0, "peak GiB": 2.0, "share of the bound": bound / 250}
+    assert found == {"seconds": 250.0, "seconds before": 3.0, "peak GiB": 2.0, "share of the bound": bound / 250}
 
 
 def test_least_traffic_grows_with_the_network_and_halves_with_bfloat16():
@@ -76,8 +78,9 @@ def test_results_are_written_after_every_step_and_one_error_stops_no_other(tmp_p
 
 def test_the_steps_cover_what_is_to_be_decided():
     results = {}
-    names = list(gpu.steps(gpu.FULL | {"images": 4, "rankings": ((2, 2, 1), (4, 2, 1))}, "cpu", 0.1, results))
-    assert sum(name.startswith("epoch: ") for name in names) == 20
+    sizes = gpu.FULL | {"images": 4, "rankings": ((2, 2, 1, 1, True), (4, 2, 1, 1, False))}
+    names = list(gpu.steps(sizes, "cpu", 0.1, results))
+    assert sum(name.startswith("epoch: ") for name in names) == 13
     assert sum(name.startswith("ranking on ") for name in names) == 2
     assert {"kernels", "relative differences from a CPU", "bytes per second of a copy"} < set(names)
 

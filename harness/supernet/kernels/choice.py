@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from supernet.benchmarks.errors import UserError
@@ -13,14 +14,14 @@ from supernet.benchmarks.wording import quoted
 ENVIRONMENT = "SUPERNET_KERNELS"
 """The variable that chooses candidates for a whole process, in the grammar of `use`."""
 CANDIDATES: dict[str, tuple[str, ...]] = {
-    "batch_norm_add": ("eager", "compiled", "triton"),
-    "avg_pool3x3": ("eager", "compiled", "triton"),
-    "relu_gather": ("eager", "triton"),
-    "relu_slots": ("eager", "triton"),
+    "cells": ("eager", "triton"),
+    "batch_norm_add": ("eager", "triton"),
+    "avg_pool3x3": ("eager", "triton"),
 }
 """Operation -> names of its candidates; the first is the reference."""
-BEST_ON_CUDA: Mapping[str, str] = {}
-"""Operation -> the candidate that was measured to be the fastest on a GPU. It is empty because nothing is measured."""
+BEST_ON_CUDA: Mapping[str, str] = {"cells": "triton"}
+"""Operation -> the candidate that was measured to be the fastest on a GPU (see docs/gpu.md). The others are faster
+where a graph is replayed, too, but not where each launch is made by Python."""
 
 _chosen: dict[str, str] | None = None
 """What is chosen for each operation by name; None before the variable of the environment has been read."""
@@ -34,7 +35,7 @@ class use:
 
     Args:
         choice: one candidate for all operations that have it, such as "triton"; or some operations with a candidate
-            each, such as "batch_norm_add=triton,avg_pool3x3=compiled"; or "" for the defaults.
+            each, such as "cells=eager,avg_pool3x3=triton"; or "" for the defaults.
 
     Raises:
         UserError: there is no such operation or candidate, or Triton is missing or too old.
@@ -66,7 +67,9 @@ def chosen(operation: str, kind: str = "cpu") -> str:
     name = _chosen.get(operation)
     if name is not None:
         return name
-    return BEST_ON_CUDA.get(operation, "eager") if kind == "cuda" else "eager"
+    if kind != "cuda" or without_triton():
+        return "eager"
+    return BEST_ON_CUDA.get(operation, "eager")
 
 
 def choices(kind: str) -> dict[str, str]:
@@ -97,6 +100,7 @@ def parsed(choice: str) -> dict[str, str]:
     return found
 
 
+@cache
 def without_triton() -> str | None:
     """Why the kernels in Triton cannot run here; None where they can."""
     if importlib.util.find_spec("triton") is None:
@@ -116,5 +120,5 @@ def _check(known: bool, what: str, name: str, names: list[str] | tuple[str, ...]
     if not known:
         raise UserError(
             f"There is no {what} {quoted(name)}; choose from {', '.join(names)}. Kernels are chosen by {ENVIRONMENT} "
-            "or `kernels.use`, as in `triton` or `batch_norm_add=triton,avg_pool3x3=compiled`."
+            "or `kernels.use`, as in `triton` or `cells=eager,avg_pool3x3=triton`."
         )

@@ -89,14 +89,3 @@ def _inverse_counts(height: int, width: int, device: torch.device, dtype: torch.
     with torch.inference_mode(False):
         counts = F.conv2d(torch.ones(1, 1, height, width), torch.ones(1, 1, 3, 3), padding=1)[0, 0]
         return (1 / counts).to(device, dtype)
-
-
-def relu_gather(nodes: Tensor, index: Tensor) -> Tensor:
-    """See `operations.relu_gather`."""
-    return F.relu(nodes).index_select(0, index)
-
-
-def relu_slots(nodes: Tensor, index: Tensor, rectified: int) -> tuple[Tensor, ...]:
-    """See `operations.relu_slots`."""
-    read = [relu_gather(nodes, index[:rectified]), nodes.index_select(0, index[rectified:])]
-    return tuple(x.contiguous(memory_format=torch.channels_last) for x in torch.cat(read).unbind())

@@ -67,7 +67,7 @@ def table(
     device: str | torch.device,
     shapes: Sequence[tuple[int, int, int, int]] = SHAPES,
     dtypes: Sequence[torch.dtype] = DTYPES,
-    candidates: Sequence[str] = ("eager", "triton", "compiled"),
+    candidates: Sequence[str] = ("eager", "triton"),
     seconds: float = 60,
 ) -> list[Row]:
     """Measure the operations on a device.
@@ -125,12 +125,6 @@ def _cases(shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.d
         4 * 2 + 4 + PATHS + 4 * 5 + 2 * 4,
     )
     yield Case("avg_pool3x3", "1 tensor", lambda: [operations.avg_pool3x3(one)], [one], 4)
-    nodes = images(PATHS)
-    index = torch.tensor([3, 0, 2, 1], device=device)
-    yield Case("relu_gather", "4 of 4 paths", lambda: [operations.relu_gather(nodes, index)], [nodes], 5 * PATHS)
-    both = torch.cat([index, index.flip(0)])
-    # Forward, 2 x PATHS slots are read and written; backward, nodes, gradients of slots, and gradients of nodes.
-    yield Case("relu_slots", "8 of 4 paths", lambda: operations.relu_slots(nodes, both, PATHS), [nodes], 8 * PATHS)
 
 
 def _usable(candidate: str, case: Case) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from supernet.harness.supernet.kernels import compiled, eager
+from supernet.harness.supernet.kernels import eager
 from supernet.harness.supernet.kernels.choice import chosen
 
 EPS = 1e-5
@@ -51,36 +52,19 @@ def avg_pool3x3(x: Tensor) -> Tensor:
     return result
 
 
-def relu_gather(nodes: Tensor, index: Tensor) -> Tensor:
-    """`relu(nodes)[index]`.
+def cells_fit(device: torch.device, channels: int) -> bool:
+    """Whether kernels are chosen that compute the cells of NAS-Bench-201 for several paths at once, and take them.
+
+    They have no eager reference of this kind: without them, paths are computed one by one or by `nb201.together`.
 
     Args:
-        nodes: a node of each path: (paths, n, channels, height, width).
-        index: the path of each result: int64, (m,).
-
-    Returns:
-        (m, n, channels, height, width).
+        channels: of the widest cell.
     """
-    result: Tensor = _implementation("relu_gather", (nodes,))(nodes, index)
-    return result
+    if chosen("cells", device.type) != "triton":
+        return False
+    from supernet.harness.supernet.kernels import triton
 
-
-def relu_slots(nodes: Tensor, index: Tensor, rectified: int) -> tuple[Tensor, ...]:
-    """What operations read from the paths that take them: `relu(nodes)[index[j]]` for j < rectified, else without ReLU.
-
-    It returns separate tensors, because the backward pass then reads their gradients where they are. Slices of one
-    tensor would be copied together first, in another layout.
-
-    Args:
-        nodes: a node of each path: (paths, n, channels, height, width).
-        index: the path that each operation reads: int64, (m,).
-        rectified: how many of the first operations read the node after a ReLU.
-
-    Returns:
-        m tensors of (n, channels, height, width), channels-last.
-    """
-    result: tuple[Tensor, ...] = _implementation("relu_slots", (nodes,))(nodes, index, rectified)
-    return result
+    return triton.cells_fit(device, channels)
 
 
 def fused(operation: str, x: Tensor) -> bool:
@@ -92,9 +76,7 @@ def _implementation(operation: str, tensors: Sequence[Tensor]) -> Callable[..., 
     """The candidate that is chosen, or the eager reference where it does not take these tensors."""
     name = chosen(operation, tensors[0].device.type)
     module: Any = eager
-    if name == "compiled":
-        module = compiled
-    elif name == "triton":
+    if name == "triton":
         from supernet.harness.supernet.kernels import triton
 
         module = triton if triton.takes(tensors) else eager

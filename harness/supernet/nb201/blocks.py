@@ -16,9 +16,10 @@ from torch import Tensor
 
 from supernet.benchmarks.spaces import Arch
 from supernet.benchmarks.spaces.nb201 import EDGES, NONE
-from supernet.harness.supernet.nb201 import together
+from supernet.harness.supernet.nb201 import fused, together
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.nb201.plan import live
+from supernet.harness.supernet.nb201.stacked import StackedStage
 from supernet.heuristics.hooks import Supernet
 
 PATHS = 4
@@ -89,8 +90,14 @@ class Blocks:
             for path, arch in enumerate(block):
                 ops[number, path] = live(tuple(arch))
         self.sizes = [len(block) for block in blocks]
-        self._tables = [table.to(device) for table in together.tables(ops, idle=True)]
+        self._fused = fused.computes(network, device)
+        if self._fused:
+            self._weights = _weights(network, torch.bfloat16 if amp else None)
+        tables = fused.tables(ops) if self._fused else together.tables(ops, idle=True)
+        self._tables = [table.to(device) for table in tables]
         self._graphs: dict[tuple[int, ...], _Graph] = {}
+        self._of: Tensor | None = None
+        self._seen = torch.empty(0)
 
     def logits(self, images: Tensor, number: int) -> Tensor:
         """Logits of the architectures of a block: (architectures, n, classes).
@@ -98,42 +105,66 @@ class Blocks:
         With a captured graph, the next call overwrites them.
         """
         tables = [table[number : number + 1] for table in self._tables]
+        if images is not self._of:
+            self._of, self._seen = images, self._stem(images)
         if self._capture:
-            if tuple(images.shape) not in self._graphs:
-                self._graphs[tuple(images.shape)] = _Graph(self._computed, images, tables, self.WARM_UP)
-            logits = self._graphs[tuple(images.shape)].replay(images, tables)
+            shape = tuple(images.shape)
+            if shape not in self._graphs:
+                self._graphs[shape] = _Graph(self._computed, self._seen, tables, self.WARM_UP)
+            logits = self._graphs[shape].replay(self._seen, tables)
         else:
-            logits = self._computed(images, tables)
+            logits = self._computed(self._seen, tables)
         return logits[: self.sizes[number]]
 
-    def _computed(self, images: Tensor, tables: Sequence[Tensor]) -> Tensor:
-        """Logits of all paths, those without an architecture included: (paths, n, classes)."""
-        take, back, used = tables
+    def _stem(self, images: Tensor) -> Tensor:
+        """What all blocks compute with: the output of the stem, or the images."""
+        if not self._fused:
+            return images
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self._amp):
-            return torch.stack(together.forward(self._network, [images], together.Routes(take, back, used, True)))
+            return fused.stem(self._network, images[None])
+
+    def _computed(self, x: Tensor, tables: Sequence[Tensor]) -> Tensor:
+        """Logits of all paths, those without an architecture included: (paths, n, classes)."""
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self._amp):
+            if self._fused:
+                ops, path = tables
+                return fused.forward(self._network, self._weights, x, ops, path)
+            take, back, used = tables
+            return torch.stack(together.forward(self._network, [x], together.Routes(take, back, used, True)))
+
+
+def _weights(network: NB201Net, dtype: torch.dtype | None) -> list[tuple[Tensor | None, ...]]:
+    """What the fused cells of each stage compute with, matrices in the given type."""
+    found: list[tuple[Tensor | None, ...]] = []
+    for cells in network._stages:
+        stage = StackedStage(cells)
+        stage.copy()
+        matrices, gain, shift = stage.weights()
+        found.append((matrices.to(dtype or matrices.dtype), gain, shift))
+    return found
 
 
 Compute = Callable[[Tensor, Sequence[Tensor]], Tensor]
-"""Logits of all paths of a block, from images and the tables of its routes."""
+"""Logits of all paths of a block, from what all blocks compute with and the tables of its routes."""
 
 
 class _Graph:
     """One computation as a CUDA graph, with its inputs."""
 
-    def __init__(self, compute: Compute, images: Tensor, tables: Sequence[Tensor], warm_up: int) -> None:
-        self._images, self._tables = images.clone(), [table.clone() for table in tables]
+    def __init__(self, compute: Compute, x: Tensor, tables: Sequence[Tensor], warm_up: int) -> None:
+        self._x, self._tables = x.clone(), [table.clone() for table in tables]
         self._of: Tensor | None = None
         for _ in range(warm_up):
-            compute(self._images, self._tables)
+            compute(self._x, self._tables)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            self._logits = compute(self._images, self._tables)
+            self._logits = compute(self._x, self._tables)
 
-    def replay(self, images: Tensor, tables: Sequence[Tensor]) -> Tensor:
-        """The result for these inputs; images are copied only when they are others than in the call before."""
-        if images is not self._of:
-            self._images.copy_(images)
-            self._of = images
+    def replay(self, x: Tensor, tables: Sequence[Tensor]) -> Tensor:
+        """The result for these inputs; x is copied only when it is another than in the call before."""
+        if x is not self._of:
+            self._x.copy_(x)
+            self._of = x
         for kept, new in zip(self._tables, tables, strict=True):
             kept.copy_(new)
         self._graph.replay()

@@ -17,10 +17,14 @@ from supernet.heuristics.hooks import Context
 from supernet.heuristics.recipe import Recipe
 
 
+def paths(recipe: Recipe) -> int:
+    """The paths of a strictly fair plan: one for each operation that is sampled."""
+    return len(OPS) - (not recipe.sampling.with_none) * (NONE + 1)
+
+
 def fits(recipe: Recipe) -> bool:
     """Whether `FairStep` computes what the paths one by one would; parts of a batch have to be of one size."""
-    paths = len(OPS) - (not recipe.sampling.with_none) * (NONE + 1)
-    uneven = recipe.sampling.batch == "split" and recipe.training.batch_size % paths
+    uneven = recipe.sampling.batch == "split" and recipe.training.batch_size % paths(recipe)
     return static.fits(recipe) and recipe.sampling.law == "fair" and not uneven
 
 

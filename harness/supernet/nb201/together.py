@@ -20,14 +20,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from supernet.benchmarks.spaces.nb201 import NONE, SKIP
-from supernet.harness.supernet import kernels
-from supernet.harness.supernet.nb201 import routed
+from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, NONE, SKIP
 from supernet.harness.supernet.nb201.cell import Cell
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.nb201.plan import INNER, INTO, POOL
-from supernet.harness.supernet.nb201.routed import WORKING
 from supernet.harness.supernet.ops import average_pool
+
+WORKING = (SKIP, CONV1X1, CONV3X3, POOL)
+"""The operations that are computed: all but `none`, which is the first."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,6 @@ def _images(x: Tensor) -> Tensor:
 
 def _cell(cell: Cell, x: Tensor, routes: Routes, number: int) -> Tensor:
     """Outputs of one cell for all paths; `number` is the row of the routes."""
-    if kernels.fused("batch_norm_add", x) and routed.takes(cell):
-        path = routes.take[number].masked_fill(routes.used[number] == 0, -1)
-        y = routed.routed_cell(cell, x.movedim(-1, -3), routes.take[number], path, routes.paths)
-        return y.movedim(-3, -1)
     nodes = [x]
     for target in INNER:
         total: Tensor | None = None

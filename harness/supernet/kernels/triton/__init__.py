@@ -5,9 +5,9 @@ Nothing waits for the GPU and no shape depends on data, so that steps can be cap
 TRITON_INTERPRET=1, set before the first import, Triton's interpreter runs the kernels on a CPU: slowly, for tests.
 """
 
-from supernet.harness.supernet.kernels.triton.gather import relu_gather, relu_slots
 from supernet.harness.supernet.kernels.triton.layout import takes
 from supernet.harness.supernet.kernels.triton.norm import batch_norm_add
 from supernet.harness.supernet.kernels.triton.pool import avg_pool3x3
+from supernet.harness.supernet.kernels.triton.stage import cells, cells_fit
 
-__all__ = ["avg_pool3x3", "batch_norm_add", "relu_gather", "relu_slots", "takes"]
+__all__ = ["avg_pool3x3", "batch_norm_add", "cells", "cells_fit", "takes"]

@@ -65,7 +65,7 @@ class _BatchNormAdd(torch.autograd.Function):
         if path is None:
             passed: tuple[Tensor, ...] = (grad,) * ctx.skips
         else:
-            passed = images_of(gathered(dy, path[len(xs) :], 0)).unbind() if ctx.skips else ()
+            passed = images_of(gathered(dy, path[len(xs) :])).unbind() if ctx.skips else ()
         affine = (None, None) if weight is None else (sums[1].to(weight.dtype), sums[0].to(weight.dtype))
         return None, None, None, None, *affine, *dx.unbind(), *passed
 

@@ -121,11 +121,13 @@ def join(
 @triton.jit
 def _gradient(grad, path, part, base, at, rows, inside, C: tl.constexpr, ROUTED: tl.constexpr):
     """The tile of the gradient of the sum that a part belongs to; 0 for a part that belongs to none."""
+    kept = True
     if ROUTED:
         p = tl.load(path + part)
-        inside = inside & (p >= 0)
-        grad += p * rows * C
-    return tl.load(grad + base + at, mask=inside, other=0.0).to(tl.float32)
+        kept = p >= 0
+        grad += tl.maximum(p, 0) * rows * C
+    dy = tl.load(grad + base + at, mask=inside, other=0.0).to(tl.float32)
+    return tl.where(kept, dy, 0.0)
 
 
 @triton.jit(do_not_specialize=["rows", "blocks"])

@@ -5,7 +5,6 @@ import torch
 
 from supernet.harness.supernet.kernels import use, without_triton
 from supernet.harness.supernet.nb201.net import NB201Net
-from supernet.harness.supernet.nb201.routed import routed_cell
 from supernet.heuristics.recipe import Recipe
 
 if missing := without_triton():
@@ -58,12 +57,3 @@ def test_running_statistics_are_kept(net, interpreted):
     with use("triton"):
         cell(torch.randn(2, 16, 3, 3, device=interpreted), (3, 2, 2, 2, 2, 2))
     assert bool((bn.mean != 0).all())
-
-
-def test_all_paths(net, interpreted):
-    cell = net.all_cells[0]
-    take = torch.tensor([[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2]] * 2, device=interpreted)
-    path = take.masked_fill(torch.arange(24, device=interpreted).view(6, 4) % 7 == 0, -1)  # some outputs are dropped
-    x = torch.randn(4, 2, 16, 2, 3, device=interpreted, requires_grad=True)
-    results = [passed(lambda x: routed_cell(cell, x, take, path, 4), cell, x, choice) for choice in ("triton", "eager")]
-    same(*results)

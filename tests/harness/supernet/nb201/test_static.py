@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from supernet.benchmarks.spaces import space
-from supernet.harness.supernet import kernels
-from supernet.harness.supernet.nb201 import fair, flat, single, uses
+from supernet.harness.supernet.nb201 import fair, flat, static, uses
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.training.run import optimiser_for
 from supernet.heuristics.hooks import Context
@@ -30,22 +29,6 @@ FAIR = {
     "one kernel inside the other": ["network.ofa_kernel=transform"],
     "the centre, operations on nodes": ["network.ofa_kernel=centre", "network.op_on=node"],
 }
-SINGLE = {
-    "default": [],
-    "Nesterov, clipped": ["training.nesterov=true", "training.clip=0.1"],
-    "no momentum, no decay, not clipped": ["training.momentum=0", "training.weight_decay=0", "training.clip=null"],
-    "zeros for the unsampled": ["training.unsampled=zero"],
-    "no scale and shift": ["network.bn_affine=false"],
-    "a path per cell, smoothed": ["sampling.per_cell=true", "training.label_smoothing=0.1"],
-    "several paths, uneven parts": ["sampling.paths=3", "sampling.batch=split"],
-    "several paths, sum": ["sampling.paths=2", "sampling.reduce=sum"],
-    "operations on nodes": ["network.op_on=node"],
-}
-CASES = [
-    *((fair, fair.FairStep, ["sampling.law=fair", *changes]) for changes in FAIR.values()),
-    *((single, single.SingleStep, changes) for changes in SINGLE.values()),
-]
-NAMES = [f"{kind}: {name}" for kind, cases in (("fair", FAIR), ("single", SINGLE)) for name in cases]
 HIDDEN = Path(((3, 2, 1, 4, 3, 2), (0, 2, 1, 0, 3, 0), *[(2, 3, 0, 1, 0, 4)] * 4))
 """A path whose second cell passes nothing on, which hides the first cell and the stem."""
 
@@ -89,42 +72,18 @@ def assert_same(one, other, tolerance):
         )
 
 
-@pytest.mark.parametrize(("module", "rule", "changes"), CASES, ids=NAMES)
-def test_static_steps_train_the_weights_that_paths_one_by_one_do(module, rule, changes):
-    recipe = Recipe().override([*SMALL, *changes])
-    assert module.fits(recipe)
-    one, other, results = trained(recipe, (Accumulate(), rule(capture=False)), 3)
-    for plain, static in results:
-        torch.testing.assert_close(static.loss.double(), plain.loss.double(), atol=1e-6, rtol=1e-6)
-        assert (int(static.correct), static.seen) == (int(plain.correct), plain.seen)
+@pytest.mark.parametrize("changes", FAIR.values(), ids=FAIR)
+def test_fair_steps_train_the_weights_that_paths_one_by_one_do(changes):
+    recipe = Recipe().override([*SMALL, "sampling.law=fair", *changes])
+    assert fair.fits(recipe)
+    one, other, results = trained(recipe, (Accumulate(), fair.FairStep(capture=False)), 3)
+    for plain, found in results:
+        torch.testing.assert_close(found.loss.double(), plain.loss.double(), atol=1e-6, rtol=1e-6)
+        assert (int(found.correct), found.seen) == (int(plain.correct), plain.seen)
     assert (other.meter.forward, other.meter.backward) == (one.meter.forward, one.meter.backward)
     assert_same(one, other, 1e-9)
     before = context(recipe).network.state_dict()
     assert any(not torch.equal(value, before[name]) for name, value in other.network.state_dict().items())
-
-
-@pytest.mark.parametrize("name", ["without none", "with none", "one kernel inside the other"])
-def test_fused_operations_train_the_same_weights(name, monkeypatch):
-    recipe = Recipe().override([*SMALL, "sampling.law=fair", *FAIR[name]])
-    plain, _, _ = trained(recipe, (fair.FairStep(capture=False), fair.FairStep(capture=False)), 2)
-    monkeypatch.setattr(kernels, "fused", lambda *_: True)
-    fused, _, _ = trained(recipe, (fair.FairStep(capture=False), fair.FairStep(capture=False)), 2)
-    assert_same(plain, fused, 1e-9)
-
-
-def test_what_no_path_uses_keeps_its_weights_and_its_momentum():
-    recipe = Recipe().override([*SMALL, "sampling.per_cell=true"])
-    one, other = context(recipe), context(recipe)
-    before = copy.deepcopy(other.network.state_dict())
-    rules = Accumulate(), single.SingleStep(capture=False)
-    for rule, ctx in zip(rules, (one, other), strict=True):
-        rule.take_step(ctx, [HIDDEN], Hooks(losses_for(recipe)))
-    after = other.network.state_dict()
-    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
-    expected = {name for name, value in one.network.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed == expected
-    assert not any(name.startswith(("stem", "cells.0.", "cells.1.")) for name in changed)
-    assert any(name.startswith("cells.2.") for name in changed)
 
 
 def test_a_mark_is_a_gradient_of_the_paths_one_by_one():
@@ -143,14 +102,15 @@ def test_a_mark_is_a_gradient_of_the_paths_one_by_one():
 
 
 def test_checkpoints_of_static_steps_continue_as_any_others():
-    recipe = Recipe().override(SMALL)
-    _, other, _ = trained(recipe, (Accumulate(), single.SingleStep(capture=False)), 2)
+    recipe = Recipe().override([*SMALL, "sampling.law=fair", "sampling.with_none=false"])
+    _, other, _ = trained(recipe, (Accumulate(), fair.FairStep(capture=False)), 2)
     resumed = context(recipe)
     resumed.network.load_state_dict(copy.deepcopy(other.network.state_dict()))
     resumed.optimiser.load_state_dict(copy.deepcopy(other.optimiser.state_dict()))
     assert_same(other, resumed, 0)
-    for ctx, rule in ((other, Accumulate()), (resumed, single.SingleStep(capture=False))):
-        rule.take_step(ctx, [Path((3, 2, 1, 4, 3, 2))], Hooks(losses_for(recipe)))
+    plan = sampler_for(other.space, recipe, other.network.cell_count).plan(other)
+    for ctx, rule in ((other, Accumulate()), (resumed, fair.FairStep(capture=False))):
+        rule.take_step(ctx, plan, Hooks(losses_for(recipe)))
     assert_same(other, resumed, 1e-10)
 
 
@@ -188,21 +148,20 @@ def test_one_vector_takes_the_steps_of_torch(settings):
     ],
 )
 def test_what_static_steps_would_compute_differently_is_left_to_the_others(changes):
-    recipe = Recipe().override([*SMALL, *changes])
-    assert not single.fits(recipe)
-    assert not fair.fits(recipe.override(["sampling.law=fair"]))
+    recipe = Recipe().override([*SMALL, "sampling.law=fair", *changes])
+    assert not static.fits(recipe)
+    assert not fair.fits(recipe)
 
 
 def test_only_plans_that_fit_are_static():
     assert not fair.fits(Recipe().override(["sampling.with_none=false"]))
     assert not fair.fits(Recipe().override(["sampling.law=fair", "sampling.batch=split", "training.batch_size=126"]))
-    assert not single.fits(Recipe().override(["sampling.law=sandwich"]))
-    assert not single.fits(Recipe().override(["network.ofa_kernel=centre"]))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-@pytest.mark.parametrize(("module", "rule", "changes"), CASES, ids=NAMES)
-def test_steps_replayed_from_a_graph_train_the_weights_that_paths_one_by_one_do(module, rule, changes):
-    recipe = Recipe().override([*SMALL, *changes])
-    one, captured, _ = trained(recipe, (Accumulate(), rule(capture=True)), rule.WARM_UP + 3, "cuda")
+@pytest.mark.parametrize("changes", FAIR.values(), ids=FAIR)
+def test_fair_steps_replayed_from_a_graph_train_the_weights_that_paths_one_by_one_do(changes):
+    recipe = Recipe().override([*SMALL, "sampling.law=fair", *changes])
+    rules = Accumulate(), fair.FairStep(capture=True)
+    one, captured, _ = trained(recipe, rules, fair.FairStep.WARM_UP + 3, "cuda")
     assert_same(one, captured, 1e-9)
