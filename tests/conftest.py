@@ -18,6 +18,14 @@ from supernet.benchmarks.truth.table import GroundTruth
 HOW_TO_GET = "no ground truth at hand: `supernet data fetch nb101`, `supernet data import …`, or set SUPERNET_DATA"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_wait_for_the_disk():
+    """Files that tests write need not outlast a loss of power. What is synchronised when has a test of its own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_dir():
     """The folder of real ground-truth tables, $SUPERNET_DATA."""

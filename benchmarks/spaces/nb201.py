@@ -80,6 +80,13 @@ class NB201(SearchSpace):
         a, b, c, d, e, f = (OPS[option] for option in arch)
         return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
 
+    @cached_property
+    def _strings(self) -> NDArray[np.object_]:
+        return np.array([self.string(arch) for arch in self.archs().tolist()], dtype=object)
+
+    def strings(self, archs: ArrayLike) -> list[str]:
+        return self._strings[self.indices(archs)].tolist()
+
     def parse(self, text: str) -> Arch:
         match = _FORM.fullmatch(text.strip())
         if match is None:

@@ -9,6 +9,7 @@ clutter are independent of the class, so only the shape identifies it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ Range = tuple[float, float]
 MOST_CANVASES = 1_000_000
 """Largest number of canvases in one part, our choice: 0.77 GB at the usual 16 x 16 pixels."""
 _BLOCK = 500
+KEPT = 64
+"""Blocks that are kept for who asks again, as every run of a study does: 25 MB at the usual size."""
 _SOURCE = 8
 _SHARES = (0.6, 0.2, 0.2)
 
@@ -73,10 +76,7 @@ def make_digits(
             raise UserError(f"From 0 to {MOST_CANVASES:,} canvases are made of each part, not {quoted(count)}.")
     check_seed(seed)
     recipe = recipe or DigitsRecipe()
-    parts = [
-        _Maker(recipe, images, classes, (seed, DIGITS_VERSION, part)).split(count)
-        for part, ((images, classes), count) in enumerate(zip(source_digits(), (train, valid, test), strict=True))
-    ]
+    parts = [_split(recipe, (seed, DIGITS_VERSION, part), count) for part, count in enumerate((train, valid, test))]
     return parts[0], parts[1], parts[2]
 
 
@@ -93,6 +93,7 @@ def check_seed(seed: int) -> None:
         raise UserError(f"A seed is a whole number from 0 to 2^64 - 1, not {quoted(seed)}.")
 
 
+@cache
 def source_digits() -> list[tuple[Floats, NDArray[np.int64]]]:
     """Source digits for training, validation and test: ink (n, 8, 8) from 0 to 1, and classes (n,) in rising order.
 
@@ -112,26 +113,34 @@ def source_digits() -> list[tuple[Floats, NDArray[np.int64]]]:
     return [(images[of_part], classes[of_part]) for of_part in map(np.concatenate, rows)]
 
 
+def _split(recipe: DigitsRecipe, entropy: tuple[int, int, int], count: int) -> Split:
+    """So many canvases of one part, of which the last number of the entropy is the place."""
+    pixels, labels = np.empty((count, recipe.size, recipe.size, 3), np.uint8), np.empty(count, np.int64)
+    for start in range(0, count, _BLOCK):
+        rows = slice(start, min(start + _BLOCK, count))
+        block = _block(recipe, entropy, start // _BLOCK)
+        pixels[rows], labels[rows] = (values[: rows.stop - start] for values in block)
+    return Split.of(pixels, labels)
+
+
+@lru_cache(maxsize=KEPT)
+def _block(
+    recipe: DigitsRecipe, entropy: tuple[int, int, int], number: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Canvases and classes of one block, which are not to be written to."""
+    return _Maker(recipe, *source_digits()[entropy[-1]]).block(np.random.default_rng([*entropy, number]))
+
+
 class _Maker:
     """Makes the canvases of one part, in blocks that have their own random numbers."""
 
-    def __init__(
-        self, recipe: DigitsRecipe, images: Floats, classes: NDArray[np.int64], entropy: tuple[int, ...]
-    ) -> None:
-        self.recipe, self.images, self.entropy = recipe, images, entropy
+    def __init__(self, recipe: DigitsRecipe, images: Floats, classes: NDArray[np.int64]) -> None:
+        self.recipe, self.images = recipe, images
         self.starts = np.searchsorted(classes, np.arange(11))
 
-    def split(self, count: int) -> Split:
-        size = self.recipe.size
-        pixels, labels = np.empty((count, size, size, 3), np.uint8), np.empty(count, np.int64)
-        for start in range(0, count, _BLOCK):
-            rows = slice(start, min(start + _BLOCK, count))
-            block = self._block(start // _BLOCK)
-            pixels[rows], labels[rows] = (values[: rows.stop - start] for values in block)
-        return Split.of(pixels, labels)
-
-    def _block(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        recipe, rng = self.recipe, np.random.default_rng([*self.entropy, number])
+    def block(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Canvases (n, size, size, 3) and classes (n,)."""
+        recipe = self.recipe
         labels = rng.permutation(np.repeat(np.arange(10), _BLOCK // 10))
         canvas = _colour(rng, recipe.background) + self._gradient(rng)
         for _ in range(recipe.fragments):

@@ -346,7 +346,7 @@ def test_path_encodings_list_the_operation_sequences_of_all_paths():
 # ---- real results ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chunk", [0, CHUNKS - 1])
+@pytest.mark.parametrize("chunk", [0, pytest.param(CHUNKS - 1, marks=pytest.mark.long)])
 def test_hashes_and_parameters_are_those_of_the_real_table(nb101_truth, chunk):
     """A twelfth of the cells, which come in the order of their hashes, that is in no order of size or shape."""
     assert len(nb101_truth) == UNIQUE_CELLS == 423_624

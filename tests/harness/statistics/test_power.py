@@ -116,14 +116,13 @@ def test_expected_differences_are_those_of_a_plain_double_sum():
     d, v, base = np.array([0.1, -0.02, 0.05, 0.21]), np.array([4e-3, 1e-3, 2e-3, 4e-3]), 1e-3
     mus, spreads = np.linspace(-1, 1, 801), np.linspace(0, 4 * np.sqrt(d.var() + v.mean()), 61)
     weight, mean, above = 0.0, np.zeros(4), np.zeros(4)
-    for mu in mus:
-        for t in spreads:
-            w = np.prod(distributions.norm.pdf(d, mu, np.sqrt(v + t**2)))
-            share = t**2 / (t**2 + v)
-            centre = share * d + (1 - share) * mu
-            weight += w
-            mean += w * centre
-            above += w * distributions.norm.cdf(centre / np.sqrt(share * v + base))
+    for t in spreads:
+        share = t**2 / (t**2 + v)
+        centres = share * d + (1 - share) * mus[:, None]
+        w = np.prod(distributions.norm.pdf(d, mus[:, None], np.sqrt(v + t**2)), axis=1)
+        weight += w.sum()
+        mean += w @ centres
+        above += w @ distributions.norm.cdf(centres / np.sqrt(share * v + base))
     found = shrunken(d, v, base)
     assert [s.value for s in found] == pytest.approx(mean / weight, rel=1e-4)
     assert [s.positive for s in found] == pytest.approx(above / weight, rel=1e-4)

@@ -96,9 +96,12 @@ def test_methods_resume_to_the_same_bits(name, few, tmp_path, interrupted):
     [
         ["distribution.model=softmax", "distribution.route=gate"],
         ["distribution.model=simplex", "distribution.kept_options=3", "training.epochs=2"],
-        ["distribution.model=dirichlet"],
+        pytest.param(["distribution.model=dirichlet"], marks=pytest.mark.long),
         ["distribution.model=softmax", "distribution.route=reinmax", "sampling.with_none=true"],
-        ["distribution.model=softmax", "distribution.step=importance", "distribution.samples=2"],
+        pytest.param(
+            ["distribution.model=softmax", "distribution.step=importance", "distribution.samples=2"],
+            marks=pytest.mark.long,
+        ),
         ["distribution.model=controller", "distribution.step=reinforce", "distribution.updates=1"],
     ],
     ids=lambda changes: " ".join(changes[:2]),

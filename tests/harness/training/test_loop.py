@@ -19,10 +19,10 @@ from supernet.heuristics.recipe import TrainingSection
 
 LAWS = [
     ["sampling.law=uniform"],
-    ["sampling.law=fair"],
+    pytest.param(["sampling.law=fair"], marks=pytest.mark.long),
     ["sampling.law=fair", "sampling.batch=split", "sampling.reduce=sum"],
-    ["sampling.law=sandwich"],
-    ["sampling.law=classes", "sampling.paths=2"],
+    pytest.param(["sampling.law=sandwich"], marks=pytest.mark.long),
+    pytest.param(["sampling.law=classes", "sampling.paths=2"], marks=pytest.mark.long),
     ["sampling.per_cell=true", "network.path_dropout=0.2", "network.global_dropout=0.2"],
 ]
 

@@ -20,7 +20,7 @@ from supernet.heuristics.measuring import Measure
 from supernet.heuristics.registry import method
 from supernet.heuristics.routes import Path
 
-SPACES = ["nb201", "nb1shot1-1"]
+SPACES = ["nb201", pytest.param("nb1shot1-1", marks=pytest.mark.long)]
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,13 @@ METHODS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", METHODS)
+LIKE_OTHERS = ("darts", "snas", "reinmax", "single-stage", "parsec", "drnas")
+"""Methods whose state is like that of others."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in LIKE_OTHERS)) for name in METHODS]
+)
 def test_a_resumed_run_ends_with_the_same_bits(name, digits, tmp_path, interrupted):
     recipe = TINY.override(METHODS[name])
     whole = train(recipe, task=digits)
