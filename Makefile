@@ -3,7 +3,7 @@
 #   make study                              the fourteen heuristics on the embedded task
 #   make study STUDY=nb201-small            another study: see `supernet study list`
 #   make study STUDY=nb201-paper DEVICE=cuda
-#   make compare                            search algorithms by the clock, on the embedded task
+#   make compare                            search algorithms under one clock, on the embedded task
 #   make bench-gpu                          what a GPU does here, in about three minutes: docs/gpu.md
 #   make docs                               the documentation, in site/index.html
 #   make study TORCH_INDEX=https://download.pytorch.org/whl/cpu     a CPU build of torch
@@ -34,8 +34,9 @@ study: $(VENV)/ready
 	$(BIN)/supernet study run $(STUDY) --device $(DEVICE)
 
 compare: $(VENV)/ready
-	$(BIN)/supernet search --dataset digits --algorithms random,spos,darts,gaea-darts-erm,gdas --budget 40w \
-	    --seeds 3 --rate 50 --name compare-quick --device $(DEVICE)
+	$(BIN)/supernet search --space nb201-topology --dataset digits --algorithms random,bohb,spos,darts,gaea-darts-erm \
+	    --warm-start live-params --set network.channels=16 --set evaluation.images=250 --rate 50 --budget 40s --seeds 8 \
+	    --name compare-quick --device $(DEVICE)
 
 docs: $(VENV)/dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.truth.table import Measure
 from supernet.harness.search.analysis import Entry, Outcome
 from supernet.harness.search.contrasts import LEAST, LEVEL, Contrast, smallest_p
@@ -146,7 +147,7 @@ def _about_training(outcome: Outcome) -> list[str]:
     if partner := next((name for name in ("gaea-darts-erm", "gaea-darts") if {"darts", name} <= skips.keys()), None):
         said.append(
             f"Skip connections in the final picks: {titles['darts']}: {100 * skips['darts']:.0f} %; {titles[partner]}: "
-            f"{100 * skips[partner]:.0f} % of edges; a random architecture has 20 %, or 25 % without none."
+            f"{100 * skips[partner]:.0f} % of edges{_by_chance(space(outcome.comparison.space))}."
         )
     gaps = {entry.title: gap for entry in outcome.entries if (gap := _gap(entry)) is not None}
     if gaps:
@@ -157,6 +158,15 @@ def _about_training(outcome: Outcome) -> list[str]:
             + "."
         )
     return said
+
+
+def _by_chance(within: SearchSpace) -> str:
+    """Say how many edges of a random architecture are skip connections, where all decisions have the same options."""
+    options, *others = {len(decision.options) for decision in within.decisions}
+    if others:
+        return ""
+    without = f", or {100 / (options - 1):.0f} % without none" if within.idle_option is not None else ""
+    return f"; a random architecture has {100 / options:.0f} %{without}"
 
 
 def near_uniform(outcome: Outcome) -> list[Entry]:

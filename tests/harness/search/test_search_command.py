@@ -273,5 +273,7 @@ def test_what_was_seen_is_in_the_results_that_ship_and_in_the_documentation():
     assert dict(rows) == {name: text.split(": ")[1].split(" %")[0] for name, text in SEEN.items() if "12,000 s" in text}
     report = json.loads((root / "results/reference/compare/report.json").read_text())
     for row in report["final"]:
+        if "@" in row["algorithm"]:  # a warm start of another one
+            continue
         found = f"{row['digits test']:.2f} ± {row['digits test sd']:.2f} % test ({row['seeds']} seeds)"
         assert SEEN[row["algorithm"]].endswith(found)
