@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -88,6 +89,34 @@ class _Grid:
         return {**self.imaged, "PRECISION": self.precision, "num_warps": WARPS, "num_stages": STAGES}
 
 
+@dataclass(frozen=True)
+class _Cell:
+    """What kernels read and write of one cell."""
+
+    base: int
+    """Slot of its input among the nodes, before the remainder is taken."""
+    matrices: Tensor
+    ops: Tensor
+    path: Tensor
+    outs: Tensor
+    """Outputs of its convolutions: (12, rows, channels)."""
+    saved: Tensor
+    """Their means and inverse standard deviations: (12, 2, channels)."""
+    gain: Tensor | None
+    shift: Tensor | None
+
+    @property
+    def affine(self) -> dict[str, Any]:
+        """Scales, with a tensor in their place that is not read where there are none."""
+        return {"gain": self.saved if self.gain is None else self.gain, "AFFINE": self.gain is not None}
+
+
+def _cell(number: int, outs: Tensor, **stacked: Tensor | None) -> _Cell:
+    """A cell from the tensors of all cells; of `outs`, there may be one for all."""
+    own = {name: None if tensor is None else tensor[number] for name, tensor in stacked.items()}
+    return _Cell(base=3 * number, outs=outs[number % len(outs)], **own)  # type: ignore[arg-type]
+
+
 class _Cells(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -112,10 +141,9 @@ class _Cells(torch.autograd.Function):
         found = torch.empty(
             (CONVOLUTIONS, 2, grid.convolved_blocks, grid.channels), dtype=torch.float32, device=x.device
         )
-        for cell in range(count):
-            affine = (saved, saved) if gain is None or shift is None else (gain[cell], shift[cell])
-            given = (matrices[cell], path[cell], ops[cell], outs[cell if keep else 0], saved[cell], found, *affine)
-            _forward(grid, nodes, 3 * cell, *given, gain is not None, eps)
+        stacked = {"matrices": matrices, "ops": ops, "path": path, "saved": saved, "gain": gain, "shift": shift}
+        for number in range(count):
+            _forward(grid, nodes, _cell(number, outs, **stacked), found, eps)
         ctx.save_for_backward(nodes, outs, saved, matrices, gain, ops, path)
         return nodes[3 * count % slots]
 
@@ -129,57 +157,56 @@ class _Cells(torch.autograd.Function):
         sums = torch.empty_like(saved)
         found = saved.new_empty((CONVOLUTIONS, 2, grid.blocks, grid.channels))
         parts = saved.new_empty((count, grid.parts, EDGES * SLICES, grid.channels, grid.channels))
-        for cell in reversed(range(count)):
-            scale = saved if gain is None else gain[cell]
-            given = (matrices[cell], path[cell], ops[cell], outs[cell], saved[cell], scale, sums[cell], found, dx)
-            _backward(grid, nodes, grads, 3 * cell, *given, gain is not None, parts[cell])
+        stacked = {"matrices": matrices, "ops": ops, "path": path, "saved": saved, "gain": gain, "shift": None}
+        for number in reversed(range(count)):
+            _backward(grid, nodes, grads, _cell(number, outs, **stacked), sums[number], found, dx)
+            _correlate(grid, nodes, _cell(number, outs, **stacked), dx, parts[number])
         shape = (count, EDGES, SLICES, grid.channels, grid.channels)
         affine = (None, None) if gain is None else (sums[:, :, 1].view(gain.shape), sums[:, :, 0].view(gain.shape))
         return grads[0], parts.sum(1).view(shape), *affine, None, None, None, None
 
 
-def _forward(
-    grid: _Grid, nodes: Tensor, base: int, matrices: Tensor, path: Tensor, ops: Tensor, outs: Tensor, saved: Tensor,
-    found: Tensor, gain: Tensor, shift: Tensor, affine: bool, eps: float,
-) -> None:  # fmt: skip
+def _forward(grid: _Grid, nodes: Tensor, cell: _Cell, found: Tensor, eps: float) -> None:
     """Nodes 1 to 3 of one cell; fills `outs` and `saved` on the way."""
     slots, blocks = len(nodes), grid.convolved_blocks
+    shift = cell.saved if cell.shift is None else cell.shift
     for target in range(1, NODES):
         first, convolutions = target * (target - 1) // 2, 2 * target
         kernels.convolve[(blocks, convolutions)](
-            nodes, matrices, path, outs, found, base, slots, first, grid.paths, grid.rows, blocks,
+            nodes, cell.matrices, cell.path, cell.outs, found, cell.base, slots, first, grid.paths, grid.rows, blocks,
             **grid.multiplied, ROWS=grid.convolved,
         )  # fmt: skip
         kernels.merge[(convolutions,)](
-            path, found, saved, eps, first, grid.rows, blocks, grid.convolved, **grid.merged(blocks)
+            cell.path, found, cell.saved, eps, first, grid.rows, blocks, grid.convolved, **grid.merged(blocks)
         )
         kernels.join[(grid.blocks, grid.paths)](
-            nodes, ops, outs, saved, gain, shift, base, slots, target, grid.paths, grid.rows,
-            AFFINE=affine, **grid.imaged, ROWS=grid.tile,
+            nodes, cell.ops, cell.outs, cell.saved, shift=shift, base=cell.base, slots=slots, target=target,
+            paths=grid.paths, rows=grid.rows, **cell.affine, **grid.imaged, ROWS=grid.tile,
         )  # fmt: skip
 
 
-def _backward(
-    grid: _Grid, nodes: Tensor, grads: Tensor, base: int, matrices: Tensor, path: Tensor, ops: Tensor, outs: Tensor,
-    saved: Tensor, gain: Tensor, sums: Tensor, found: Tensor, dx: Tensor, affine: bool, parts: Tensor,
-) -> None:  # fmt: skip
-    """Gradients of a cell's input, in `grads`, of its scales and shifts, in `sums`, and of its matrices, in `parts`."""
-    slots = len(nodes)
+def _backward(grid: _Grid, nodes: Tensor, grads: Tensor, cell: _Cell, sums: Tensor, found: Tensor, dx: Tensor) -> None:
+    """Gradients of a cell: of its input in `grads`, of scales and shifts in `sums`, of convolutions in `dx`."""
     for target in reversed(range(1, NODES)):
         first, convolutions = target * (target - 1) // 2, 2 * target
         kernels.reduce[(grid.blocks, convolutions)](
-            grads, path, outs, saved, found, base, target, grid.paths, grid.rows, grid.blocks,
+            grads, cell.path, cell.outs, cell.saved, found, cell.base, target, grid.paths, grid.rows, grid.blocks,
             **grid.channelled, ROWS=grid.tile,
         )  # fmt: skip
-        kernels.total[(convolutions,)](path, found, sums, first, grid.blocks, **grid.merged(grid.blocks))
+        kernels.total[(convolutions,)](cell.path, found, sums, first, grid.blocks, **grid.merged(grid.blocks))
         kernels.spread[(grid.blocks, convolutions)](
-            grads, path, outs, saved, gain, sums, dx, base, target, grid.paths, grid.rows,
-            AFFINE=affine, **grid.channelled, ROWS=grid.tile,
+            grads, cell.path, cell.outs, cell.saved, sums=sums, dx=dx, base=cell.base, target=target,
+            paths=grid.paths, rows=grid.rows, **cell.affine, **grid.channelled, ROWS=grid.tile,
         )  # fmt: skip
         kernels.pull[(triton.cdiv(grid.rows, grid.pulled), grid.paths)](
-            nodes, grads, matrices, ops, dx, base, slots, target - 1, grid.paths, grid.rows,
+            nodes, grads, cell.matrices, cell.ops, dx, cell.base, len(nodes), target - 1, grid.paths, grid.rows,
             **grid.multiplied, ROWS=grid.pulled,
         )  # fmt: skip
+
+
+def _correlate(grid: _Grid, nodes: Tensor, cell: _Cell, dx: Tensor, parts: Tensor) -> None:
+    """Gradients of a cell's matrices, over parts of the rows."""
     kernels.correlate[(grid.parts, EDGES * SLICES)](
-        nodes, path, dx, parts, base, slots, grid.paths, grid.rows, grid.share, **grid.multiplied, ROWS=CORRELATED
-    )
+        nodes, cell.path, dx, parts, cell.base, len(nodes), grid.paths, grid.rows, grid.share,
+        **grid.multiplied, ROWS=CORRELATED,
+    )  # fmt: skip
