@@ -21,7 +21,7 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
 """Operation -> names of its candidates; the first is the reference."""
 BEST_ON_CUDA: Mapping[str, str] = {"cells": "triton"}
 """Operation -> the candidate that was measured to be the fastest on a GPU (see docs/gpu.md). The others are faster
-where a graph is replayed, too, but not where each launch is made by Python."""
+where a graph is replayed, too; where each launch is made by Python, they were not measured."""
 
 _chosen: dict[str, str] | None = None
 """What is chosen for each operation by name; None before the variable of the environment has been read."""

@@ -8,9 +8,14 @@ import torch
 from torch import Tensor, nn
 
 
+def as_stored(x: Tensor) -> Tensor:
+    """A parameter in the shape in which it is stored: kernels as (outputs, height, width, inputs)."""
+    return x.permute(0, 2, 3, 1) if x.ndim == 4 else x
+
+
 def stored(x: Tensor) -> Tensor:
     """The entries of a tensor in the order in which they are stored, kernels in channels-last layout: (entries,)."""
-    return (x.permute(0, 2, 3, 1) if x.ndim == 4 else x).reshape(-1)
+    return as_stored(x).reshape(-1)
 
 
 class FlatSGD:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from supernet.benchmarks.spaces.nb201 import CONV1X1, CONV3X3, EDGES
 from supernet.harness.supernet.nb201.cell import Cell
-from supernet.harness.supernet.nb201.flat import FlatSGD
+from supernet.harness.supernet.nb201.flat import FlatSGD, as_stored
 from supernet.harness.supernet.nb201.net import NB201Net
 from supernet.harness.supernet.ops import ConvBN, joinable
 
@@ -48,13 +48,13 @@ class StackedStage:
         """Make the tensors views into a vector of parameters, from number `first` on; returns the next number."""
         self.leaves = []
         for stack in self.stacks:
-            self.leaves.append(flat.stack(first, len(stack), _stored(stack[0]).shape))
+            self.leaves.append(flat.stack(first, len(stack), as_stored(stack[0]).shape))
             first += len(stack)
         return first
 
     def copy(self) -> None:
         """Make the tensors copies of the parameters, for a network that does not change."""
-        self.leaves = [torch.stack([_stored(p.detach()) for p in stack]) for stack in self.stacks]
+        self.leaves = [torch.stack([as_stored(p.detach()) for p in stack]) for stack in self.stacks]
 
     def weights(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Matrices (cells, edges, 10, outputs, inputs), scales and shifts (cells, edges, 2, channels) of all edges."""
@@ -68,8 +68,3 @@ class StackedStage:
         """A leaf as (cells, edges, ...); edges with the same weights repeat them."""
         cells = leaf.view(self._cells, self._slots, *leaf.shape[1:])
         return cells if self._slots == len(EDGES) else torch.stack([cells[:, slot] for slot in self._slot], 1)
-
-
-def _stored(parameter: Tensor) -> Tensor:
-    """A parameter as it is stored: kernels as (outputs, height, width, inputs)."""
-    return parameter.permute(0, 2, 3, 1) if parameter.ndim == 4 else parameter
