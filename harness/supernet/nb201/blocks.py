@@ -8,10 +8,11 @@ a CPU the prefix that architectures share (`prefix.FirstCell`) saves more than b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeGuard
+from typing import Protocol, TypeGuard
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from supernet.benchmarks.spaces import Arch
@@ -84,17 +85,15 @@ class Blocks:
     def __init__(
         self, network: NB201Net, blocks: Sequence[Sequence[Arch]], device: torch.device, amp: bool, capture: bool
     ) -> None:
-        self._network, self._amp, self._capture = network, amp, capture
+        self._amp, self._capture = amp, capture
         ops = np.full((len(blocks), PATHS, len(EDGES)), NONE, dtype=np.int64)
         for number, block in enumerate(blocks):
             for path, arch in enumerate(block):
                 ops[number, path] = live(tuple(arch))
         self.sizes = [len(block) for block in blocks]
-        self._fused = fused.computes(network, device)
-        if self._fused:
-            self._weights = _weights(network, torch.bfloat16 if amp else None)
-        tables = fused.tables(ops) if self._fused else together.tables(ops, idle=True)
-        self._tables = [table.to(device) for table in tables]
+        way = _Fused if fused.computes(network, device) else _Together
+        self._way: _Way = way(network, torch.bfloat16 if amp else torch.float32)
+        self._tables = [table.to(device) for table in self._way.tables(ops)]
         self._graphs: dict[tuple[int, ...], _Graph] = {}
         self._of: Tensor | None = None
         self._seen = torch.empty(0)
@@ -117,30 +116,77 @@ class Blocks:
         return logits[: self.sizes[number]]
 
     def _stem(self, images: Tensor) -> Tensor:
-        """What all blocks compute with: the output of the stem, or the images."""
-        if not self._fused:
-            return images
+        """What all blocks compute with."""
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self._amp):
-            return fused.stem(self._network, images[None])
+            return self._way.stem(images)
 
     def _computed(self, x: Tensor, tables: Sequence[Tensor]) -> Tensor:
         """Logits of all paths, those without an architecture included: (paths, n, classes)."""
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self._amp):
-            if self._fused:
-                ops, path = tables
-                return fused.forward(self._network, self._weights, x, ops, path)
-            take, back, used = tables
-            return torch.stack(together.forward(self._network, [x], together.Routes(take, back, used, True)))
+            return self._way.logits(x, tables)
 
 
-def _weights(network: NB201Net, dtype: torch.dtype | None) -> list[tuple[Tensor | None, ...]]:
+class _Way(Protocol):
+    """A way to compute a block."""
+
+    def __init__(self, network: NB201Net, matrices: torch.dtype) -> None:
+        """Keep the network, and its matrices in this type where they are copied."""
+
+    def tables(self, ops: NDArray[np.int64]) -> Sequence[Tensor]:
+        """What the computation needs to know of live operations (blocks, paths, edges), one row for each block."""
+        ...
+
+    def stem(self, images: Tensor) -> Tensor:
+        """What is the same for all blocks."""
+        ...
+
+    def logits(self, x: Tensor, tables: Sequence[Tensor]) -> Tensor:
+        """Logits (paths, n, classes), from what is the same for all blocks and the tables of one block."""
+        ...
+
+
+class _Fused:
+    """By fused kernels."""
+
+    def __init__(self, network: NB201Net, matrices: torch.dtype) -> None:
+        self._network, self._weights = network, _weights(network, matrices)
+
+    def tables(self, ops: NDArray[np.int64]) -> Sequence[Tensor]:
+        return fused.tables(ops)
+
+    def stem(self, images: Tensor) -> Tensor:
+        return fused.stem(self._network, images[None])
+
+    def logits(self, x: Tensor, tables: Sequence[Tensor]) -> Tensor:
+        ops, path = tables
+        return fused.forward(self._network, self._weights, x, ops, path)
+
+
+class _Together:
+    """By PyTorch's operations, with the stem in each block."""
+
+    def __init__(self, network: NB201Net, matrices: torch.dtype) -> None:
+        self._network = network
+
+    def tables(self, ops: NDArray[np.int64]) -> Sequence[Tensor]:
+        return together.tables(ops, idle=True)
+
+    def stem(self, images: Tensor) -> Tensor:
+        return images
+
+    def logits(self, x: Tensor, tables: Sequence[Tensor]) -> Tensor:
+        take, back, used = tables
+        return torch.stack(together.forward(self._network, [x], together.Routes(take, back, used, True)))
+
+
+def _weights(network: NB201Net, dtype: torch.dtype) -> list[tuple[Tensor | None, ...]]:
     """What the fused cells of each stage compute with, matrices in the given type."""
     found: list[tuple[Tensor | None, ...]] = []
     for cells in network._stages:
         stage = StackedStage(cells)
         stage.copy()
         matrices, gain, shift = stage.weights()
-        found.append((matrices.to(dtype or matrices.dtype), gain, shift))
+        found.append((matrices.to(dtype), gain, shift))
     return found
 
 
