@@ -120,6 +120,16 @@ REMOTES: dict[str, Remote] = {
             where="https://dl.fbaipublicfiles.com/nds/data.zip, the link at https://github.com/facebookresearch/nds",
         ),
         Remote(
+            name="nb301",
+            url=None,
+            size_bytes=None,
+            checksum=None,
+            what="NAS-Bench-301, training records of its networks (dataset v1.0, a zip archive)",
+            then="run `supernet data import nb301 FILE`, or unpack it and import one of its folders",
+            where="https://figshare.com/articles/dataset/NAS-Bench-301_Dataset_v1_0/13246952, the link at "
+            "https://github.com/automl/nasbench301",
+        ),
+        Remote(
             name="cifar100",
             url=None,
             size_bytes=169_001_437,

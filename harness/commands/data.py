@@ -38,8 +38,15 @@ def _import_nds(source: Path, target: Path, allow_partial: bool) -> GroundTruth:
     return import_nds(source, target, allow_partial=allow_partial)
 
 
+def _import_nb301(source: Path, target: Path, allow_partial: bool) -> GroundTruth:
+    from supernet.benchmarks.truth.import_nb301 import import_nb301
+
+    with bar("records") as report:  # any part of the benchmark is complete: each folder is a sample of its own
+        return import_nb301(source, target, progress=report)
+
+
 # The names are spelled out here because the module that knows the benchmarks takes long to load.
-IMPORTERS = {"nb201": _import_nb201, "nb101": _import_nb101, "nds": _import_nds}
+IMPORTERS = {"nb201": _import_nb201, "nb101": _import_nb101, "nds": _import_nds, "nb301": _import_nb301}
 """Benchmark -> function that imports its official files."""
 
 
@@ -59,6 +66,7 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
     nb201: NAS-Bench-201-v1_*.pth, or the NATS-Bench topology archive (folder or .tar).
     nb101: nasbench_only108.tfrecord or nasbench_full.tfrecord.
     nds: DARTS_fix-w-d.json or DARTS.json, with results of the space `darts`.
+    nb301: NAS-Bench-301's training records, a folder or the zip archive, with results of the space `darts`.
     """
     from supernet.benchmarks.truth import shelf
 

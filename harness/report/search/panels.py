@@ -80,7 +80,7 @@ def _line(axis: Axes, curve: Curve, colour: object, label: str) -> None:
 def _regret_axis(axis: Axes, curves: Sequence[Curve]) -> None:
     """A scale that is linear near 0 and logarithmic beyond."""
     axis.set_yscale("symlog", linthresh=0.5, linscale=0.6)
-    top = max(float(np.nanmax([curve.mean.max(), np.nanquantile(curve.high, 0.9)])) for curve in curves)
+    top = max(max(float(curve.mean.max()), _high(curve)) for curve in curves)
     axis.set_ylim(-0.03, top * 1.25)
     marks = [tick for tick in TICKS if tick <= top * 1.25]
     if len(marks) > 5:
@@ -89,6 +89,12 @@ def _regret_axis(axis: Axes, curves: Sequence[Curve]) -> None:
         marks = [tick for tick in marks if tick in (0, 0.5, 2, 10, 50)]
     axis.set_yticks(marks, [f"{tick:g}" for tick in marks])
     axis.minorticks_off()
+
+
+def _high(curve: Curve) -> float:
+    """The upper bound that nine tenths of a curve stay below; 0 if one seed has none."""
+    known = curve.high[~np.isnan(curve.high)]
+    return float(np.quantile(known, 0.9)) if len(known) else 0.0
 
 
 def training(outcome: Outcome, entries: Sequence[Entry]) -> Figure:

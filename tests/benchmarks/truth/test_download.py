@@ -187,4 +187,5 @@ def test_the_benchmarks_say_how_to_import_them() -> None:
         "cifar100": [],
         "imagenet16-120": [],
         "nds": ["supernet data import nds FILE"],
+        "nb301": ["supernet data import nb301 FILE"],
     }

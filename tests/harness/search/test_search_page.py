@@ -9,6 +9,7 @@ import pytest
 from made_up_comparison import SEVENTEEN
 
 from supernet.harness.report.latex import latex
+from supernet.harness.report.search import panels
 from supernet.harness.report.search.amounts import ticks
 from supernet.harness.report.search.matrix import turned
 from supernet.harness.report.search.page import page
@@ -171,3 +172,11 @@ def test_numbers_of_a_column_have_equal_decimals():
         r"a-1\_b & 84.50 & 3 & $-$0.10 [$-$0.20, 0.00]\rlap{$^{*}$} \\", r"c & 0.78 &  &  \\", r"\bottomrule",
         r"\end{tabular}",
     ]  # fmt: skip
+
+
+def test_one_search_of_each_algorithm_is_drawn_without_intervals():
+    once = made_up_comparison.outcome({"random": 1, "rea": 1}, seeds=1)
+    figure = panels.regret(once, once.entries)
+    (axis,) = (axis for axis in figure.axes if axis.get_title())
+    regrets = np.concatenate([entry.curve.mean for entry in once.entries])
+    assert axis.get_ylim()[1] >= regrets.max()
