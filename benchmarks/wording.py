@@ -72,3 +72,8 @@ def shown(name: Any, most: int = SHOWN) -> str:
     text = str(name)
     cut = text if len(text) <= most else text[: most - 1] + "…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+
+
+def counted(n: int, one: str, many: str) -> str:
+    """Return a number and what it counts: 1 search, 1,200 searches."""
+    return f"{n:,} {one if n == 1 else many}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.truth.table import Measure
+from supernet.benchmarks.wording import counted
 from supernet.harness.search.analysis import Entry, Outcome
 from supernet.harness.search.contrasts import LEAST, LEVEL, Contrast, smallest_p
 from supernet.harness.statistics.printed import bounds, number
@@ -34,7 +35,7 @@ def headline(outcome: Outcome) -> str:
         return "No search is done yet."
     if len(known) == 1:
         mean = known[0].summary(main)[0] or 0.0
-        count = _count(_seeds(outcome, known[0]), "search", "searches")
+        count = counted(_seeds(outcome, known[0]), "search", "searches")
         return (
             f"{known[0].title}: mean {short(main)} accuracy {mean:.2f} % over {count}, "
             f"{outcome.best - mean:.2f} points below the best known ({outcome.best:.2f} %)."
@@ -50,7 +51,7 @@ def _against_random(outcome: Outcome) -> str:
     if not tested:
         return f"No algorithm is distinguishable from random search{too_few(outcome.versus)}"
     left = len(outcome.versus) - len(tested)
-    rest = f" {_count(left, 'algorithm has', 'algorithms have')} too few seeds for a test." if left else ""
+    rest = f" {counted(left, 'algorithm has', 'algorithms have')} too few seeds for a test." if left else ""
     groups = []
     for what, chosen in (
         ("better", [c for c in tested if c.clear and c.difference > 0]),
@@ -59,7 +60,7 @@ def _against_random(outcome: Outcome) -> str:
         if chosen:
             each = "; ".join(f"{titles[c.first]} {difference(c)}" for c in sorted(chosen, key=lambda c: -c.difference))
             groups.append(f"{len(chosen)} {_is(len(chosen))} clearly {what} ({each})")
-    count = _count(len(tested), "algorithm", "algorithms")
+    count = counted(len(tested), "algorithm", "algorithms")
     if not groups:
         seeds = _range([c.first_seeds for c in tested] + [c.second_seeds for c in tested])
         return f"No algorithm is distinguishable from random search with {seeds} seeds each ({count} tested).{rest}"
@@ -72,7 +73,7 @@ def _without_random(outcome: Outcome) -> str:
         return f"No two algorithms are distinguishable{too_few(outcome.pairs)}"
     clear = sum(c.clear for c in tested)
     return (
-        f"Of {_count(len(tested), 'pair', 'pairs')} of algorithms tested, {clear} {_differs(clear)} clearly "
+        f"Of {counted(len(tested), 'pair', 'pairs')} of algorithms tested, {clear} {_differs(clear)} clearly "
         "(false discovery rate 5 %); there is no random search to compare with."
     )
 
@@ -82,12 +83,12 @@ def too_few(contrasts: Sequence[Contrast]) -> str:
     best = max(contrasts, key=lambda c: (min(c.first_seeds, c.second_seeds), c.first_seeds + c.second_seeds))
     counts = sorted((best.first_seeds, best.second_seeds))
     seeds = _range([n for c in contrasts for n in (c.first_seeds, c.second_seeds)])
-    said = f" with {seeds} seeds each: tests need {LEAST} seeds of both algorithms."
+    said = f" with {seeds} {'seed' if seeds == '1' else 'seeds'} each: tests need {LEAST} seeds of both algorithms."
     least = smallest_p(*counts)
     if least * len(contrasts) >= LEVEL:
         correction = f", before any correction for {len(contrasts):,} tests" if len(contrasts) > 1 else ""
         said += (
-            f" A rank test of {counts[0]} against {_count(counts[1], 'search', 'searches')} cannot give a p-value "
+            f" A rank test of {counts[0]} against {counted(counts[1], 'search', 'searches')} cannot give a p-value "
             f"below {least:.2g}{correction}."
         )
     return said
@@ -139,7 +140,7 @@ def _about_training(outcome: Outcome) -> list[str]:
     if decided:
         open_still = [entry.title for entry in decided if _near_uniform(entry)]
         said.append(
-            f"Of {_count(len(decided), 'distribution', 'distributions')} over architectures, {len(open_still)} "
+            f"Of {counted(len(decided), 'distribution', 'distributions')} over architectures, {len(open_still)} "
             f"{_is(len(open_still))} near-uniform at the end (mean entropy at least {100 * UNIFORM:.0f} % of the "
             "largest)" + (f", so that their picks say little: {'; '.join(open_still)}." if open_still else ".")
         )
@@ -183,10 +184,6 @@ def _seeds(outcome: Outcome, entry: Entry) -> int:
     """Return the number of searches whose final accuracy is known."""
     values = entry.final.get(str(outcome.measures[0]), np.empty(0))
     return int((~np.isnan(values)).sum())
-
-
-def _count(n: int, one: str, many: str) -> str:
-    return f"{n:,} {one if n == 1 else many}"
 
 
 def _is(n: int) -> str:

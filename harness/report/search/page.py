@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from supernet.benchmarks.wording import counted
 from supernet.harness.report.html.frame import document, scripts
 from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import Html, el, escaped, join
@@ -35,8 +36,9 @@ def page(outcome: Outcome, svgs: Mapping[str, tuple[str, str]], files: Sequence[
     c = outcome.comparison
     drawn = {name: figure(caption, svg, k) for k, (name, (caption, svg)) in enumerate(svgs.items(), 1)}
     what = (
-        f"{len(c.algorithms)} algorithms · budget {c.budget} · {c.seeds} seeds · searches see {c.truth.measure} of "
-        f"{c.truth.table} · regret is of {outcome.measures[0]}"
+        f"{counted(len(c.algorithms), 'algorithm', 'algorithms')} · budget {c.budget} · "
+        f"{counted(c.seeds, 'seed', 'seeds')} · searches see {c.truth.measure} of {c.truth.table} · "
+        f"regret is of {outcome.measures[0]}"
     )
     cells = drawn.pop("cells", None)
     curves = drawn.pop("regret", el("p", "No algorithm has a curve."))
