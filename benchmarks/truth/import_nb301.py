@@ -26,6 +26,7 @@ from supernet.benchmarks.errors import BadArchitecture, BadTable
 from supernet.benchmarks.spaces import darts_costs
 from supernet.benchmarks.spaces.choices import Arch
 from supernet.benchmarks.spaces.darts import DARTS, NODES, OFFICIAL, OPS
+from supernet.benchmarks.truth.fields import number_in, whole_in
 from supernet.benchmarks.truth.nb301_sources import Record, Records
 from supernet.benchmarks.truth.table import GroundTruth, write_table
 from supernet.benchmarks.truth.training import Training
@@ -195,15 +196,15 @@ def _network(record: Record) -> _Network:
             _SPACE.arch_of({"normal": _cell(config, "normal"), "reduce": _cell(config, "reduce"), **_CONCAT}),
             sys.intern(json.dumps(settings, sort_keys=True)),  # nearly all are equal
             (
-                _count(config, f"{NETWORK}init_channels", WIDEST),
-                _count(config, f"{NETWORK}layers", DEEPEST),
-                _count(config, EPOCHS, LONGEST),
+                whole_in(config, f"{NETWORK}init_channels", 1, WIDEST),
+                whole_in(config, f"{NETWORK}layers", 1, DEEPEST),
+                whole_in(config, EPOCHS, 1, LONGEST),
             ),
-            _count(info[0], "model_parameters", 1 << 40) if "model_parameters" in info[0] else None,
+            whole_in(info[0], "model_parameters", 1, 1 << 40) if "model_parameters" in info[0] else None,
             (
-                _number(info[0], "val_accuracy", 100),
-                _number(item, "test_accuracy", 100),
-                _number(item, "runtime", 1e9),
+                number_in(info[0], "val_accuracy", 0, 100),
+                number_in(item, "test_accuracy", 0, 100),
+                number_in(item, "runtime", 0, 1e9),
             ),
         )
     except (ValueError, RecursionError, BadArchitecture) as error:
@@ -242,17 +243,3 @@ def _text(part: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{name} is {quoted(value)}, not a text" if name in part else f"it lacks {name}")
     return value
-
-
-def _number(part: Mapping[str, Any], name: str, most: float) -> float:
-    value: Any = part.get(name)
-    if type(value) not in (int, float) or not 0 <= value <= most:
-        raise ValueError(f"{name} is {quoted(value)}, not a number from 0 to {most:,.0f}")
-    return float(value)
-
-
-def _count(part: Mapping[str, Any], name: str, most: int) -> int:
-    value: Any = part.get(name)
-    if type(value) not in (int, float) or not 1 <= value <= most or value != int(value):
-        raise ValueError(f"{name} is {quoted(value)}, not a whole number from 1 to {most:,}")
-    return int(value)

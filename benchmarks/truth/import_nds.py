@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from supernet.benchmarks.regular import read_regular
 from supernet.benchmarks.spaces import darts_costs, genotype
 from supernet.benchmarks.spaces.choices import Arch
 from supernet.benchmarks.spaces.darts import DARTS, NODES, OFFICIAL, OPS, SameState
+from supernet.benchmarks.truth.fields import number_in, whole_in
 from supernet.benchmarks.truth.table import GroundTruth, write_table
 from supernet.benchmarks.truth.training import Training
 from supernet.benchmarks.wording import quoted
@@ -224,13 +224,13 @@ def _entry(source: Path, number: int, item: Any) -> _Entry:
         auxiliary = net.get("aux", False)
         if type(auxiliary) is not bool:
             raise ValueError(f"aux is {quoted(auxiliary)}, not true or false")
-        epochs = _count(optim, "max_ep", 1, LONGEST)
+        epochs = whole_in(optim, "max_ep", 1, LONGEST)
         return _Entry(
             cells,
             _arch(fields),
-            (_count(net, "width", 1, WIDEST), _count(net, "depth", 1, DEEPEST), auxiliary),
-            (epochs, _number(optim, "base_lr"), _number(optim, "wd")),
-            (_count(item, "params", 1, 1 << 40), _count(item, "flops", 0, 1 << 50)),
+            (whole_in(net, "width", 1, WIDEST), whole_in(net, "depth", 1, DEEPEST), auxiliary),
+            (epochs, number_in(optim, "base_lr", 0, 1_000), number_in(optim, "wd", 0, 1_000)),
+            (whole_in(item, "params", 1, 1 << 40), whole_in(item, "flops", 0, 1 << 50)),
             (_final_accuracy(item, "test", epochs), _final_accuracy(item, "train", epochs)),
         )
     except (ValueError, BadArchitecture) as error:
@@ -253,21 +253,6 @@ def _part(item: Any, name: str) -> dict[str, Any]:
     if not isinstance(part, dict):
         raise ValueError(f"it has no object {name!r}")
     return part
-
-
-def _number(part: Mapping[str, Any], name: str) -> float:
-    value: Any = part.get(name)
-    if type(value) not in (int, float) or not -1e30 < value < 1e30:
-        raise ValueError(f"{name} is {quoted(value)}, not a number")
-    return float(value)
-
-
-def _count(part: Mapping[str, Any], name: str, least: int, most: int) -> int:
-    """A whole number, which may be written with a decimal point."""
-    value: Any = part.get(name)
-    if type(value) not in (int, float) or not least <= value <= most or value != math.floor(value):
-        raise ValueError(f"{name} is {quoted(value)}, not a whole number from {least:,} to {most:,}")
-    return int(value)
 
 
 def _final_accuracy(item: Mapping[str, Any], split: str, epochs: int) -> float:
