@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +58,7 @@ def write_search_report(
 
     Raises:
         UserError: no search is done, or fewer than `out` already reports on, or `out` holds the report of another
-            comparison. Existing files stay as they are.
+            comparison or of more seeds. Existing files stay as they are.
         OSError: the folder cannot be written to.
     """
     entries = gather(comparison, store)
@@ -121,7 +122,8 @@ def _check_owner(out: Path, comparison: Comparison) -> None:
     Raises:
         UserError: it does.
     """
-    if identity_of(out / COMPARISON) not in (None, comparison.identity):
+    there = out / COMPARISON
+    if identity_of(there) is not None and not _continues(comparison, there):
         raise UserError(
             f"{out} holds the report of another comparison and is left as it is. The searches of this one are kept: "
             "give it another --name, and the report is written there."
@@ -172,13 +174,26 @@ def claim(folder: Path, comparison: Comparison) -> None:
         return
     except OSError as error:
         raise UserError(f"The report cannot be written to {folder}: {error.strerror}.") from None
-    there = identity_of(folder / COMPARISON)
-    if there != comparison.identity:
-        what = "another comparison, or of the same with other code" if there else "something else"
+    there = folder / COMPARISON
+    if not _continues(comparison, there):
+        known = identity_of(there) is not None
+        what = "another comparison, or of the same with more seeds or other code" if known else "something else"
         raise UserError(
             f"{folder} holds the report of {what}, which stays as it is. Leave --name out or choose another; or remove "
             "the folder."
         )
+
+
+def _continues(comparison: Comparison, there: Path) -> bool:
+    """Whether a file describes the same comparison, with as many seeds or fewer."""
+    known = identity_of(there)
+    if known == comparison.identity:
+        return True
+    try:
+        seeds = int(json.loads(read_plain(there))["seeds"])
+        return seeds < comparison.seeds and dataclasses.replace(comparison, seeds=seeds).identity == known
+    except (OSError, ValueError, KeyError, TypeError, UserError):
+        return False
 
 
 def identity_of(path: Path) -> str | None:

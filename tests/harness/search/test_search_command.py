@@ -132,9 +132,9 @@ def test_a_name_that_another_comparison_holds_is_refused_before_any_work(table, 
     run(table, tmp_path, "--algorithms", "random", "--budget", "5q", "--seeds", 2, "--name", "mine")
     before = contents(tmp_path)
     for arguments in (
-        ("--algorithms", "random", "--budget", "5q", "--seeds", 3),
+        ("--algorithms", "random", "--budget", "5q", "--seeds", 1),
         ("--algorithms", "rea", "--budget", "5q", "--seeds", 2),
-        ("--algorithms", "random", "--budget", "6q", "--seeds", 2),
+        ("--algorithms", "random", "--budget", "6q", "--seeds", 3),
     ):
         result = run(table, tmp_path, *arguments, "--name", "mine")
         assert isinstance(result.exception, UserError)
@@ -143,6 +143,15 @@ def test_a_name_that_another_comparison_holds_is_refused_before_any_work(table, 
     assert (
         run(table, tmp_path, "--algorithms", "random", "--budget", "5q", "--seeds", 2, "--name", "mine").exit_code == 0
     )
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_more_seeds_of_a_comparison_renew_its_report(table, tmp_path):
+    for seeds in (2, 3):
+        result = run(table, tmp_path, "--algorithms", "random", "--budget", "5q", "--seeds", seeds, "--name", "mine")
+        assert result.exception is None, result.exception
+    (folder,) = reports(tmp_path)
+    assert json.loads((folder / "comparison.json").read_text())["seeds"] == 3
 
 
 @pytest.mark.usefixtures("no_figures")
