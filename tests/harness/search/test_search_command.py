@@ -1,5 +1,6 @@
 """The search command: plug-ins, names of reports, and mistakes that are found before any work."""
 
+import csv
 import json
 import re
 import subprocess
@@ -278,8 +279,18 @@ def test_the_list_says_what_was_seen_in_lines_of_a_hundred_characters():
 
 def test_what_was_seen_is_in_the_results_that_ship_and_in_the_documentation():
     root = Path(__file__).parents[3]
-    rows = re.findall(r"^\| ([a-z-]+)[^|]*\| (\d\d\.\d\d ± \d\.\d\d) \|", (root / "docs/search.md").read_text(), re.M)
-    assert dict(rows) == {name: text.split(": ")[1].split(" %")[0] for name, text in SEEN.items() if "12,000 s" in text}
+    protocol, real = (root / "docs/search.md").read_text().split("## On real images")
+    rows, short = (
+        dict(re.findall(r"^\| ([a-z-]+)[^|]*\| (\d\d\.\d\d ± \d\.\d\d) \|", text, re.M)) for text in (protocol, real)
+    )
+    assert rows == {name: text.split(": ")[1].split(" %")[0] for name, text in SEEN.items() if "12,000 s" in text}
+    with (root / "results/reference/search/final.csv").open(newline="") as file:
+        found = {
+            r["algorithm"]: f"{float(r['cifar10 test']):.2f} ± {float(r['cifar10 test sd']):.2f}"
+            for r in csv.DictReader(file)
+        }
+    assert short == found
+    assert all(f"25,000 passes: {accuracy} % test (3 seeds)" in SEEN[name] for name, accuracy in found.items())
     report = json.loads((root / "results/reference/compare/report.json").read_text())
     for row in report["final"]:
         if "@" in row["algorithm"]:  # a warm start of another one
