@@ -95,7 +95,7 @@ def import_nb301(
     rows: dict[Arch, list[int]] = defaultdict(list)
     for place, network in enumerate(kept):
         rows[network.arch].append(place)
-    about = _about(source, kept, rows, len(networks) - count)
+    about = _about(kept, rows, len(networks) - count)
     write_table(
         target,
         _columns(kept, rows, params, flops),
@@ -124,7 +124,7 @@ def _columns(kept: list[_Network], rows: Mapping[Arch, list[int]], params: Any, 
     }
 
 
-def _about(source: Path, kept: list[_Network], rows: Mapping[Arch, list[int]], others: int) -> dict[str, Any]:
+def _about(kept: list[_Network], rows: Mapping[Arch, list[int]], others: int) -> dict[str, Any]:
     width, depth, _ = kept[0].shape
     cells = (depth - 2) // 3
     ours = cells > 0 and depth == darts_costs.layers_of(cells)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from supernet.benchmarks.wording import did_you_mean, quoted
+from supernet.benchmarks.wording import counted, did_you_mean, quoted
 from supernet.harness.commands.groups import Suggesting
 from supernet.harness.commands.progress import bar
 
@@ -87,7 +87,7 @@ def list_() -> None:
     of_package = [table for table in there.tables if shelf.is_embedded(table)]
     own = [table for table in there.tables if not shelf.is_embedded(table)]
     for where, tables in ((f"{shelf.data_dir()}", own), ("In the package", of_package)):
-        _say(f"{where}: {len(tables)} ground-truth {'table' if len(tables) == 1 else 'tables'}")
+        _say(f"{where}: {counted(len(tables), 'ground-truth table', 'ground-truth tables')}")
         for table in tables:
             _describe(table)
         click.echo()

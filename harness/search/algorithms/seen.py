@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from supernet.benchmarks.wording import counted
+
 UNSEEN = "not run yet"
 
 
@@ -19,7 +21,7 @@ def _digits(accuracy: str) -> str:
 
 def _real(accuracy: str, seeds: int = 3) -> str:
     """Say what docs/search.md has of short searches with shared weights on real images."""
-    return f"NAS-Bench-201, CIFAR-10 at 16 pixels, 25,000 passes: {accuracy} % test ({seeds} seed{'s' * (seeds > 1)})"
+    return f"NAS-Bench-201, CIFAR-10 at 16 pixels, 25,000 passes: {accuracy} % test ({counted(seeds, 'seed', 'seeds')})"
 
 
 SEEN: Mapping[str, str] = {
