@@ -159,8 +159,9 @@ class _Cells(torch.autograd.Function):
         parts = saved.new_empty((count, grid.parts, EDGES * SLICES, grid.channels, grid.channels))
         stacked = {"matrices": matrices, "ops": ops, "path": path, "saved": saved, "gain": gain, "shift": None}
         for number in reversed(range(count)):
-            _backward(grid, nodes, grads, _cell(number, outs, **stacked), sums[number], found, dx)
-            _correlate(grid, nodes, _cell(number, outs, **stacked), dx, parts[number])
+            cell = _cell(number, outs, **stacked)
+            _backward(grid, nodes, grads, cell, sums[number], found, dx)
+            _correlate(grid, nodes, cell, dx, parts[number])
         shape = (count, EDGES, SLICES, grid.channels, grid.channels)
         affine = (None, None) if gain is None else (sums[:, :, 1].view(gain.shape), sums[:, :, 0].view(gain.shape))
         return grads[0], parts.sum(1).view(shape), *affine, None, None, None, None
