@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from supernet.harness.report.whole import writing
 from supernet.harness.statistics import seeds as over_seeds
 from supernet.harness.statistics.printed import bounds, number
 from supernet.harness.statistics.seeds import Comparisons, Difference, Mean
+from supernet.heuristics.recipe import Recipe
 
 BASE = "base"
 """The label of the recipe without changes."""
@@ -219,16 +221,16 @@ def compare_interference(
         UserError: the recipe, a change or an argument cannot be used.
     """
     recipe = wanted(*parts, **keys)
-    changes = {BASE: [], **{text: _changes(text) for text in against}}
+    changes = {BASE: [], **{" ".join(text.split()): _changes(text) for text in against}}
     # All are checked before the first is trained.
     changed = {label: recipe.override(change) for label, change in changes.items()}
     reports = {}
-    for label, one in changed.items():
+    for label, folder in folders(changed).items():
         watch.tell(label)
-        folder = Path(out) / _folder(label)
         reports[label] = interference(
-            one, seeds=seeds, pairs=pairs, every=every, out=folder, device=device, workers=workers, watch=watch
-        )
+            changed[label], seeds=seeds, pairs=pairs, every=every, out=Path(out) / folder, device=device,
+            workers=workers, watch=watch,
+        )  # fmt: skip
     found = ComparedInterference(reports)
     found.write(Path(out) / "report")
     return found
@@ -242,6 +244,14 @@ def _changes(text: str) -> list[str]:
     return [word if "=" in word else f"methods.{word}=true" for word in words]
 
 
-def _folder(label: str) -> str:
-    """The name of the folder of a change: letters, digits and a few signs of its text."""
-    return "".join(c if c.isalnum() or c in "-_.=" else "_" for c in label)
+def folders(changed: Mapping[str, Recipe]) -> dict[str, str]:
+    """The name of the folder of each change: letters, digits and a few signs of its text.
+
+    Texts that differ in other signs alone get six digits of their recipes, too.
+
+    Args:
+        changed: text of a change -> the recipe with it.
+    """
+    plain = {label: "".join(c if c.isalnum() or c in "-_.=" else "_" for c in label) for label in changed}
+    shared = {name for name, count in Counter(plain.values()).items() if count > 1}
+    return {label: f"{name}-{changed[label].hash[:6]}" if name in shared else name for label, name in plain.items()}

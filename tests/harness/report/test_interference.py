@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 import supernet as sn
 from supernet.benchmarks.errors import UserError
 from supernet.harness.commands.interference import interference as command
-from supernet.harness.report.interference.compared import ComparedInterference, compare_interference
+from supernet.harness.report.interference.compared import ComparedInterference, compare_interference, folders
 from supernet.harness.report.interference.observed import levels, trends
 from supernet.harness.report.interference.result import InterferenceReport
 
@@ -126,6 +126,19 @@ def test_a_change_that_cannot_be_made_is_refused_before_any_training(tmp_path):
     with pytest.raises(UserError, match="magic-x"):
         compare_interference("cifar10-16", against=["di-ws", "magic-x"], out=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_every_change_has_a_folder_of_its_own():
+    base = sn.Recipe()
+    changed = {
+        text: base.override([text])
+        for text in ("methods.few-shot.groups=0,1/2,3,4", "methods.few-shot.groups=0/1,2,3,4", "training.epochs=3")
+    }
+    names = folders(changed)
+    assert names["training.epochs=3"] == "training.epochs=3"
+    assert len(set(names.values())) == 3
+    assert all(name.startswith("methods.few-shot.groups=0_1_2_3_4-") for name in list(names.values())[:2])
+    assert folders(dict(reversed(changed.items()))) == names
 
 
 def test_the_command_trains_measures_and_goes_on(tmp_path):
