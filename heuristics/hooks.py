@@ -23,6 +23,7 @@ from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.meter import Meter
 from supernet.heuristics.recipe import Recipe
 from supernet.heuristics.routes import Path, Routing
+from supernet.heuristics.teacher import Teach
 
 
 class Supernet(nn.Module):
@@ -165,6 +166,8 @@ class Context:
     """The ground truth behind `truth`; None if the run has none."""
     remake: Callable[[bool], None] | None = None
     """What `rebuild` calls."""
+    teach: Teach | None = None
+    """Trains a teacher by the recipe without its methods, or returns the one that was trained before."""
     meter: Meter = field(default_factory=Meter)
     epoch: int = 0
     """Number of the present epoch, from 0."""

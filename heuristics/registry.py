@@ -66,6 +66,11 @@ SHIPPED: Mapping[str, Shipped] = {
         "Niu et al., Neural Networks 2021",
         measures=True,
     ),
+    "distil": Shipped(
+        "distil",
+        "makes the answers of every path similar to those of a trained teacher",
+        "Trofimov et al., MF-KD, 2020",
+    ),
     "dynas": Shipped(
         "dynas",
         "trains at rates that depend on size, with a momentum for each group",

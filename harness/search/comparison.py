@@ -221,11 +221,17 @@ class Comparison:
             raise UserError(f"{name} trains no super-net: give a budget in queries (q) or seconds (s).")
         m = self.truth.measure
         seen = objective(self.within, self.ground_truth, m.dataset, epochs, m.seed, m.split)
-        maker_of(name, algorithm, seen, self.ground_truth, m, whole=self.trains)(moves(self.space), seen.top, Random(0))
-        if self.trains:
+        trains = self.trains or algorithm.distils
+        maker_of(name, algorithm, seen, self.ground_truth, m, whole=trains)(moves(self.space), seen.top, Random(0))
+        if trains:
             recipe_of(self.ground_truth, m)
             epochs_of(epochs)
-        if kind == "queries" or self.trains:
+        if algorithm.distils and len(epochs) < 2:
+            raise UserError(
+                f"{name} trains for fewer epochs than the table's networks: it needs a table with a cheaper fidelity, "
+                "such as that of --space nb201-topology --dataset digits."
+            )
+        if kind == "queries" or trains:
             least = 1.0 if kind == "queries" else 0.0
         else:
             costs = np.array([fidelity.seconds for fidelity in seen.fidelities])
@@ -344,7 +350,8 @@ class Comparison:
                 truth = self.truth
                 epochs = (self.fidelities if algorithm.fidelities else ()) or (truth.measure.epochs,)
                 truth = dataclasses.replace(truth, measure=dataclasses.replace(truth.measure, epochs=epochs[-1]))
-                trains = recipe_of(self.ground_truth, truth.measure) if self.trains else None
+                trained = self.trains or algorithm.distils
+                trains = recipe_of(self.ground_truth, truth.measure) if trained else None
                 block = 1 if trains or isinstance(algorithm.make, Probing) else BLOCK
                 blocks = [range(s, min(s + block, self.seeds)) for s in range(0, self.seeds, block)]
                 recipe = None

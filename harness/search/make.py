@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from supernet.harness.search.algorithms.warm import Warm
 from supernet.harness.search.costs import site_of
 from supernet.harness.search.ledger import KINDS, Ledger
 from supernet.harness.search.objective import Objective
+from supernet.harness.search.objectives.distilled import Distilled, with_teacher
 from supernet.harness.search.objectives.table import Table, objective
 from supernet.harness.search.objectives.training import FOLDER, Completed, Training, epochs_of
 from supernet.harness.search.probing import Probing
@@ -105,12 +107,9 @@ def _queried(spec: SearchSpec, truth: GroundTruth, folder: Path, device: str, te
     if spec.trains is None and spec.budget.kind != "queries" and np.isnan(seconds).all():
         raise UserError(f"{truth.path.name} has no training times for {spec.truth.measure.dataset}: use queries (q).")
     maker = maker_of(spec.algorithm, algorithm, seen, truth, spec.truth.measure, whole=spec.trains is not None)
-    asked: Objective = seen
-    if spec.trains is not None:
-        asked = Completed(seen, Training(spec.trains, epochs_of(spec.fidelities), folder, device))
     parts = []
     for done, seed in enumerate(spec.seeds):
-        trace = search(maker, asked, Ledger(spec.budget), seed)
+        trace = search(maker, _asked(spec, seen, folder, device), Ledger(spec.budget), seed)
         if not trace.indices:
             raise UserError(
                 f"{spec.algorithm}: a budget of {spec.budget} does not afford one query and what leads to it."
@@ -118,6 +117,18 @@ def _queried(spec: SearchSpec, truth: GroundTruth, folder: Path, device: str, te
         parts.append(_rows(trace, seed))
         tell((done + 1) / len(spec.seeds), f"seed {seed}")
     return pd.concat(parts, ignore_index=True)
+
+
+def _asked(spec: SearchSpec, seen: Table, folder: Path, device: str) -> Objective:
+    """Return what one search asks: a table, and what is trained where the table has no answer."""
+    if spec.trains is None:
+        return seen
+    training = Training(spec.trains, epochs_of(spec.fidelities), folder, device)
+    full, algorithm = Completed(seen, training), algorithm_of(spec.algorithm)
+    if not (isinstance(algorithm, QueryAlgorithm) and algorithm.distils):
+        return full
+    recipe = with_teacher(spec.trains, seen.space, training.epochs[-1])
+    return Distilled(full, replace(training, recipe=recipe))
 
 
 def _rows(trace: Trace, seed: int) -> pd.DataFrame:

@@ -8,16 +8,20 @@ no fixed order. The loop does not change torch's settings to prevent that; `fold
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.spaces import Arch
 from supernet.benchmarks.tasks.loader import train_batches
 from supernet.benchmarks.tasks.task import Task
+from supernet.benchmarks.wording import quoted
 from supernet.harness.supernet.nb201 import fair, fused
-from supernet.harness.training import folder, memory
+from supernet.harness.training import folder, memory, teachers
 from supernet.harness.training.meter import EpochMeter, Progress
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import Run, own_random_numbers, seed_torch, start, streams
@@ -28,6 +32,7 @@ from supernet.heuristics.hooks import Method, NotFinite, StepResult, overrides
 from supernet.heuristics.measuring import Measure
 from supernet.heuristics.methods.steps import Accumulate, Hooks
 from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.teacher import Teach, Teacher
 
 CHECK_STEPS = 50
 """Steps between two checks that the loss is finite; rare, because each check waits for the GPU to catch up."""
@@ -45,6 +50,7 @@ def train(
     device: str | torch.device = "cpu",
     resume: bool = False,
     oracle: Oracle | None = None,
+    teach: Teach | None = None,
     progress: Callable[[Progress], None] | None = None,
     after_epoch: Callable[[Run], None] | None = None,
 ) -> Run:
@@ -56,6 +62,7 @@ def train(
         device: where to train, such as cpu or cuda:1.
         resume: continue from the checkpoint in `out`.
         oracle: ground truth for methods that ask for it.
+        teach: gives methods their teachers; by default they are trained here, and kept in `out` until it is trained.
         progress: called at most every `EpochMeter.INTERVAL` seconds.
         after_epoch: called after every epoch, before its checkpoint is written.
 
@@ -70,13 +77,40 @@ def train(
     memory.check(run)
     if out is not None:
         folder.prepare(run, out, resume)
+    run.context.teach = teach or partial(taught, recipe, out and out / teachers.FOLDER, run.task, run.device)
     with own_random_numbers(run.device):
         _train(run, out, progress, after_epoch)
     if out is not None:
         folder.write_log(run, out)  # an earlier process may have been killed after its last checkpoint, before its log
         folder.write_measured(run, out)
         folder.write_status(out, "trained", recipe.hash, run.epoch, run.device)
+        shutil.rmtree(out / teachers.FOLDER, ignore_errors=True)
     return run
+
+
+def taught(recipe: Recipe, kept: Path | None, task: Task, device: torch.device, arch: Arch, epochs: int) -> Teacher:
+    """Train an architecture by itself, as a recipe says but without its methods.
+
+    Args:
+        kept: folder of teachers, from which one that was trained before is taken; None if none are kept.
+        arch: the architecture.
+        epochs: number of epochs for which it is trained.
+
+    Raises:
+        UserError: its loss is not finite.
+    """
+    alone = teachers.recipe_of(recipe, arch, epochs)
+    out = kept and kept / alone.hash
+    try:
+        run = train(alone, out, task=task, device=device, resume=out is not None)
+    except folder.DamagedCheckpoint:
+        run = train(alone, out, task=task, device=device, resume=True)
+    except Diverged as diverged:
+        raise Diverged(
+            f"The teacher {quoted(str(alone.sampling.architecture))} cannot be trained: {diverged}"
+        ) from None
+    images = sum(entry["passes"] for entry in run.log) * alone.training.batch_size
+    return Teacher(run.network.eval().requires_grad_(False), arch, images)
 
 
 def _train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import statistics
 import time
@@ -17,6 +18,7 @@ from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import start, task_of
 from supernet.heuristics.meter import Meter
 from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ def epoch_cost(
 def _trial(recipe: Recipe, task: Task, device: str, steps: int, oracle: Oracle | None) -> Cost:
     """The cost of the first epoch of a recipe: mean passes and median seconds of its steps, times their number."""
     run = start(recipe, task=task, device=device, oracle=oracle)
+    untrained = copy.deepcopy(run.network).eval()  # a trained teacher costs as much per step
+    run.context.teach = lambda arch, epochs: Teacher(untrained, arch, 0.0)
     warm_up = 1 if run.device.type == "cpu" else StaticStep.WARM_UP + 1  # which also captures a graph
     step, size = stepper(run), recipe.training.batch_size
     begin_epoch(run, 0)

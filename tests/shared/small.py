@@ -51,6 +51,7 @@ SETTINGS = {
     "co-distil": ["methods.co-distil.weight=1.0", "methods.co-distil.schedule=cosine", "methods.co-distil.begin=0.3"],
     "di-ws": ["methods.di-ws.window=2", "methods.di-ws.reset=0"],
     "disturbance": ["methods.disturbance.pairs=1", "methods.disturbance.images=20", "methods.disturbance.every=2"],
+    "distil": ["methods.distil.epochs=1", "methods.distil.weight=2.0", "methods.distil.temperature=2.0"],
     "dynas": ["methods.dynas.live=true", "training.schedule=constant"],
     "few-shot": ["methods.few-shot.begin=0.3", "methods.few-shot.decision=1"],
     "gm-split": ["methods.gm-split.repeats=1", "methods.gm-split.until=0"],

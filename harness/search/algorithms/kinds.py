@@ -26,6 +26,8 @@ class QueryAlgorithm:
     starts: int = 0
     """Number of random architectures that it queries first, which a warm start replaces; `make` takes others as
     `start`. 0 if it cannot begin with given architectures."""
+    distils: bool = False
+    """Whether cheaper fidelities are trainings with a teacher, instead of results of the table."""
 
 
 @dataclass(frozen=True)

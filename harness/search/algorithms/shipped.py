@@ -52,6 +52,7 @@ _ROWS: dict[str, Algorithm] = {
     "rank-nosh": QueryAlgorithm("RANK-NOSH", "Wang et al., ICCV 2021", RankNOSH, True),
     "ctnas": QueryAlgorithm("CTNAS", "Chen et al., CVPR 2021", CTNAS),
     "mf-kd": QueryAlgorithm("MF-KD's co-kriging", "Trofimov et al., 2020", MFKD, True),
+    "mf-kd-distil": QueryAlgorithm("MF-KD", "Trofimov et al., 2020", MFKD, True, distils=True),
     "te-nas": QueryAlgorithm("TE-NAS", "Chen et al., ICLR 2021", TENAS()),
     "rs-ws": SharingAlgorithm("Random search, shared weights", "Li and Talwalkar, UAI 2019", (), BestRandom()),
     "spos": SharingAlgorithm("SPOS", "Guo et al., ECCV 2020", (), Evolved()),

@@ -15,7 +15,7 @@ import numpy as np
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json
 from supernet.benchmarks.regular import open_lock
-from supernet.benchmarks.spaces import SearchSpace, space
+from supernet.benchmarks.spaces import Arch, SearchSpace, space
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.wording import quoted
 from supernet.harness.runs.store import read_json
@@ -24,10 +24,12 @@ from supernet.harness.search.costs import FORWARD
 from supernet.harness.search.objective import Answer, Query
 from supernet.harness.search.objectives.table import Table
 from supernet.harness.training import folder as run_folder
-from supernet.harness.training.loop import Diverged, train
-from supernet.harness.training.run import task_of
+from supernet.harness.training.loop import Diverged, taught, train
+from supernet.harness.training.run import task_of, usable
+from supernet.harness.training.teachers import FOLDER as TEACHERS
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.teacher import Teacher
 
 FOLDER = ".trained"
 """Name of the folder of trainings, in the folder of all runs."""
@@ -86,7 +88,7 @@ class Training:
     def _trained(self, recipe: Recipe, query: Query, work: Path) -> Answer:
         task = task_of(recipe.task)
         try:
-            run = train(recipe, work, task=task, device=self.device, resume=True)
+            run = train(recipe, work, task=task, device=self.device, resume=True, teach=self._teacher)
         except run_folder.DamagedCheckpoint:
             shutil.rmtree(work)
             return self._trained(recipe, query, work)
@@ -97,6 +99,16 @@ class Training:
         images = images_passed(recipe.evaluation, 1)
         scoring = FORWARD * images / recipe.training.batch_size
         return Answer(value, _cost(run.log, scoring, time.perf_counter() - began))
+
+    def _teacher(self, arch: Arch, epochs: int) -> Teacher:
+        """Return a teacher of all trainings, which is trained once and costs them nothing; see `Distilled`."""
+        kept = self.folder / TEACHERS
+        kept.mkdir(parents=True, exist_ok=True)
+        with open_lock(kept / ".lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            task = task_of(self.recipe.task)
+            teacher = taught(self.recipe, kept, task.to(usable(self.device)), usable(self.device), arch, epochs)
+        return replace(teacher, images=0.0)
 
 
 @dataclass(frozen=True)
