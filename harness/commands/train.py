@@ -80,7 +80,7 @@ def _display(recipe: Recipe) -> Iterator[Callable[[Progress], None]]:
 
     def said(p: Progress) -> str:
         return (
-            f"epoch {p.epoch + 1}/{recipe.training.epochs}  loss {p.loss:.3f}  {p.accuracy:.1f} %  "
+            f"{p.of(recipe.training.epochs)}  loss {p.loss:.3f}  {p.accuracy:.1f} %  "
             f"{p.images_per_second:,.0f} images/s"
         )
 

@@ -144,7 +144,7 @@ def share_weights(
         write_json(path, {"rows": [rows[step] for step in sorted(rows)]})
 
     def progress(p: Progress) -> None:
-        report(p.step / p.steps, f"epoch {p.epoch + 1}/{recipe.training.epochs}, loss {p.loss:.2f}")
+        report(p.step / p.steps, f"{p.of(recipe.training.epochs)}, loss {p.loss:.2f}")
 
     try:
         rows |= _read_picks(path)

@@ -55,7 +55,7 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         return 0.8 * trained / epochs + 0.2 * scored / scored_epochs
 
     def training(p: Progress) -> None:
-        text = f"epoch {p.epoch + 1}/{epochs}, loss {p.loss:.2f}, {p.images_per_second:,.0f} images/s"
+        text = f"{p.of(epochs)}, loss {p.loss:.2f}, {p.images_per_second:,.0f} images/s"
         tracked(share(epochs * p.step / p.steps, max(0, p.epoch - epochs + scored_epochs)), text)
 
     def scored(run: Run) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def train(
     memory.check(run)
     if out is not None:
         folder.prepare(run, out, resume)
-    run.context.teach = teach or partial(taught, recipe, out and out / teachers.FOLDER, run.task, run.device)
+    run.context.teach = teach or partial(taught, recipe, out and out / teachers.FOLDER, run.task, run.device, progress)
     with own_random_numbers(run.device):
         _train(run, out, progress, after_epoch)
     if out is not None:
@@ -88,11 +89,22 @@ def train(
     return run
 
 
-def taught(recipe: Recipe, kept: Path | None, task: Task, device: torch.device, arch: Arch, epochs: int) -> Teacher:
+def taught(
+    recipe: Recipe,
+    kept: Path | None,
+    task: Task,
+    device: torch.device,
+    progress: Callable[[Progress], None] | None,
+    arch: Arch,
+    epochs: int,
+) -> Teacher:
     """Train an architecture by itself, as a recipe says but without its methods.
 
     Args:
         kept: folder of teachers, from which one that was trained before is taken; None if none are kept.
+        task: the task of the recipe.
+        device: where to train.
+        progress: called at most every `EpochMeter.INTERVAL` seconds.
         arch: the architecture.
         epochs: number of epochs for which it is trained.
 
@@ -101,10 +113,11 @@ def taught(recipe: Recipe, kept: Path | None, task: Task, device: torch.device, 
     """
     alone = teachers.recipe_of(recipe, arch, epochs)
     out = kept and kept / alone.hash
+    tell = progress and (lambda p: progress(replace(p, epoch=0, step=0, teacher=p.epoch + 1)))
     try:
-        run = train(alone, out, task=task, device=device, resume=out is not None)
+        run = train(alone, out, task=task, device=device, resume=out is not None, progress=tell)
     except folder.DamagedCheckpoint:
-        run = train(alone, out, task=task, device=device, resume=True)
+        run = train(alone, out, task=task, device=device, resume=True, progress=tell)
     except Diverged as diverged:
         raise Diverged(
             f"The teacher {quoted(str(alone.sampling.architecture))} cannot be trained: {diverged}"

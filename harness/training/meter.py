@@ -26,6 +26,12 @@ class Progress:
     accuracy: float
     """Accuracy of the sampled paths in the epoch so far, in percent."""
     images_per_second: float
+    teacher: int = 0
+    """The epoch of the run's teacher, counted from 1, while that is trained, before the first epoch of the run."""
+
+    def of(self, epochs: int) -> str:
+        """Say which epoch of how many it is."""
+        return f"teacher, epoch {self.teacher}" if self.teacher else f"epoch {self.epoch + 1}/{epochs}"
 
 
 class EpochMeter:

@@ -106,8 +106,8 @@ class Training:
         kept.mkdir(parents=True, exist_ok=True)
         with open_lock(kept / ".lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            task = task_of(self.recipe.task)
-            teacher = taught(self.recipe, kept, task.to(usable(self.device)), usable(self.device), arch, epochs)
+            task, device = task_of(self.recipe.task), usable(self.device)
+            teacher = taught(self.recipe, kept, task.to(device), device, None, arch, epochs)
         return replace(teacher, images=0.0)
 
 

@@ -37,7 +37,7 @@ def test_cheap_answers_are_trainings_with_a_teacher(spec, tmp_path, monkeypatch)
     full = seen.ask(Query(ARCH, 1))
     assert objective.ask(Query(ARCH, 1)) == full, "the most expensive answers are those of the table"
     first = objective.ask(Query(ARCH, 0))
-    teacher = taught(spec.trains, None, trainings.task_of(spec.trains.task), trainings.usable("cpu"), LARGEST, 4)
+    teacher = taught(spec.trains, None, trainings.task_of(spec.trains.task), trainings.usable("cpu"), None, LARGEST, 4)
     recipe = spec.trains.override(
         [
             "sampling.law=fixed", f"sampling.architecture={WITHIN.string(ARCH)}", "training.epochs=1",

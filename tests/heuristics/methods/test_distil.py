@@ -107,11 +107,19 @@ def test_the_teacher_is_trained_by_the_recipe_alone_and_charged_once(digits, tmp
 
 
 def test_a_kept_teacher_is_not_trained_again(digits, tmp_path, monkeypatch):
-    first = taught(BASE, tmp_path, digits, torch.device("cpu"), OTHER, 1)
+    first = taught(BASE, tmp_path, digits, torch.device("cpu"), None, OTHER, 1)
     monkeypatch.setattr(loop, "_epoch", None)
-    again = taught(BASE, tmp_path, digits, torch.device("cpu"), OTHER, 1)
+    again = taught(BASE, tmp_path, digits, torch.device("cpu"), None, OTHER, 1)
     assert again.images == first.images > 0
     assert all(torch.equal(a, b) for a, b in zip(first.network.parameters(), again.network.parameters(), strict=True))
+
+
+def test_the_progress_says_that_it_is_the_teacher_s(digits, monkeypatch):
+    monkeypatch.setattr("supernet.harness.training.meter.EpochMeter.INTERVAL", -1)
+    told = []
+    train(BASE.override(["methods.distil.epochs=2"]), task=digits, progress=told.append)
+    assert [p.of(1) for p in told] == ["teacher, epoch 1"] * 3 + ["teacher, epoch 2"] * 3 + ["epoch 1/1"] * 3
+    assert [(p.epoch, p.step) for p in told] == [(0, 0)] * 6 + [(0, 1), (0, 2), (0, 3)]
 
 
 def test_no_weight_is_the_base_to_the_bit(digits):
