@@ -1,10 +1,10 @@
 # `make study` and `make test` set up everything they need by themselves.
 #
-#   make study                              the fourteen heuristics on the embedded task
+#   make study                              six changes of a recipe on the embedded task
 #   make study STUDY=nb201-small            another study: see `supernet study list`
 #   make study STUDY=nb201-paper DEVICE=cuda
 #   make compare                            search algorithms under one clock, on the embedded task
-#   make bench-gpu                          what a GPU does here, in about three minutes: docs/gpu.md
+#   make bench-gpu                          what a GPU does here, in about two minutes: docs/gpu.md
 #   make docs                               the documentation, in site/index.html
 #   make study TORCH_INDEX=https://download.pytorch.org/whl/cpu     a CPU build of torch
 PYTHON ?= python3

@@ -68,7 +68,7 @@ SHIPPED: Mapping[str, Shipped] = {
     ),
     "distil": Shipped(
         "distil",
-        "makes the answers of every path similar to those of a trained teacher",
+        "makes the outputs of every path similar to those of a trained teacher",
         "Trofimov et al., MF-KD, 2020",
     ),
     "dynas": Shipped(

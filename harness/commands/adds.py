@@ -10,7 +10,7 @@ from supernet.harness.commands.progress import Terminal
 
 
 @click.command()
-@click.argument("recipe", default="cifar10-16")
+@click.argument("recipe", default="cifar10-16", metavar="[RECIPE=cifar10-16]")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE …]")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Number of super-nets.")
 @click.option("--draws", type=click.IntRange(1), default=4, show_default=True, help="Draws of jacob_cov.")

@@ -17,7 +17,10 @@ def benchmark() -> None:
 
 @benchmark.command("list")
 def list_() -> None:
-    """List the benchmarks that ship, with the figures by which their task and budget were chosen."""
+    """List the benchmarks that ship.
+
+    Beside them stand the figures by which their task and budget were chosen.
+    """
     from rich import box
     from rich.table import Table
 
@@ -58,9 +61,10 @@ def list_() -> None:
     help="Number of worker processes, with one thread each (default: one per CPU core).",
 )
 def build(name: str, out: Path, workers: int | None) -> None:
-    """Train all architectures of the benchmark NAME (or a YAML file) and write its table to OUT.
+    """Train the architectures of a benchmark.
 
-    You can interrupt or kill this command; the same command continues where it stopped.
+    NAME is that of a benchmark that ships, or a YAML file; the table is written to OUT. You can interrupt or kill this
+    command; the same command continues where it stopped.
     """
     import os
 

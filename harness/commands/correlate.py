@@ -25,12 +25,12 @@ ALL = ""
     "--space", "space_name", required=True, help="Search space or benchmark, as `supernet spaces` lists them."
 )
 @click.option("--scores", required=True, type=click.Path(path_type=Path), help="CSV, JSON or Parquet.")
-@click.option("--dataset", required=True, help="cifar10, cifar10-valid, cifar100 or imagenet16-120.")
+@click.option("--dataset", required=True, help="digits (embedded), cifar10, cifar10-valid, cifar100 or imagenet16-120.")
 @click.option("--split", required=True, help="Split of the ground truth: test, valid, …")
 @click.option("--epochs", required=True, help="Stand-alone training budget in epochs: 200, 12, 108, …")
 @click.option("--seed", default="mean", show_default=True, help="Seed or repeat of the ground truth.")
 @click.option(
-    "--truth", "truth_name", help="Ground-truth table, by path or name (default: the one with the most results)."
+    "--table", "truth_name", help="Ground-truth table, by path or name (default: the one with the most results)."
 )
 @click.option("--arch-column", help="Column with strings, indices or hashes (default: found by its name).")
 @click.option(

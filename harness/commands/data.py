@@ -80,7 +80,10 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
 
 @data.command("list")
 def list_() -> None:
-    """List the tables in the data folder and in the package, what they hold, and where they come from."""
+    """List the tables that are at hand.
+
+    They are in the data folder and in the package; the list says what they hold and where they come from.
+    """
     from supernet.benchmarks.truth import shelf
 
     there = shelf.survey()
@@ -119,9 +122,10 @@ def _describe(table: GroundTruth) -> None:
 @data.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def verify(files: tuple[Path, ...]) -> None:
-    """Check FILES, or all tables in the data folder and the package, against what can be recomputed.
+    """Check tables against what can be recomputed.
 
-    Other Parquet files in the data folder are named and do not count as failed.
+    Without FILES, these are all tables in the data folder and the package. Other Parquet files in the data folder are
+    named and do not count as failed.
     """
     from supernet.benchmarks.truth import shelf
     from supernet.benchmarks.truth.verify import verify as checks
@@ -173,7 +177,10 @@ def _say(text: str) -> None:
 @click.argument("name", required=False)
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder (default: the data folder).")
 def fetch(name: str | None, folder: Path | None) -> None:
-    """Download NAME, or say where to get it; without NAME, list what there is."""
+    """Download a table or data set, or say where to get it.
+
+    Without NAME, list what there is.
+    """
     from supernet.benchmarks.errors import UserError
     from supernet.benchmarks.truth import shelf
     from supernet.benchmarks.truth.download import REMOTES

@@ -9,14 +9,18 @@ import click
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--space", "space_name", help="Search space of the architectures.")
-@click.option("--out", type=click.Path(path_type=Path), help="File for the fused score: .parquet or .csv.")
+@click.option("--space", "space_name", help="Search space of the architectures; required unless --list is given.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File for the fused score, .parquet or .csv; required unless --list is given.",
+)
 @click.option("--rule", help="A rule that is fixed by name, such as free-1; --list shows them.")
 @click.option(
     "--trained",
     multiple=True,
     metavar="COLUMN",
-    help="With --rule free-1+supernet: column with scores of a trained super-net; several are averaged.",
+    help="With a rule that ends in +supernet: column with scores of a trained super-net; several are averaged.",
 )
 @click.option(
     "--columns", metavar="COLUMN[:WEIGHT],…", help="Instead of a rule: columns and weights (default: all columns)."

@@ -10,7 +10,7 @@ from supernet.harness.commands.progress import Terminal
 
 
 @click.command()
-@click.argument("recipe", default="cifar10-16")
+@click.argument("recipe", default="cifar10-16", metavar="[RECIPE=cifar10-16]")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE …]")
 @click.option(
     "--against",

@@ -11,9 +11,15 @@ from supernet.harness.commands.progress import Terminal
 
 @click.command()
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results/leaderboard"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("results/leaderboard"),
+    show_default=True,
+    help="Folder for the page, the tables and all numbers.",
+)
 @click.option("--resamples", type=click.IntRange(20), help="Bootstrap resamples (default 1000).")
-@click.option("--bootstrap-seed", default=0, show_default=True)
+@click.option("--bootstrap-seed", default=0, show_default=True, help="Seed of the resamples.")
 def leaderboard(folders: tuple[Path, ...], out: Path, resamples: int | None, bootstrap_seed: int) -> None:
     """Measure published score files that are in FOLDERS, and rank them beside free baselines.
 

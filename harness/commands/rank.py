@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--seed", default="mean", show_default=True, help="Seed or repeat of the ground truth.")
 @click.option("--sample-seed", default=0, show_default=True, help="Seed of the sample of --archs N.")
 @click.option(
-    "--truth", "truth_name", help="Ground-truth table, by path or name (default: the one with the most results)."
+    "--table", "truth_name", help="Ground-truth table, by path or name (default: the one with the most results)."
 )
 @click.option(
     "--resamples",

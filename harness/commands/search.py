@@ -49,8 +49,14 @@ WIDTH = 100
 )
 @click.option("--fresh", is_flag=True, help="Make all runs again; existing ones are moved to runs/.damaged.")
 @click.option("--table", help="Ground-truth table, by path or name (default: the one with the most results).")
-@click.option("--epochs", help="Training epochs of the results that single-fidelity algorithms see.")
-@click.option("--fidelities", metavar="EPOCHS,…", help="Training epochs that multi-fidelity algorithms choose from.")
+@click.option(
+    "--epochs", help="Training epochs that single-fidelity algorithms see (default: that of the benchmark's protocol)."
+)
+@click.option(
+    "--fidelities",
+    metavar="EPOCHS,…",
+    help="Training epochs that multi-fidelity algorithms choose from (default: those of the protocol).",
+)
 @click.option(
     "--set",
     "overrides",

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 RESULTS = click.option(
     "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Results folder."
 )
-SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the base recipe.")
+SET = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key of the base recipe; may be given several times.",
+)
 
 
 def running(command: Callable[..., None]) -> Callable[..., None]:
@@ -60,7 +66,7 @@ def study() -> None:
 
 @study.command("list")
 def list_() -> None:
-    """Studies that ship with the project."""
+    """List the studies that ship with the project."""
     from supernet.benchmarks.plain_yaml import read_yaml
     from supernet.harness.study import reading
 
@@ -82,10 +88,10 @@ def list_() -> None:
 def plan_(
     name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path, powers: bool, sd: float | None
 ) -> None:
-    """The runs of the study NAME (a shipped one or a file), with an estimate of their time.
+    """List the runs of a study, and estimate their time.
 
-    With --power instead: the smallest difference of tau that the study finds with 80 % power at a family-wise level of
-    5 %, and what smaller differences would take here.
+    NAME is that of a shipped study, or a file. With --power instead: the smallest difference of tau that the study
+    finds with 80 % power at a family-wise level of 5 %, and what smaller differences would take here.
     """
     if powers:
         _say_power(name, overrides, results, sd)
@@ -123,7 +129,7 @@ def run(
 ) -> None:  # fmt: skip
     """Make the runs that are missing, then the report.
 
-    Can be interrupted or killed at any moment; the same command goes on where it stopped.
+    You can interrupt or kill the command at any moment; the same command goes on where it stopped.
     """
     _run(name, plugins, overrides, results, executor)
 
@@ -142,9 +148,10 @@ def extend(
     name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path, seeds: int, dry_run: bool,
     **executor: Any,
 ) -> None:  # fmt: skip
-    """Give more seeds to the settings of the study NAME that are undecided.
+    """Give more seeds to the settings that are undecided.
 
-    Writes the study NAME-extended.yaml in this folder, makes its runs beside those that are there, and reports.
+    The command writes the study NAME-extended.yaml in this folder, makes its runs beside those that are there, and
+    reports.
     """
     from supernet.harness.study.analysis import analyse
     from supernet.harness.study.extended import extended, write_extended
@@ -165,7 +172,10 @@ def extend(
 @SET
 @RESULTS
 def status(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], results: Path) -> None:
-    """Which runs are done, missing, diverged, failed or damaged, and why."""
+    """Show the state of each run.
+
+    Runs are done, missing, diverged, failed or damaged; the command says why.
+    """
     from supernet.harness.study.running import states_of
 
     chosen, store = _open(name, overrides, results)

@@ -115,7 +115,7 @@ def correlate(
     )
     notes = list(scores.notes) if isinstance(scores, Ranked) else []
     asked: dict[str, Sequence[str]] = {
-        "--truth": [table] if table else [],
+        "--table": [table] if table else [],
         "--arch-column": [arch_column] if arch_column else [],
         "--score-column": names_of(score_columns),
         "--lower-is-better": [] if isinstance(lower_is_better, bool) else names_of(lower_is_better),

@@ -150,7 +150,7 @@ def test_groups_give_a_line_each(supernet, tmp_path):
         ({"--dataset": "mnist"}, "there is no data set 'mnist'. Data sets: digits, cifar10."),
         ({"--epochs": "201"}, "cifar10 test, 201 epochs"),
         ({"--scores": "nowhere.csv"}, "There is no file nowhere.csv"),
-        ({"--truth": "other"}, "There is no ground-truth table 'other'"),
+        ({"--table": "other"}, "There is no ground-truth table 'other'"),
         ({"--subset": "best"}, "nb201 has no subset 'best'; it has: connected, unique-skip"),
         ({"--repeat": "seed"}, "give --by, too"),
         ({"--space": "nb1shot1-2", "--epochs": "108"}, "cannot be used as they stand"),
@@ -373,7 +373,7 @@ def test_fetch_lists_and_explains(supernet, tmp_path):
 
 def test_a_mistake_ends_a_process_in_one_paragraph(process, few_scores):
     code, text, errors = process(
-        "correlate", "--space", "nb201", "--scores", few_scores, *ASK, "--epochs", "200", "--truth", "other"
+        "correlate", "--space", "nb201", "--scores", few_scores, *ASK, "--epochs", "200", "--table", "other"
     )
     assert (code, text) == (1, "")
     assert errors.startswith("supernet: There is no ground-truth table 'other'")

@@ -209,7 +209,7 @@ def test_fewer_than_ten_architectures_have_no_report(called, run_dir, tmp_path):
 
 
 def test_without_ground_truth_the_sample_is_of_the_whole_space(called, run_dir):
-    text = called("rank", run_dir, "--archs", 12, "--truth", "nowhere")
+    text = called("rank", run_dir, "--archs", 12, "--table", "nowhere")
     assert "No report: There is no ground-truth table 'nowhere'" in text
     assert "the sample is drawn from the whole space" in text
     assert len(pd.read_parquet(run_dir / "scores.parquet")) == 12
