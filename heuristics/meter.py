@@ -33,6 +33,10 @@ class Meter(Counts):
     """Counts of a training, and separately those of the measurements that were made meanwhile."""
 
     measured: Measured = field(default_factory=Measured)
+    away: float = 0.0
+    """Seconds by the clock that went into work whose cost is charged apart from the clock: in `charged`, or not."""
+    charged: float = 0.0
+    """Seconds that such work cost, whenever it was done."""
 
     def copy(self) -> Meter:
         """Return a copy of the present counts."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -272,11 +273,11 @@ class Store:
 
     def tidy(self, run: str) -> None:
         """Delete what a finished run no longer needs, as far as that is possible."""
-        with suppress(OSError):
-            (self._failed / f"{run}.json").unlink(missing_ok=True)
-            for path in (self.root / run).iterdir():
-                if path.name not in {*PARTS, SUMS}:
-                    path.unlink(missing_ok=True)
+        folder = self.root / run
+        for path in (self._failed / f"{run}.json", *(folder.iterdir() if folder.is_dir() else ())):
+            if path.name not in {*PARTS, SUMS}:
+                with suppress(OSError):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def fail(self, run: str, problem: str, trace: str = "") -> None:
         """Record why an attempt failed; what the run has done so far stays."""

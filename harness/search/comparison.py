@@ -232,7 +232,7 @@ class Comparison:
                 "such as that of --space nb201-topology --dataset digits."
             )
         if kind == "queries" or trains:
-            least = 1.0 if kind == "queries" else 0.0
+            least = (2.0 if algorithm.distils else 1.0) if kind == "queries" else 0.0  # the teacher is a query, too
         else:
             costs = np.array([fidelity.seconds for fidelity in seen.fidelities])
             if np.isnan(costs).all():

@@ -29,7 +29,7 @@ from supernet.harness.training import folder as run_folder
 from supernet.harness.training.loop import train
 from supernet.harness.training.meter import Progress
 from supernet.harness.training.oracle import Oracle
-from supernet.harness.training.run import Run, start, task_of
+from supernet.harness.training.run import Run, own_random_numbers, seed_torch, start, task_of
 from supernet.harness.training.trial import epoch_cost
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.distribution.models import Factorised
@@ -39,8 +39,9 @@ from supernet.heuristics.recipe import Recipe
 PICKS = "picks.json"
 """File of the work folder with the picks so far, while the run is unfinished."""
 SCORED_PICKS = 4
-"""Largest number of picks of a search whose picks score architectures, our choice, since every such pick is charged.
-The picks are evenly spread over the epochs, the last one at the end."""
+"""Largest number of picks of a search whose picks score architectures, our choice, since every such pick takes time. A
+pick is charged as that of a search which would end there, so that the last one does not pay for those before. The picks
+are evenly spread over the epochs, the last one at the end."""
 SPARE = 0.95
 """Share of a budget by the clock for which epochs are planned, our choice; the rest is a reserve for slower epochs."""
 
@@ -267,7 +268,9 @@ def _later(
     """
     run = start(recipe, task=task, device=device, oracle=oracle and oracle.afresh())
     began = time.perf_counter()
-    pick = sharing.pick(run, np.random.default_rng(0))
+    with own_random_numbers(run.device):
+        seed_torch(run.device, recipe.seed)
+        pick = sharing.pick(run, np.random.default_rng(0))
     costs = prices.pick(pick, time.perf_counter() - began)
     later = sum((method.foreseen(run.context) for method in run.methods.values()), Foreseen())
     queries = prices.foreseen(later.queries + len(pick.asked))

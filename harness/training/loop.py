@@ -22,6 +22,7 @@ from supernet.benchmarks.tasks.loader import train_batches
 from supernet.benchmarks.tasks.task import Task
 from supernet.benchmarks.wording import quoted
 from supernet.harness.supernet.nb201 import fair, fused
+from supernet.harness.supernet.ops import BatchNorm
 from supernet.harness.training import folder, memory, teachers
 from supernet.harness.training.meter import EpochMeter, Progress
 from supernet.harness.training.oracle import Oracle
@@ -35,6 +36,8 @@ from supernet.heuristics.methods.steps import Accumulate, Hooks
 from supernet.heuristics.recipe import Recipe
 from supernet.heuristics.teacher import Teach, Teacher
 
+IN_STEP = ("path_loss", "step_loss", "after_path", "before_update", "after_update")
+"""The hooks that are called while a plan becomes an update."""
 CHECK_STEPS = 50
 """Steps between two checks that the loss is finite; rare, because each check waits for the GPU to catch up."""
 
@@ -122,8 +125,11 @@ def taught(
         raise Diverged(
             f"The teacher {quoted(str(alone.sampling.architecture))} cannot be trained: {diverged}"
         ) from None
+    for module in run.network.eval().requires_grad_(False).modules():
+        if isinstance(module, BatchNorm):
+            module.track = False
     images = sum(entry["passes"] for entry in run.log) * alone.training.batch_size
-    return Teacher(run.network.eval().requires_grad_(False), arch, images)
+    return Teacher(run.network, arch, images, sum(entry["seconds"] for entry in run.log))
 
 
 def _train(
@@ -213,16 +219,19 @@ def stepper(run: Run) -> Callable[[], StepResult]:
 def _rule(run: Run) -> Method:
     """The method that turns paths into an update: one of the recipe, or by default one path after the other.
 
-    On a GPU, a step is one CUDA graph if the recipe allows it and has no methods of its own, apart from those that only
-    measure.
+    On a GPU, a step is one CUDA graph if the recipe allows it and its methods stay outside of steps.
     """
     chosen = [run.methods[c.name] for c in run.recipe.methods if registry.entry(c.name).has("take_step")]
     if chosen:
         return chosen[0]
-    alone = all(isinstance(run.methods[c.name], Measure) for c in run.recipe.methods)
-    if run.device.type != "cuda" or not alone:
+    if run.device.type != "cuda" or not all(outside_of_steps(run.methods[c.name]) for c in run.recipe.methods):
         return Accumulate()
     return static_rule(run.recipe, run.device) or Accumulate()
+
+
+def outside_of_steps(method: Method) -> bool:
+    """Whether a method only measures, and only between steps: a static step calls no hooks."""
+    return isinstance(method, Measure) and not any(overrides(method, hook) for hook in IN_STEP)
 
 
 def static_rule(recipe: Recipe, device: torch.device) -> Method | None:

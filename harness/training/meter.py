@@ -84,7 +84,7 @@ class EpochMeter:
         """
         spent, before = self._ctx.meter, self._before
         measuring = spent.measured.seconds - before.measured.seconds
-        seconds = time.perf_counter() - self._started - measuring
+        seconds = time.perf_counter() - self._started - measuring - (spent.away - before.away)
         size = self._ctx.recipe.training.batch_size
         entry = {
             "epoch": self._ctx.epoch + 1,
@@ -93,7 +93,7 @@ class EpochMeter:
             "learning_rate": self._ctx.optimiser.param_groups[0]["lr"],
             "images": self._seen,
             "passes": spent.passes(size) - before.passes(size),
-            "seconds": round(seconds, 3),
+            "seconds": round(seconds + spent.charged - before.charged, 3),
             "images_per_second": self._seen / seconds,
         }
         if measuring:

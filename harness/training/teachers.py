@@ -18,12 +18,12 @@ def recipe_of(recipe: Recipe, arch: Arch, epochs: int) -> Recipe:
     Args:
         recipe: the recipe of the run, whose network, task, training and seed are taken.
         arch: the architecture.
-        epochs: number of epochs for which it is trained.
+        epochs: number of epochs for which it is trained; a warm-up takes the same share of them.
     """
     t = recipe.training
     return replace(
         recipe,
-        training=replace(t, epochs=epochs, warmup_epochs=min(t.warmup_epochs, epochs)),
+        training=replace(t, epochs=epochs, warmup_epochs=t.warmup_epochs * epochs / t.epochs),
         sampling=SamplingSection(law="fixed", architecture=space(recipe.space).string(arch)),
         distribution=DistributionSection(),
         methods=(),

@@ -15,7 +15,7 @@ from supernet.benchmarks.tasks.task import Task
 from supernet.harness.supernet.nb201.static import StaticStep
 from supernet.harness.training.loop import batches, begin_epoch, end_epoch, stepper
 from supernet.harness.training.oracle import Oracle
-from supernet.harness.training.run import start, task_of
+from supernet.harness.training.run import own_random_numbers, start, task_of
 from supernet.heuristics.meter import Meter
 from supernet.heuristics.recipe import Recipe
 from supernet.heuristics.teacher import Teacher
@@ -101,19 +101,20 @@ def _trial(recipe: Recipe, task: Task, device: str, steps: int, oracle: Oracle |
     """The cost of the first epoch of a recipe: mean passes and median seconds of its steps, times their number."""
     run = start(recipe, task=task, device=device, oracle=oracle)
     untrained = copy.deepcopy(run.network).eval()  # a trained teacher costs as much per step
-    run.context.teach = lambda arch, epochs: Teacher(untrained, arch, 0.0)
+    run.context.teach = lambda arch, epochs: Teacher(untrained, arch, 0.0, 0.0)
     warm_up = 1 if run.device.type == "cpu" else StaticStep.WARM_UP + 1  # which also captures a graph
     step, size = stepper(run), recipe.training.batch_size
-    begin_epoch(run, 0)
     run.network.train()
     timed: list[Cost] = []
-    for number, _ in enumerate(batches(run)):
-        if number >= warm_up + steps:
-            break
-        timed.append(_measured(run.context.meter, size, run.device, step))
-        run.context.step += 1
+    with own_random_numbers(run.device):
+        begin_epoch(run, 0)
+        for number, _ in enumerate(batches(run)):
+            if number >= warm_up + steps:
+                break
+            timed.append(_measured(run.context.meter, size, run.device, step))
+            run.context.step += 1
+        between = _measured(run.context.meter, size, run.device, lambda: end_epoch(run))
     kept = timed[warm_up:] or timed
-    between = _measured(run.context.meter, size, run.device, lambda: end_epoch(run))
     per_step = Cost(statistics.mean(c.passes for c in kept), statistics.median(c.seconds for c in kept))
     return per_step * run.steps_per_epoch + between
 

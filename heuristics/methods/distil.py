@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import field
 from typing import Literal
 
@@ -24,7 +25,7 @@ class Distillation(Method):
     """Adds the distance of a path's answers from those of a trained teacher (after MF-KD, Trofimov et al., 2020).
 
     The teacher is an architecture of the space. It is trained by itself, as the recipe says but without its methods,
-    before the first step, and does not change afterwards. The passes of its training are charged to the first epoch.
+    before the first step, and does not change afterwards. The cost of its training is charged to the first epoch.
     MF-KD trains candidates for a few epochs with such a loss, so that their early accuracies rank them better. Its
     authors compared several losses, and preferred that of selectivity. Their teacher and factors we do not know: all
     defaults are our choice.
@@ -58,10 +59,13 @@ class Distillation(Method):
     def start_epoch(self, ctx: Context) -> None:
         if self._teacher is None and self.weight:
             assert ctx.teach is not None
+            began = time.perf_counter()
             self._teacher = ctx.teach(self._architecture(ctx), self.epochs)
+            ctx.meter.away += time.perf_counter() - began
             if ctx.epoch == 0:
                 ctx.meter.forward += self._teacher.images
                 ctx.meter.backward += self._teacher.images
+                ctx.meter.charged += self._teacher.seconds
 
     def path_loss(self, ctx: Context, out: Output) -> Tensor | None:
         if not self.weight:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.hooks import Context, Method, Supernet
+from supernet.heuristics.methods.buffers import buffers_kept
 from supernet.heuristics.methods.partition import Limits
 from supernet.heuristics.options import trained_options
 from supernet.heuristics.routes import Path
@@ -35,15 +36,13 @@ def mean_distances(
     weights = weights_beside(network, ctx, decision)
     options, rng = len(ctx.space.decisions[decision]), ctx.random(asker)
     total, count = torch.zeros(2, options, options, dtype=torch.float64)
-    buffers = [(b, b.clone()) for b in network.buffers()]
-    for _ in range(repeats):
-        batch = ctx.stream("train", asker)
-        arch = [int(rng.choice(kept)) for kept in drawn]
-        archs = [(*arch[:decision], option, *arch[decision + 1 :]) for option in range(options)]
-        distance, known = cosine_distances(torch.stack([gradient(ctx, a, batch, weights) for a in archs]))
-        total, count = total + distance, count + known
-    for buffer, before in buffers:  # passes that only compare leave no trace in running statistics
-        buffer.copy_(before)
+    with buffers_kept(network):
+        for _ in range(repeats):
+            batch = ctx.stream("train", asker)
+            arch = [int(rng.choice(kept)) for kept in drawn]
+            archs = [(*arch[:decision], option, *arch[decision + 1 :]) for option in range(options)]
+            distance, known = cosine_distances(torch.stack([gradient(ctx, a, batch, weights) for a in archs]))
+            total, count = total + distance, count + known
     return np.asarray((total / count.clamp(min=1)).numpy())
 
 

@@ -35,13 +35,16 @@ class OperationNorms:
     _sums: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def see(self, ctx: Context, out: Output) -> None:
-        """Add the norms of the gradients that the operations of a path have now: sums over their tensors."""
+        """Add the norms of the gradients that the operations of a path have now: sums over their tensors.
+
+        A weight of the path, which multiplies its loss, does not count.
+        """
         for number in ctx.space.operations:
             option: Any = out.path.routing[number]
             found = [p.grad for p in ctx.network.parameters_of(number, option) if p.grad is not None]
             zero = torch.zeros((), device=out.logits.device)
             norm = torch.stack([grad.norm() for grad in found]).sum() if found else zero
-            self._sums.setdefault(ctx.space.decisions[number].options[option], []).append(norm)
+            self._sums.setdefault(ctx.space.decisions[number].options[option], []).append(norm / out.path.weight)
 
     def end(self) -> None:
         """End the epoch; operations that it did not visit keep their means."""

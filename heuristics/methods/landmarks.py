@@ -24,6 +24,7 @@ from torch import Tensor
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.hooks import Context, Foreseen, Method, Output, Truth
+from supernet.heuristics.methods.buffers import buffers_kept
 from supernet.heuristics.methods.schedules import scheduled
 from supernet.heuristics.registry import method
 from supernet.heuristics.routes import Path
@@ -95,14 +96,14 @@ class Landmarks(Method):
         return Foreseen(self.count + self.refreshes * self.added, tried, per_step)
 
     def start_epoch(self, ctx: Context) -> None:
-        first, epochs = self.begin * ctx.recipe.training.epochs, ctx.recipe.training.epochs
+        epochs = ctx.recipe.training.epochs
+        first = math.ceil(self.begin * epochs)
         if self.coefficient == 0 or ctx.epoch < first:
             return
         if not self._known.indices:
             self._known.ask(ctx.truth, drawn_from(ctx, self, self.count))
-            return
         gap = (epochs - first) / (self.refreshes + 1)
-        due = [math.ceil(first + number * gap) for number in range(1, self.refreshes + 1)]
+        due = [math.floor(first + number * gap) for number in range(1, self.refreshes + 1)]
         for _ in range(due.count(ctx.epoch)):
             self._known.ask(ctx.truth, best_of(ctx, self, self._known.indices, self.added))
 
@@ -154,7 +155,7 @@ def best_of(ctx: Context, asker: Method, without: Sequence[int], count: int) -> 
     drawn: NDArray[np.int64] = ctx.random(asker).choice(pool, min(TRIED * count, len(pool)), replace=False)
     batch = ctx.stream("valid", asker)
     ctx.network.eval()
-    with torch.no_grad():
+    with torch.no_grad(), buffers_kept(ctx.network):
         losses = [float(loss_of(ctx, index, batch)) for index in drawn.tolist()]
     ctx.network.train()
     return drawn[np.argsort(losses, kind="stable")[:count]]

@@ -45,12 +45,11 @@ class Reptile(Method):
             inner = torch.optim.SGD(
                 weights, group["lr"], momentum=self.momentum, weight_decay=group["weight_decay"], foreach=True
             )
-            for number in range(self.steps):
+            for _ in range(self.steps):
                 inner.zero_grad()
                 one = step.path(ctx, path, batch, path.weight)
                 inner.step()
-                if number == 0:
-                    total, correct = total + one.loss / len(plan), correct + one.correct
+                total, correct = total + one.loss / (len(plan) * self.steps), correct + one.correct
             with torch.no_grad():
                 for total_move, w, origin in zip(moved, weights, start, strict=True):
                     total_move.add_(origin - w, alpha=1 / len(plan))

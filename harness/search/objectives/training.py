@@ -108,7 +108,7 @@ class Training:
             fcntl.flock(lock, fcntl.LOCK_EX)
             task, device = task_of(self.recipe.task), usable(self.device)
             teacher = taught(self.recipe, kept, task.to(device), device, None, arch, epochs)
-        return replace(teacher, images=0.0)
+        return replace(teacher, images=0.0, seconds=0.0)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,9 @@ def recipe_of(truth: GroundTruth, measure: Measure) -> Recipe:
             "so that those that it lacks cannot be trained. Tables that this project measures do, such as that of "
             "--dataset digits."
         )
-    return replace(recipes.from_dict(content), seed=int(seed))
+    recipe = recipes.from_dict(content)
+    images = len(task_of(recipe.task).valid)  # the accuracies of such a table are of all validation images
+    return replace(recipe, seed=int(seed), evaluation=replace(recipe.evaluation, images=images))
 
 
 def epochs_of(fidelities: Sequence[str]) -> tuple[int, ...]:

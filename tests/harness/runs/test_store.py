@@ -70,10 +70,12 @@ def test_a_run_that_is_there_is_not_made_again(spec, copied, monkeypatch):
 def test_what_a_kill_after_publishing_left_is_dropped(spec, copied, monkeypatch):
     folder = copied.root / spec.hash
     (folder / "checkpoint.pt").write_bytes(b"left")
+    (folder / "teachers" / "one").mkdir(parents=True)
     copied.fail(spec.hash, "an earlier try")
     monkeypatch.setattr("supernet.harness.study.make.train", None)
     assert execute(spec, copied) == "done"
     assert not (folder / "checkpoint.pt").exists()
+    assert not (folder / "teachers").exists()
     assert copied.failure(spec.hash) is None
 
 

@@ -44,7 +44,7 @@ def test_cheap_answers_are_trainings_with_a_teacher(spec, tmp_path, monkeypatch)
             "methods.distil.epochs=4", f"methods.distil.teacher={WITHIN.string(LARGEST)}",
         ]
     )  # fmt: skip
-    run = train(recipe, teach=lambda arch, epochs: Teacher(teacher.network, arch, 0.0))
+    run = train(recipe, teach=lambda arch, epochs: Teacher(teacher.network, arch, 0.0, 0.0))
     assert first.value == rank(run, [WITHIN.index(ARCH)]).accuracy[0]
     assert first.value != pytest.approx(seen.ask(Query(ARCH, 0)).value)
     monkeypatch.setattr(trainings, "train", None)
@@ -83,6 +83,11 @@ def test_searches_with_and_without_distillation_are_told_apart():
     assert distilled.trains is not None
     assert len({spec.hash for spec in specs}) == len(specs)
     COMPARISON.check()
+
+
+def test_a_budget_must_pay_for_the_teacher_too():
+    with pytest.raises(UserError, match="does not afford one query, which costs 2"):
+        replace(COMPARISON, budget=Budget.parse("1q")).check()
 
 
 def test_a_table_with_one_fidelity_is_refused():

@@ -182,6 +182,25 @@ def test_a_killed_search_goes_on_to_the_same_trace(truth, tmp_path, monkeypatch)
     assert calls == [1, 2, 3]
 
 
+def test_a_plan_neither_depends_on_earlier_random_numbers_nor_changes_them(truth, tmp_path, monkeypatch):
+    spec, whole, costs = spec_of("setn", truth, "300p"), sharing._later, []
+
+    def later(*arguments):
+        found = whole(*arguments)
+        costs.append(found[0]["passes"])
+        return found
+
+    monkeypatch.setattr(sharing, "_later", later)
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        sharing._planned(
+            spec, spec.recipe, truth.open(spec.space), task_of(spec.recipe.task), ALGORITHMS["setn"], tmp_path, "cpu"
+        )
+        assert torch.equal(before, torch.get_rng_state())
+    assert costs[0] == costs[1]
+
+
 def test_a_budget_by_the_clock_is_kept(truth, tmp_path):
     store = Store(tmp_path / "runs")
     spec = spec_of("setn", truth, "4w")

@@ -164,6 +164,9 @@ def test_evolution_works_on_a_table_with_holes_if_these_are_trained(holes, tmp_p
 
 def test_a_table_must_say_how_it_was_trained(holes):
     measure = Measure("digits", "valid", "1", "s0")
-    assert recipe_of(GroundTruth(holes), measure).seed == 0
+    recipe = recipe_of(GroundTruth(holes), measure)
+    assert (recipe.seed, recipe.evaluation.images) == (0, 64)
+    whole = recipe_of(Comparison("nb201-topology", "digits", ("rea",), Budget("queries", 3), 1).ground_truth, measure)
+    assert whole.evaluation.images == 5000, "all validation images, as for the accuracies of the table"
     with pytest.raises(UserError, match="does not say how architectures were trained"):
         recipe_of(GroundTruth(holes), replace(measure, seed="mean"))

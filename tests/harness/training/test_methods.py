@@ -10,7 +10,7 @@ from small import SETTINGS, fewer, recipe, weights
 
 from supernet.benchmarks.errors import UserError
 from supernet.harness.search.algorithms.registry import ALGORITHMS, SharingAlgorithm, recipe_for
-from supernet.harness.training.loop import open_run, train
+from supernet.harness.training.loop import open_run, outside_of_steps, train
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import start
 from supernet.harness.training.trial import epoch_cost
@@ -146,6 +146,12 @@ def test_methods_that_change_the_network_or_draw_resume_to_the_same_bits(kind, t
     if kind is FewShot:
         assert whole.restarted == 10
         assert len(whole.network.parts) == 2
+
+
+def test_measures_within_steps_take_no_static_step():
+    """A static step, which a GPU takes, calls no hooks."""
+    kinds = {name: registry.entry(name).make() for name in ("interference", "disturbance", "successive", "replay")}
+    assert [name for name, kind in kinds.items() if outside_of_steps(kind)] == ["interference", "disturbance"]
 
 
 def test_two_askers_have_streams_of_their_own(task):

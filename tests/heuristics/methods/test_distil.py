@@ -1,6 +1,7 @@
 """Distillation: what the losses are, which network the teacher is, and who pays for it."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from learned import TINY, context, weights_of
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
-from supernet.harness.training import loop, teachers
+from supernet.harness.training import folder, loop, teachers
 from supernet.harness.training.loop import taught, train
 from supernet.harness.training.run import start
 from supernet.harness.training.trial import epoch_cost
@@ -44,7 +45,7 @@ def taught_context(digits):
     """A context whose teacher is another untrained network."""
     _run, ctx = context(TINY, digits)
     other = start(TINY.override(["seed=1"]), task=digits).network.eval()
-    ctx.teach = lambda arch, epochs: Teacher(other, arch, 1000.0 * epochs)
+    ctx.teach = lambda arch, epochs: Teacher(other, arch, 1000.0 * epochs, 9.0)
     return ctx, other
 
 
@@ -98,10 +99,15 @@ def test_the_teacher_is_trained_by_the_recipe_alone_and_charged_once(digits, tmp
     extra = [a["passes"] - b["passes"] for a, b in zip(run.log, plain.log, strict=True)]
     steps = run.steps_per_epoch
     assert extra == pytest.approx([3 * steps + steps / 3, steps / 3])
+    assert run.log[0]["seconds"] > sum(entry["seconds"] for entry in teacher.log) / 4, "its time counts"
     # A run that is interrupted goes on with the same teacher, and keeps nothing of it once it is done.
     interrupted(recipe, tmp_path / "run", task=digits)
     assert (tmp_path / "run" / teachers.FOLDER).exists()
+    kept = next((tmp_path / "run" / teachers.FOLDER).iterdir()) / folder.LOG
+    kept_log = [json.loads(line) for line in kept.read_text().splitlines()]
     resumed = train(recipe, tmp_path / "run", task=digits, resume=True)
+    assert [e["passes"] for e in resumed.log] == pytest.approx([e["passes"] for e in run.log])
+    assert len(kept_log) == 3
     assert torch.equal(weights_of(resumed), weights_of(run))
     assert not (tmp_path / "run" / teachers.FOLDER).exists()
 
@@ -120,6 +126,35 @@ def test_the_progress_says_that_it_is_the_teacher_s(digits, monkeypatch):
     train(BASE.override(["methods.distil.epochs=2"]), task=digits, progress=told.append)
     assert [p.of(1) for p in told] == ["teacher, epoch 1"] * 3 + ["teacher, epoch 2"] * 3 + ["epoch 1/1"] * 3
     assert [(p.epoch, p.step) for p in told] == [(0, 0)] * 6 + [(0, 1), (0, 2), (0, 3)]
+
+
+def test_a_kept_teacher_costs_what_its_training_took(digits):
+    """Whenever it was trained, the first epoch has its seconds; its speed is that of the steps."""
+    network = start(TINY, task=digits).network
+    run = train(
+        TINY.override(["methods.distil=true"]),
+        task=digits,
+        teach=lambda arch, epochs: Teacher(network, arch, 0, 5000.0),
+    )
+    first, second = run.log
+    assert first["seconds"] > 5000 > second["seconds"]
+    assert first["images_per_second"] > 1
+
+
+def test_the_teacher_does_not_change_and_sees_statistics_of_batches(digits):
+    tracked = TINY.override(["network.bn_track=true"])
+    teacher = taught(tracked, None, digits, torch.device("cpu"), None, LARGEST, 1).network
+    before = copy.deepcopy(teacher.state_dict())
+    _run, ctx = context(tracked, digits)
+    with torch.no_grad():
+        whole, half = teacher(ctx.images, LARGEST), teacher(ctx.images[:16], LARGEST)
+    assert not torch.allclose(whole[:16], half, atol=1e-3)
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+
+
+def test_a_warm_up_takes_the_same_share_of_the_teacher_s_training():
+    recipe = TINY.override(["training.epochs=4", "training.warmup_epochs=2"])
+    assert teachers.recipe_of(recipe, OTHER, 1).training.warmup_epochs == 0.5
 
 
 def test_no_weight_is_the_base_to_the_bit(digits):

@@ -77,11 +77,22 @@ def test_refreshes_add_the_super_nets_best_and_are_charged(digits):
     assert method._known.true == [truth.asked[index] for index in method._known.indices]
 
 
+@pytest.mark.parametrize(("begin", "refreshes"), [(0.375, 5), (0, 3), (0.75, 2)])
+def test_every_refresh_that_is_foreseen_is_made(begin, refreshes, digits):
+    truth = oracle()
+    recipe = landmarks("count=4", "added=1", f"begin={begin}", f"refreshes={refreshes}")
+    run = train(recipe, task=digits, oracle=truth)
+    foreseen = run.methods["landmarks"].foreseen(run.context).queries
+    assert len(truth.asked) == len(run.methods["landmarks"]._known.indices) == foreseen == 4 + refreshes
+
+
 def test_the_best_are_those_with_the_lowest_loss(digits):
-    run, ctx = context(TINY, digits)
+    run, ctx = context(TINY.override(["network.bn_track=true"]), digits)
+    before = [buffer.clone() for buffer in run.network.buffers()]
     method = Landmarks()
     ctx.source, ctx.numbers = Oracle(np.arange(20, 50), lambda indices: indices * 1.0), {id(method): 3}
     best = best_of(ctx, method, without=[30, 31], count=3)
+    assert all(torch.equal(a, b) for a, b in zip(before, run.network.buffers(), strict=True))
     batch = ctx.stream("valid", method)
     pool = [index for index in range(20, 50) if index not in (30, 31)]
     with torch.no_grad():

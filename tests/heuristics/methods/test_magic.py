@@ -96,13 +96,26 @@ def test_the_anchor_becomes_the_best_of_the_latest_architectures(candidates, exp
         return Output(path, batch.images, labels, labels, logits, (torch.zeros(2, 1, 2, 2),))
 
     batch = Batch(torch.zeros(2, 3, 4, 4), labels, labels)
-    ctx = SimpleNamespace(forward=forward, stream=lambda split, asker: {"valid": batch}[split])
+    ctx = SimpleNamespace(
+        network=torch.nn.Module(), forward=forward, stream=lambda split, asker: {"valid": batch}[split]
+    )
     method = MagicA(candidates=candidates)
     method.load_state_dict({"anchor": ANCHOR}, ctx)
     for routing in ((0,), (1,), (2,)):
         method.path_loss(ctx, forward(Path(routing), batch))
     method.end_epoch(ctx)
     assert method.state_dict()["anchor"] == expected
+
+
+def test_choosing_the_anchor_leaves_running_statistics_alone(digits):
+    _run, ctx = context(TINY.override(["network.bn_track=true"]), digits)
+    method = MagicA()
+    ctx.numbers = {id(method): 9}
+    for arch in (ANCHOR, OTHER):
+        method.path_loss(ctx, ctx.forward(Path(arch), capture=True))
+    before = [buffer.clone() for buffer in ctx.network.buffers()]
+    method.end_epoch(ctx)
+    assert all(torch.equal(a, b) for a, b in zip(before, ctx.network.buffers(), strict=True))
 
 
 def test_mixtures_are_aligned_once_there_is_an_anchor_but_never_become_one(digits):

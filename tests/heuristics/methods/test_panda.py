@@ -101,6 +101,18 @@ def test_the_correction_makes_the_expectation_that_of_uniform_sampling(digits):
     assert expected == pytest.approx(float(each.mean()), rel=1e-5)
 
 
+def test_norms_do_not_depend_on_the_weight_of_a_path(digits):
+    means = []
+    for weight in (1.0, 0.1):
+        method = PathsAndData(correct=True, images=False)
+        run, ctx = late(digits, method, "training.clip=null")
+        one_step(Accumulate(), run, ctx, [Path(A, weight=weight)], [method])
+        method.end_epoch(ctx)
+        means.append(method._operations.means)
+    assert means[0].keys() == means[1].keys()
+    assert means[1]["nor_conv_3x3"] == pytest.approx(means[0]["nor_conv_3x3"], rel=1e-4)
+
+
 def test_norms_are_means_over_the_epoch(digits):
     method = PathsAndData()
     run, ctx = late(digits, method, "training.clip=null")

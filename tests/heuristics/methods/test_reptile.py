@@ -1,5 +1,6 @@
 """SUMNAS: Reptile on strictly fair paths."""
 
+import pytest
 import torch
 from learned import TINY, context, one_step, weights_of
 
@@ -23,6 +24,18 @@ def test_one_inner_step_is_the_accumulation_of_fair_paths(digits):
     """With T = 1 and no momentum, the mean of the copies is one SGD step with the mean gradient."""
     one = stepped(Reptile(rate=1.0, steps=1, momentum=0.0), digits)
     torch.testing.assert_close(weights_of(one), weights_of(stepped(Accumulate(), digits)), atol=1e-6, rtol=1e-4)
+
+
+def test_loss_and_accuracy_are_means_over_all_inner_steps(digits):
+    """Without a learning rate, all inner steps are the same."""
+    results = []
+    for steps in (1, 3):
+        run, ctx = context(BASE.override(["training.learning_rate=1e-20", "training.final_learning_rate=0"]), digits)
+        results.append(one_step(Reptile(steps=steps, momentum=0.0), run, ctx, [Path((op,) * 6) for op in (1, 2, 3)]))
+    one, three = results
+    assert float(three.loss) == pytest.approx(float(one.loss), rel=1e-6)
+    assert (float(three.correct), three.seen) == (3 * float(one.correct), 3 * one.seen)
+    assert float(one.correct) > 0
 
 
 def test_the_outer_rate_scales_the_inner_one(digits):
