@@ -187,7 +187,15 @@ class _Work:
     def identity(self, archs: list[Arch]) -> str:
         """A digest of all that the scores of these architectures depend on, weights and images included."""
         recipe, protocol = self.run.recipe, self.protocol
-        how = (recipe.hash, protocol.bn, protocol.batch_size, self.run.device.type, torch.__version__, archs)
+        how = (
+            recipe.hash,
+            protocol.bn,
+            protocol.batch_size,
+            self.first,
+            self.run.device.type,
+            torch.__version__,
+            archs,
+        )
         digest = hashlib.sha256(repr(how).encode())
         for name, value in self.run.network.state_dict().items():
             add_to(digest, name, value)

@@ -154,7 +154,8 @@ def steps(outcome: Outcome) -> list[Step]:
             )
         )
     others = [dataset for space, dataset in SCENES if space == c.space and dataset not in (c.dataset, "digits")]
-    if not found and c.dataset != "digits" and others:
+    contrasts = outcome.versus or outcome.pairs
+    if not found and contrasts and all(one.clear for one in contrasts) and c.dataset != "digits" and others:
         other = dataclasses.replace(c, dataset=others[0])
         why = "Every comparison is decided. See whether the same holds on another data set:"
         found.append(Step(why, command(other)))
@@ -162,12 +163,13 @@ def steps(outcome: Outcome) -> list[Step]:
 
 
 def _more_seeds(outcome: Outcome) -> list[Step]:
-    """Return the step to more seeds, where a comparison with random search is open."""
-    c, opened = outcome.comparison, [v for v in outcome.versus if not v.clear]
+    """Return the step to more seeds, where a comparison with random search, or without that one of a pair, is open."""
+    contrasts = outcome.versus or outcome.pairs
+    c, opened = outcome.comparison, [v for v in contrasts if not v.clear]
     if not opened:
         return []
-    if all(v.p is None for v in outcome.versus):
-        seeds = seeds_for_tests(len(outcome.versus))
+    if all(v.p is None for v in contrasts):
+        seeds = seeds_for_tests(len(contrasts))
         if seeds <= c.seeds:
             return []  # the searches are missing, not the seeds
         why = f"Test the algorithms: {seeds} seeds of each are the fewest for which a corrected p-value can be small."
@@ -175,7 +177,8 @@ def _more_seeds(outcome: Outcome) -> list[Step]:
     seeds = MORE * c.seeds
     reach = detectable(outcome, MORE)
     finds = f" A typical comparison then finds differences from about {_points(reach)} points on." if reach else ""
-    verb = "comparison with random search is" if len(opened) == 1 else "comparisons with random search are"
+    whom = " with random search" if outcome.versus else ""
+    verb = f"comparison{whom} is" if len(opened) == 1 else f"comparisons{whom} are"
     why = f"{len(opened)} {verb} undecided. Use {seeds:,} seeds.{finds}"
     return [Step(why, command(dataclasses.replace(c, seeds=seeds)))]
 

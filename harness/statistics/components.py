@@ -50,7 +50,9 @@ def common_share(values: ArrayLike) -> Mean | None:
     full = _share(v)
     if seeds < JACKKNIFE_SEEDS:
         return Mean(full, None, None, seeds)
-    return jackknife(full, [_share(np.delete(v, k, axis=1)) for k in range(seeds)])
+    share = jackknife(full, [_share(np.delete(v, k, axis=1)) for k in range(seeds)])
+    low, high = (None if end is None else min(max(end, 0.0), 1.0) for end in (share.low, share.high))
+    return Mean(full, low, high, seeds)
 
 
 def _share(values: Floats) -> float:

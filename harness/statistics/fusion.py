@@ -16,11 +16,17 @@ Floats = NDArray[np.float64]
 
 def relative_ranks(values: ArrayLike) -> Floats:
     """rank / n of each value, (n,): rank 1 is the lowest, ties get their mean rank, and NaN is tied below all."""
+    ranks = _ranks(values)
+    return np.asarray(ranks / max(len(ranks), 1), dtype=np.float64)
+
+
+def _ranks(values: ArrayLike) -> Floats:
+    """The rank of each value, as `relative_ranks` counts it: (n,)."""
     x = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(x)
     places = np.zeros(len(x))
     places[known] = rankdata(x[known])
-    return np.asarray(rankdata(places) / max(len(x), 1), dtype=np.float64)
+    return np.asarray(rankdata(places), dtype=np.float64)
 
 
 def with_last(values: ArrayLike) -> Floats:
@@ -38,7 +44,9 @@ def mean_of_ranks(draws: ArrayLike) -> Floats:
     Args:
         draws: (draws, n).
     """
-    return np.asarray(np.mean([relative_ranks(values) for values in np.atleast_2d(np.asarray(draws))], axis=0))
+    rows = np.atleast_2d(np.asarray(draws))
+    # Sums of ranks are exact, so that architectures with equal sums stay tied.
+    return np.asarray(np.sum([_ranks(values) for values in rows], axis=0) / (len(rows) * max(rows.shape[1], 1)))
 
 
 def over_classes(values: ArrayLike, labels: ArrayLike) -> Floats:

@@ -75,7 +75,7 @@ def analyse(
     count = resamples or RESAMPLES
     ranked = _Ranked.of(gathered, params, y, count, progress)
     # The settings of a screen are there for its factors: one by one, they are not what is asked about.
-    comparisons = ranked.spread() if study.design == "screen" else ranked.compared()
+    comparisons = ranked.compared() if ranked.stands and study.design != "screen" else ranked.spread()
     fallen = ranked.fallen()
     out = [_row(gathered, setting, ranked, comparisons, fallen) for setting in settings]
     if study.design == "staged":
@@ -142,7 +142,9 @@ class _Ranked:
     params: Floats
     """tau of parameter count on the same resamples."""
     usable: tuple[str, ...]
-    """Settings whose mean stands for them, the base first where it is one."""
+    """The base, and the settings whose mean stands for them."""
+    stands: bool
+    """Whether the mean of the base stands for it."""
 
     @classmethod
     def of(
@@ -165,7 +167,8 @@ class _Ranked:
             {label: {s: metrics.kendall_tau(x, y) for s, x in of.items()} for label, of in scores.items()},
             {label: {s: draws[f"{label}\0{s}"] for s in of} for label, of in scores.items()},
             draws[PARAMS],
-            tuple(label for label, of in scores.items() if of),
+            tuple(label for label in scores if label == BASE or _alive(gathered, label)),
+            _alive(gathered, BASE),
         )
 
     def mean_draws(self, label: str) -> Floats:
@@ -202,10 +205,16 @@ class _Ranked:
     def beside_params(self, params_tau: float, spread: Spread) -> Difference | None:
         """Mean tau of the base less that of parameter count; of fewer than three seeds, none."""
         values = self.values(BASE)
-        if len(values) < 3:
+        if len(values) < 3 or not self.stands:
             return None
         sampling = float(np.var(self.mean_draws(BASE) - self.params, ddof=1))
         return seeds.against_constant(values, params_tau, spread, sampling)
+
+
+def _alive(gathered: Gathered, label: str) -> bool:
+    """Whether so few runs of a setting diverged that the mean of the others stands for it."""
+    done, diverged = len(gathered.done[label]), list(gathered.states[label].values()).count("diverged")
+    return done > 0 and done / (done + diverged) >= ALIVE
 
 
 def _factors(gathered: Gathered, ranked: _Ranked, rows: Sequence[Row]) -> Factors | None:
@@ -234,21 +243,22 @@ def _row(
     )
     if not found:
         return row
-    place = ranked.usable.index(label)
-    sampling = float(np.var(ranked.mean_draws(label), ddof=1))
-    alive = len(found) / (len(found) + len(row.diverged)) >= ALIVE
-    tau = seeds.mean_of(ranked.values(label), comparisons.spreads[place], sampling)
-    if len(found) == 1:
-        tau = Mean(tau.value, *stats.interval(ranked.mean_draws(label), LEVEL), 1)
-    epochs = [run.result.metrics["kendall_tau_by_epoch"] for run in found.values()]
+    place = ranked.usable.index(label) if _alive(gathered, label) else None
+    tau = None
+    if place is not None:
+        sampling = float(np.var(ranked.mean_draws(label), ddof=1))
+        tau = seeds.mean_of(ranked.values(label), comparisons.spreads[place], sampling)
+        if len(found) == 1:
+            tau = Mean(tau.value, *stats.interval(ranked.mean_draws(label), LEVEL), 1)
+    epochs = [run.metrics["kendall_tau_by_epoch"] for run in found.values()]
     return dataclasses.replace(
         row,
         taus=ranked.taus[label],
-        tau=tau if alive else None,
-        means={name: _mean([run.result.metrics.get(name) for run in found.values()]) for name in MEANS},
+        tau=tau,
+        means={name: _mean([run.metrics.get(name) for run in found.values()]) for name in MEANS},
         costs={name: float(np.mean([run.result.ledger[name] for run in found.values()])) for name in COSTS},
-        difference=comparisons.differences[place - 1] if comparisons.differences and place and alive else None,
-        collapsed=tuple(fallen[label]),
+        difference=comparisons.differences[place - 1] if comparisons.differences and place else None,
+        collapsed=tuple(fallen.get(label, ())),
         at_chance=tuple(seed for seed, run in found.items() if _at_chance(run, setting)),
         seed_tau=_mean([metrics.agreement(a, b) for a, b in itertools.combinations(ranked.scores[label].values(), 2)]),
         epoch_tau=_mean([metrics.agreement(a, b) for run in found.values() for a, b in itertools.pairwise(run.scores)]),
@@ -264,7 +274,7 @@ def _at_chance(run: Done, setting: Setting) -> bool:
 def _with_regrets(gathered: Gathered, usable: Sequence[str], rows: Sequence[Row]) -> list[Row]:
     """Rows with the difference of their regret from that of the base, compared as taus are."""
     values = {
-        label: np.array([run.result.metrics["regret@1"] for run in gathered.done[label].values()], dtype=np.float64)
+        label: np.array([run.metrics["regret@1"] for run in gathered.done[label].values()], dtype=np.float64)
         for label in usable
     }
     base, *others = usable
@@ -326,7 +336,7 @@ def _proxy(rows: Sequence[Row], found: Mapping[str, Mapping[int, Done]]) -> Prox
     pairs, df = [], -1
     for row in done:
         if len(row.taus) > 1:
-            each = np.array([(found[row.label][s].result.metrics["supernet_accuracy"], t) for s, t in row.taus.items()])
+            each = np.array([(found[row.label][s].metrics["supernet_accuracy"], t) for s, t in row.taus.items()])
             pairs.append(each - each.mean(axis=0))
             df += len(each) - 1
     runs = sum(len(row.taus) for row in done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -109,8 +110,13 @@ def _unclear(a: Analysis) -> str:
         held = [(row.difference.within, row) for row in a.undecided if row.difference and row.difference.within]
         if held:
             within, row = min(held, key=lambda pair: pair[0])
-            parts.append(f"The smallest of them, {row.label}, is shown to change tau by less than {within:.2f}.")
+            parts.append(f"The smallest of them, {row.label}, is shown to change tau by less than {_above(within)}.")
     return " ".join(parts)
+
+
+def _above(value: float) -> str:
+    """A bound with two decimals, rounded up, so that it still holds."""
+    return f"{math.ceil(round(100 * value, 9)) / 100:.2f}"
 
 
 def _likely(a: Analysis) -> str | None:
@@ -147,7 +153,8 @@ def _picks(a: Analysis) -> str | None:
     for row in a.tested:
         regret = row.means.get("regret@1")
         if row.difference and row.difference.clear and row.difference.value > 0 and regret is not None:
-            verb = "picks worse" if regret > base else "also picks better"
+            verb = "picks equally well" if f"{regret:.2f}" == f"{base:.2f}" else "also picks better"
+            verb = "picks worse" if float(f"{regret:.2f}") > float(f"{base:.2f}") else verb
             parts.append(f"{row.label} ranks better and {verb}: {regret:.2f} points.")
     top = a.ceiling.top10 if a.ceiling else None
     if a.ceiling and top is not None and a.ceiling.attainable_top10 is not None and top < NOISY:
@@ -210,10 +217,15 @@ def _proxy(a: Analysis) -> str | None:
     )
     if p.within is None or p.within_low is None or p.within_high is None:
         return sentence
-    hardly = "hardly tells" if p.within_high < 0.5 or p.within_low < 0 else "tells something of"
+    if p.within_high < 0:
+        told = "the more accurate super-nets rank worse"
+    elif p.within_low > 0 and p.within_high >= 0.5:
+        told = "accuracy tells something of which trained super-net ranks better"
+    else:
+        told = "accuracy hardly tells which trained super-net ranks better"
     return sentence + (
         f" Among seeds of one setting they correlate at {p.within:.2f} [{p.within_low:.2f}, {p.within_high:.2f}] "
-        f"(Pearson): accuracy {hardly} which trained super-net ranks better."
+        f"(Pearson): {told}."
     )
 
 

@@ -94,7 +94,7 @@ def free_of(gathered: Gathered, y: Floats) -> Free:
 
 def _metric_differences(runs: Sequence[Done], metric: str, less: str) -> list[float]:
     """One metric less another, of the runs that have both."""
-    pairs = [(run.result.metrics.get(metric), run.result.metrics.get(less)) for run in runs]
+    pairs = [(run.metrics.get(metric), run.metrics.get(less)) for run in runs]
     return [one - other for one, other in pairs if one is not None and other is not None]
 
 

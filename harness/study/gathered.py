@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,15 +31,17 @@ class Done:
     """Super-net accuracy after the last epoch, percent: (architectures,)."""
     loss: Floats
     """Negative loss after the last epoch: (architectures,)."""
+    metrics: Mapping[str, Any]
+    """What is said of its ranking of these architectures."""
 
     @classmethod
-    def of(cls, result: Result, frame: pd.DataFrame, setting: Setting) -> Done:
+    def of(cls, result: Result, frame: pd.DataFrame, setting: Setting, metrics: Mapping[str, Any]) -> Done:
         """Take the scores of a run from the rows of its table."""
         score = MEASURES[setting.recipe.evaluation.metric]
         parts = [part for _, part in frame.groupby("epoch")]
         last = parts[-1]
         scores = np.stack([part[score].to_numpy() for part in parts])
-        return cls(result, scores, last[MEASURES["accuracy"]].to_numpy(), last[MEASURES["loss"]].to_numpy())
+        return cls(result, scores, last[MEASURES["accuracy"]].to_numpy(), last[MEASURES["loss"]].to_numpy(), metrics)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,18 @@ def gather(study: Study, store: Store) -> Gathered:
     frames = {name: run.result.scores() for name, run in seen.items() if run.result is not None and run.state == "done"}
     common = reduce(np.intersect1d, (frame["index"].unique() for frame in frames.values())) if frames else None
     shared = np.array([]) if common is None else common
+
+    def done(spec: RunSpec, setting: Setting) -> Done | None:
+        result, frame = seen[spec.hash].result, frames.get(spec.hash)
+        if result is None or frame is None:
+            return None
+        kept = frame[frame["index"].isin(shared)]
+        if len(kept) == len(frame):
+            return Done.of(result, kept, setting, result.metrics)
+        from supernet.harness.study.make import measures  # which imports what trains super-nets
+
+        return Done.of(result, kept, setting, measures(spec, study.truth.open(study.base.space), kept))
+
     return Gathered(
         study,
         settings,
@@ -91,9 +106,7 @@ def gather(study: Study, store: Store) -> Gathered:
         {setting.label: {spec.recipe.seed: spec.hash for spec in study.runs(setting)} for setting in settings},
         {
             setting.label: {
-                spec.recipe.seed: Done.of(result, frame[frame["index"].isin(shared)], setting)
-                for spec in study.runs(setting)
-                if (frame := frames.get(spec.hash)) is not None and (result := seen[spec.hash].result) is not None
+                spec.recipe.seed: run for spec in study.runs(setting) if (run := done(spec, setting)) is not None
             }
             for setting in settings
         },

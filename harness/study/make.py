@@ -127,9 +127,8 @@ def _score(run: Run, indices: Any, path: Path, again: bool, progress: Any) -> No
         again: whether a sample of them is also scored with other statistics of batch norm.
     """
     scores = rank(run, indices, first=beside.quarter(run.recipe), progress=progress)
-    columns = (
-        run.epoch, scores.indices, scores.accuracy, -scores.loss, scores.seconds, scores.images * scores.distinct,
-    )  # fmt: skip
+    passed = images_passed(run.recipe.evaluation, scores.distinct)
+    columns = (run.epoch, scores.indices, scores.accuracy, -scores.loss, scores.seconds, passed)
     frame = pd.DataFrame(dict(zip(SCORE_COLUMNS, columns, strict=True)))
     if scores.first is not None:
         frame = frame.assign(quarter_accuracy=scores.first.accuracy, quarter_negative_loss=-scores.first.loss)

@@ -72,14 +72,15 @@ def power(
         progress: told how many of the settings were timed, and of how many.
 
     Raises:
-        UserError: the plan is staged or the study has no change, so that there is no fixed number of comparisons.
+        UserError: the plan is staged or a screen, or the study has no change, so that there is no fixed number of
+            comparisons with the base.
     """
     gathered = gather(study, store)
     comparisons = len(gathered.settings) - 1
-    if study.design == "staged" or comparisons < 1:
+    if study.design in ("staged", "screen") or comparisons < 1:
         raise UserError(
-            "Power is that of a fixed number of comparisons with one base, which a staged plan and a study without "
-            "changes do not have."
+            "Power is that of a fixed number of comparisons with one base, which a staged plan, a screen and a study "
+            "without changes do not have."
         )
     known = noise(gathered, sd)
     costs = _seconds(gathered, progress)

@@ -135,7 +135,7 @@ def _scatter(gathered: Gathered) -> Scatter:
     true = table.accuracy(m.dataset, m.split, m.epochs, m.seed, truth_rows(within, indices[kept], table))
     runs = [
         Scores(
-            setting.label, seed, run.result.metrics["kendall_tau"], run.result.hash,
+            setting.label, seed, run.metrics["kendall_tau"], run.result.hash,
             [float(f"{value:.6g}") for value in run.scores[-1][kept].tolist()],
         )
         for setting, seed, run in gathered.each()

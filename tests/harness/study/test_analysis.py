@@ -226,6 +226,39 @@ def test_a_setting_that_mostly_diverged_has_no_mean_and_is_counted(many, put, st
     assert row.taus.keys() == {0}
     assert "Training diverged: channels=8 (2 of 3 runs; it has no mean)." in found.findings
     assert len(found.tested) == 2
+    without = analyse(gather(many({"path-dropout": [0.1, 0.2]}), store), resamples=RESAMPLES)
+    assert [row.difference for row in found.tested] == [row.difference for row in without.tested]
+
+
+def test_a_base_that_mostly_diverged_is_compared_with_nothing(many, put, store):
+    chosen = many({"path-dropout": [0.1], "channels": [8]})
+    specs = {(setting.label, spec.recipe.seed): spec for setting, spec in chosen.plan()}
+    lost = [key for key in specs if key[0] == "base"][1:]
+    put(chosen, lambda label, seed, y: None if (label, seed) in lost else noisy(8)(label, seed, y))
+    for key in lost:
+        put.finish(specs[key], {}, state="diverged", problem="the loss was nan")
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
+    assert found.base.tau is None
+    assert found.beside_params is None
+    assert found.omnibus_p is found.detectable is None
+    for row in found.rows[1:]:
+        assert row.tau is not None
+        assert row.difference is row.regret is row.partial_difference is row.adds_difference is None
+    assert "Dunnett" not in " ".join(found.findings)
+
+
+def test_all_numbers_are_of_the_architectures_that_all_runs_rank(many, put, store):
+    chosen, seen = many({"channels": [8]}), {}
+
+    def worst_first(label, seed, y):
+        seen[label] = y
+        return -y
+
+    put(chosen, worst_first, lambda label, seed: np.argsort(seen[label])[-5:] if label != "base" else ())
+    found = analyse(gather(chosen, store), resamples=RESAMPLES)
+    common = np.sort(seen["base"])[:-5]
+    for row in found.rows:
+        assert row.means["regret@1"] == pytest.approx(common[-1] - common[0])
 
 
 def test_a_run_far_below_its_siblings_is_named_and_counts(many, put, store):

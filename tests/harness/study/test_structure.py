@@ -72,7 +72,7 @@ def free(made_up):
                 loss=x,
                 accuracy=x + rng.normal(size=300),
                 scores=np.stack([x + rng.normal(size=300), x]),
-                result=SimpleNamespace(metrics=other_taus(x, made_up.y, rng) if label != "skips" else {}),
+                metrics=other_taus(x, made_up.y, rng) if label != "skips" else {},
             )
             for seed, x in of.items()
         }
