@@ -291,6 +291,11 @@ def test_what_was_seen_is_in_the_results_that_ship_and_in_the_documentation():
         }
     assert short == found
     assert all(f"25,000 passes: {accuracy} % test (3 seeds)" in SEEN[name] for name, accuracy in found.items())
+    long = dict(re.findall(r"^\| ([a-z-]+) \| \d\d \|.*?\| (\d\d\.\d\d ± \d+\.\d\d) \|", real, re.M))
+    with (root / "results/reference/search/full/final.csv").open(newline="") as file:
+        rows = {r["algorithm"]: (float(r["cifar10 test"]), float(r["cifar10 test sd"])) for r in csv.DictReader(file)}
+    assert long == {name: f"{mean:.2f} ± {sd:.2f}" for name, (mean, sd) in rows.items()}
+    assert all(f"195,500 passes: {accuracy} % test (3 seeds)" in SEEN[name] for name, accuracy in long.items())
     report = json.loads((root / "results/reference/compare/report.json").read_text())
     for row in report["final"]:
         if "@" in row["algorithm"]:  # a warm start of another one
