@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and digests of files."""
+"""Files that appear whole or not at all, whether they can be written to a place, and digests of files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,33 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.regular import open_plain
 
 PARTIAL = re.compile(r"^\..+\.(\d+)\.partial$")
 """Name of a file that is being written: the final name and the process id of its writer."""
+
+
+def check_place(path: Path, option: str, *, folder: bool, sources: Iterable[Path] = ()) -> None:
+    """Check, before any work, that a result can be written to a path.
+
+    Args:
+        option: the option or argument that the user gave it by.
+        folder: whether the path is to be a folder; otherwise it is to be a file.
+        sources: what the result is made from, which it must not replace.
+
+    Raises:
+        UserError: it is a file instead of a folder or the reverse, must not be written to, or is a source.
+    """
+    if path.exists() and path.is_dir() != folder:
+        raise UserError(f"{option} {path} is a {'file' if folder else 'folder'}. Give another path.")
+    above = path if folder and path.exists() else next(p for p in path.absolute().parents if p.exists())
+    if not above.is_dir():
+        raise UserError(f"Not a directory: {above}. It cannot hold {option} {path}.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise UserError(f"{option} {path}: {above} may not be written to.")
+    if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
+        raise UserError(f"{option} {path} is also a source, which the result would replace. Give another path.")
 
 
 @contextmanager

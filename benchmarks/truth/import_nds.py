@@ -61,11 +61,11 @@ class _Entry:
 def import_nds(source: Path, target: Path, *, allow_partial: bool = False) -> GroundTruth:
     """Write the ground-truth table of an official NDS file about DARTS, in the order of the file.
 
-    Columns are `arch`, `width`, `depth`, `cifar10.params`, `cifar10.flops` as the file states them, and
-    `cifar10.{test,train}.eE.{one,mean}` after the last of E epochs; there is one training for each architecture, so
-    that `mean` equals `one`. If all networks have one width and a depth that our networks can have, the metadata say
-    so, and `supernet data verify` recomputes the parameters. In `DARTS.json` widths and depths vary, so that accuracies
-    do not depend on the cells alone.
+    Columns are `arch`, `width`, `depth`, `cifar10.params` without auxiliary heads, `cifar10.flops` as the file states
+    them, and `cifar10.{test,train}.eE.{one,mean}` after the last of E epochs; there is one training for each
+    architecture, so that `mean` equals `one`. If all networks have one width and a depth that our networks can have,
+    the metadata say so, and `supernet data verify` recomputes the parameters. In `DARTS.json` widths and depths vary,
+    so that accuracies do not depend on the cells alone.
 
     Args:
         allow_partial: also accept a file with fewer than 5,000 networks.
@@ -82,9 +82,10 @@ def import_nds(source: Path, target: Path, *, allow_partial: bool = False) -> Gr
             "again, or allow a partial import if it is meant to hold a part of the benchmark."
         )
     _check_training(source, entries)
-    _check_params(source, entries)
+    params = _checked_params(source, entries)
     kept = _kept(source, entries)
-    write_table(target, _columns(kept), _about(source, content, entries, kept))
+    of_cells = params[[entry.arch is not None for entry in entries]]
+    write_table(target, _columns(kept, of_cells), _about(source, content, entries, kept))
     return GroundTruth(target)
 
 
@@ -103,10 +104,10 @@ def _kept(source: Path, entries: list[_Entry]) -> list[_Entry]:
     return kept
 
 
-def _columns(kept: list[_Entry]) -> dict[str, Any]:
+def _columns(kept: list[_Entry], params: NDArray[np.int64]) -> dict[str, Any]:
     epochs = kept[0].training[0]
     test, train = zip(*(entry.accuracies for entry in kept), strict=True)
-    params, flops = zip(*(entry.costs for entry in kept), strict=True)
+    flops = [entry.costs[1] for entry in kept]
     measured = {
         f"{DATASET}.{split}.e{epochs}.{seed}": np.array(values)
         for split, values in (("test", test), ("train", train))
@@ -116,7 +117,7 @@ def _columns(kept: list[_Entry]) -> dict[str, Any]:
         "arch": _SPACE.strings([entry.arch for entry in kept if entry.arch is not None]),
         "width": np.array([entry.network[0] for entry in kept], dtype=np.int32),
         "depth": np.array([entry.network[1] for entry in kept], dtype=np.int32),
-        f"{DATASET}.params": np.array(params, dtype=np.int64),
+        f"{DATASET}.params": params,
         f"{DATASET}.flops": np.array(flops, dtype=np.int64),
         **measured,
     }
@@ -156,14 +157,17 @@ def _check_training(source: Path, entries: list[_Entry]) -> None:
         )
 
 
-def _check_params(source: Path, entries: list[_Entry]) -> None:
+def _checked_params(source: Path, entries: list[_Entry]) -> NDArray[np.int64]:
     """Compare the parameters of all networks with those that their cells, widths and depths have.
+
+    Returns:
+        The parameters without auxiliary heads, which only training uses: (entries,).
 
     Raises:
         BadTable: they differ.
     """
     given = np.array([entry.costs[0] for entry in entries])
-    counted = np.zeros_like(given)
+    plain, heads = np.zeros_like(given), np.zeros_like(given)
     states, ops = (np.array(part) for part in zip(*(_numbers(entry.cells) for entry in entries), strict=True))
     by_network: dict[tuple[int, int, bool], list[int]] = {}
     for number, entry in enumerate(entries):
@@ -171,15 +175,17 @@ def _check_params(source: Path, entries: list[_Entry]) -> None:
     classes, size = OFFICIAL.data_sets[DATASET]
     for (width, depth, auxiliary), rows in by_network.items():
         network = darts_costs.placed(width, depth)
-        params, _ = darts_costs.network_costs(states[rows], ops[rows], OPS, network, size, classes)
-        counted[rows] = params + auxiliary * darts_costs.auxiliary_params(network, classes)
-    wrong = np.flatnonzero(given != counted)
+        plain[rows], _ = darts_costs.network_costs(states[rows], ops[rows], OPS, network, size, classes)
+        heads[rows] = auxiliary * darts_costs.auxiliary_params(network, classes)
+    wrong = np.flatnonzero(given != plain + heads)
     if len(wrong):
         raise BadTable(
             f"{source}: {len(wrong):,} of {len(given):,} networks have other parameters than their cells, width and "
             f"depth give for CIFAR-10: network {wrong[0]} (from 0) has {given[wrong[0]]:,} instead of "
-            f"{counted[wrong[0]]:,}. The file was altered, or is about another data set (as those named _in.json)."
+            f"{(plain + heads)[wrong[0]]:,}. The file was altered, or is about another data set (as those named "
+            "_in.json)."
         )
+    return plain
 
 
 def _numbers(cells: tuple[genotype.Cell, genotype.Cell]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -10,10 +10,12 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from supernet.benchmarks.errors import BadTable
 from supernet.benchmarks.regular import open_regular, read_regular
+from supernet.benchmarks.wording import quoted
 
 MOST_RECORDS = 200_000
 """Largest number of records; the benchmark has about 60,000."""
@@ -40,7 +42,7 @@ class Records:
         source: a folder or a zip archive.
 
     Raises:
-        BadTable: it cannot be read, or has no records or too many.
+        BadTable: it cannot be read, has no records or too many, or has two of one name.
     """
 
     def __init__(self, source: Path) -> None:
@@ -54,6 +56,11 @@ class Records:
             )
         if len(self._names) > MOST_RECORDS:
             raise BadTable(f"{source} holds {len(self._names):,} records; NAS-Bench-301 has about 60,000.")
+        twice = next((one for one, other in pairwise(self._names) if one == other), None)
+        if twice is not None:
+            raise BadTable(
+                f"{source} holds two members named {quoted(twice)}, of which only one could be read. Download it again."
+            )
 
     def __len__(self) -> int:
         return len(self._names)

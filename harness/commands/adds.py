@@ -24,7 +24,7 @@ from supernet.harness.commands.progress import Terminal
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     default=Path("results/adds"),
     show_default=True,
     help="Folder for all of it.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     default=Path("results/baselines"),
     show_default=True,
     help="Folder for figures and numbers.",

@@ -50,7 +50,7 @@ def list_() -> None:
 @click.argument("name")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     default=Path("results/embedded"),
     show_default=True,
     help="Folder for the table and the files of unfinished builds.",

@@ -74,7 +74,9 @@ ALL = ""
     help="Write all numbers as JSON to this file; - is standard output.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder for the report: page, figures, tables, report.json."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the report: page, figures, tables, report.json.",
 )
 def correlate(
     space_name: str,
@@ -103,8 +105,8 @@ def correlate(
 
     Score columns named NAME@IMAGES are also shown as a table of tau by number of scoring images.
     """
+    from supernet.benchmarks.files import check_place
     from supernet.harness.correlation.truth import SPACES, ground_truth
-    from supernet.harness.report.correlation.correlate import check_place
     from supernet.harness.report.correlation.correlate import correlate as correlated
 
     if space_name not in SPACES:
@@ -116,7 +118,7 @@ def correlate(
     fractions = _fractions(top)
     for path, option in ((out, "--out"), (None if json_path == STDOUT else json_path, "--json")):
         if path is not None:
-            check_place(path, option, folder=option == "--out")
+            check_place(path, option, folder=option == "--out", sources=[scores])
     known = ground_truth(space_name, dataset=dataset, split=split, epochs=epochs, seed=seed, table=truth_name)
     how: dict[str, Any] = {
         "arch_column": arch_column,

@@ -58,7 +58,9 @@ def data() -> None:
 @data.command("import")
 @click.argument("benchmark", type=click.Choice(list(IMPORTERS)))
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
-@click.option("--out", type=click.Path(path_type=Path), help="The table to write (default: in the data folder).")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The table to write (default: in the data folder)."
+)
 @click.option("--allow-partial", is_flag=True, help="Accept a source that lacks architectures.")
 def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool) -> None:
     """Import official benchmark files as a ground-truth table.
@@ -68,9 +70,11 @@ def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool)
     nds: DARTS_fix-w-d.json or DARTS.json, with results of the space `darts`.
     nb301: NAS-Bench-301's training records, a folder or the zip archive, with results of the space `darts`.
     """
+    from supernet.benchmarks.files import check_place
     from supernet.benchmarks.truth import shelf
 
     target = out or shelf.data_dir() / f"{benchmark}-{source.name.removesuffix(source.suffix) or source.name}.parquet"
+    check_place(target, "--out", folder=False, sources=[source])
     table = IMPORTERS[benchmark](source, target, allow_partial)
     _say(f"Wrote {target}: {len(table):,} architectures of {table.space} ({table.family}).\n{table.describe()}")
     if "sample" in table.about:

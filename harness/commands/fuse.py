@@ -12,7 +12,7 @@ import click
 @click.option("--space", "space_name", help="Search space of the architectures; required unless --list is given.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, dir_okay=False),
     help="File for the fused score, .parquet or .csv; required unless --list is given.",
 )
 @click.option("--rule", help="A rule that is fixed by name, such as free-1; --list shows them.")
@@ -48,7 +48,9 @@ def fuse(
     listing: bool,
 ) -> None:
     """Fuse the scores in FILES into one score of the architectures that all files have."""
+    from supernet.benchmarks.files import check_place
     from supernet.harness.report.free.fused import fused
+    from supernet.harness.report.free.place import score_file
     from supernet.harness.scoring.rules import RULES, parts
 
     if listing:
@@ -59,6 +61,7 @@ def fuse(
         return
     if not files or out is None or space_name is None:
         raise click.UsageError("Give files of scores, --space SPACE, and a file for the result: --out fused.parquet.")
+    check_place(score_file(out), "--out", folder=False, sources=files)
     found = fused(
         list(files),
         space_name,

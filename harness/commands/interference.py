@@ -26,7 +26,11 @@ from supernet.harness.commands.progress import Terminal
     "--workers", type=click.IntRange(1), help="Super-nets that train at the same time on CPUs (default: one per core)."
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("results/interference"), show_default=True, help="Folder."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results/interference"),
+    show_default=True,
+    help="Folder.",
 )
 def interference(
     recipe: str,

@@ -13,7 +13,7 @@ from supernet.harness.commands.progress import Terminal
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     default=Path("results/leaderboard"),
     show_default=True,
     help="Folder for the page, the tables and all numbers.",

@@ -30,7 +30,11 @@ from supernet.harness.commands.progress import Terminal
 @click.option("--sample-seed", default=0, show_default=True, help="Seed of the sample of architectures.")
 @click.option("--workers", type=click.IntRange(1), help="Number of processes (default: one for each CPU core).")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("results/proxies"), show_default=True, help="Folder."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results/proxies"),
+    show_default=True,
+    help="Folder.",
 )
 def proxies(
     space_name: str,

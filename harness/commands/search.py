@@ -33,7 +33,7 @@ WIDTH = 100
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     default=Path("results"),
     show_default=True,
     help="Results folder, which gets runs/ and reports/NAME/.",

@@ -201,7 +201,9 @@ def report(name: str, plugins: tuple[Path, ...], overrides: tuple[str, ...], res
 @study.command()
 @click.argument("reports", nargs=-1, required=True, metavar="REPORT REPORT ...")
 @RESULTS
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the page, tables, figure and JSON.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the page, tables, figure and JSON."
+)
 def compare(reports: tuple[str, ...], results: Path, out: Path | None) -> None:
     """Put the reports of two or more studies beside each other.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE …]")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Run folder.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Run folder.")
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint in the run folder.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, …")
 @click.option("--threads", type=click.IntRange(1), help="Number of CPU threads (default: all).")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import check_place
 from supernet.benchmarks.spaces import DEFAULT_SPACE, SPACE_NAMES
 from supernet.benchmarks.spaces import space as space_of
 from supernet.benchmarks.truth.join import truth_rows
@@ -253,22 +253,3 @@ def _command(scores: Given, known: Known, asked: Mapping[str, Sequence[str]], ma
     parts += [part for option, values in asked.items() for value in values for part in (option, value)]
     parts += [option for option, given in marked.items() if given]
     return shlex.join(parts)
-
-
-def check_place(path: Path, option: str, *, folder: bool) -> None:
-    """Check, before any work, that a result can be written to a path.
-
-    Args:
-        option: the option or argument that the user gave it by.
-        folder: whether the path is to be a folder; otherwise it is to be a file.
-
-    Raises:
-        UserError: it is a file instead of a folder or the reverse, or must not be written to.
-    """
-    if path.exists() and path.is_dir() != folder:
-        raise UserError(f"{option} {path} is a {'file' if folder else 'folder'}. Give another path.")
-    above = path if folder and path.exists() else next(p for p in path.absolute().parents if p.exists())
-    if not above.is_dir():
-        raise UserError(f"Not a directory: {above}. It cannot hold {option} {path}.")
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise UserError(f"{option} {path}: {above} may not be written to.")

@@ -9,19 +9,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import whole
+from supernet.benchmarks.files import check_place, whole
 from supernet.benchmarks.wording import quoted
 
 
 def score_file(path: Path | str) -> Path:
-    """The path of a file of scores.
+    """The path of a file of scores that is to be written.
 
     Raises:
-        UserError: its name does not end in .parquet or .csv.
+        UserError: its name does not end in .parquet or .csv, or it cannot be written.
     """
     path = Path(path)
     if path.suffix not in (".parquet", ".csv"):
         raise UserError(f"Scores are written as .parquet or .csv, not as {quoted(path.suffix or path.name)}.")
+    check_place(path, "--out", folder=False)
     return path
 
 

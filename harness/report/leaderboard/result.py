@@ -15,11 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.files import check_place, write_json, write_text
 from supernet.harness.leaderboard.board import Board, Row, measure
 from supernet.harness.leaderboard.find import addresses, find
 from supernet.harness.leaderboard.sources import ENTRIES, Entry
-from supernet.harness.report.correlation.correlate import check_place
 from supernet.harness.report.correlation.result import check_draws
 from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.latex import latex

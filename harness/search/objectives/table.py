@@ -33,7 +33,7 @@ class Table:
     fidelities: tuple[Fidelity, ...]
     """The fidelities, the cheapest first."""
     notes: tuple[str, ...] = ()
-    """Sentences for the reader of a report about times that the table lacks."""
+    """Sentences for the reader of a report about accuracies and times that the table lacks."""
 
     @property
     def top(self) -> int:
@@ -50,7 +50,7 @@ class Table:
 def objective(
     within: SearchSpace, truth: GroundTruth, dataset: str, epochs: tuple[str, ...], seed: str, split: str = "valid"
 ) -> Table:
-    """Make the objective of searches on a table.
+    """Make the objective of searches on a table, which answers for architectures that have a result at all fidelities.
 
     Args:
         dataset: the data set whose accuracies are observed.
@@ -59,23 +59,33 @@ def objective(
         split: `valid`; tests of algorithms may use `test`, but searches of a report must not.
 
     Raises:
-        UserError: the table has no architecture of the space or lacks a fidelity, or the space is too large to be
+        UserError: the table has no architecture of the space with all fidelities, or the space is too large to be
             listed.
     """
     rows = truth_rows(within, within.every_index("a search on a table"), truth)
-    known = rows >= 0
-    if not known.any():
+    there = rows >= 0
+    if not there.any():
         raise UserError(f"{truth.path.name} has no architecture of {within.name}.")
+    readings = np.full((len(epochs), len(within)), np.nan)
+    for number, budget in enumerate(epochs):
+        readings[number, there] = truth.readings(dataset, split, budget, seed, rows[there])
+    known = ~np.isnan(readings).any(axis=0)
+    what = f"{dataset} {split} accuracies of {seed} after {' and '.join(epochs)} epochs"
+    if not known.any():
+        raise UserError(f"{truth.path.name} has no {what} of any architecture of {within.name}.")
     fidelities, notes = [], []
-    for budget in epochs:
-        values = np.full(len(within), np.nan)
-        values[known] = truth.accuracy(dataset, split, budget, seed, rows[known])
+    if known.sum() < there.sum():
+        notes.append(
+            f"{truth.path.name} has {what} of {known.sum():,} of its {there.sum():,} architectures of {within.name}; "
+            "searches query only these."
+        )
+    for budget, values in zip(epochs, readings, strict=True):
         seconds = np.full(len(within), np.nan)
         costs, note = _seconds(truth, dataset, budget, rows[known])
         seconds[known] = costs
         if note:
             notes.append(note)
-        fidelities.append(Fidelity(budget, values.tolist(), seconds.tolist()))
+        fidelities.append(Fidelity(budget, np.where(known, values, np.nan).tolist(), seconds.tolist()))
     return Table(within, tuple(fidelities), tuple(notes))
 
 
@@ -102,5 +112,5 @@ def reported(within: SearchSpace, truth: GroundTruth, measure: Measure) -> np.nd
     rows = truth_rows(within, within.every_index("a report of searches"), truth)
     values = np.full(len(within), np.nan)
     known = rows >= 0
-    values[known] = truth.accuracy(measure.dataset, measure.split, measure.epochs, measure.seed, rows[known])
+    values[known] = truth.readings(measure.dataset, measure.split, measure.epochs, measure.seed, rows[known])
     return values

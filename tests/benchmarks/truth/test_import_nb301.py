@@ -119,6 +119,16 @@ def test_an_archive_and_a_folder_make_one_table(records, folder, tmp_path):
     assert one.about["content_sha256"] == other.about["content_sha256"]
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_with_two_members_of_one_name_is_refused(records, folder, tmp_path):
+    path = next(folder(records).rglob("results_*.json"))
+    with zipfile.ZipFile(tmp_path / "nb301.zip", "w") as archive:
+        archive.write(path, "rs/results_0.json")
+        archive.writestr("rs/results_0.json", "{}")
+    with pytest.raises(BadTable, match=r"two members named 'rs/results_0.json'"):
+        import_nb301(tmp_path / "nb301.zip", tmp_path / "t.parquet")
+
+
 def test_one_folder_is_a_sample_of_its_own(records, folder, tmp_path):
     table = import_nb301(folder(records) / "rs", tmp_path / "t.parquet")
     assert table.about["sample"] == "6 pairs of cells in 7 trainings, drawn by: rs 6"

@@ -111,8 +111,11 @@ def test_widths_and_depths_may_vary_and_are_columns(entries, written, tmp_path):
 def test_an_auxiliary_head_has_parameters_of_its_own(entries, written, tmp_path):
     # 128 and 768 channels after the concatenated 4 x 64 channels of the second reduction cell.
     entries[0]["net"]["aux"] = True
+    plain = entries[0]["params"]
     entries[0]["params"] += 256 * 128 + 256 + 128 * 768 * 4 + 1536 + 7690
-    assert len(import_nds(written(entries), tmp_path / "nds.parquet")) == 6
+    table = import_nds(written(entries), tmp_path / "nds.parquet")
+    assert table.params("cifar10")[0] == plain
+    assert [what for what, right, _ in verify(table) if not right] == []
     assert darts_costs.auxiliary_params(darts_costs.placed(16, 20), 10) == 435_466
 
 
@@ -209,6 +212,16 @@ def test_the_command_imports_a_file_and_says_what_it_left_out(entries, written, 
     assert "Not the whole space: the 6 of 7 random pairs of cells without a node that reads" in result.output
     result = CliRunner().invoke(supernet, ["data", "verify", str(tmp_path / "t.parquet")])
     assert result.exit_code == 0, result.output
+
+
+def test_the_command_never_replaces_its_source_and_refuses_a_folder_at_once(entries, written, tmp_path):
+    source = written(entries)
+    before = source.read_bytes()
+    for out, problem in ((source, "is also a source"), (tmp_path, "is a directory")):
+        result = CliRunner().invoke(supernet, ["data", "import", "nds", str(source), "--out", str(out)])
+        assert result.exit_code != 0
+        assert problem in f"{result.output}{result.exception}"
+    assert source.read_bytes() == before
 
 
 def test_the_command_says_where_the_official_file_is():

@@ -115,6 +115,26 @@ def test_nas_bench_101_is_seen_by_the_repeat_that_its_table_has(seed, tmp_path):
     assert all(len(entry.picks) == 2 for entry in outcome.entries)
 
 
+def test_searches_query_what_a_table_of_nas_bench_101_has_measured(tmp_path):
+    within = space("nb1shot1-1")
+    hashes = within.hashes(within.subset("unique-cell")).tolist()
+    values = np.random.default_rng(0).uniform(80, 95, len(hashes))
+    lacking = np.arange(len(hashes)) >= 200
+    columns = {"hash": hashes, "cifar10.test.e108.mean": values, "cifar10.train_seconds.e108.r0": 10 * values}
+    for epochs in (12, 108):
+        columns[f"cifar10.valid.e{epochs}.one"] = np.where(lacking | (values < epochs / 100 + 80), np.nan, values)
+    path = tmp_path / "made.parquet"
+    write_table(path, columns, {"space": "nb101", "family": "made", "accuracy_unit": "percent"})
+    chosen = Comparison("nb1shot1-1", "cifar10", ("random",), Budget("queries", 20), 2, str(path))
+    seen = chosen.objective("108")
+    known = np.flatnonzero(~np.isnan(seen.fidelities[0].values))
+    assert set(within.hashes(known)) == set(np.array(hashes)[~lacking & (values >= 81.08)])
+    assert "searches query only these" in seen.notes[0]
+    store, ended = made(chosen, tmp_path)
+    assert ended == ["done"]
+    assert np.isin(store.read(chosen.specs()[0].hash).trace()["index"], known).all()
+
+
 def test_a_comparison_survives_json(table):
     chosen = comparison(table, overrides=("network.channels=4",), only=("12",), rate=3.0)
     assert Comparison.from_dict(json.loads(json.dumps(chosen.as_dict()))) == chosen
