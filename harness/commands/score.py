@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from supernet.benchmarks.errors import UserError
 from supernet.harness.commands.progress import Terminal
+
+if TYPE_CHECKING:
+    from supernet.benchmarks.truth.table import Measure
 
 
 @click.command()
@@ -66,10 +70,20 @@ def score(space_name: str | None, names: str, out: Path | None, listing: bool, *
     wide_console().print(found)
     click.echo(f"Scored {len(found.scored.indices):,} architectures ({found.scored.distinct:,} distinct networks).")
     click.echo(f"wrote {out}")
-    click.echo(
-        f"Next: supernet correlate --space {space_name} --scores {shlex.quote(str(out))} --dataset cifar10 "
-        "--split test --epochs 200 --only-measured"
-    )
+    if measure := _truth(space_name, how["task"]):
+        parts = ["supernet", "correlate", "--space", space_name, "--scores", str(out), "--dataset", measure.dataset]
+        parts += ["--split", measure.split, "--epochs", measure.epochs, "--only-measured", "--average-repeats"]
+        click.echo(f"Next: {shlex.join(parts)}")
+
+
+def _truth(space_name: str, dataset: str) -> Measure | None:
+    """The test accuracies with which scores can be compared, if there are any at hand."""
+    from supernet.benchmarks.truth.shelf import measure_for
+
+    try:
+        return measure_for(space_name, dataset, "test", None, "mean")
+    except UserError:
+        return None
 
 
 def _listed() -> Any:

@@ -166,7 +166,7 @@ def _identity(spec: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _recipes(results: Sequence[Result]) -> pa.Table:
-    """A table of every key of every run except the seed, as text; a key that a run does not have is null."""
+    """A table of every key of every run except the seed, as text; `null` for a key that a run does not have."""
     rows = []
     for result in results:
         spec = result.spec

@@ -44,7 +44,7 @@ _OPERATIONS = r"""
         sum(points) / sum(uses) AS mean_points,
         sum(excess) / sum(uses) AS excess_points
     FROM (
-        SELECT * EXCLUDE (arch), unnest(regexp_extract_all(arch, '(\w+)~', 1)) AS operation
+        SELECT * EXCLUDE (arch), unnest(regexp_extract_all(arch, '(\w+)(?:~|'',)', 1)) AS operation
         FROM (
             SELECT cohort, {columns}, arch,
                 count(*) AS uses, count(*) FILTER (over_ranked > 0) AS above, sum(over_ranked) AS points,

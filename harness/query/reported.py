@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from supernet.benchmarks.regular import read_plain
+from supernet.harness.study.kept import MARGIN
 
 EFFECTS = {
     "study": str, "space": str, "truth_dataset": str, "heuristic": str, "value": str,
@@ -101,15 +102,16 @@ def _effect(content: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any
         "p": d.get("p"),
         "p_dunnett": d.get("p_corrected"),
         "q": d.get("q"),
-        "verdict": _verdict(row, d),
+        "verdict": _verdict(row, d, content.get("margin", MARGIN)),
     }
 
 
-def _verdict(row: Mapping[str, Any], d: Mapping[str, Any]) -> str:
+def _verdict(row: Mapping[str, Any], d: Mapping[str, Any], margin: float) -> str:
     if row["heuristic"] == "base":
         return "base"
     if d.get("p_corrected") is None:
         return "not tested"
     if d["p_corrected"] >= 0.05:
-        return "undecided"
+        within = d.get("within")
+        return "negligible" if within is not None and within < margin else "undecided"
     return "up" if d["value"] > 0 else "down"

@@ -16,7 +16,7 @@ VIEWS = {
     "quarter of the images and, for a sample where a study asks for it, with other statistics of batch norm",
     "ranks": "the scores of the last epoch, by the recipe's metric: percentiles from 0 (worst) to 100 by score and by "
     "truth, and over_ranked, the first minus the second",
-    "recipes": "every key of a run except its seed, as text: hash, key, value",
+    "recipes": "every key of a run except its seed, as text, and `null` for one that it lacks: hash, key, value",
     "effects": "a row per study and setting, from the study's report: tau and its effect against the base, with "
     "intervals, p (also corrected by Dunnett's method), q and a verdict",
     "changes": "how a run differs from the base of its cohort, which is the setting whose values are, key by key, "

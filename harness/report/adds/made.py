@@ -94,17 +94,19 @@ def made(
 def _free(recipe: Recipe, draws: int, path: Path, watch: Watch) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The training-free scores, from the file if it has these."""
     probe: dict[str, Any] = {
+        "space": recipe.space,
         "task": recipe.task.name,
         "size": recipe.task.size,
         "channels": recipe.network.channels,
         "cells": recipe.network.cells,
     }
     if path.exists():
-        about = json.loads(pq.read_schema(path).metadata[ABOUT])
-        if about["draws"] == draws and about["probe"].items() >= probe.items():
+        about = json.loads((pq.read_schema(path).metadata or {}).get(ABOUT, b"{}"))
+        if about.get("draws") == draws and about["probe"].items() >= probe.items():
             return pd.read_parquet(path), about
     watch.tell(f"Training-free scores: {draws} draws of jacob_cov.")
-    found = free_scores(recipe.space, [SIZE, JACOB], draws=draws, out=path, watch=watch, **probe)
+    within = probe.pop("space")
+    found = free_scores(within, [SIZE, JACOB], draws=draws, out=path, watch=watch, **probe)
     return found.frame(), found.about()
 
 

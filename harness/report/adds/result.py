@@ -121,8 +121,9 @@ class AddsReport:
         """What was compared, in a line."""
         r = self.recipe
         cells = f"{r.network.cells} cell{'s' if r.network.cells > 1 else ''}"
+        images = f"{r.task.name} at {r.task.size} pixels" if r.task.size else r.task.name
         return (
-            f"{space(r.space).title} · {r.task.name} at {r.task.size or 32} pixels · {len(self.seeds)} super-nets of "
+            f"{space(r.space).title} · {images} · {len(self.seeds)} super-nets of "
             f"{r.training.epochs} epochs, {r.network.channels} channels, {cells} a stage · "
             f"{self.draws} draws of jacob_cov"
         )

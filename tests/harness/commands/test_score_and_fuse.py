@@ -1,5 +1,8 @@
 """`supernet score` and `supernet fuse`, and the same from Python."""
 
+import re
+import shlex
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -9,6 +12,7 @@ from click.testing import CliRunner
 import supernet as sn
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
+from supernet.harness.commands.cli import supernet
 from supernet.harness.commands.fuse import fuse
 from supernet.harness.commands.score import score
 from supernet.harness.scoring.proxies import whole
@@ -40,6 +44,23 @@ def test_scores_are_written_with_what_they_were_computed_from(tmp_path):
     assert "jacob-cov" in said
     assert "supernet correlate --space nb201" in said
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_the_next_command_compares_the_scores_with_what_was_measured_in_the_space(tmp_path):
+    said = run(score, "nb201-topology", "--with", "live-params", "--out", tmp_path / "scores.csv", "--task", "digits")
+    (command,) = re.findall(r"Next: supernet (.*)", said)
+    assert "--dataset digits --split test --epochs 4 " in command
+    assert "tau" in run(supernet, *shlex.split(command), "--resamples", "20")
+
+
+def test_places_that_cannot_be_written_are_refused_at_once(files, tmp_path):
+    _, _, paths = files
+    before = paths[0].read_bytes()
+    for arguments in (["--out", paths[0]], ["--out", tmp_path], ["--out", paths[0] / "x.csv"]):
+        found = CliRunner().invoke(fuse, [*map(str, [paths[0], "--space", "nb201", *arguments])])
+        assert found.exit_code != 0
+        assert re.search("is also a source|is a directory|Not a directory", f"{found.output}{found.exception}")
+    assert paths[0].read_bytes() == before
 
 
 def test_an_interrupted_command_goes_on(tmp_path, monkeypatch):

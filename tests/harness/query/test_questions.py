@@ -1,5 +1,7 @@
 """Ready questions agree with the reports, with the analysis of a study, and with a computation by hand."""
 
+import json
+
 import numpy as np
 import pytest
 from made_up_runs import publish, random_scores, scores_of
@@ -51,6 +53,15 @@ def test_effects_are_those_of_the_report(study):
     assert row.verdict == "up"
 
 
+@pytest.mark.parametrize(("within", "word"), [(0.04, "negligible"), (0.06, "undecided"), (None, "undecided")])
+def test_a_change_that_is_not_clear_is_negligible_within_the_margin_of_its_study(study, within, word):
+    path = reports(study, margin=0.05)
+    content = json.loads(path.read_text())
+    content["rows"][1]["difference"] |= {"p_corrected": 0.5, "within": within}
+    write_json(path, content)
+    assert query(study, question("effects").sql)["verdict"].tolist() == [word]
+
+
 def test_changes_are_called_as_the_reports_call_them(study):
     reports(study)
     frame = query(study, "SELECT DISTINCT change FROM changes JOIN runs USING (hash) WHERE space = 'nb201' ORDER BY 1")
@@ -95,7 +106,7 @@ def test_operations_agree_with_a_computation_by_hand(store):
     assert most["runs"].tolist() == [2] * 5
 
 
-@pytest.mark.parametrize("name", ["nb201", "nb1shot1-1", "nb1shot1-3"])
+@pytest.mark.parametrize("name", ["nb201", "nb1shot1-1", "nb1shot1-3", "darts"])
 def test_operations_agree_with_the_analysis_of_a_study(store, name):
     frame = random_scores(name, 300, seed=3)
     publish(store, within=name, frame=frame)

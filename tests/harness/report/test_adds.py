@@ -84,7 +84,7 @@ def test_the_report_is_written_with_every_number(without_computing, tmp_path):
 
 
 def test_parts_are_computed_once_and_found_again(tmp_path, monkeypatch):
-    few = np.array([3, 9_930, 77])
+    few = np.array([3, 93, 77])
     calls = []
 
     class Small:
@@ -132,6 +132,9 @@ def test_parts_are_computed_once_and_found_again(tmp_path, monkeypatch):
     np.testing.assert_array_equal(first.draws, again.draws)
     assert first.net_seconds == again.net_seconds
     assert first.nets.shape == (2, 3)
+    with pytest.raises(UserError, match="another recipe"):
+        making.made(recipe.override(["space=nb201-topology"]), [1], 2, 32, tmp_path, "cpu", making.Watch(), 1)
+    assert len(calls) == 4, "scores of another space were used"
     with pytest.raises(UserError, match="another recipe"):
         making.made(recipe.override(["training.epochs=2"]), [1], 2, 32, tmp_path, "cpu", making.Watch(), 1)
 
