@@ -121,6 +121,10 @@ class Database:
         return [str(column[0]) for column in found or ()]
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            sql.encode()
+        except UnicodeEncodeError:  # what Python makes of bytes of a command line that are not UTF-8
+            raise UserError(f"The question {quoted(sql)} holds characters that are not Unicode text.") from None
         statements = self._db.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             there = " and ".join(statement.type.name for statement in statements) or "nothing"

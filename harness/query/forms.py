@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from rich import box
@@ -34,7 +35,7 @@ def json_lines(answer: Answer) -> Iterator[str]:
     names = _distinct(answer.columns)
     before = "[\n"
     for row in answer.rows:
-        content = dict(zip(names, map(_finite, row), strict=True))
+        content = dict(zip(names, map(_plain, row), strict=True))
         yield before + json.dumps(content, allow_nan=False, default=str)
         before = ",\n"
     yield "[]\n" if before == "[\n" else "\n]\n"
@@ -94,7 +95,14 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _finite(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: decimals are numbers, numbers that are not finite are null, keys of objects are text."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, Decimal):
+        value = float(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

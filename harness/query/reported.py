@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from supernet.benchmarks.regular import read_plain
-from supernet.harness.study.kept import MARGIN
 
 EFFECTS = {
     "study": str, "space": str, "truth_dataset": str, "heuristic": str, "value": str,
@@ -102,7 +101,7 @@ def _effect(content: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any
         "p": d.get("p"),
         "p_dunnett": d.get("p_corrected"),
         "q": d.get("q"),
-        "verdict": _verdict(row, d, content.get("margin", MARGIN)),
+        "verdict": _verdict(row, d, content.get("margin", 0.0)),
     }
 
 

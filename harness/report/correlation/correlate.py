@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, overload
@@ -21,6 +20,7 @@ from supernet.harness.correlation.files import ScoreTable, join_scores, read_sco
 from supernet.harness.correlation.formats import frame_table
 from supernet.harness.correlation.grouped import correlate_groups
 from supernet.harness.correlation.truth import Known, ground_truth
+from supernet.harness.report.correlation.command import Command
 from supernet.harness.report.correlation.ranked import Ranked
 from supernet.harness.report.correlation.result import Correlation, GroupedCorrelation, check_draws, compared, names_of
 from supernet.harness.report.correlation.verdict import Origin
@@ -222,7 +222,7 @@ def _grouped(
     resamples: int | None,
     seed: int,
     notes: list[str],
-    command: str | None,
+    command: Command | None,
     watch: Watch,
 ) -> GroupedCorrelation:
     if len(table.scores) != 1:
@@ -237,11 +237,13 @@ def _grouped(
     return GroupedCorrelation(report, command)
 
 
-def _command(scores: Given, known: Known, asked: Mapping[str, Sequence[str]], marked: Mapping[str, bool]) -> str | None:
+def _command(
+    scores: Given, known: Known, asked: Mapping[str, Sequence[str]], marked: Mapping[str, bool]
+) -> Command | None:
     """The command that compares a file of scores in this way; None for scores from memory.
 
     Args:
-        asked: option -> its values, each of which needs the option before it.
+        asked: option -> its values.
         marked: option without a value -> whether it is given.
     """
     if not isinstance(scores, Path | str):
@@ -250,6 +252,4 @@ def _command(scores: Given, known: Known, asked: Mapping[str, Sequence[str]], ma
     parts = ["supernet", "correlate", "--space", known.space, "--scores", str(scores)]
     parts += ["--dataset", m.dataset, "--split", m.split, "--epochs", str(m.epochs)]
     parts += ["--seed", str(m.seed)] if m.seed != "mean" else []
-    parts += [part for option, values in asked.items() for value in values for part in (option, value)]
-    parts += [option for option, given in marked.items() if given]
-    return shlex.join(parts)
+    return Command(tuple(parts), asked, frozenset(option for option, given in marked.items() if given))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from supernet.benchmarks.wording import shown
 from supernet.harness.correlation.grouped import GroupedReport, GroupResult, named
+from supernet.harness.report.correlation.command import Command
 from supernet.harness.report.correlation.page import downloads, measure_text
 from supernet.harness.report.correlation.text import LONGEST, mean_text
 from supernet.harness.report.correlation.verdict import sentence
@@ -36,7 +37,7 @@ class Column:
     first: str = "descending"
 
 
-def page(report: GroupedReport, command: str | None, figures: Mapping[str, str], files: Sequence[str]) -> str:
+def page(report: GroupedReport, command: Command | None, figures: Mapping[str, str], files: Sequence[str]) -> str:
     """The whole page; equal input gives equal text.
 
     Args:
@@ -107,14 +108,14 @@ def _certainty(report: GroupedReport) -> str:
     )
 
 
-def _steps(report: GroupedReport, command: str | None) -> list[Step]:
+def _steps(report: GroupedReport, command: Command | None) -> list[Step]:
     found = []
     few = [group for group in report.groups if group.repeats < ENOUGH]
     if report.repeat is None:
         found.append(
             Step(
                 "If a column says which seed gave a score, average over it; intervals then cover seeds, too:",
-                command and f"{command} --repeat seed",
+                command.with_values("--repeat", "seed").printed() if command else None,
             )
         )
     elif few:

@@ -25,6 +25,7 @@ from supernet.harness.correlation.report import correlate as computed
 from supernet.harness.correlation.truth import Known
 from supernet.harness.report.correlation import added, figures, text
 from supernet.harness.report.correlation.architectures import Architectures
+from supernet.harness.report.correlation.command import Command
 from supernet.harness.report.correlation.grouped_page import page as grouped_page
 from supernet.harness.report.correlation.page import page
 from supernet.harness.report.correlation.tables import write_groups, write_tables
@@ -181,7 +182,7 @@ class GroupedCorrelation:
 
     report: GroupedReport
     """All numbers."""
-    command: str | None = None
+    command: Command | None = None
     """The command that compares these groups; None for scores from memory."""
 
     @property

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from supernet.benchmarks.wording import listed, shown
 from supernet.harness.correlation.added import Added
 from supernet.harness.correlation.report import PARAMS, Ranking, Report
+from supernet.harness.report.correlation.command import Command
 from supernet.harness.report.html.axis import Mark, Step
 from supernet.harness.statistics.bootstrap import ROUGH, Estimate
 from supernet.harness.statistics.metrics import Vector
@@ -31,7 +31,7 @@ COUNT = "the parameter count"
 class Origin:
     """Where scores come from, as far as that is known."""
 
-    command: str | None = None
+    command: Command | None = None
     """The command that compares them, for commands that go further; None for scores from memory."""
     weights: bool = False
     """Whether one super-net, which is one set of weights, gave all scores; the first column ranks architectures."""
@@ -235,8 +235,7 @@ def steps(report: Report, origin: Origin) -> list[Step]:
         found.append(Step(f"Score more architectures: {report.architectures} give rough intervals.", origin.more))
     tau = lead.estimates["kendall_tau"]
     if tau.high < 0 and lead.name != PARAMS:
-        command = origin.command and f"{origin.command} --lower-is-better {shlex.quote(shown(lead.name))}"
-        found.append(Step(f"If lower values of {called(lead.name)} are better, say so:", command))
+        found.append(_other_direction(lead.name, [r.name for r in report.ranked if r.name != PARAMS], origin.command))
     if _undecided(report, lead) and report.architectures >= ROUGH:
         found.append(
             Step(
@@ -252,12 +251,14 @@ def steps(report: Report, origin: Origin) -> list[Step]:
             )
         )
     elif lead.name != PARAMS and not origin.weights:
-        command = origin.command and f"{origin.command} --by method --repeat seed"
+        command = origin.command and origin.command.with_values("--by", "method").with_values("--repeat", "seed")
+        if command and len(report.ranked) > 2:  # groups are compared by one column, and parameter count is no column
+            command = command.with_values("--score-column", lead.name)
         found.append(
             Step(
                 "Put the scores of several seeds into one file, with columns that name the method and the seed. The "
                 "intervals then cover seeds, too:",
-                command,
+                command.printed() if command else None,
             )
         )
     if lead.name != PARAMS and tau.low > 0 and lead.values.get("partial_tau_given_params", 1.0) < tau.value / 2:
@@ -272,6 +273,19 @@ def steps(report: Report, origin: Origin) -> list[Step]:
             Step("Look at what it ranks too high: the scatter below can be coloured by the uses of an operation.")
         )
     return found
+
+
+def _other_direction(column: str, columns: Sequence[str], command: Command | None) -> Step:
+    """What to do if a score that ranks backwards is read in the wrong direction."""
+    option = "--lower-is-better"
+    if command is None or not command.has(option, column):
+        lower = command and command.with_values(option, *command.options.get(option, ()), column)
+        return Step(f"If lower values of {called(column)} are better, say so:", lower.printed() if lower else None)
+    others = [name for name in columns if name != column and command.has(option, name)]
+    return Step(
+        f"Lower values of {called(column)} count as better here. If higher ones are, leave it out of {option}:",
+        command.with_values(option, *others).printed(),
+    )
 
 
 def _undecided(report: Report, lead: Ranking) -> bool:

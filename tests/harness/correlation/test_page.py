@@ -17,6 +17,7 @@ from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.truth import Known
 from supernet.harness.report.correlation import figures, verdict
 from supernet.harness.report.correlation.architectures import Architectures
+from supernet.harness.report.correlation.command import Command
 from supernet.harness.report.correlation.correlate import correlate
 from supernet.harness.report.correlation.result import compared, scatter_of
 from supernet.harness.report.correlation.verdict import Origin
@@ -154,8 +155,23 @@ def test_a_score_that_ranks_backwards_is_told_the_option(known):
         for name, e in report.ranked[0].estimates.items()}), report.ranked[1]]  # fmt: skip
     report = dataclasses.replace(report, ranked=ranked)
     assert "backwards" in verdict.headline(report, Origin())
-    commands = [step.command for step in verdict.steps(report, Origin("supernet correlate")) if step.command]
-    assert "supernet correlate --lower-is-better x" in commands
+
+    def commands(**given):
+        command = Command(("supernet", "correlate"), **given)
+        return [step.command for step in verdict.steps(report, Origin(command)) if step.command]
+
+    assert "supernet correlate --lower-is-better x" in commands()
+    lower = {"--lower-is-better": ["x", "y"]}
+    assert "supernet correlate" in commands(options=lower)
+    assert "supernet correlate" in commands(flags=frozenset(["--lower-is-better"]))
+
+
+def test_the_next_command_for_seeds_names_one_of_several_columns(known):
+    origin = Origin(Command(("supernet", "correlate"), {"--score-column": ["a", "b"]}))
+    commands = [step.command for step in verdict.steps(made_up(known, a=0.1, b=0.5).report, origin) if step.command]
+    assert "supernet correlate --score-column a --by method --repeat seed" in commands
+    commands = [step.command for step in verdict.steps(made_up(known, **{"a\nb": 0.1, "b": 0.9}).report, origin)]
+    assert not any(commands)
 
 
 def test_parameter_count_alone_has_a_page(known, tmp_path, no_figures):

@@ -236,6 +236,7 @@ def test_runs_of_another_version_keep_the_keys_that_this_one_lacks(store):
         ),
         ("", ["this is nothing"]),
         ("SELECT 1; SELECT 2", ["this is SELECT and SELECT"]),
+        ("SELECT '\udcff'", [r"\udcff", "not Unicode text"]),
     ],
 )
 def test_mistakes_in_sql_end_in_one_paragraph(study, sql, messages):
