@@ -41,6 +41,8 @@ __all__ = [
 
 COMPARISON = "comparison.json"
 """Name of the file that says what a report compares, with the identity that distinguishes the comparison."""
+MOST_PROBLEMS = 5
+"""Most reasons that an error message lists: our choice, so that it fits on a screen."""
 
 
 def write_search_report(
@@ -155,7 +157,9 @@ def _check_done(entries: Sequence[Entry]) -> tuple[int, str]:
         UserError: none is done.
     """
     done = sum(entry.done for entry in entries)
-    problems = "".join(f"\n{problem}" for entry in entries for problem in entry.problems)
+    lines = [problem for entry in entries for problem in entry.problems]
+    lines[MOST_PROBLEMS:] = [f"… and {len(lines) - MOST_PROBLEMS} more"] if len(lines) > MOST_PROBLEMS else []
+    problems = "".join(f"\n{line}" for line in lines)
     if not done:
         raise UserError(f"No search is done, so that there is nothing to report.{problems}")
     return done, problems

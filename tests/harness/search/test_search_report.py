@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.truth.table import Measure
 from supernet.harness.commands.cli import supernet
 from supernet.harness.query.database import query
+from supernet.harness.report.search import report
 from supernet.harness.runs.store import Store
 from supernet.harness.search.algorithms.evolution import RandomSearch
 from supernet.harness.search.algorithms.registry import ALGORITHMS, forget, register
@@ -165,3 +167,10 @@ def test_without_a_budget_the_command_says_what_to_give():
     result = CliRunner().invoke(supernet, ["search", "--algorithms", "random"])
     assert isinstance(result.exception, UserError)
     assert "--budget 12000s" in str(result.exception)
+
+
+def test_an_error_lists_a_screen_of_reasons():
+    entries = [SimpleNamespace(done=0, problems=[f"darts, seed {seed}: It failed."]) for seed in range(7)]
+    with pytest.raises(UserError) as error:
+        report._check_done(entries)
+    assert str(error.value).splitlines()[-2:] == ["darts, seed 4: It failed.", "… and 2 more"]
