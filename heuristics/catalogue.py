@@ -61,7 +61,7 @@ class Heuristic:
 
         Raises:
             RecipeError: the value is unknown, or the heuristic does not apply to the recipe's space, or the value
-                cannot be combined with the rest of the recipe.
+                cannot be combined with the rest of the recipe, or a method of the recipe does not follow its keys.
         """
         if value not in self.values and self.key is None:
             raise RecipeError(
@@ -69,7 +69,16 @@ class Heuristic:
             )
         if recipe.space not in self.spaces:
             raise RecipeError(f"The heuristic {self.name} is for {', '.join(self.spaces)}, not for {recipe.space}.")
-        return recipe.override(self.values.get(value) or [f"{self.key}={value}"])
+        changes = self.values.get(value) or [f"{self.key}={value}"]
+        found = recipe.override(changes)
+        keys = {change.partition("=")[0] for change in changes}
+        for chosen in found.methods:
+            if keys <= registry.entry(chosen.name).ignores:
+                raise RecipeError(
+                    f"The heuristic {self.name} changes nothing here: the method {chosen.name} does not follow "
+                    f"{listed(sorted(keys))}."
+                )
+        return found
 
 
 def _key(key: str, *values: object) -> dict[str, tuple[str, ...]]:
@@ -351,7 +360,8 @@ def find(name: str) -> Heuristic | None:
     if parameter not in entry.parameters:
         return None
     key, found = f"methods.{method}.{parameter}", entry.parameters[parameter]
-    default = str(found.default).lower() if isinstance(found.default, bool) else str(found.default)
+    default = "null" if found.default is None else str(found.default)
+    default = default.lower() if isinstance(found.default, bool) else default
     values: dict[str, tuple[str, ...]] = {default: (f"{key}={default}",)}
     return Heuristic(name, _family(method), found.what or entry.what, values, entry.source, entry.spaces)
 

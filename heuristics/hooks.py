@@ -310,6 +310,8 @@ class Method:
     """Whether `step_loss` goes backward through the outputs of the step's paths, which costs memory."""
     reads: frozenset[str] = frozenset()
     """For a method that plans: which of the keys paths, per_cell and with_none of `recipe.sampling` it follows."""
+    ignores: frozenset[str] = frozenset()
+    """For a method that takes steps: which keys of the recipe, such as `training.clip`, it does not follow."""
 
     def wrap(self, network: Supernet, ctx: Context) -> Supernet:
         """Return the network to train, for example this one within a partition or a dictionary of weights."""

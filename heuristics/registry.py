@@ -173,6 +173,11 @@ class Entry:
         """Keys of `sampling` that the method follows, if it plans."""
         return frozenset(getattr(self.make, "reads", ()))
 
+    @property
+    def ignores(self) -> frozenset[str]:
+        """Keys of the recipe that the method does not follow, if it takes steps."""
+        return frozenset(getattr(self.make, "ignores", ()))
+
     def has(self, hook: str) -> bool:
         """Tell whether the class of the method, or a base class other than `Method`, overrides this hook."""
         return any(hook in vars(c) for c in self.make.__mro__ if c.__qualname__ not in ("Method", "object"))

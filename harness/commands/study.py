@@ -277,7 +277,9 @@ def _say_power(name: str, overrides: tuple[str, ...], results: Path, sd: float |
         d = option.design
         time = duration(option.seconds / workers) if option.missing else "done"
         finds = "nothing" if option.finds is None else f"{option.finds:.2f}"
-        click.echo(f"{option.what:18}{d.base_seeds:6}{d.seeds:8}{d.runs:7,}{option.missing:9,}{time:>14}{finds:>8}")
+        click.echo(
+            f"{option.what:18}{d.base_seeds:6}{d.seeds:8}{option.runs:7,}{option.missing:9,}{time:>14}{finds:>8}"
+        )
     for effect in found.impossible:
         click.echo(f"No number of seeds finds {effect:g}: rank more architectures (`sample`).")
     if load:

@@ -100,7 +100,7 @@ def added_of(
         tau=stats.estimate(tau, draws[f"{FREE}/1.0"], level),
         top10=None
         if top is None
-        else stats.estimate(metrics.kendall_tau(alone[top], y[top]), draws[f"{FREE}/0.1"], level),
+        else stats.estimate(metrics.tau_in_true_top(alone, y, 0.1), draws[f"{FREE}/0.1"], level),
         regret=regret,
         gains={
             name: Gain(
@@ -119,7 +119,7 @@ def added_of(
 def _in_top(
     alone: Floats, fused: Floats, y: Floats, top: Members, draws: Mapping[str, Floats], name: str, level: float
 ) -> Difference:
-    both, before = (metrics.kendall_tau(x[top], y[top]) for x in (fused, alone))
+    both, before = (metrics.tau_in_true_top(x, y, 0.1) for x in (fused, alone))
     return _difference(both, before, draws, name, "0.1", level, int(top.sum()))
 
 

@@ -173,7 +173,9 @@ def _protocols(studies: Sequence[Kept]) -> dict[str, list[str]]:
         "architectures": [f"{study.architectures:,}" for study in studies],
         "validation images": [f"{study.images:,}" for study in studies],
         "seeds of the base": [str(study.base_seeds) for study in studies],
-        "seeds of the others": [str(study.seeds) for study in studies],
+        "seeds of the others": [
+            f"{s.seeds}" if s.most_seeds == s.seeds else f"{s.seeds} to {s.most_seeds}" for s in studies
+        ],
     }
     keys = dict.fromkeys(key for study in studies for key in study.recipe or {})
     for key in keys:

@@ -102,7 +102,7 @@ def analyse(
         resamples=count,
         level=LEVEL,
         params_tau=metrics.kendall_tau(params, y),
-        params_top10=metrics.kendall_tau(params[top], y[top]) if top.sum() >= stats.LEAST else None,
+        params_top10=metrics.tau_in_true_top(params, y, 0.1) if top.sum() >= stats.LEAST else None,
         beside_params=ranked.beside_params(metrics.kendall_tau(params, y), comparisons.spreads[0]),
         ceiling=ceiling_of(table, m, rows),
         rows=out,

@@ -45,7 +45,7 @@ class Stopwatch:
         archs = len(spec.architectures(spec.truth.open(recipe.space)))
         epoch, per_image = self._rates(spec)
         training = dataclasses.replace(epoch, begins=min(recipe.distribution.start_epoch, recipe.training.epochs))
-        passes = archs * recipe.evaluation.images * spec.last_epochs
+        passes = archs * recipe.evaluation.images * min(spec.last_epochs, recipe.training.epochs)
         return training.of(recipe.training.epochs).seconds + passes * per_image
 
     def _rates(self, spec: RunSpec) -> tuple[EpochCost, float]:

@@ -28,17 +28,13 @@ def extended(named: str | Path, study: Study, analysis: Analysis, more: int) -> 
         more: seeds that every undecided setting gets beside those that it has.
 
     Raises:
-        UserError: nothing is undecided, or the plan is staged, whose stages compare settings of equal seeds.
+        UserError: nothing is undecided, or the plan is staged or a screen, whose settings need equal seeds.
     """
-    if study.design == "staged":
-        raise UserError("A staged plan cannot be extended by settings: raise `seeds` in its file instead.")
+    if study.design in ("staged", "screen"):
+        plan = "staged plan" if study.design == "staged" else "screen"
+        raise UserError(f"A {plan} cannot be extended by settings: raise `seeds` in its file instead.")
     if not analysis.undecided:
-        raise UserError(
-            "No setting is undecided: every tested change is clear or shown to be negligible, so that more seeds have "
-            "nothing to decide."
-            if analysis.tested
-            else "No setting is tested yet: finish the study first (`supernet study status` says what is missing)."
-        )
+        raise UserError(_nothing_to_extend(analysis))
     file = file_of(named)
     content = dict(read_yaml(file))
     wanted = {label: list(seeds) for label, seeds in study.seeds_by}
@@ -54,6 +50,18 @@ def extended(named: str | Path, study: Study, analysis: Analysis, more: int) -> 
     if content.get("plugins"):
         content["plugins"] = [os.path.abspath(file.parent / name) for name in content["plugins"]]
     return content
+
+
+def _nothing_to_extend(analysis: Analysis) -> str:
+    """Why no setting can be given more seeds."""
+    if analysis.tested:
+        return (
+            "No setting is undecided: every tested change is clear or shown to be negligible, so that more seeds have "
+            "nothing to decide."
+        )
+    if analysis.missing:
+        return "No setting is tested yet: finish the study first (`supernet study status` says what is missing)."
+    return "No setting is tested: a test needs two seeds or more, also of the base. Raise `seeds` in the study's file."
 
 
 def write_extended(named: str | Path, content: Mapping[str, Any], folder: Path) -> Path:

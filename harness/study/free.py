@@ -75,8 +75,13 @@ def free_of(gathered: Gathered, y: Floats) -> Free:
     ]
     several = gathered.study.last_epochs > 1
     epochs = [
-        [mean_ranks_tau(run.scores, y) - metrics.kendall_tau(run.scores[-1], y) for run in runs] for runs in done
-    ]  # fmt: skip
+        [
+            mean_ranks_tau(run.scores, y) - metrics.kendall_tau(run.scores[-1], y)
+            for run in runs
+            if len(run.scores) == gathered.study.last_epochs  # trainings that are shorter have fewer
+        ]
+        for runs in done
+    ]
     ensembles = [
         ensemble(setting.label, [run.scores[-1] for run in runs], y)
         for setting, runs in zip(gathered.settings, done, strict=True)

@@ -59,6 +59,8 @@ class Kept:
     images: int
     base_seeds: int
     seeds: int
+    most_seeds: int
+    """The largest number of seeds of a setting beside the base; others have `seeds`."""
     base: Mean | None
     params_tau: float
     attainable: float | None
@@ -113,6 +115,7 @@ def _kept(content: Mapping[str, Any]) -> Kept:
         images=_count(content["images"]),
         base_seeds=len(content["base_seeds"]),
         seeds=len(content["seeds"]),
+        most_seeds=max((len(row["states"]) for row in rows[1:]), default=len(content["seeds"])),
         base=_mean(rows[0]["tau"]),
         params_tau=_number(content["params_tau"]),
         attainable=_number(ceiling["attainable"]) if ceiling else None,

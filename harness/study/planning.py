@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,8 @@ class Option:
     """Runs that are not in the store."""
     seconds: float
     """One core's work for the missing runs."""
+    runs: int
+    """All of its runs."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,7 @@ def power(
         )
     known = noise(gathered, sd)
     costs = _seconds(gathered, progress)
-    own = Design(comparisons, len(study.base_seeds), len(study.seeds))
-    options = [_option("this study", own, known, gathered, costs)]
+    options = [_own(gathered, known, costs)]
     impossible = []
     for effect in EFFECTS:
         found = design_for(effect, known.sd, comparisons, known.sampling)
@@ -140,6 +142,19 @@ def _seconds(gathered: Gathered, progress: Callable[[int, int | None], None] | N
     return found
 
 
+def _own(gathered: Gathered, known: Noise, costs: Sequence[float]) -> Option:
+    """The study as it is planned; settings can have different numbers of seeds, of which the median counts."""
+    base, *others = (len(gathered.study.seeds_of(setting)) for setting in gathered.settings)
+    design = Design(len(others), base, int(statistics.median_low(others)))
+    lacking = [
+        max(0, planned - len(gathered.done[setting.label]))
+        for planned, setting in zip([base, *others], gathered.settings, strict=True)
+    ]
+    seconds = math.fsum(n * cost for n, cost in zip(lacking, costs, strict=True))
+    finds = detectable(known.sd, design, known.sampling)
+    return Option("this study", design, finds, sum(lacking), seconds, base + sum(others))
+
+
 def _option(what: str, design: Design, known: Noise, gathered: Gathered, costs: Sequence[float]) -> Option:
     """A design with the runs and seconds that it takes beside what is done; one change is a typical one."""
     there = [len(gathered.done[setting.label]) for setting in gathered.settings]
@@ -148,4 +163,4 @@ def _option(what: str, design: Design, known: Noise, gathered: Gathered, costs: 
         others = [others[len(others) // 2]]
     lacking = [max(0, design.base_seeds - there[0]), *(max(0, design.seeds - done) for _, done in others)]
     seconds = math.fsum(n * cost for n, cost in zip(lacking, [costs[0], *(cost for cost, _ in others)], strict=True))
-    return Option(what, design, detectable(known.sd, design, known.sampling), sum(lacking), seconds)
+    return Option(what, design, detectable(known.sd, design, known.sampling), sum(lacking), seconds, design.runs)

@@ -154,6 +154,11 @@ class Analysis:
         return self.detectable if self.detectable is not None and self.detectable <= largest else None
 
     @property
+    def missing(self) -> int:
+        """Number of runs that did not end: not done, and not diverged."""
+        return sum(state not in ("done", "diverged") for row in self.rows for state in row.states.values())
+
+    @property
     def tested(self) -> list[Row]:
         """Settings that are compared with the base by a test."""
         return [row for row in self.rows[1:] if row.difference and row.difference.p is not None]

@@ -141,7 +141,7 @@ def marks(a: Analysis) -> list[Mark]:
 def steps(a: Analysis) -> list[Step]:
     """What to do next, the most useful first."""
     found = []
-    missing = sum(state not in ("done", "diverged") for row in a.rows for state in row.states.values())
+    missing = a.missing
     if missing:
         are, them = ("run is", "it") if missing == 1 else ("runs are", "them")
         found.append(Step(f"{missing} {are} not done. This makes {them}:", f"supernet study run {a.command}"))
@@ -149,8 +149,10 @@ def steps(a: Analysis) -> list[Step]:
         found.append(
             Step("Give every setting three seeds or more: `seeds: {base: 12, others: 3}` in the study's file.")
         )
-    if a.undecided and a.design != "staged" and not missing:
+    if a.undecided and a.design not in ("staged", "screen") and not missing:
         found.append(_extension(a))
+    if not missing and (open_ := _open_in_whole(a)):
+        found.append(Step(f"{open_} undecided. To see smaller effects, raise `seeds` in the study's file."))
     gains = [row for row in a.clear if row.difference and row.difference.value > 0]
     if gains:
         found.append(
@@ -164,6 +166,16 @@ def steps(a: Analysis) -> list[Step]:
             )
         )
     return found
+
+
+def _open_in_whole(a: Analysis) -> str:
+    """What is undecided in a plan that only as a whole can have more seeds; empty if nothing is."""
+    if a.design == "staged" and a.undecided:
+        return _count(a.undecided)
+    if a.design == "screen" and a.factors:
+        count = sum(effect.p is not None and not effect.clear for effect in a.factors.main)
+        return f"{count} {'effect is' if count == 1 else 'effects are'}" if count else ""
+    return ""
 
 
 def _extension(a: Analysis) -> Step:

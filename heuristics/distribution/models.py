@@ -119,7 +119,8 @@ class Factorised(nn.Module):
         with torch.no_grad():
             p = self.probabilities()
             most = self.allowed.sum(1).double().log()
-            return float((-torch.xlogy(p, p).sum(1)[most > 0] / most[most > 0]).mean())
+            shares = -torch.xlogy(p, p).sum(1)[most > 0] / most[most > 0]
+            return float(shares.mean()) if len(shares) else 0.0  # every decision is made
 
 
 class Softmax(Factorised):

@@ -71,11 +71,9 @@ class Dynas(Method):
 
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
         self._decision = state["decision"]
-        weights = list(ctx.network.parameters())
-        self._buffers = {
-            int(group): [torch.empty_like(w).copy_(b) for w, b in zip(weights, buffers, strict=True)]
-            for group, buffers in state["buffers"].items()
-        }
+        device = next(ctx.network.parameters()).device
+        # A method that splits the network may do so after this; `use_momentum` starts buffers that do not fit at 0.
+        self._buffers = {int(group): [b.to(device) for b in buffers] for group, buffers in state["buffers"].items()}
 
 
 def check_steps(ctx: Context) -> None:

@@ -19,9 +19,15 @@ class Reptile(Method):
     and weight decay of the recipe and momentum of its own. Then w <- w - rate * mean_k(w - w_k). Other methods see the
     mean difference as the gradient, which is not clipped.
 
+    The keys `sampling.reduce` and `training.{clip,momentum,nesterov,unsampled}` have no effect with it.
+
     The paper uses strictly fair paths (`sampling.law=fair`). We do not know its other settings; these defaults are
     those of ShunLu91/PA-DA, which trains SUMNAS on NAS-Bench-201.
     """
+
+    ignores = frozenset(
+        {"sampling.reduce", "training.clip", "training.momentum", "training.nesterov", "training.unsampled"}
+    )
 
     rate: float = 1.0
     """Share of the way to the mean of the copies."""

@@ -139,6 +139,13 @@ def test_the_catalogue_refuses_what_does_not_apply():
         CATALOGUE["path-sampling"].apply(Recipe(), "sideways")
 
 
+def test_a_change_of_what_a_method_does_not_follow_is_refused():
+    base = Recipe().override(["methods.reptile=true"])
+    with pytest.raises(RecipeError, match=r"changes nothing here: the method reptile does not follow training\.clip"):
+        CATALOGUE["clip"].apply(base, next(iter(CATALOGUE["clip"].values)))
+    assert CATALOGUE["learning-rate"].apply(base, "0.1").training.learning_rate == 0.1
+
+
 def test_a_heuristic_of_one_key_takes_other_values_of_it():
     assert CATALOGUE["learning-rate"].apply(Recipe(), "0.07").training.learning_rate == 0.07
     assert CATALOGUE["batch-norm"].key is CATALOGUE["path-sampling"].key is None

@@ -202,6 +202,8 @@ def test_studies_find_methods_and_their_parameters():
     assert find("magic-t").values == {"on": ("methods.magic-t=true",)}
     swept = find("magic-t.changes")
     assert swept.apply(Recipe(), "3").methods[0].parameters == (("changes", 3),)
+    assert find("disturbance.rate").values == {"null": ("methods.disturbance.rate=null",)}
+    assert find("disturbance.rate").apply(Recipe(), "null").methods[0].name == "disturbance"
     assert find("magic-t.change") is None
     assert find("nothing") is None
 

@@ -58,7 +58,7 @@ def bases(a: Across) -> pd.DataFrame:
                 "study": s.name, "space": s.space, "truth": s.truth, "measure": s.measure,
                 "base": s.base and s.base.value, "base_low": s.base and s.base.low, "base_high": s.base and s.base.high,
                 "params": s.params_tau, "attainable": s.attainable, "architectures": s.architectures,
-                "base_seeds": s.base_seeds, "seeds": s.seeds,
+                "base_seeds": s.base_seeds, "seeds": s.seeds, "most_seeds": s.most_seeds,
             }
             for s in a.studies
         ]

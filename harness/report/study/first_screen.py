@@ -44,7 +44,7 @@ def first_screen(a: Analysis, settings: Sequence[Changed]) -> dict[str, Html]:
         "certainty": el("p", certainty, class_="certainty") if certainty else Html(""),
         "forest": _averages(a) if a.design == "screen" else _forest(a, {s.label: s.changes for s in settings}),
         "marks": marked_axis(marks),
-        "steps": next_steps(following) if steps else el("p", "All settings are decided."),
+        "steps": next_steps(following) if steps else el("p", "Nothing is undecided."),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from supernet.benchmarks.wording import listed
 from supernet.harness.report.study.content import Answer, Changed, Methods
 from supernet.harness.runs.devices import mixture
 from supernet.harness.runs.store import Result
@@ -15,9 +16,10 @@ from supernet.harness.study.results import Analysis
 
 AGAINST_BASE = (
     "A difference from the base is one of means over all seeds that are there, unpaired, since runs with equal seeds "
-    "under different settings share nothing. Its degrees of freedom are Satterthwaite's. P-values and intervals are "
+    "under different settings share nothing. Tests and intervals solve Behrens and Fisher's problem by integrating "
+    "over both variances (as a mixture after Ghosh and Kim, 2001, where variances are not squeezed), and are "
     "Dunnett-corrected: all intervals of differences hold together with 95 %. The smallest detectable effect is what a "
-    "typical comparison finds with a probability of 80 %."
+    "typical comparison finds with a probability of 80 %, by Satterthwaite's degrees of freedom."
 )
 LOST = (
     "Diverged runs have no tau and are counted; a setting of which more than a third diverged has no mean. Collapsed "
@@ -47,8 +49,8 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
     training = study.base.training
     return [
         f"{len(a.rows)} settings of a super-net of {a.space}: the base with {len(a.base_seeds)} seeds "
-        f"({_span(a.base_seeds)}), every other setting with {len(a.seeds)} ({_others(study)}); {len(done)} runs "
-        "are done. "
+        f"({_span(a.base_seeds)}), every other setting with {len(a.seeds)} ({_others(study)}){_single(study)}; "
+        f"{len(done)} runs are done. "
         f"The base trains {training.epochs} epochs of {study.base.task.name} in batches of {training.batch_size}; the "
         "others differ from it as listed.",
         f"Every run scores the same {a.architectures:,} architectures on the same {a.images:,} validation images with "
@@ -104,6 +106,26 @@ def _others(study: Study) -> str:
     return f"{seeds_}, plus {ROW_SEEDS:,} times the number of its row" if study.design == "screen" else seeds_
 
 
+def _single(study: Study) -> str:
+    """The seeds of settings that have others than the rest."""
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for label, seeds_ in study.seeds_by:
+        alike.setdefault(seeds_, []).append(label)
+    parts = [f"{listed(labels, 3)} with {len(seeds_)} ({_span(seeds_)})" for seeds_, labels in alike.items()]
+    return f", except {'; '.join(parts)}" if parts else ""
+
+
+def _seen(done: list[Result]) -> str:
+    """Whether runs saw the truth that they are compared with."""
+    asked = max((int(result.ledger.get("method_queries", 0)) for result in done), default=0)
+    if not asked:
+        return "No run sees that before its report."
+    return (
+        f"Methods of some runs asked for it, on up to {asked:,} architectures a run; architectures that any run asked "
+        "about are left out of all rankings."
+    )
+
+
 def _span(seeds_: tuple[int, ...]) -> str:
     """0 to 11, or the seeds one by one."""
     run = len(seeds_) > 2 and list(seeds_) == list(range(seeds_[0], seeds_[0] + len(seeds_)))
@@ -146,11 +168,11 @@ def _checklist(study: Study, a: Analysis, done: list[Result]) -> dict[str, str]:
                 "A staged plan keeps the value whose scores agree best with it, so that later stages have been chosen "
                 "by it, and their tau is too high for a new space."
                 if study.design == "staged"
-                else "No run sees that before its report."
+                else _seen(done)
             )
         ),
         "Are several runs done, and are the seeds given?": (
-            f"Seeds {_span(study.base_seeds)} of the base, {_others(study)} of the other settings."
+            f"Seeds {_span(study.base_seeds)} of the base, {_others(study)} of the other settings{_single(study)}."
         ),
         "Are results given with their uncertainty?": (
             f"Intervals over seeds and architectures, {'Holm' if study.design == 'screen' else 'Dunnett'}-corrected "

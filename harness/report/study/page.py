@@ -108,7 +108,7 @@ def _numbers(a: Analysis) -> Html:
         ),
         _detectable(a),
         ("Architectures", f"{a.architectures:,}", f"ranked by every run, on {a.images:,} validation images"),
-        ("Seeds", f"{len(a.base_seeds)} + {len(a.seeds)}", "of the base, and of every other setting"),
+        ("Seeds", f"{len(a.base_seeds)} + {_seeds_of_others(a)}", "of the base, and of every other setting"),
         (
             "Spread between seeds",
             number(a.seed_sd) if a.seed_sd is not None else ABSENT,
@@ -118,6 +118,12 @@ def _numbers(a: Analysis) -> Html:
     return join(
         el("div", el("dt", name), el("dd", value, class_="value"), el("dd", note)) for name, value, note in cards
     )
+
+
+def _seeds_of_others(a: Analysis) -> str:
+    """The number of seeds of the settings beside the base, or their range."""
+    counts = sorted({len(row.states) for row in a.rows[1:]} or {len(a.seeds)})
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def _detectable(a: Analysis) -> tuple[str, str, str]:

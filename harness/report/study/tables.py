@@ -116,7 +116,7 @@ PRINTED = {
     "operations": ("percentile points by which each operation is over-ranked.", ""),
     "runs": ("every run, its state and its Kendall's τ.", ""),
     "structure": ("what lies behind the disorder of ranks.", ""),
-    "displaced": ("architectures that are ranked far too high or too low.", ""),
+    "displaced": ("percentile points by which each choice displaces architectures in the ranking of the base.", ""),
     "free": ("choices that can be compared within runs.", ""),
     "factors": ("effects on Kendall's τ on average over the other heuristics.", ""),
 }

@@ -9,6 +9,7 @@ from scipy.stats import kendalltau
 
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.join import indices_of_rows, truth_rows
+from supernet.harness.correlation.added import added_of, free_statistics
 from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.report import correlate
 from supernet.harness.correlation.truth import ground_truth
@@ -16,6 +17,7 @@ from supernet.harness.report.correlation.correlate import correlate as correlate
 from supernet.harness.scoring.free import free_score
 from supernet.harness.statistics.added import FreeScore
 from supernet.harness.statistics.bootstrap import resamples
+from supernet.harness.statistics.metrics import true_top
 
 KNOWN = ground_truth("nb201", "digits")
 WITHIN = space("nb201")
@@ -51,6 +53,14 @@ def test_gains_are_paired_differences_of_the_fusion():
     assert report.added.gains["good"].p_holm < 0.01
     assert report.added.gains["noise"].p_holm >= report.added.gains["noise"].tau.p
     assert asdict(report)["added"]["gains"].keys() == scores.keys()
+
+
+def test_the_best_tenth_may_have_one_accuracy():
+    y = np.where(np.sort(TRUTH)[-20] <= TRUTH, TRUTH.max(), TRUTH)
+    free, top = FreeScore("size", "", {"a": TRUTH}, {}), true_top(y, 0.1)
+    scores, counts = {"x": TRUTH[::-1].copy()}, np.concatenate(list(resamples(120, 20, 0)), axis=1)
+    draws = {name: of(counts) for name, of in free_statistics(free, scores, y, top).items()}
+    assert added_of(free, scores, y, top, draws, 0.95).gains["x"].top10.value == 0
 
 
 def test_a_score_that_repeats_the_free_ranking_adds_nothing():

@@ -9,6 +9,9 @@ import pytest
 from made_up_scores import RESAMPLES, SEEDS, noisy, only, truth_of
 
 from supernet.benchmarks.errors import UserError
+from supernet.harness.report.study import methods as appendix
+from supernet.harness.report.study import page
+from supernet.harness.report.study.methods import methods
 from supernet.harness.statistics import bootstrap as stats
 from supernet.harness.statistics import metrics, seeds
 from supernet.harness.study import findings
@@ -106,6 +109,23 @@ def test_report_and_rule_agree_on_every_seed_that_is_there(many, put, store):
         assert row.difference.high - row.difference.low >= plain.high - plain.low
     assert found.rows[1].tau.low is None
     assert found.rows[2].tau.low is not None
+
+
+def test_the_appendix_has_the_seeds_of_every_setting(many, put, store):
+    chosen = many({"channels": [8], "path-dropout": [0.1]}, seeds={"base": 3, "others": 2, "channels=8": 4})
+    put(chosen, noisy(10))
+    gathered = gather(chosen, store)
+    a = analyse(gathered, resamples=20)
+    said = methods(gathered, a)
+    assert "every other setting with 2 (0, 1), except channels=8 with 4 (0 to 3); 9 runs" in said.text[0]
+    answers = {each.question: each.answer for each in said.checklist}
+    assert answers["Are several runs done, and are the seeds given?"] == (
+        "Seeds 0 to 2 of the base, 0, 1 of the other settings, except channels=8 with 4 (0 to 3)."
+    )
+    assert "No run sees that before its report." in answers["Are test data kept out of the search?"]
+    assert page._seeds_of_others(a) == "2 to 4"
+    done = [SimpleNamespace(ledger={"method_queries": 7.0}), SimpleNamespace(ledger={})]
+    assert "on up to 7 architectures a run" in appendix._seen(done)
 
 
 def test_one_seed_gives_intervals_over_architectures_alone(many, put, store):

@@ -48,6 +48,14 @@ def test_the_spread_and_the_cost_of_runs_that_are_done_are_used(many, put, store
 
 
 @pytest.mark.usefixtures("timed")
+def test_settings_with_seeds_of_their_own_count_with_these(study, put, store):
+    chosen = study(heuristics=HEURISTICS, seeds={"base": 6, "others": 3, "channels=8": 9}, sample="all")
+    own = planning.power(chosen, store).options[0]
+    assert own.runs == own.missing == len(list(chosen.plan())) == 21
+    assert (own.design.seeds, own.seconds) == (3, 21 * 7.0)
+
+
+@pytest.mark.usefixtures("timed")
 def test_a_given_spread_is_used_as_it_is(study, store):
     chosen = study(heuristics=HEURISTICS, seeds=3, sample="all")
     assert planning.power(chosen, store, sd=0.01).noise.sd == 0.01

@@ -6,12 +6,21 @@ import numpy as np
 import pytest
 from made_up_results import publish_scores
 
+from supernet.harness.study import verdict
 from supernet.harness.study.analysis import analyse
 from supernet.harness.study.gathered import gather
 from supernet.harness.study.on_average import on_average
 
 FIVE = {"path-dropout": [0.2], "channels": [8], "layers": [2], "schedule": ["constant"], "nesterov": [True]}
 NAMES = list(FIVE)
+
+
+def test_a_screen_with_open_effects_has_a_next_step(screen, store):
+    fill(screen, store)
+    a = analyse(gather(screen, store), resamples=50)
+    open_ = sum(effect.p is not None and not effect.clear for effect in a.factors.main)
+    assert open_ > 1
+    assert f"{open_} effects are undecided" in " ".join(step.why for step in verdict.steps(a))
 
 
 @pytest.fixture

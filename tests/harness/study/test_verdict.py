@@ -117,8 +117,23 @@ def test_a_study_without_undecided_settings_is_not_extended(found, tiny_file):
     study, a = found
     with pytest.raises(UserError, match="No setting is undecided"):
         extended(tiny_file, study, dataclasses.replace(a, margin=0.99), 2)
-    with pytest.raises(UserError, match="A staged plan cannot be extended"):
-        extended(tiny_file, dataclasses.replace(study, design="staged"), a, 2)
+    for design in ("staged", "screen"):
+        with pytest.raises(UserError, match=f"A {design}( plan)? cannot be extended"):
+            extended(tiny_file, dataclasses.replace(study, design=design), a, 2)
+    one = dataclasses.replace(a, rows=[dataclasses.replace(row, difference=None) for row in a.rows])
+    with pytest.raises(UserError, match="a test needs two seeds or more"):
+        extended(tiny_file, study, one, 2)
+    one.rows[1].states[0] = "missing"
+    with pytest.raises(UserError, match="finish the study first"):
+        extended(tiny_file, study, one, 2)
+
+
+def test_plans_that_only_as_a_whole_can_have_more_seeds_say_what_is_undecided(found):
+    _, a = found
+    staged = dataclasses.replace(a, design="staged", margin=1e-6)
+    assert "2 changes are undecided. To see smaller effects, raise `seeds`" in " ".join(
+        step.why for step in verdict.steps(staged)
+    )
 
 
 def test_findings_say_that_seeds_were_chosen_after_a_look(found):

@@ -39,6 +39,13 @@ def test_the_most_probable_options_are_left(kind, first, kept):
     assert model.best() == tuple(before.argmax(1).tolist())
 
 
+def test_decisions_that_are_made_have_no_entropy():
+    model = drawn(Softmax)
+    assert 0 < model.entropy() < 1
+    model.prune(1)
+    assert model.entropy() == 0
+
+
 def test_a_simplex_stays_one_when_it_learns_after_pruning():
     model = drawn(Simplex)
     model.prune(2)

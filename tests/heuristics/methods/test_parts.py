@@ -174,7 +174,13 @@ def test_none_may_share_a_part_when_it_is_not_trained(task):
 
 @pytest.mark.parametrize(
     "changes",
-    [FEW_SHOT, GM_SPLIT, pytest.param([*FEW_SHOT, "methods.k-shot.count=2"], marks=pytest.mark.long)],
+    [
+        FEW_SHOT,
+        GM_SPLIT,
+        ["training.schedule=constant", "methods.dynas=true", *FEW_SHOT],
+        pytest.param(["training.schedule=constant", *FEW_SHOT, "methods.dynas=true"], marks=pytest.mark.long),
+        pytest.param([*FEW_SHOT, "methods.k-shot.count=2"], marks=pytest.mark.long),
+    ],
     ids=str,
 )
 def test_checkpoints_before_at_and_after_a_split_go_on_with_the_same_bits(changes, task, tmp_path):
