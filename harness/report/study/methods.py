@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from supernet.benchmarks.wording import listed
+from supernet.benchmarks.wording import listed, quoted
 from supernet.harness.report.study.content import Answer, Changed, Methods
 from supernet.harness.runs.devices import mixture
 from supernet.harness.runs.store import Result
@@ -21,6 +21,8 @@ AGAINST_BASE = (
     "Dunnett-corrected: all intervals of differences hold together with 95 %. The smallest detectable effect is what a "
     "typical comparison finds with a probability of 80 %, by Satterthwaite's degrees of freedom."
 )
+FEW = 3
+"""Most settings of the same seeds that are named; our choice."""
 LOST = (
     "Diverged runs have no tau and are counted; a setting of which more than a third diverged has no mean. Collapsed "
     "runs count in the mean."
@@ -111,7 +113,11 @@ def _single(study: Study) -> str:
     alike: dict[tuple[int, ...], list[str]] = {}
     for label, seeds_ in study.seeds_by:
         alike.setdefault(seeds_, []).append(label)
-    parts = [f"{listed(labels, 3)} with {len(seeds_)} ({_span(seeds_)})" for seeds_, labels in alike.items()]
+    parts = [
+        f"{f'{len(labels)} settings' if len(labels) > FEW else listed(map(quoted, labels))} with {len(seeds_)} "
+        f"({_span(seeds_)})"
+        for seeds_, labels in alike.items()
+    ]
     return f", except {'; '.join(parts)}" if parts else ""
 
 

@@ -117,10 +117,10 @@ def test_the_appendix_has_the_seeds_of_every_setting(many, put, store):
     gathered = gather(chosen, store)
     a = analyse(gathered, resamples=20)
     said = methods(gathered, a)
-    assert "every other setting with 2 (0, 1), except channels=8 with 4 (0 to 3); 9 runs" in said.text[0]
+    assert "every other setting with 2 (0, 1), except 'channels=8' with 4 (0 to 3); 9 runs" in said.text[0]
     answers = {each.question: each.answer for each in said.checklist}
     assert answers["Are several runs done, and are the seeds given?"] == (
-        "Seeds 0 to 2 of the base, 0, 1 of the other settings, except channels=8 with 4 (0 to 3)."
+        "Seeds 0 to 2 of the base, 0, 1 of the other settings, except 'channels=8' with 4 (0 to 3)."
     )
     assert "No run sees that before its report." in answers["Are test data kept out of the search?"]
     assert page._seeds_of_others(a) == "2 to 4"
