@@ -282,6 +282,11 @@ class SearchSpace(Choices, ABC):
         """
         return np.atleast_2d(np.asarray(archs, dtype=np.int8))
 
+    def live_operations(self, archs: ArrayLike) -> NDArray[np.bool_]:
+        """Whether the output depends on the operation of each of the decisions `operations`: (n, operations)."""
+        chosen = self.live(archs)[:, list(self.operations)]
+        return np.ones(chosen.shape, dtype=np.bool_) if self.idle_option is None else chosen != self.idle_option
+
     def connected(self, archs: ArrayLike) -> NDArray[np.bool_]:
         """Whether the output of each of these architectures depends on its input: (n,)."""
         return np.ones(len(np.atleast_2d(np.asarray(archs))), dtype=np.bool_)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from supernet.benchmarks.errors import BadArchitecture
 from supernet.benchmarks.spaces.official import Complete, Read
+from supernet.benchmarks.wording import quoted
 
 OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 CONV3X3, CONV1X1, MAXPOOL = range(3)
@@ -104,8 +105,8 @@ class Cells:
         matrix = np.zeros((len(parts) + 1, len(parts) + 1), dtype=np.int64)
         for vertex, (op, _, sources) in enumerate(parts, 1):
             for source in filter(None, sources.split(",")):
-                if not source.isdecimal() or int(source) >= vertex:
-                    raise BadArchitecture(f"{text!r}: vertex {vertex} ({op}) cannot read {source!r}")
+                if not re.fullmatch(r"[0-9]{1,9}", source) or int(source) >= vertex:
+                    raise BadArchitecture(f"{text!r}: vertex {vertex} ({op}) cannot read {quoted(source)}")
                 matrix[int(source), vertex] = 1
         if parts[-1][0] != "out":
             raise BadArchitecture(f"{text!r} is not of the form |operation~sources|…|out~sources|")

@@ -192,6 +192,9 @@ class NB1Shot1(SearchSpace):
                 kept[:, decision] *= used[:, slot]
         return kept
 
+    def live_operations(self, archs: ArrayLike) -> NDArray[np.bool_]:
+        return self.cells(archs).used[:, 1 : self.nodes + 1]
+
     def hashes(self, indices: ArrayLike) -> NDArray[np.str_]:
         """The NAS-Bench-101 graph hash of each architecture: (n,) of 32-character strings."""
         members, position = np.unique(self.classes("cell")[self.checked_indices(indices)], return_inverse=True)

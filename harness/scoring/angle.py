@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.harness.scoring.scorer import Columns, Trained
 from supernet.harness.training.run import Run, start
+from supernet.heuristics.methods.apart import Several
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,25 @@ class Angle:
         return self.run if isinstance(self.run, Run) else self.run.run
 
     def score(self, indices: NDArray[np.int64]) -> Columns:
-        """The column angle, in radians from 0 to pi: (n,)."""
+        """The column angle, in radians from 0 to pi: (n,).
+
+        Raises:
+            UserError: architectures have no kernels of their own, because several networks were trained or kernels are
+                cut out of larger ones.
+        """
+        if isinstance(self._run.network, Several):
+            raise UserError(
+                "The angle compares the kernels of one network before and after training, but the methods of this run "
+                "trained several."
+            )
+        if self._run.recipe.network.ofa_kernel != "own":
+            raise UserError("The angle needs network.ofa_kernel=own: otherwise, small kernels are parts of large ones.")
         products = self._products()
-        archs = self.within.live(self.within.archs(indices))
+        archs = self.within.archs(indices)
+        live = self.within.live_operations(archs)
         sums = np.zeros((len(archs), 3))
         for place, decision in enumerate(self.within.operations):
-            sums += products[place][archs[:, decision]]
+            sums += products[place][archs[:, decision]] * live[:, [place]]
         scale = np.sqrt(sums[:, 1] * sums[:, 2])
         cosine = np.divide(sums[:, 0], scale, out=np.ones(len(archs)), where=scale > 0)
         return {"angle": np.arccos(np.clip(cosine, -1, 1))}

@@ -109,6 +109,8 @@ class TSE:
         """The sum of losses of each network while it is trained alone: (members,)."""
         batches = list(itertools.islice(training_batches(run, self.batch_size, self.seed), self.batches))
         path = self.out / NAME if self.out else None
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
         identity = self._identity(run, batches, members) if path else ""
         kept, _ = (
             partial.resume(path, identity, len(members), columns=COLUMNS)

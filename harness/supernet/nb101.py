@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from supernet.benchmarks.errors import BadArchitecture
 from supernet.benchmarks.spaces.nb101 import MAXPOOL, OUTPUT, Cells
-from supernet.harness.supernet.ops import ConvBN, max_pool
+from supernet.harness.supernet.ops import ConvBN, drop_path, max_pool
 
 KERNELS = (3, 1)
 """Kernel sizes of the first two operations, conv3x3-bn-relu and conv1x1-bn-relu."""
@@ -42,12 +42,15 @@ class Cell(nn.Module):
                 self.projections[str(slot)] = ConvBN(inputs, width, 1, affine, track)
             if slot != OUTPUT and cell.ops[0, slot - 1] != MAXPOOL:
                 self.convs[str(slot)] = ConvBN(width, width, KERNELS[cell.ops[0, slot - 1]], affine, track)
+        self.drop_rate = 0.0
+        """Probability of path dropout at the current step."""
 
     def forward(self, x: Tensor) -> Tensor:
         """The output (n, outputs, size, size) of the cell for its input (n, inputs, size, size)."""
         values: dict[int, Tensor] = {}
+        rate = self.drop_rate if self.training else 0.0
         for slot, parents in self._parents.items():
-            interior = [values[p] for p in parents if p]
+            interior = [drop_path(values[p], rate) for p in parents if p]
             if slot == OUTPUT:
                 interior = [torch.cat(interior, 1)] if len(interior) > 1 else interior
             terms = [v[:, : self._widths[slot]] for v in interior]
@@ -73,6 +76,7 @@ class NB101Net(nn.Module):
         modules: cells per stack.
         affine: whether batch norm learns a scale and a shift.
         track: whether batch norm keeps running statistics while training.
+        dropout: probability of dropout before the classifier.
 
     Raises:
         BadArchitecture: there are several cells, or the output of the cell does not depend on its input.
@@ -86,6 +90,7 @@ class NB101Net(nn.Module):
         modules: int = 3,
         affine: bool = True,
         track: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if len(cell) != 1:
@@ -98,17 +103,27 @@ class NB101Net(nn.Module):
             [Cell(cell, before if first else width, width, affine, track) for first in [True] + [False] * (modules - 1)]
             for before, width in itertools.pairwise([channels, *widths])
         ]
-        self.cells = nn.ModuleList(itertools.chain(*self._stacks))
+        self.all_cells = list(itertools.chain(*self._stacks))
+        self.cells, self.dropout = nn.ModuleList(self.all_cells), dropout
         self.classifier = nn.Linear(widths[-1], classes)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (n, classes) of images (n, 3, size, size), size at least 4."""
+    def forward(self, x: Tensor, features: list[Tensor] | None = None) -> Tensor:
+        """Logits (n, classes) of images (n, 3, size, size), size at least 4.
+
+        Args:
+            features: a list to which the output of every cell is appended.
+        """
         x = F.relu(self.stem(x))
         for stack, cells in enumerate(self._stacks):
             if stack:
                 x = F.max_pool2d(x, 2)
             for cell in cells:
                 x = cell(x)
-        logits: Tensor = self.classifier(x.mean((2, 3)))
+                if features is not None:
+                    features.append(x)
+        pooled = x.mean((2, 3))
+        if self.training and self.dropout:
+            pooled = F.dropout(pooled, self.dropout)
+        logits: Tensor = self.classifier(pooled)
         return logits

@@ -19,7 +19,16 @@ from supernet.benchmarks.spaces import space as space_named
 from supernet.benchmarks.spaces.nb1shot1 import PARENTS, SPACES, NB1Shot1
 from supernet.benchmarks.spaces.nb101 import CONV1X1, CONV3X3, MAXPOOL, SHORT_OPS
 from supernet.harness.supernet.nb101 import NB101Net
-from supernet.harness.supernet.ops import CentrePartConv, ConvBN, Part, PartConv, PartNorm, Projection, max_pool
+from supernet.harness.supernet.ops import (
+    CentrePartConv,
+    ConvBN,
+    Part,
+    PartConv,
+    PartNorm,
+    Projection,
+    drop_path,
+    max_pool,
+)
 from supernet.harness.supernet.wiring import NodeProgram, Parents, Share, Wiring
 from supernet.heuristics.hooks import Supernet
 from supernet.heuristics.recipe import Recipe, RecipeError
@@ -124,12 +133,12 @@ class Cell(nn.Module):
         for step in plan.nodes:
             node = self._nodes[step.node - 1]
             terms = [
-                (self._dropped(values[source]) if source else node.projection(x, part), share)
+                (drop_path(values[source], self._rate) if source else node.projection(x, part), share)
                 for source, share in step.sources
             ]
             values[step.node] = node(_sum(terms), step, part)
         last = sorted({node for place in plan.output for node, _ in place})
-        ends = {node: self._dropped(values[node]) for node in last}
+        ends = {node: drop_path(values[node], self._rate) for node in last}
         pieces = [_sum((ends[node], share) for node, share in place) for place in plan.output]
         missing = self.outputs - sum(piece.shape[1] for piece in pieces)
         if missing:
@@ -151,12 +160,9 @@ class Cell(nn.Module):
             return Part(count, selection=torch.randperm(self.width, device=device)[:count])
         return Part(count)
 
-    def _dropped(self, x: Tensor) -> Tensor:
-        """Drop an edge from a node for a random part of the images, scaling up the rest."""
-        if not (self.training and self.drop_rate > 0):
-            return x
-        keep = 1 - self.drop_rate
-        return x * ((torch.rand(len(x), 1, 1, 1, device=x.device) < keep) / keep)
+    @property
+    def _rate(self) -> float:
+        return self.drop_rate if self.training else 0.0
 
     def active(self, routing: Routing) -> list[nn.Module]:
         """The modules that compute the output for a routing."""
@@ -255,15 +261,29 @@ class NB1Shot1Net(Supernet):
 
 
 class StandAloneCell(Supernet):
-    """The benchmark's stand-alone network of one NAS-Bench-101 cell, as a super-net with a single path."""
+    """The benchmark's stand-alone network of one NAS-Bench-101 cell, as a super-net with a single path.
 
-    def __init__(self, network: NB101Net) -> None:
+    Args:
+        network: the network, which has the benchmark's widths whatever `channel_mode` is.
+        path_dropout: probability of path dropout in the last cell at the end of training.
+    """
+
+    def __init__(self, network: NB101Net, path_dropout: float = 0.0) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.path_dropout = network, path_dropout
+
+    def set_progress(self, share: float) -> None:
+        """See `NB1Shot1Net.set_progress`."""
+        for depth, cell in enumerate(self.network.all_cells, 1):
+            cell.drop_rate = self.path_dropout * share * depth / len(self.network.cells)
 
     def forward(self, x: Tensor, routing: object, features: list[Tensor] | None = None) -> Tensor:
-        """Logits (n, classes) of images (n, 3, size, size); the routing has no effect."""
-        logits: Tensor = self.network(x)
+        """Logits (n, classes) of images (n, 3, size, size); the routing has no effect.
+
+        Args:
+            features: a list to which the output of every cell is appended.
+        """
+        logits: Tensor = self.network(x, features)
         return logits
 
     def parameters_of(self, decision: int, option: int) -> list[nn.Parameter]:
@@ -278,7 +298,10 @@ def _network(recipe: Recipe, classes: int) -> Supernet:
     if recipe.sampling.architecture is None:
         return NB1Shot1Net(classes, within, options)
     cell = within.cells(within.parse(recipe.sampling.architecture))
-    return StandAloneCell(NB101Net(classes, cell, options.channels, options.cells, options.bn_affine, options.bn_track))
+    network = NB101Net(
+        classes, cell, options.channels, options.cells, options.bn_affine, options.bn_track, options.global_dropout
+    )
+    return StandAloneCell(network, options.path_dropout)
 
 
 NETWORKS: Mapping[str, Callable[[Recipe, int], Supernet]] = dict.fromkeys(SPACES, _network)

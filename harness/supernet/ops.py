@@ -255,6 +255,14 @@ class Projection(nn.Module):
         return F.relu(self.norm(self.conv(x, None, part), part), inplace=True)
 
 
+def drop_path(x: Tensor, rate: float) -> Tensor:
+    """Set x (n, …) to 0 for a random part of the images, and scale up the rest; a rate of 0 changes nothing."""
+    if not rate:
+        return x
+    keep = 1 - rate
+    return x * ((torch.rand(len(x), 1, 1, 1, device=x.device) < keep) / keep)
+
+
 def max_pool(x: Tensor) -> Tensor:
     """`max_pool2d(x, 3, 1, 1)`; on CPUs several times faster where no gradient is needed.
 

@@ -138,5 +138,6 @@ PROXIES = (
         "products of the gradient by the input of block l and the random signs by its output",
         source=SOURCE,
         measure=trainability,
+        backward=1,
     ),
 )

@@ -31,4 +31,5 @@ PROXY = Proxy(
     measure=grasp,
     labels=True,
     passes="1 forward and 3 backward",
+    backward=3,
 )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from supernet.harness.scoring.proxies import whole
 from supernet.harness.scoring.proxies.probe import Probe, Sight
-from supernet.harness.scoring.proxies.registry import COUNTS, known
+from supernet.harness.scoring.proxies.registry import COUNTS, PROXIES, known
 from supernet.heuristics.meter import Meter
 
 Floats = NDArray[np.float64]
@@ -75,4 +75,8 @@ def metered_scores(probe: Probe, name: str, indices: NDArray[np.int64], draw: in
 
 
 def _measured(sight: Sight, index: int, name: str, meter: Meter) -> float:
-    return whole.measured(sight, index, name, lambda network: counted(network.blocks[0], meter, sight.size))
+    own, backward = Meter(), PROXIES[name].backward
+    value = whole.measured(sight, index, name, lambda network: counted(network.blocks[0], own, sight.size))
+    meter.forward += own.forward
+    meter.backward += own.backward if backward is None else backward * own.forward
+    return value

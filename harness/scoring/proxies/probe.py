@@ -53,7 +53,8 @@ class Probe:
     or layers see them."""
 
     def __post_init__(self) -> None:
-        space(self.space)
+        if self.dead and space(self.space).idle_option is None:
+            raise UserError(f"The benchmark builds networks of {self.space} without dead operations: leave `dead` out.")
         for name in ("size", "images", "channels", "cells"):
             value, least = getattr(self, name), {"images": 2, "size": 4}.get(name, 1)
             if name == "size" and value is None:

@@ -61,3 +61,5 @@ class Proxy:
     """How weights are drawn, where the definition is not indifferent to it."""
     passes: str = "1 forward and 1 backward"
     """What it costs, in passes of its images through the network."""
+    backward: float | None = None
+    """Backward passes for each forward pass, where not all of them go back to the first module of the network."""

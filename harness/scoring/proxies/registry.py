@@ -45,8 +45,11 @@ _EVERY = [
 ]
 PROXIES: Mapping[str, Proxy] = {proxy.name: proxy for proxy in _EVERY}
 """Name -> score of an untrained network."""
-COUNTS = {**LIVE, "params": "trainable parameters of the stand-alone network, dead operations included",
-          "flops": "multiply-accumulates of the stand-alone network, dead operations included"}  # fmt: skip
+COUNTS = {
+    **LIVE,
+    "params": "trainable parameters of the benchmark's network, with its dead operations where it has them",
+    "flops": "multiply-accumulates of the benchmark's network, with its dead operations where it has them",
+}
 """Name -> what is counted, without any network."""
 
 

@@ -77,7 +77,7 @@ def score(
         draws: number of independent draws of images and weights, numbered from 0.
         workers: number of processes; by default one for each CPU core that may be used. With another device than the
             CPU, this process does all the work.
-        keep: file from which an interrupted call continues; it is deleted at the end.
+        keep: file from which an interrupted call continues; the caller deletes it at the end.
         progress: called with the number of looks that are done, and of all.
         notice: called with a sentence about a damaged file.
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from supernet.benchmarks.spaces.darts import AVG_POOL, MAX_POOL, NODES, NONE, OPS, SKIP
 from supernet.harness.supernet.darts.ops import KERNELS, LARGE, FactorisedReduction, Pool, convolution
 from supernet.harness.supernet.darts.wiring import Program
-from supernet.harness.supernet.ops import ConvBN
+from supernet.harness.supernet.ops import ConvBN, drop_path
 from supernet.heuristics.sections import NetworkSection
 
 INPUTS = 2
@@ -103,8 +103,10 @@ class Cell(nn.Module):
                     if rectified[state] is None:
                         rectified[state] = F.relu(value)
                     value = rectified[state]
-                out = self._dropped(self._operate((node, state), op, value))  # type: ignore[arg-type]
+                out = drop_path(self._operate((node, state), op, value), self._rate)  # type: ignore[arg-type]
                 terms.append(out if share is None else share * out)
+            # What gates add is 0 with a gradient, which every reader of the node passes back (GDAS).
+            terms += [step.rest] if terms and step.rest is not None else []
             states.append(reduce(operator.add, terms) if terms else None)
         return self._concatenated(states, plan)
 
@@ -116,7 +118,8 @@ class Cell(nn.Module):
         for value, step in zip(states[INPUTS:], plan, strict=True):
             if value is None:
                 value = like.new_zeros(n, height, width, self.channels).permute(0, 3, 1, 2)  # type: ignore[union-attr]
-            outputs.append(value if step.rest is None else value + step.rest)
+                value = value if step.rest is None else value + step.rest
+            outputs.append(value)
         return torch.cat(outputs, 1)
 
     def _strides(self, state: int) -> bool:
@@ -137,12 +140,9 @@ class Cell(nn.Module):
             return None
         return made[OPS[op]]
 
-    def _dropped(self, x: Tensor) -> Tensor:
-        """Drop an edge for a random part of the images, scaling up the rest."""
-        if not (self.training and self.drop_rate > 0):
-            return x
-        keep = 1 - self.drop_rate
-        return x * ((torch.rand(len(x), 1, 1, 1, device=x.device) < keep) / keep)
+    @property
+    def _rate(self) -> float:
+        return self.drop_rate if self.training else 0.0
 
 
 def _name(edge: Edge) -> str:

@@ -19,7 +19,7 @@ from supernet.benchmarks.spaces import Arch
 from supernet.benchmarks.spaces.nb201 import EDGES, NONE
 from supernet.harness.supernet.nb201 import fused, together
 from supernet.harness.supernet.nb201.net import NB201Net
-from supernet.harness.supernet.nb201.plan import live
+from supernet.harness.supernet.nb201.plan import ALL, live
 from supernet.harness.supernet.nb201.stacked import StackedStage
 from supernet.heuristics.hooks import Supernet
 
@@ -32,8 +32,11 @@ COPIES = 12
 
 
 def fits(network: Supernet) -> TypeGuard[NB201Net]:
-    """Whether a network computes architectures in blocks; batch norm must not keep what it sees."""
-    return isinstance(network, NB201Net) and not network.all_cells[0].partial
+    """Whether a network computes architectures in blocks; batch norm must not keep what it sees.
+
+    Blocks hold all operations of NAS-Bench-201 in their order, which networks of a part of the space do not have.
+    """
+    return isinstance(network, NB201Net) and network.operations == ALL and not network.all_cells[0].partial
 
 
 def memory(network: NB201Net, images: Tensor, amp: bool) -> int:

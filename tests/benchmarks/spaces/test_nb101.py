@@ -201,6 +201,7 @@ def test_a_malformed_matrix_is_refused(matrix, ops, message):
         ("|conv3x3~1|out~1|", "'|conv3x3~1|out~1|': vertex 1 (conv3x3) cannot read '1'"),
         ("|conv3x3~0|out~2|", "'|conv3x3~0|out~2|': vertex 2 (out) cannot read '2'"),
         ("|conv3x3~0|out~0,-1|", "vertex 2 (out) cannot read '-1'"),
+        (f"|conv3x3~0|out~{'1' * 5000}|", "vertex 2 (out) cannot read '1111"),
         ("|conv3x3~0|out~0 1|", "vertex 2 (out) cannot read '0 1'"),
         ("|conv3x3~in|out~1|", "vertex 1 (conv3x3) cannot read 'in'"),
         ("|conv5x5~0|out~1|", "unknown operation 'conv5x5'"),

@@ -54,6 +54,14 @@ def test_what_remains_of_a_block_is_scored_alone(run):
     np.testing.assert_array_equal(rest.detach(), whole[2:].detach())
 
 
+def test_a_part_of_the_space_has_no_blocks(task):
+    part = start(recipe("space=nb201-topology", "evaluation.batch_size=20", "evaluation.images=40"), task=task)
+    assert not blocks.fits(part.network)
+    assert len(rank(part, [0, 7, 700]).loss) == 3
+    with pytest.raises(UserError, match="need a plain super-net of NAS-Bench-201"):
+        rank(part, [0, 7, 700], in_blocks=True)
+
+
 def test_a_ranking_on_a_cpu_or_with_recalibration_is_not_in_blocks(run):
     images = run.task.valid.images[:8]
     assert not blocks.pay(run, "batch", images)

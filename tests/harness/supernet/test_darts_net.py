@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from darts_nets import SPACE, archs, close, images, network, plain
 from torch.utils.flop_counter import FlopCounterMode
 
-from supernet.benchmarks.spaces.darts import AVG_POOL, MAX_POOL, NONE, OPS, PARENTS, SEP3, SEP5, SKIP
+from supernet.benchmarks.spaces.darts import AVG_POOL, DIL3, DIL5, MAX_POOL, NONE, OPS, PARENTS, SEP3, SEP5, SKIP
 from supernet.harness.supernet.build import build_network
 from supernet.harness.supernet.darts.ops import Separable
 from supernet.harness.supernet.darts.wiring import edges_of, program
@@ -150,6 +150,23 @@ def test_a_gate_runs_one_operation_for_each_input_and_has_gradients_to_all():
     net, x = network(), images()
     net(x, routing).square().sum().backward()
     assert all(rows[number].grad.abs().min() > 0 for number in SPACE.operations)
+
+
+def test_what_a_gate_does_not_execute_is_part_of_the_node_that_others_read():
+    arch, net = archs(1, none=False)[0], network()
+    rows = [torch.full((len(d),), 0.1, dtype=torch.float64) for d in SPACE.decisions]
+    for row, option in zip(rows, arch, strict=True):
+        row[option] = 1
+    routing = tuple(Gate(a, r) if i in SPACE.operations else a for i, (a, r) in enumerate(zip(arch, rows, strict=True)))
+    cell, x = net.cells[0], net.stem(images())
+    states = [cell.before(x), cell.last(x)]
+    for node, (low, first, high, second) in enumerate(SPACE.cells(arch)[0]):
+        total = 0.1 * 2 * 7  # seven options of each input are not executed
+        for state, op in ((low, first), (high, second)):
+            value = F.relu(states[state]) if op in (SEP3, SEP5, DIL3, DIL5) else states[state]
+            total = total + (value if op == SKIP else cell.operation((node, state), op)(value))
+        states.append(total)
+    close(cell(x, x, program(SPACE, 0, routing)), torch.cat(states[2:], 1))
 
 
 def test_a_full_relaxation_trains_everything():

@@ -7,8 +7,12 @@ import torch
 import torch.nn.functional as F
 from nb1shot1_nets import DYNAMIC, SPACES, archs, close, each_space, images, network, parents, step, used
 
+from supernet.benchmarks.spaces import space
 from supernet.benchmarks.spaces.nb101 import SHORT_OPS
+from supernet.harness.supernet.build import build_network
 from supernet.harness.supernet.nb101 import NB101Net
+from supernet.harness.supernet.ops import drop_path
+from supernet.heuristics.recipe import Recipe
 
 # ---- a plain computation of any architecture, with weights cut to size beforehand -----------------------------
 
@@ -262,7 +266,7 @@ def test_path_dropout_keeps_the_expectation_and_drops_whole_edges_of_images():
     net = network(SPACES[0], path_dropout=0.5)
     net.set_progress(1.0)
     cell = net.cells[2]
-    dropped = cell._dropped(torch.ones(4000, 2, 2, 2))
+    dropped = drop_path(torch.ones(4000, 2, 2, 2), cell._rate)
     assert set(dropped.flatten(1).unique(dim=0).flatten().tolist()) == {0.0, 2.0}
     assert torch.equal(dropped.amin((1, 2, 3)), dropped.amax((1, 2, 3)))
     assert dropped.mean().item() == pytest.approx(1, abs=0.1)
@@ -283,3 +287,20 @@ def test_a_copy_is_independent():
     expected = net(x, arch)
     step(net, arch, x)
     assert torch.equal(twin(x, arch), expected)
+
+
+def test_a_stand_alone_network_has_the_dropout_of_its_recipe():
+    within = space("nb1shot1-1")
+    arch = within.string(within.arch(9_000))
+    x = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    changes = ["space=nb1shot1-1", "network.channels=8", "network.cells=1", "sampling.law=fixed"]
+    base = Recipe().override([*changes, f"sampling.architecture={arch}"])
+    for change in ("network.global_dropout=0.3", "network.path_dropout=0.3", None):
+        torch.manual_seed(0)
+        net = build_network(base.override([change] if change else []), 10)
+        net.set_progress(1.0)
+        features = []
+        assert torch.equal(net(x, (), features), net(x, ())) == (change is None)
+        assert [tuple(each.shape[1:]) for each in features] == [(8, 8, 8), (16, 4, 4), (32, 2, 2)]
+        net.eval()
+        assert torch.equal(net(x, ()), net(x, ()))

@@ -112,6 +112,12 @@ def test_the_teacher_is_trained_by_the_recipe_alone_and_charged_once(digits, tmp
     assert not (tmp_path / "run" / teachers.FOLDER).exists()
 
 
+@pytest.mark.parametrize("loss", ["logits", "selectivity"])
+def test_networks_of_other_spaces_teach(loss, digits):
+    changes = ["space=nb1shot1-1", "methods.distil.epochs=1", f"methods.distil.loss={loss}", "training.epochs=1"]
+    assert train(TINY.override(changes), task=digits).log[0]["loss"] > 0
+
+
 def test_a_kept_teacher_is_not_trained_again(digits, tmp_path, monkeypatch):
     first = taught(BASE, tmp_path, digits, torch.device("cpu"), None, OTHER, 1)
     monkeypatch.setattr(loop, "_epoch", None)

@@ -25,6 +25,18 @@ def test_scores_are_those_of_their_draw_and_every_network_is_charged_once():
     assert meter == Meter(4 * networks, 4 * networks)
 
 
+@pytest.mark.parametrize(("name", "backward"), [("grasp", 3), ("az-trainability", 1), ("az-expressivity", 0)])
+def test_passes_that_do_not_reach_the_stem_count_too(name, backward):
+    meter = Meter()
+    metered_scores(PROBE, name, np.array([90]), 0, meter)
+    assert meter == Meter(4, 4 * backward)
+
+
+def test_dead_operations_are_refused_where_the_benchmark_builds_none():
+    with pytest.raises(UserError, match="builds networks of nb1shot1-1 without dead operations"):
+        Probe("nb1shot1-1", task="digits", dead=True)
+
+
 @pytest.mark.parametrize("name", ["live-params", "params", "flops"])
 def test_counts_cost_nothing(name):
     meter = Meter()
