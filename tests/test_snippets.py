@@ -43,6 +43,7 @@ NOT_EXECUTED = {
     ("recipes.md", "distribution.model=simplex"): OFFICIAL,
     ("search.md", "--warm-start live-params"): f"{MINUTES}, and {OFFICIAL}",
     ("search.md", "--budget 25000p --seeds 3"): f"{MINUTES}, and {OFFICIAL}",
+    ("search.md", "--space nb1shot1-1 --algorithms darts"): f"{MINUTES}, and {OFFICIAL}",
     ("search.md", "make compare"): f"{MINUTES}, and {OFFICIAL}",
     ("studies.md", "supernet study plan mine.yaml"): OFFICIAL,
     ("studies.md", "supernet study run cifar10-16-recipe"): f"{MINUTES}, and {OFFICIAL}",

@@ -24,7 +24,7 @@ def figures_of(outcome: Outcome) -> dict[str, tuple[str, Callable[[], Figure]]]:
     """Name -> caption and function that draws the figure, for the figures that the outcome has data for."""
     curves = [entry for entry in outcome.entries if entry.curve]
     ranked = [entry for entry in outcome.entries if entry.rank]
-    learned = [entry for entry in outcome.entries if entry.picks and entry.sharing]
+    learned = [entry for entry in outcome.entries if entry.picks and entry.sharing and panels.has_dynamics(entry)]
     found: dict[str, tuple[str, Callable[[], Figure]]] = {}
     if curves:
         found["regret"] = (

@@ -97,9 +97,22 @@ def _high(curve: Curve) -> float:
     return float(np.quantile(known, 0.9)) if len(known) else 0.0
 
 
+DYNAMICS = {
+    "entropy": "blue: entropy, share of the largest",
+    "skips": "dashed: share of skip connections in the pick",
+}
+"""Column of a trace -> what the figure of the training says of its line."""
+
+
+def has_dynamics(entry: Entry) -> bool:
+    """Whether an algorithm has a line in the figure of the training: a distribution, or skip connections."""
+    return set(DYNAMICS) <= set(entry.trace) and bool(entry.trace[list(DYNAMICS)].notna().any(axis=None))
+
+
 def training(outcome: Outcome, entries: Sequence[Entry]) -> Figure:
     """The entropy of each distribution and the skip connections in its picks, with the cost of discretisation."""
     figure, axes = _grid(len(entries), 1.1)
+    drawn = set()
     for axis, entry in zip(axes, entries, strict=True):
         trace = entry.trace
         share = trace["step"] / trace.groupby("seed")["step"].transform("max")
@@ -107,6 +120,7 @@ def training(outcome: Outcome, entries: Sequence[Entry]) -> Figure:
         for column, colour, style in (("entropy", PALETTE[0], "-"), ("skips", PALETTE[3], (0, (4, 1.5)))):
             means = trace[column].astype(float).groupby(bins).mean().dropna()
             if len(means):
+                drawn.add(column)
                 axis.plot(means.index, means, color=colour, linestyle=style, linewidth=1.2)
         gap = (trace["mixture_accuracy"].astype(float) - trace["pick_accuracy"].astype(float)).groupby(bins).mean()
         gap = gap.dropna()
@@ -115,8 +129,6 @@ def training(outcome: Outcome, entries: Sequence[Entry]) -> Figure:
         axis.grid(axis="y", color=FAINT)
     axes[0].set(xlim=(0, 1.02), ylim=(-0.02, 1.05), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     sns.despine(figure)
-    figure.supxlabel(
-        "share of the training\nblue: entropy, share of the largest; dashed: share of skip connections in the pick",
-        fontsize=7.5,
-    )
+    key = "; ".join(text for column, text in DYNAMICS.items() if column in drawn)
+    figure.supxlabel(f"share of the training\n{key}", fontsize=7.5)
     return figure

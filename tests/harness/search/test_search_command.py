@@ -279,23 +279,26 @@ def test_the_list_says_what_was_seen_in_lines_of_a_hundred_characters():
 
 def test_what_was_seen_is_in_the_results_that_ship_and_in_the_documentation():
     root = Path(__file__).parents[3]
-    protocol, real = (root / "docs/search.md").read_text().split("## On real images")
-    rows, short = (
-        dict(re.findall(r"^\| ([a-z-]+)[^|]*\| (\d\d\.\d\d ± \d\.\d\d) \|", text, re.M)) for text in (protocol, real)
-    )
-    assert rows == {name: text.split(": ")[1].split(" %")[0] for name, text in SEEN.items() if "12,000 s" in text}
-    with (root / "results/reference/search/final.csv").open(newline="") as file:
-        found = {
-            r["algorithm"]: f"{float(r['cifar10 test']):.2f} ± {float(r['cifar10 test sd']):.2f}"
-            for r in csv.DictReader(file)
-        }
-    assert short == found
-    assert all(f"25,000 passes: {accuracy} % test (3 seeds)" in SEEN[name] for name, accuracy in found.items())
-    long = dict(re.findall(r"^\| ([a-z-]+) \| \d\d \|.*?\| (\d\d\.\d\d ± \d+\.\d\d) \|", real, re.M))
-    with (root / "results/reference/search/full/final.csv").open(newline="") as file:
-        rows = {r["algorithm"]: (float(r["cifar10 test"]), float(r["cifar10 test sd"])) for r in csv.DictReader(file)}
-    assert long == {name: f"{mean:.2f} ± {sd:.2f}" for name, (mean, sd) in rows.items()}
-    assert all(f"195,500 passes: {accuracy} % test (3 seeds)" in SEEN[name] for name, accuracy in long.items())
+    parts = re.split(r"^#+ ", (root / "docs/search.md").read_text(), flags=re.M)
+    text_of = {part.partition("\n")[0]: part for part in parts}
+
+    def rows(title, accuracy):
+        return dict(re.findall(rf"^\| ([a-z-]+)[^|]*\|{accuracy} (\d\d\.\d\d ± \d+\.\d\d) \|", text_of[title], re.M))
+
+    protocol = {name: text.split(": ")[1].split(" %")[0] for name, text in SEEN.items() if "12,000 s" in text}
+    assert rows("Search", "") == protocol
+    for title, accuracy, folder, seen in (
+        ("On real images, with shared weights", "", "", "NAS-Bench-201, CIFAR-10 at 16 pixels, 25,000 passes"),
+        ("At full length", r" \d\d \|.*?\|", "full", "the same, 195,500 passes"),
+        ("On NAS-Bench-1Shot1", r" \d+ \|.*?\|", "1shot1", "space 1, CIFAR-10 at 16 pixels, 10,000 passes"),
+    ):
+        with (root / "results/reference/search" / folder / "final.csv").open(newline="") as file:
+            found = {
+                r["algorithm"]: f"{float(r['cifar10 test']):.2f} ± {float(r['cifar10 test sd']):.2f}"
+                for r in csv.DictReader(file)
+            }
+        assert rows(title, accuracy) == found
+        assert all(f"{seen}: {each} % test (3 seeds)" in SEEN[name] for name, each in found.items())
     report = json.loads((root / "results/reference/compare/report.json").read_text())
     for row in report["final"]:
         if "@" in row["algorithm"]:  # a warm start of another one
