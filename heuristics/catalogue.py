@@ -69,16 +69,22 @@ class Heuristic:
             )
         if recipe.space not in self.spaces:
             raise RecipeError(f"The heuristic {self.name} is for {', '.join(self.spaces)}, not for {recipe.space}.")
-        changes = self.values.get(value) or [f"{self.key}={value}"]
-        found = recipe.override(changes)
-        keys = {change.partition("=")[0] for change in changes}
-        for chosen in found.methods:
-            if keys <= registry.entry(chosen.name).ignores:
-                raise RecipeError(
-                    f"The heuristic {self.name} changes nothing here: the method {chosen.name} does not follow "
-                    f"{listed(sorted(keys))}."
-                )
+        found = recipe.override(self._changes(value))
+        if problem := self.ignored(found, value):
+            raise RecipeError(problem)
         return found
+
+    def ignored(self, recipe: Recipe, value: str) -> str | None:
+        """Say why this value has no effect in a recipe, where a method does not follow any key that it sets."""
+        keys = {change.partition("=")[0] for change in self._changes(value)}
+        for chosen in recipe.methods:
+            if keys <= registry.entry(chosen.name).ignores:
+                names = listed(sorted(keys))
+                return f"The method {chosen.name} does not follow {names}, so that {self.name} has no effect."
+        return None
+
+    def _changes(self, value: str) -> Sequence[str]:
+        return self.values.get(value) or [f"{self.key}={value}"]
 
 
 def _key(key: str, *values: object) -> dict[str, tuple[str, ...]]:

@@ -121,6 +121,7 @@ def correlate(
             check_place(path, option, folder=option == "--out", sources=[scores])
     known = ground_truth(space_name, dataset=dataset, split=split, epochs=epochs, seed=seed, table=truth_name)
     how: dict[str, Any] = {
+        "table": truth_name,
         "arch_column": arch_column,
         "score_columns": score_column,
         "lower_is_better": True if ALL in losses else losses,

@@ -48,7 +48,6 @@ def fuse(
     listing: bool,
 ) -> None:
     """Fuse the scores in FILES into one score of the architectures that all files have."""
-    from supernet.benchmarks.files import check_place
     from supernet.harness.report.free.fused import fused
     from supernet.harness.report.free.place import score_file
     from supernet.harness.scoring.rules import RULES, parts
@@ -61,7 +60,7 @@ def fuse(
         return
     if not files or out is None or space_name is None:
         raise click.UsageError("Give files of scores, --space SPACE, and a file for the result: --out fused.parquet.")
-    check_place(score_file(out), "--out", folder=False, sources=files)
+    score_file(out, files)
     found = fused(
         list(files),
         space_name,

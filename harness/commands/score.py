@@ -45,7 +45,9 @@ if TYPE_CHECKING:
     "scores are published.",
 )
 @click.option(
-    "--dead", is_flag=True, help="Keep operations that the output does not depend on, as published code does."
+    "--dead",
+    is_flag=True,
+    help="Keep operations that the output does not depend on, as published code does (not on NAS-Bench-1Shot1).",
 )
 @click.option("--workers", type=click.IntRange(1), help="Number of processes (default: one for each CPU core).")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, …")

@@ -8,6 +8,7 @@ import numpy as np
 
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.measured.benchmark import Benchmark
+from supernet.harness.statistics import metrics
 from supernet.harness.statistics.metrics import kendall_tau, true_top
 
 
@@ -22,7 +23,7 @@ def agreement(table: GroundTruth, dataset: str, split: str, epochs: str) -> dict
     low, quarter, median, three, high = np.quantile(mean, [0, 0.25, 0.5, 0.75, 1])
     return {
         "tau between seeds": _mean([kendall_tau(a, b) for a, b in combinations(seeds, 2)]),
-        "tau between seeds, top quarter": _mean([kendall_tau(a[top], b[top]) for a, b in combinations(seeds, 2)]),
+        "tau between seeds, top quarter": _mean([metrics.agreement(a[top], b[top]) for a, b in combinations(seeds, 2)]),
         "tau of parameter count": kendall_tau(table.params(dataset).astype(float), mean),
         "tau of FLOPs": kendall_tau(table.flops(dataset).astype(float), mean),
         "lowest accuracy": float(low),

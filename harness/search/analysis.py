@@ -324,10 +324,9 @@ def expected_best(
 
 def _notes(comparison: Comparison, done: Sequence[Entry], truth: Truths) -> list[str]:
     """Return notes for the reader about costs and accuracies."""
-    notes = []
-    if any((entry.trace["queries"] > 0).any() for entry in done if len(entry.trace)):
-        seen = dict.fromkeys((comparison.truth.measure.epochs, *comparison.fidelities))
-        notes += [note for epochs in seen for note in comparison.objective(epochs).notes]
+    query = {entry.name for entry in done if len(entry.trace) and (entry.trace["queries"] > 0).any()}
+    seen = dict.fromkeys(spec.fidelities for spec in comparison.specs() if spec.algorithm in query)
+    notes = list(dict.fromkeys(note for epochs in seen for note in comparison.objective(*epochs).notes))
     alone = [entry.title for entry in done if entry.name in ("halving", "hyperband")]
     if alone and len(comparison.fidelities) == 1:
         notes.append(f"With one fidelity there is nothing to halve, so that this is random search: {listed(alone)}.")

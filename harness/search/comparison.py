@@ -302,10 +302,10 @@ class Comparison:
         """The table that searches observe."""
         return self.truth.open(self.space)
 
-    def objective(self, epochs: str) -> Table:
-        """Return the objective that algorithms observe at this fidelity alone."""
+    def objective(self, *epochs: str) -> Table:
+        """Return the objective that algorithms with these fidelities observe, the cheapest first."""
         m = self.truth.measure
-        return objective(self.within, self.ground_truth, m.dataset, (epochs,), m.seed, m.split)
+        return objective(self.within, self.ground_truth, m.dataset, epochs, m.seed, m.split)
 
     @property
     def fidelities(self) -> tuple[str, ...]:

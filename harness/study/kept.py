@@ -59,8 +59,9 @@ class Kept:
     images: int
     base_seeds: int
     seeds: int
+    """The smallest number of seeds of a setting beside the base."""
     most_seeds: int
-    """The largest number of seeds of a setting beside the base; others have `seeds`."""
+    """The largest such number."""
     base: Mean | None
     params_tau: float
     attainable: float | None
@@ -102,6 +103,7 @@ def _kept(content: Mapping[str, Any]) -> Kept:
     m, rows, ceiling = content["measure"], content["rows"], content.get("ceiling")
     margin = _number(content.get("margin", MARGIN))
     base = _hashes(rows[0])
+    others = [len(row["states"]) for row in rows[1:]] or [len(content["seeds"])]
     screen = content["design"] == "screen"
     recipe = content.get("recipe")
     return Kept(
@@ -114,8 +116,8 @@ def _kept(content: Mapping[str, Any]) -> Kept:
         architectures=_count(content["architectures"]),
         images=_count(content["images"]),
         base_seeds=len(content["base_seeds"]),
-        seeds=len(content["seeds"]),
-        most_seeds=max((len(row["states"]) for row in rows[1:]), default=len(content["seeds"])),
+        seeds=min(others),
+        most_seeds=max(others),
         base=_mean(rows[0]["tau"]),
         params_tau=_number(content["params_tau"]),
         attainable=_number(ceiling["attainable"]) if ceiling else None,

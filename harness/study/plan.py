@@ -152,7 +152,7 @@ def _listed(study: Study, tau: Tau) -> Iterator[Setting]:
             setting = _changed(setting, heuristic, value)
         if setting.recipe not in seen:
             seen.add(setting.recipe)
-            yield setting
+            yield _effective(setting, changes)
 
 
 def _grid(study: Study, tau: Tau) -> Iterator[Setting]:
@@ -166,11 +166,12 @@ def _grid(study: Study, tau: Tau) -> Iterator[Setting]:
     seen = {study.base}
     for combination in itertools.product(*(values for _, values in study.factors)):
         setting = Setting((), study.base)
-        for (heuristic, _), value in zip(study.factors, combination, strict=True):
+        changes = [(heuristic, value) for (heuristic, _), value in zip(study.factors, combination, strict=True)]
+        for heuristic, value in changes:
             setting = _changed(setting, heuristic, value)
         if setting.recipe not in seen:
             seen.add(setting.recipe)
-            yield setting
+            yield _effective(setting, changes)
 
 
 def _staged(study: Study, tau: Tau) -> Iterator[Setting]:
@@ -203,7 +204,7 @@ def _screen(study: Study, tau: Tau) -> Iterator[Setting]:
                 before, setting = setting, _changed(setting, heuristic, value)
                 if setting is before:
                     raise StudyError(f"{heuristic.name}={value} changes nothing together with {before.label}.")
-        yield setting
+        yield _effective(setting, [(heuristic, value) for heuristic, (value,) in study.factors])
 
 
 def _check_screen(study: Study) -> None:
@@ -261,6 +262,19 @@ def _changed(setting: Setting, heuristic: Heuristic, value: str) -> Setting:
     if recipe == setting.recipe:
         return setting
     return replace(setting, changes=(*setting.changes, (heuristic.name, value)), recipe=recipe)
+
+
+def _effective(setting: Setting, changes: Sequence[tuple[Heuristic, str]]) -> Setting:
+    """The setting.
+
+    Raises:
+        StudyError: one of its changes has no effect together with the others.
+    """
+    for heuristic, value in changes:
+        problem = heuristic.ignored(setting.recipe, value)
+        if problem and (heuristic.name, value) in setting.changes:
+            raise StudyError(f"{setting.label} cannot be had: {problem}")
+    return setting
 
 
 def _varied(setting: Setting, heuristic: Heuristic, values: Sequence[str]) -> Iterator[Setting]:

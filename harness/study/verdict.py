@@ -151,8 +151,8 @@ def steps(a: Analysis) -> list[Step]:
         )
     if a.undecided and a.design not in ("staged", "screen") and not missing:
         found.append(_extension(a))
-    if not missing and (open_ := _open_in_whole(a)):
-        found.append(Step(f"{open_} undecided. To see smaller effects, raise `seeds` in the study's file."))
+    if not missing and (why := _more_seeds_for_all(a)):
+        found.append(Step(f"{why}, raise `seeds` in the study's file."))
     gains = [row for row in a.clear if row.difference and row.difference.value > 0]
     if gains:
         found.append(
@@ -168,14 +168,17 @@ def steps(a: Analysis) -> list[Step]:
     return found
 
 
-def _open_in_whole(a: Analysis) -> str:
-    """What is undecided in a plan that only as a whole can have more seeds; empty if nothing is."""
+def _more_seeds_for_all(a: Analysis) -> str:
+    """Why a plan that only as a whole can have more seeds needs them; empty if it does not."""
     if a.design == "staged" and a.undecided:
-        return _count(a.undecided)
-    if a.design == "screen" and a.factors:
-        count = sum(effect.p is not None and not effect.clear for effect in a.factors.main)
-        return f"{count} {'effect is' if count == 1 else 'effects are'}" if count else ""
-    return ""
+        return f"{_count(a.undecided)} undecided. To see smaller effects"
+    if a.design != "screen":
+        return ""
+    tested = [effect for effect in (a.factors.main if a.factors else []) if effect.p is not None]
+    count = sum(not effect.clear for effect in tested)
+    if count:
+        return f"{count} {'effect is' if count == 1 else 'effects are'} undecided. To see smaller effects"
+    return "" if tested else "To test the effects"
 
 
 def _extension(a: Analysis) -> Step:

@@ -141,7 +141,7 @@ def test_the_catalogue_refuses_what_does_not_apply():
 
 def test_a_change_of_what_a_method_does_not_follow_is_refused():
     base = Recipe().override(["methods.reptile=true"])
-    with pytest.raises(RecipeError, match=r"changes nothing here: the method reptile does not follow training\.clip"):
+    with pytest.raises(RecipeError, match=r"reptile does not follow training\.clip, so that clip has no effect"):
         CATALOGUE["clip"].apply(base, next(iter(CATALOGUE["clip"].values)))
     assert CATALOGUE["learning-rate"].apply(base, "0.1").training.learning_rate == 0.1
 

@@ -129,7 +129,7 @@ def measured(
         best = None
         if enough:
             inside = np.stack([draws[f"{name}\0{number}\0top"] for number in range(len(of))])
-            best = _mean([metrics.kendall_tau(x[top], y[top]) for x in of], inside, level)
+            best = _mean([metrics.tau_in_true_top(x, y, TOP) for x in of], inside, level)
         gain = None
         if name.startswith(f"{FREE} +"):
             gain = _mean([v - metrics.kendall_tau(free, y) for v in values], each - free_draws, level, bounded=False)
@@ -138,7 +138,7 @@ def measured(
     tried = {
         name: (
             metrics.kendall_tau(x, y),
-            metrics.kendall_tau(x[top], y[top]) if enough else None,
+            metrics.tau_in_true_top(x, y, TOP) if enough else None,
             metrics.regret_at(x, y, 1),
         )
         for name, x in variants(scores).items()

@@ -254,6 +254,8 @@ def steps(report: Report, origin: Origin) -> list[Step]:
         command = origin.command and origin.command.with_values("--by", "method").with_values("--repeat", "seed")
         if command and len(report.ranked) > 2:  # groups are compared by one column, and parameter count is no column
             command = command.with_values("--score-column", lead.name)
+            if lowered := command.options.get("--lower-is-better"):  # a bare option stays as it is
+                command = command.with_values("--lower-is-better", *(name for name in lowered if name == lead.name))
         found.append(
             Step(
                 "Put the scores of several seeds into one file, with columns that name the method and the seed. The "

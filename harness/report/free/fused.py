@@ -38,6 +38,8 @@ class Fused:
     card: str
     """What the choice of the rule has seen; empty for a rule of the user's own."""
     notes: list[str]
+    sources: tuple[Path, ...] = ()
+    """The files that were fused, which `write` does not replace."""
 
     def frame(self) -> pd.DataFrame:
         """A row for each architecture, with the columns index, arch and fused."""
@@ -49,9 +51,9 @@ class Fused:
         """Write the frame as Parquet, or as CSV if the name ends so.
 
         Raises:
-            UserError: the name has another ending.
+            UserError: the name has another ending, or is that of a file that was fused.
         """
-        path = score_file(path)
+        path = score_file(path, self.sources)
         write(self.frame(), path)
         return path
 
@@ -97,13 +99,13 @@ def fused(
         _there([*weights, *nets], known)
         values = chosen.of(known, np.stack([known[net] for net in nets]) if nets else None)
         weights |= dict.fromkeys(nets, (chosen.trained or 0.0) / max(len(nets), 1))
-        return Fused(within, indices, values, weights, chosen.how, chosen.card, notes)
+        return Fused(within, indices, values, weights, chosen.how, chosen.card, notes, tuple(paths))
     if trained:
         raise UserError("Columns of trained super-nets are for rules, such as free-1+supernet; weigh columns instead.")
     weights = dict(columns or dict.fromkeys(known, 1.0))
     _there(list(weights), known)
     values = fuse({name: known[name] for name in weights}, weights, how)
-    return Fused(within, indices, values, weights, how, "", notes)
+    return Fused(within, indices, values, weights, how, "", notes, tuple(paths))
 
 
 def _there(names: Sequence[str], known: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +14,11 @@ from supernet.benchmarks.files import check_place, whole
 from supernet.benchmarks.wording import quoted
 
 
-def score_file(path: Path | str) -> Path:
+def score_file(path: Path | str, sources: Iterable[Path] = ()) -> Path:
     """The path of a file of scores that is to be written.
+
+    Args:
+        sources: files that the scores are made from, which they must not replace.
 
     Raises:
         UserError: its name does not end in .parquet or .csv, or it cannot be written.
@@ -22,7 +26,7 @@ def score_file(path: Path | str) -> Path:
     path = Path(path)
     if path.suffix not in (".parquet", ".csv"):
         raise UserError(f"Scores are written as .parquet or .csv, not as {quoted(path.suffix or path.name)}.")
-    check_place(path, "--out", folder=False)
+    check_place(path, "--out", folder=False, sources=sources)
     return path
 
 

@@ -140,7 +140,8 @@ def free_scores(
     indices = _indices(chosen.within, archs, sample_seed)
     keep = None
     if out is not None:
-        out = score_file(out)
+        listing = [Path(archs)] if isinstance(archs, str | Path) else []
+        out = score_file(out, listing)
         out.parent.mkdir(parents=True, exist_ok=True)
         keep = out.with_name(f".{out.name}.partial")
     with watch.progress("scoring") as told:

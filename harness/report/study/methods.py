@@ -118,7 +118,7 @@ def _single(study: Study) -> str:
         f"({_span(seeds_)})"
         for seeds_, labels in alike.items()
     ]
-    return f", except {'; '.join(parts)}" if parts else ""
+    return f", except {listed(parts, len(parts))}" if parts else ""
 
 
 def _seen(done: list[Result]) -> str:

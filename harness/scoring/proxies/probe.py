@@ -49,12 +49,14 @@ class Probe:
     cell has one set of weights (for each width). `fresh`: the weights of every architecture are drawn anew, which is
     the published definition."""
     dead: bool = False
-    """Whether networks keep operations that their output does not depend on. Published scores that count activations
-    or layers see them."""
+    """Whether networks keep operations that their output does not depend on, as those of NAS-Bench-1Shot1 never do.
+    Published scores that count activations or layers see them."""
 
     def __post_init__(self) -> None:
-        if self.dead and space(self.space).idle_option is None:
-            raise UserError(f"The benchmark builds networks of {self.space} without dead operations: leave `dead` out.")
+        if space(self.space).idle_option is None and self.dead:
+            raise UserError(
+                f"The benchmark builds networks of {self.space} without dead operations: leave --dead (`dead`) out."
+            )
         for name in ("size", "images", "channels", "cells"):
             value, least = getattr(self, name), {"images": 2, "size": 4}.get(name, 1)
             if name == "size" and value is None:

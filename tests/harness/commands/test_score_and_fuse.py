@@ -61,6 +61,11 @@ def test_places_that_cannot_be_written_are_refused_at_once(files, tmp_path):
         assert found.exit_code != 0
         assert re.search("is also a source|is a directory|Not a directory", f"{found.output}{found.exception}")
     assert paths[0].read_bytes() == before
+    with pytest.raises(UserError, match="is also a source"):
+        sn.fused(paths, "nb201", columns={"loss": 1}).write(paths[1])
+    with pytest.raises(UserError, match="is also a source"):
+        sn.free_scores("nb201", ["live-params"], archs=paths[0], out=paths[0])
+    assert paths[0].read_bytes() == before
 
 
 def test_an_interrupted_command_goes_on(tmp_path, monkeypatch):

@@ -170,6 +170,9 @@ def test_the_next_command_for_seeds_names_one_of_several_columns(known):
     origin = Origin(Command(("supernet", "correlate"), {"--score-column": ["a", "b"]}))
     commands = [step.command for step in verdict.steps(made_up(known, a=0.1, b=0.5).report, origin) if step.command]
     assert "supernet correlate --score-column a --by method --repeat seed" in commands
+    origin = Origin(Command(("supernet", "correlate"), {"--lower-is-better": ["b"]}))
+    commands = [step.command for step in verdict.steps(made_up(known, a=0.1, b=0.5).report, origin) if step.command]
+    assert "supernet correlate --by method --repeat seed --score-column a" in commands
     commands = [step.command for step in verdict.steps(made_up(known, **{"a\nb": 0.1, "b": 0.9}).report, origin)]
     assert not any(commands)
 

@@ -31,6 +31,15 @@ def test_values_equal_to_the_base_are_left_out(study):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("first", ["clip", "reptile"])
+def test_a_change_that_another_one_makes_inert_is_refused_in_any_order(study, first):
+    factors = {"clip": [0.25], "reptile": ["on"]}
+    factors = dict(sorted(factors.items(), reverse=first == "reptile"))
+    with pytest.raises(StudyError, match=r"does not follow training\.clip, so that clip has no effect"):
+        study(plan="grid", heuristics=factors).settings(no_results)
+    assert len(study(heuristics=factors).settings(no_results)) == 3
+
+
 def test_a_grid_has_every_combination_once(study):
     grid = study(plan="grid", heuristics={"path-dropout": [0.0, 0.2], "channels": [4, 8], "layers": [2]})
     assert labels(grid.settings(no_results)) == [

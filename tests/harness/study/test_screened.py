@@ -1,5 +1,6 @@
 """From the runs of a screen in a store to its analysis."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -20,7 +21,9 @@ def test_a_screen_with_open_effects_has_a_next_step(screen, store):
     a = analyse(gather(screen, store), resamples=50)
     open_ = sum(effect.p is not None and not effect.clear for effect in a.factors.main)
     assert open_ > 1
-    assert f"{open_} effects are undecided" in " ".join(step.why for step in verdict.steps(a))
+    assert f"{open_} effects are undecided. To see smaller" in " ".join(step.why for step in verdict.steps(a))
+    untested = dataclasses.replace(a, factors=None)
+    assert "To test the effects, raise `seeds`" in " ".join(step.why for step in verdict.steps(untested))
 
 
 @pytest.fixture
