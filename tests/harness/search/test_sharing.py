@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ from made_up_sharing import BASE, FEW, MEASURE, WITHIN, made_truth, spec_of
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
-from supernet.benchmarks.truth.table import Measure
 from supernet.harness.runs.execute import execute, job
 from supernet.harness.runs.store import Store
 from supernet.harness.scoring.supernet import rank
@@ -20,12 +18,11 @@ from supernet.harness.search import picks, sharing
 from supernet.harness.search.algorithms.evolution import RandomSearch
 from supernet.harness.search.algorithms.names import named
 from supernet.harness.search.algorithms.registry import ALGORITHMS, QueryAlgorithm, SharingAlgorithm, recipe_for
-from supernet.harness.search.costs import FORWARD, seconds_of, seconds_per_pass
+from supernet.harness.search.costs import FORWARD, seconds_per_pass
 from supernet.harness.search.ledger import Budget
 from supernet.harness.search.objective import Query
 from supernet.harness.search.objectives.supernet import SharedWeights
 from supernet.harness.search.picks import BestDrawn, BestOfLeaves, BestRandom, Evolved, LeastDispensable, Searched
-from supernet.harness.search.probing import Shape
 from supernet.harness.training.loop import train
 from supernet.harness.training.run import task_of
 from supernet.harness.training.trial import epoch_cost
@@ -107,25 +104,6 @@ def test_a_pass_takes_the_tables_mean_time_per_image_and_operation(truth):
     assert found == pytest.approx(flops / 1e6 / 2500 * 32)
     small = seconds_per_pass(BASE, WITHIN, table, MEASURE, task_of(BASE.task))
     assert small == pytest.approx(found * WITHIN.flops(WITHIN.archs(), 4, 1, 16).mean() / flops)
-
-
-def test_the_space_counts_operations_that_an_official_table_does_not_state(truth101):
-    within, measure = space("nb1shot1-1"), Measure("cifar10", "test", "108", "mean")
-    table = SimpleNamespace(
-        key_column="hash",
-        columns=["cifar10.params"],
-        about={},
-        space="nb101",
-        path=truth101.path,
-        rows=truth101.rows,
-        timed_epochs=lambda dataset: ["108"],
-        mean_train_seconds=lambda dataset, epochs, rows: np.full(len(rows), 2160.0),
-    )
-    own = seconds_of(128, Shape(128, 3, 32), within, table, measure)
-    assert own == pytest.approx(2160 / 108 / 40_000 * 128)
-    archs = within.archs(within.distinct())
-    small = within.flops(archs, 8, 1, 16).mean() / within.flops(archs, 128, 3, 32).mean()
-    assert seconds_of(128, Shape(8, 1, 16), within, table, measure) == pytest.approx(own * small)
 
 
 # ---- runs --------------------------------------------------------------------------------------------------------
