@@ -324,7 +324,11 @@ def expected_best(
 
 def _notes(comparison: Comparison, done: Sequence[Entry], truth: Truths) -> list[str]:
     """Return notes for the reader about costs and accuracies."""
-    query = {entry.name for entry in done if len(entry.trace) and (entry.trace["queries"] > 0).any()}
+    query = {
+        entry.name
+        for entry in done
+        if not entry.sharing or ("queries" in entry.trace and (entry.trace["queries"] > 0).any())
+    }
     seen = dict.fromkeys(spec.fidelities for spec in comparison.specs() if spec.algorithm in query)
     notes = list(dict.fromkeys(note for epochs in seen for note in comparison.objective(*epochs).notes))
     alone = [entry.title for entry in done if entry.name in ("halving", "hyperband")]

@@ -17,6 +17,7 @@ from supernet.benchmarks import versions
 from supernet.benchmarks.errors import BadTable, UserError
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.shelf import EMBEDDED
 from supernet.benchmarks.truth.table import GroundTruth, write_table
 from supernet.benchmarks.truth.training import Training, training_of
 from supernet.benchmarks.truth.verify import verify
@@ -25,6 +26,7 @@ from supernet.harness.measured import agreement, results
 from supernet.harness.measured import benchmark as embedded
 from supernet.harness.statistics.metrics import kendall_tau
 from supernet.harness.supernet.build import build_network
+from supernet.heuristics import recipe as recipes
 from supernet.heuristics.recipe import Recipe
 
 TINY = [
@@ -275,6 +277,15 @@ def test_shipped_benchmarks_have_the_sizes_that_are_promised():
     assert sizes["nb201-digits"] >= (400, 3)
     assert sizes["nb1shot1-1-digits"] >= (200, 2)
     assert sizes["nb201-topology-digits"] == (len(space("nb201-topology").distinct()), 2)
+
+
+@pytest.mark.parametrize("name", embedded.names())
+def test_shipped_tables_were_measured_as_their_files_say(name):
+    chosen, table = embedded.load(name), GroundTruth(EMBEDDED / f"{name}.parquet")
+    assert recipes.from_dict(table.about["recipe"]) == chosen.recipe
+    assert table.keys() == chosen.within.table_keys(chosen.within.archs(chosen.indices()), table.key_column)
+    epochs = chosen.recipe.training.epochs
+    assert table.seeds(chosen.recipe.task.name, "test", epochs) == [f"s{seed}" for seed in chosen.seeds]
 
 
 @pytest.mark.parametrize(
