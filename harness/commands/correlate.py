@@ -74,9 +74,7 @@ ALL = ""
     help="Write all numbers as JSON to this file; - is standard output.",
 )
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the report: page, figures, tables, report.json.",
+    "--out", type=click.Path(path_type=Path), help="Folder for the report: page, figures, tables, report.json."
 )
 def correlate(
     space_name: str,
