@@ -200,15 +200,12 @@ class DARTS(SearchSpace):
                     kept[:, parents] *= live[:, cell, node].any(axis=1)
         return kept
 
-    def connected(self, archs: ArrayLike) -> NDArray[np.bool_]:
-        """See `SearchSpace.connected`. The network is the authors' own, with six normal cells per stage.
-
-        A reduction cell may carry nothing if the normal cell reads the cell before it.
-        """
+    def connected(self, archs: ArrayLike, cells: int | None = None) -> NDArray[np.bool_]:
+        """See `SearchSpace.connected`. A reduction cell may carry nothing if normal cells read the cell before it."""
         states, ops = self.edges(archs)
         reads = coinciding.reads(states, coinciding.live_operations(states, ops))
         before, last = np.ones((2, len(states)), dtype=bool)
-        for place in costs.places(*self.own_network):
+        for place in costs.places(1, cells or self.own_network[1]):
             cell = int(place.reduction)
             before, last = last, reads[:, cell, 0] & before | reads[:, cell, 1] & last
         return last

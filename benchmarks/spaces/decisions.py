@@ -287,8 +287,13 @@ class SearchSpace(Choices, ABC):
         chosen = self.live(archs)[:, list(self.operations)]
         return np.ones(chosen.shape, dtype=np.bool_) if self.idle_option is None else chosen != self.idle_option
 
-    def connected(self, archs: ArrayLike) -> NDArray[np.bool_]:
-        """Whether the output of each of these architectures depends on its input: (n,)."""
+    def connected(self, archs: ArrayLike, cells: int | None = None) -> NDArray[np.bool_]:
+        """Whether the output of each of these architectures depends on its input: (n,).
+
+        Args:
+            cells: cells per stage of the network (default: those of the benchmark). They matter where a cell reads two
+                cells before it.
+        """
         return np.ones(len(np.atleast_2d(np.asarray(archs))), dtype=np.bool_)
 
     @property

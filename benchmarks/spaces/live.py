@@ -51,7 +51,7 @@ def live_quantity(
         found = within.flops(live, channels, cells, size, classes).astype(np.float64)
     else:
         found = convolutions(within, live)[:, {"live-depth": 0, "live-layers": 1}[name]]
-    return np.where(within.connected(live), found, LAST[name])
+    return np.where(within.connected(live, cells), found, LAST[name])
 
 
 def convolutions(within: SearchSpace, archs: Archs) -> Floats:

@@ -148,7 +148,7 @@ class NB201(SearchSpace):
         table = np.atleast_2d(np.asarray(archs, dtype=np.int8))
         return np.where(_live(table), table, np.int8(NONE))
 
-    def connected(self, archs: ArrayLike) -> NDArray[np.bool_]:
+    def connected(self, archs: ArrayLike, cells: int | None = None) -> NDArray[np.bool_]:
         return np.asarray(_live(np.atleast_2d(np.asarray(archs))).any(axis=1))
 
     def extremes(self) -> tuple[Arch, Arch]:

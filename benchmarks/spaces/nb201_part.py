@@ -97,7 +97,7 @@ class NB201Topology(SearchSpace):
     def live(self, archs: ArrayLike) -> Archs:
         return self._from_nb201(self._whole.live(in_nb201(archs)))
 
-    def connected(self, archs: ArrayLike) -> NDArray[np.bool_]:
+    def connected(self, archs: ArrayLike, cells: int | None = None) -> NDArray[np.bool_]:
         return self._whole.connected(in_nb201(archs))
 
     def extremes(self) -> tuple[Arch, Arch]:

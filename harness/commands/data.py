@@ -58,9 +58,7 @@ def data() -> None:
 @data.command("import")
 @click.argument("benchmark", type=click.Choice(list(IMPORTERS)))
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The table to write (default: in the data folder)."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="The table to write (default: in the data folder).")
 @click.option("--allow-partial", is_flag=True, help="Accept a source that lacks architectures.")
 def import_(benchmark: str, source: Path, out: Path | None, allow_partial: bool) -> None:
     """Import official benchmark files as a ground-truth table.

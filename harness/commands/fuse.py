@@ -12,7 +12,7 @@ import click
 @click.option("--space", "space_name", help="Search space of the architectures; required unless --list is given.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="File for the fused score, .parquet or .csv; required unless --list is given.",
 )
 @click.option("--rule", help="A rule that is fixed by name, such as free-1; --list shows them.")

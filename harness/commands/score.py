@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     metavar="NAME,…",
     help="Scores to compute; --list shows all of them.",
 )
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File for the scores: .parquet or .csv.")
+@click.option("--out", type=click.Path(path_type=Path), help="File for the scores: .parquet or .csv.")
 @click.option("--draws", type=click.IntRange(1), default=1, show_default=True, help="Draws of images and weights.")
 @click.option(
     "--archs", default="all", show_default=True, help="all; a number, to sample that many; or a file that lists some."

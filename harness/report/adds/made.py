@@ -76,7 +76,7 @@ def made(
     every = np.arange(len(within))
     names = [f"{JACOB}.{draw}" for draw in range(draws)] if draws > 1 else [JACOB]
     values = frame[names].to_numpy().T
-    connected = within.connected(within.archs(every))
+    connected = within.connected(within.archs(every), recipe.network.cells)
     values = np.where(connected, values, np.nan)
     jobs = [
         _Net(recipe.override([f"seed={seed}"]).as_dict(), images, out / f"super-net-{seed}", device) for seed in seeds

@@ -69,7 +69,7 @@ def metered_scores(probe: Probe, name: str, indices: NDArray[np.int64], draw: in
     if name in COUNTS:
         return whole.score(probe, [name], indices).values[name][0]
     first, sight = probe.first_alike(np.asarray(indices)), Sight(probe, draw)
-    distinct = np.unique(first[probe.within.connected(probe.within.archs(indices))])
+    distinct = np.unique(first[probe.within.connected(probe.within.archs(indices), probe.cells)])
     found = {index: _measured(sight, index, name, meter) for index in distinct.tolist()}
     return np.array([found.get(index, np.nan) for index in first.tolist()], dtype=np.float64)
 

@@ -96,7 +96,7 @@ def score(
             values[name] = _counted(probe, name, archs)[None]
             seconds[name] = time.perf_counter() - began
     first = probe.first_alike(np.asarray(indices))
-    distinct = np.unique(first[within.connected(archs)])
+    distinct = np.unique(first[within.connected(archs, probe.cells)])
     if looked and len(distinct):
         table = _looked(_Work(probe, tuple(looked), device), distinct, draws, workers, keep, progress, notice)
         place = np.searchsorted(distinct, first).clip(max=len(distinct) - 1)

@@ -116,6 +116,8 @@ def test_an_architecture_whose_cells_carry_nothing_is_not_connected():
     found = SPACE.connected(some)
     assert found.tolist() == [depends(arch, 6) for arch in some.tolist()]
     assert 0 < found.sum() < 300
+    for cells in (1, 2, 3):
+        assert SPACE.connected(some, cells).tolist() == [depends(arch, cells) for arch in some.tolist()]
     for name in LIVE:
         values = live_quantity(SPACE, name, some)
         assert values[~found].max() < values[found].min()

@@ -217,7 +217,7 @@ def test_the_command_imports_a_file_and_says_what_it_left_out(entries, written, 
 def test_the_command_never_replaces_its_source_and_refuses_a_folder_at_once(entries, written, tmp_path):
     source = written(entries)
     before = source.read_bytes()
-    for out, problem in ((source, "is also a source"), (tmp_path, "is a directory")):
+    for out, problem in ((source, "is also a source"), (tmp_path, "is a folder")):
         result = CliRunner().invoke(supernet, ["data", "import", "nds", str(source), "--out", str(out)])
         assert result.exit_code != 0
         assert problem in f"{result.output}{result.exception}"

@@ -59,7 +59,7 @@ def test_places_that_cannot_be_written_are_refused_at_once(files, tmp_path):
     for arguments in (["--out", paths[0]], ["--out", tmp_path], ["--out", paths[0] / "x.csv"]):
         found = CliRunner().invoke(fuse, [*map(str, [paths[0], "--space", "nb201", *arguments])])
         assert found.exit_code != 0
-        assert re.search("is also a source|is a directory|Not a directory", f"{found.output}{found.exception}")
+        assert re.search("is also a source|is a folder|Not a directory", f"{found.output}{found.exception}")
     assert paths[0].read_bytes() == before
     with pytest.raises(UserError, match="is also a source"):
         sn.fused(paths, "nb201", columns={"loss": 1}).write(paths[1])
