@@ -31,11 +31,7 @@ class Plugin:
         Raises:
             UserError: the file cannot be read.
         """
-        try:
-            content = read_plain(path)
-        except OSError as error:
-            raise UserError(f"The plug-in {path} cannot be read: {error.strerror}.") from None
-        return cls(str(path.resolve()), hashlib.sha256(content).hexdigest())
+        return cls(str(path.resolve()), hashlib.sha256(_content(path)).hexdigest())
 
     def load(self) -> None:
         """Import the file, once per process.
@@ -46,7 +42,8 @@ class Plugin:
         name = f"supernet_plugin_{self.sha256[:16]}"
         if name in sys.modules:
             return
-        if Plugin.read(Path(self.path)).sha256 != self.sha256:
+        content = _content(Path(self.path))
+        if hashlib.sha256(content).hexdigest() != self.sha256:
             raise UserError(f"The plug-in {self.path} has changed since this run was planned. Plan the run again.")
         definition = importlib.util.spec_from_file_location(name, self.path)
         if definition is None or definition.loader is None:
@@ -55,7 +52,8 @@ class Plugin:
         sys.modules[name] = module
         _importing.append(self)
         try:
-            definition.loader.exec_module(module)
+            # Not by the loader: a bytecode cache goes by time stamp and size, and could hold another content.
+            exec(compile(content, self.path, "exec"), module.__dict__)
         except Exception as error:
             del sys.modules[name]
             if isinstance(error, UserError):
@@ -63,6 +61,13 @@ class Plugin:
             raise UserError(f"The plug-in {self.path} cannot be imported: {type(error).__name__}: {error}.") from error
         finally:
             _importing.pop()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_plain(path)
+    except OSError as error:
+        raise UserError(f"The plug-in {path} cannot be read: {error.strerror}.") from None
 
 
 def load_all(files: Sequence[Path | str]) -> tuple[Plugin, ...]:

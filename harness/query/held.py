@@ -156,12 +156,13 @@ def _recipe_kinds(section: Any, prefix: str = "") -> Iterator[tuple[str, pa.Data
 def _identity(spec: Mapping[str, Any]) -> tuple[str, str]:
     """Identifiers of a run's setting and cohort.
 
-    Runs of one setting differ in the seed alone; taus can be compared between runs of one cohort.
+    Runs of one setting differ in the seed alone; taus can be compared between runs of one cohort. A run that also
+    scores in other ways (`free`) is of another setting than one that does not: of one seed there may be both, which are
+    one training and must not count as two seeds.
     """
     recipe = {name: value for name, value in _chosen(spec.get("recipe", {})).items() if name != "seed"}
     truth = {name: value for name, value in spec.get("truth", {}).items() if name != "table"}
     content = {**spec, "recipe": recipe, "truth": truth, "plugins": _plugins(spec)}
-    content.pop("free", None)  # what is scored in other ways, too, changes nothing of the run's own
     return digest(content), digest([spec.get("recipe", {}).get("space"), truth, spec.get("sample")])
 
 

@@ -49,10 +49,11 @@ def reported(results: Path, done: set[str]) -> Reported:
             content = json.loads(read_plain(path))
             if not isinstance(content, dict) or "base_seeds" not in content:
                 continue  # the report of a comparison of searches, or of an earlier version
-            rows = content["rows"]
-            lines = [_effect(content, row) for row in rows]
+            # A study that was changed has a folder of its own, under the same name in its report.
+            rows, study = content["rows"], path.parent.name
+            lines = [_effect(study, content, row) for row in rows]
             labels = [
-                {"study": content["name"], "setting_label": row["label"], "hash": str(run)}
+                {"study": study, "setting_label": row["label"], "hash": str(run)}
                 for row in rows
                 for run in row["hashes"].values()
             ]
@@ -71,18 +72,19 @@ def reported(results: Path, done: set[str]) -> Reported:
         found.effects += lines
         found.labels += labels
         if missing := len(late & done):
+            are, them = ("run that is", "it") if missing == 1 else ("runs that are", "them")
+            again = content.get("command") or content["name"]
             found.problems.append(
-                f"The report of {content['name']} lacks {missing} runs that are done by now: "
-                f"`supernet study report {content['name']}` adds them."
+                f"The report of {study} lacks {missing} {are} done by now: `supernet study report {again}` adds {them}."
             )
     return found
 
 
-def _effect(content: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+def _effect(study: str, content: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     tau, d = row["tau"] or {}, row["difference"] or {}
     states = list(row["states"].values())
     return {
-        "study": content["name"],
+        "study": study,
         "space": content["space"],
         "truth_dataset": content["measure"]["dataset"],
         "heuristic": row["heuristic"],

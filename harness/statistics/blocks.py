@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats as distributions
 
 from supernet.harness.statistics.seeds import LEVEL
+from supernet.harness.statistics.spreads import SMALLEST
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Blocked:
 
     value: float
     low: float | None
-    """Ends of the t interval; None where no setting has two runs."""
+    """Ends of the t interval; None where no setting has two runs, or all runs of each setting are equal and not 0."""
     high: float | None
     p: float | None
     """Two-sided, that the mean is 0."""
@@ -44,17 +45,19 @@ def blocked(values: Sequence[ArrayLike]) -> Blocked | None:
     runs, blocks = sum(map(len, groups)), len(groups)
     value = float(np.mean([v.mean() for v in groups]))
     df = runs - blocks
-    if df == 0:
+    variance = sum(float(np.square(v - v.mean()).sum()) for v in groups) / df if df else 0.0
+    if variance < SMALLEST:  # rank correlations of few architectures move in steps: equal ones are no sign of certainty
+        if df and value == 0:
+            return Blocked(0.0, 0.0, 0.0, 1.0, None, runs, blocks)
         return Blocked(value, None, None, None, None, runs, blocks)
-    variance = sum(float(np.square(v - v.mean()).sum()) for v in groups) / df
     error = math.sqrt(variance * sum(1 / len(v) for v in groups)) / blocks
     half = float(distributions.t.ppf((1 + LEVEL) / 2, df)) * error
-    p = float(2 * distributions.t.sf(abs(value) / error, df)) if error > 0 else float(value == 0)
+    p = float(2 * distributions.t.sf(abs(value) / error, df))
     return Blocked(value, value - half, value + half, p, _equal(groups, variance, df), runs, blocks)
 
 
 def _equal(groups: Sequence[np.ndarray], variance: float, df: int) -> float | None:
-    if len(groups) < 2 or variance == 0:
+    if len(groups) < 2:
         return None
     overall = np.concatenate(groups).mean()
     between = sum(len(v) * float((v.mean() - overall) ** 2) for v in groups) / (len(groups) - 1)

@@ -17,7 +17,7 @@ from scipy import stats as distributions
 
 from supernet.harness.statistics.dunnett import LEVEL, any_as_small, individual_level
 from supernet.harness.statistics.power import pooled, smallest_detectable
-from supernet.harness.statistics.shrinkage import Shrunken, shrunken
+from supernet.harness.statistics.shrinkage import shrunken
 from supernet.harness.statistics.spreads import SMALLEST, Floats, Spread, squeezed
 from supernet.harness.statistics.two_means import TwoMeans
 
@@ -49,8 +49,8 @@ class Difference:
     within: float | None = None
     """The smallest margin that is shown to hold the true difference: two one-sided tests, with a family-wise level of
     5 % over all comparisons. It is the end that lies further from 0 of the simultaneous 90 % interval."""
-    shrunken: Shrunken | None = None
-    """What the difference is likely to be, given all of the study's differences."""
+    expected: float | None = None
+    """The difference to expect given all of the study's differences, of which the largest are too large."""
     se: float | None = None
     """Standard error of the difference alone, from seeds and from the choice of architectures; None where it is not
     tested."""
@@ -146,7 +146,7 @@ def compare(
     halves = means.half_widths(individual_level(1 - LEVEL, loads)) if kept else p
     # Two one-sided tests at 5 % each are one interval of 90 %.
     narrower = means.half_widths(individual_level(2 * (1 - LEVEL), loads)) if kept else p
-    likely = shrunken(np.array(values)[kept], means.own, float(means.base[0])) if kept else []
+    expected = shrunken(np.array(values)[kept], means.own + means.extra) if kept else p
     places = {k: place for place, k in enumerate(kept)}
     out = []
     for k, value in enumerate(values):
@@ -160,7 +160,8 @@ def compare(
             low, high = max(low, min(value, -bound - centre)), min(high, max(value, bound - centre))
         single, within = float(p[place]), abs(value) + float(narrower[place])
         corrected, error = any_as_small(single, loads), math.sqrt(float(means.squared[place]))
-        out.append(Difference(value, low, high, single, corrected, float(q[place]), within, likely[place], error))
+        drawn = float(expected[place])
+        out.append(Difference(value, low, high, single, corrected, float(q[place]), within, drawn, error))
     return Comparisons(
         out,
         spreads,

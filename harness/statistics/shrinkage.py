@@ -1,14 +1,11 @@
-"""What effects are likely to be, given all of them: estimates drawn together, and probabilities of their signs."""
+"""What effects are expected to be, given all of them: estimates drawn together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
 
-from supernet.harness.statistics.spreads import SMALLEST
+from supernet.harness.statistics.spreads import SMALLEST, Floats
 
 _SPREADS = 61
 """Standard deviations of true means over which is averaged."""
@@ -16,28 +13,20 @@ _WIDEST = 4.0
 """The largest of them, in standard deviations of the observed means; beyond it no weight is left."""
 
 
-@dataclass(frozen=True)
-class Shrunken:
-    """An effect given all effects of a study."""
-
-    value: float
-    """Expected difference from the base."""
-    positive: float
-    """Probability that the true difference is above zero."""
-
-
-def shrunken(values: ArrayLike, own: ArrayLike, base: float) -> list[Shrunken]:
-    """Expected differences of settings from their base, if settings' true means come from one normal law.
+def shrunken(values: ArrayLike, own: ArrayLike) -> Floats:
+    """Expected differences of settings from their base, if settings' true means come from one normal law: (k,).
 
     Of many estimates the largest are too large. With true means N(mu, T^2) and observed ones that err by N(0, own), a
     setting's expected true mean lies between its own mean and mu. Both mu and T are unknown: with flat priors on both,
     mu is integrated in closed form and T by a sum (Gelman et al., Bayesian Data Analysis, 3rd edition, section 5.4).
     The base is not drawn along: it was chosen, and has seeds of its own.
 
+    No probabilities of signs follow from this: with a few settings, true differences that are small beside their errors
+    leave T so uncertain that signs of an alleged 95 % were wrong in 10 to 20 of 100 simulated cases.
+
     Args:
         values: means of the settings less that of the base: (k,).
-        own: variance of each setting's mean: (k,).
-        base: variance of the base's mean.
+        own: variance of each setting's mean, and of what else is its own in the difference: (k,).
     """
     d, v = np.asarray(values, dtype=np.float64), np.maximum(np.asarray(own, dtype=np.float64), SMALLEST)
     spread = float(np.sqrt(d.var() + v.mean()))
@@ -50,6 +39,5 @@ def shrunken(values: ArrayLike, own: ArrayLike, base: float) -> list[Shrunken]:
     likely /= likely.sum()
     share = between * weights
     means = share * d + (1 - share) * mu
-    errors = np.sqrt(share * v + (1 - share) ** 2 / total + base)
-    expected, positive = (likely * means).sum(axis=0), (likely * ndtr(means / errors)).sum(axis=0)
-    return [Shrunken(float(x), float(p)) for x, p in zip(expected, positive, strict=True)]
+    expected: Floats = (likely * means).sum(axis=0)
+    return expected

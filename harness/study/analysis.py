@@ -278,6 +278,8 @@ def _with_regrets(gathered: Gathered, usable: Sequence[str], rows: Sequence[Row]
         for label in usable
     }
     base, *others = usable
+    if not any(np.ptp(regrets) > 0 for regrets in values.values()):
+        return list(rows)  # a regret is one architecture's: seeds that pick the same one are no certainty
     found = seeds.compare(values[base], [values[label] for label in others], bound=None).differences
     by_label = dict(zip(others, found, strict=True))
     return [dataclasses.replace(row, regret=by_label.get(row.label) if row.difference else None) for row in rows]

@@ -14,8 +14,9 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_text
 from supernet.benchmarks.plain_yaml import read_yaml
 from supernet.harness.study.plan import Study
-from supernet.harness.study.reading import MOST_SEEDS, file_of
+from supernet.harness.study.reading import MOST_SEEDS, file_of, load_study
 from supernet.harness.study.results import Analysis
+from supernet.harness.study.verdict import untested
 
 _NUMBERED = re.compile(r"(.*-extended)(?:-(\d+))?$")
 
@@ -47,6 +48,10 @@ def extended(named: str | Path, study: Study, analysis: Analysis, more: int) -> 
         wanted[row.label] = [*had, *new]
     content["seeds"] = {"base": list(study.base_seeds), "others": list(study.seeds), **wanted}
     content["title"] = study.title
+    if study.base != load_study(file).base:  # changed by `--set`, of which the new file must know
+        recipe = study.base.as_dict()
+        recipe.pop("seed")
+        content["space"], content["recipe"] = recipe.pop("space"), recipe
     if content.get("plugins"):
         content["plugins"] = [os.path.abspath(file.parent / name) for name in content["plugins"]]
     return content
@@ -61,7 +66,9 @@ def _nothing_to_extend(analysis: Analysis) -> str:
         )
     if analysis.missing:
         return "No setting is tested yet: finish the study first (`supernet study status` says what is missing)."
-    return "No setting is tested: a test needs two seeds or more, also of the base. Raise `seeds` in the study's file."
+    if analysis.base.tau is None:
+        return f"{untested(analysis)} More seeds do not change that: find a base that trains."
+    return f"{untested(analysis)} Raise `seeds` in the study's file."
 
 
 def write_extended(named: str | Path, content: Mapping[str, Any], folder: Path) -> Path:

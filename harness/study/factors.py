@@ -76,7 +76,8 @@ class Factors:
     df: float | None
     """Degrees of freedom of that."""
     detectable: float | None
-    """Smallest true main effect that is found with 80 % power after a Bonferroni correction."""
+    """Smallest true main effect that is found with 80 % power after a Bonferroni correction; None if no possible effect
+    is, or if nothing tells the errors."""
     lack_of_fit_p: float | None
     """That settings lie about the sum of the effects no further than seeds make them."""
     aliases: list[list[str]]
@@ -298,14 +299,15 @@ class _Told:
         return " × ".join(self.model.factors[k].name for k in pair)
 
     def detectable(self) -> float | None:
-        """Smallest main effect that a typical test finds with 80 % power."""
+        """Smallest main effect that a typical test finds with 80 % power; None if no possible difference of tau is."""
         weights = [w for _, _, contrast in self.model.main if (w := self.fit.weights(contrast)) is not None]
         if self.error is None or not weights:
             return None
         t = distributions.t(self.error.df)
         reach = t.ppf(1 - (1 - LEVEL) / 2 / len(weights)) + t.ppf(POWER)
         squares = [float(np.square(w) @ self.error.variances + np.var(w @ self.draws, ddof=1)) for w in weights]
-        return float(reach * np.median(np.sqrt(squares)))
+        found = float(reach * np.median(np.sqrt(squares)))
+        return found if found <= 1 + float(np.abs(self.fit.values).max()) else None
 
 
 def _corrected(effects: list[Effect]) -> list[Effect]:

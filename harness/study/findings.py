@@ -6,12 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from supernet.benchmarks.wording import counted
 from supernet.harness.statistics.bootstrap import ROUGH
+from supernet.harness.statistics.printed import bounds, number
 from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study import structure_findings
 from supernet.harness.study.on_average import on_average
 from supernet.harness.study.results import Analysis, Row
-from supernet.harness.study.verdict import likely_sign, reach
+from supernet.harness.study.verdict import reach
 
 MOST_NAMED = 8
 """Runs or settings that a finding names; of more it gives the number."""
@@ -22,7 +24,7 @@ NOISY = 0.3
 def findings_of(analysis: Analysis) -> list[str]:
     """What the numbers say; a rule without the numbers that it needs says nothing."""
     rules = (
-        _base, _beyond_ceiling, _few_architectures, _changes, _factors, _likely, _extended, _picks, _lost_runs,
+        _base, _beyond_ceiling, _few_architectures, _changes, _factors, _extended, _picks, _lost_runs,
         _at_chance, _collapsed, _staged, _proxy, _operations, *structure_findings.RULES, _between_seeds, _missing,
     )  # fmt: skip
     return [sentence for rule in rules if (sentence := rule(analysis))]
@@ -57,9 +59,8 @@ def _beyond_ceiling(a: Analysis) -> str | None:
     if not above:
         return None
     return (
-        f"Above what a perfect ranker reaches ({a.ceiling.attainable:.2f}): {_listed(above)}. On these "
-        "architectures the "
-        "ground truth is too noisy for such differences to mean anything, or the scores follow its noise."
+        f"Above what a perfect ranker reaches ({a.ceiling.attainable:.2f}): {_listed(above)}. On these architectures "
+        "the ground truth is too noisy for such differences to mean anything, or the scores follow its noise."
     )
 
 
@@ -110,7 +111,8 @@ def _unclear(a: Analysis) -> str:
         held = [(row.difference.within, row) for row in a.undecided if row.difference and row.difference.within]
         if held:
             within, row = min(held, key=lambda pair: pair[0])
-            parts.append(f"The smallest of them, {row.label}, is shown to change tau by less than {_above(within)}.")
+            which = "It" if len(a.undecided) == 1 else f"The smallest of them, {row.label},"
+            parts.append(f"{which} is shown to change tau by less than {_above(within)}.")
     return " ".join(parts)
 
 
@@ -119,24 +121,12 @@ def _above(value: float) -> str:
     return f"{math.ceil(round(100 * value, 9)) / 100:.2f}"
 
 
-def _likely(a: Analysis) -> str | None:
-    """Undecided effects whose sign is likely, given all effects."""
-    found = [
-        f"{row.label} ({100 * max(d.shrunken.positive, 1 - d.shrunken.positive):.0f} %, {sign})"
-        for row in a.undecided
-        if (d := row.difference) and d.shrunken and (sign := likely_sign(d))
-    ]
-    if not found:
-        return None
-    return f"Given all effects of the study, the sign of these undecided ones is likely: {_listed(found)}."
-
-
 def _extended(a: Analysis) -> str | None:
     if not a.looked:
         return None
     return (
-        f"The seeds of {len(a.looked)} settings were chosen one by one, as after a look at earlier results: their "
-        "p-values and intervals do not account for that look."
+        f"The seeds of {counted(len(a.looked), 'setting', 'settings')} were chosen one by one, as after a look at "
+        "earlier results: p-values and intervals do not account for that look."
     )
 
 
@@ -162,7 +152,7 @@ def _picks(a: Analysis) -> str | None:
             f"Within the truly best 10 %, single repeats of the ground truth agree at {top:.2f} and a perfect ranker "
             f"reaches {a.ceiling.attainable_top10:.2f}: differences there are mostly noise."
         )
-    parts.append("Regrets are means without intervals and vary much between seeds.")
+    parts.append("Regrets vary much between seeds.")
     return " ".join(parts)
 
 
@@ -190,9 +180,8 @@ def _collapsed(a: Analysis) -> str | None:
         return None
     runs = sum(len(row.taus) for row in a.rows)
     return (
-        f"{len(fallen)} of {runs} runs collapsed to a tau far below that of their setting's other seeds, and "
-        "count in its "
-        f"mean: {_listed(fallen)}."
+        f"{len(fallen)} of {runs} runs collapsed to a tau far below that of the other seeds of the same setting. The "
+        f"means include {'it' if len(fallen) == 1 else 'them'}: {_listed(fallen)}."
     )
 
 
@@ -200,10 +189,9 @@ def _staged(a: Analysis) -> str | None:
     if a.design != "staged":
         return None
     return (
-        "The plan is staged: each stage keeps the value with the highest mean tau, so that the taus of what was "
-        "kept are "
-        "too high; confirm the last setting with new seeds. Differences are from the base; the step column is from the "
-        "setting that a stage changes."
+        "The plan is staged: each stage keeps the value with the highest mean tau, so that the taus of what was kept "
+        "are too high; confirm the last setting with new seeds. Differences are from the base; the step column is from "
+        "the setting that a stage changes."
     )
 
 
@@ -221,8 +209,10 @@ def _proxy(a: Analysis) -> str | None:
         told = "the more accurate super-nets rank worse"
     elif p.within_low > 0 and p.within_high >= 0.5:
         told = "accuracy tells something of which trained super-net ranks better"
-    else:
+    elif p.within_low > -0.5 and p.within_high < 0.5:
         told = "accuracy hardly tells which trained super-net ranks better"
+    else:
+        told = "these runs do not show whether accuracy tells which trained super-net ranks better"
     return sentence + (
         f" Among seeds of one setting they correlate at {p.within:.2f} [{p.within_low:.2f}, {p.within_high:.2f}] "
         f"(Pearson): {told}."
@@ -237,10 +227,10 @@ def _operations(a: Analysis) -> str | None:
     if not clear:
         return "No operation is clearly over- or under-ranked by the base beyond regression to the mean."
     ordered = sorted(clear, key=lambda item: -item[1].value)
-    texts = [f"{name} {m.value:+.0f} [{m.low:+.0f}, {m.high:+.0f}]" for name, m in ordered]
+    texts = [f"{name} {number(m.value, '+.0f')}{bounds(m.low, m.high, '+.0f')}" for name, m in ordered]
     return (
         "Beyond regression to the mean, the base ranks architectures too high (+) or too low (-) by these percentile "
-        f"points per use of an operation: {_listed(texts)}."
+        f"points, averages over the uses of each operation: {_listed(texts)}."
     )
 
 

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from supernet.benchmarks.errors import UserError
 from supernet.harness.runs.integrity import MEASURES
 from supernet.harness.runs.state import Seen, look
 from supernet.harness.runs.store import Result, Store
+from supernet.harness.statistics.bootstrap import LEAST
 from supernet.harness.study.plan import Setting, Study, tau_of
 from supernet.harness.study.spec import RunSpec
 
@@ -74,7 +76,11 @@ class Gathered:
 
 
 def gather(study: Study, store: Store) -> Gathered:
-    """Read the runs of a study."""
+    """Read the runs of a study.
+
+    Raises:
+        UserError: the runs have too few architectures in common.
+    """
     seen: dict[str, Seen] = {}
 
     def looked(spec: RunSpec) -> Seen:
@@ -87,6 +93,12 @@ def gather(study: Study, store: Store) -> Gathered:
     frames = {name: run.result.scores() for name, run in seen.items() if run.result is not None and run.state == "done"}
     common = reduce(np.intersect1d, (frame["index"].unique() for frame in frames.values())) if frames else None
     shared = np.array([]) if common is None else common
+    if common is not None and len(common) < LEAST <= max(frame["index"].nunique() for frame in frames.values()):
+        raise UserError(
+            f"The runs of the study have {len(common)} architectures in common, and a report needs {LEAST} or more: "
+            "each run leaves out those whose ground truth its methods asked for. Raise `sample`, or let methods ask "
+            "for fewer."
+        )
 
     def done(spec: RunSpec, setting: Setting) -> Done | None:
         result, frame = seen[spec.hash].result, frames.get(spec.hash)

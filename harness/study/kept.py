@@ -12,7 +12,6 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.wording import quoted
 from supernet.harness.runs.integrity import is_number, read_json
 from supernet.harness.statistics.seeds import Difference, Mean
-from supernet.harness.statistics.shrinkage import Shrunken
 from supernet.harness.study.results import Row
 from supernet.harness.study.verdict import word
 
@@ -59,7 +58,7 @@ class Kept:
     images: int
     base_seeds: int
     seeds: int
-    """The smallest number of seeds of a setting beside the base."""
+    """The smallest number of seeds of a setting beside the base that have a tau."""
     most_seeds: int
     """The largest such number."""
     base: Mean | None
@@ -103,7 +102,7 @@ def _kept(content: Mapping[str, Any]) -> Kept:
     m, rows, ceiling = content["measure"], content["rows"], content.get("ceiling")
     margin = _number(content.get("margin", MARGIN))
     base = _hashes(rows[0])
-    others = [len(row["states"]) for row in rows[1:]] or [len(content["seeds"])]
+    others = [len(row["taus"]) for row in rows[1:]] or [0]
     screen = content["design"] == "screen"
     recipe = content.get("recipe")
     return Kept(
@@ -115,7 +114,7 @@ def _kept(content: Mapping[str, Any]) -> Kept:
         measure=f"{_text(m['dataset'])} {_text(m['split'])}, epochs {_text(m['epochs'])}, seed {_text(m['seed'])}",
         architectures=_count(content["architectures"]),
         images=_count(content["images"]),
-        base_seeds=len(content["base_seeds"]),
+        base_seeds=len(rows[0]["taus"]),
         seeds=min(others),
         most_seeds=max(others),
         base=_mean(rows[0]["tau"]),
@@ -139,7 +138,7 @@ def _effect(row: Mapping[str, Any], base: frozenset[str], margin: float) -> Effe
 
 
 def _difference(content: Mapping[str, Any]) -> Difference:
-    likely, error = content.get("shrunken"), _optional(content.get("se"))
+    error = _optional(content.get("se"))
     if error is not None and error <= 0:
         raise _Unusable(f"a standard error is {error:g}")
     return Difference(
@@ -150,7 +149,6 @@ def _difference(content: Mapping[str, Any]) -> Difference:
         _optional(content["p_corrected"]),
         _optional(content["q"]),
         within=_optional(content.get("within")),
-        shrunken=Shrunken(_number(likely["value"]), _number(likely["positive"])) if likely else None,
         se=error,
     )
 

@@ -25,7 +25,7 @@ def error_in_words(f: Factors) -> str:
         SEEDS: "the spread between seeds",
         LENTH: "the smaller ones of the effects themselves (Lenth's pseudo standard error)",
     }.get(f.error, "how far settings lie from the sum of the effects")
-    return f"their uncertainty is told by {source}, with {f.df:.3g} degrees of freedom"
+    return f"their standard errors come from {source}, with {f.df:.3g} degrees of freedom"
 
 
 def main(f: Factors) -> str:
@@ -63,12 +63,12 @@ def _ends(effect: Effect) -> str:
 def undecided(f: Factors) -> str:
     """What is not shown to be 0, and how small an effect the design finds."""
     open_ = sum(effect.p is not None and not effect.clear for effect in f.main)
-    if not open_ or f.detectable is None:
+    if not open_:
         return ""
-    return (
-        f"{open_} {'are' if open_ > 1 else 'is'} undecided, not shown to be 0: this design finds effects "
-        f"from {f.detectable:.2f} on, with a probability of 80 %."
-    )
+    finds = "with so few runs, this design finds no effect reliably, however large"
+    if f.detectable is not None:
+        finds = f"this design finds effects from {f.detectable:.2f} on, with a probability of 80 %"
+    return f"{open_} {'are' if open_ > 1 else 'is'} undecided, not shown to be 0: {finds}."
 
 
 def _interactions(f: Factors) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,67 +25,100 @@ def with_excess(
     rows: Sequence[Row],
     scores: Mapping[str, Mapping[int, Floats]],
 ) -> list[Row]:
-    """Rows with what they over-rank; the spread between seeds of all settings says how sure that is.
+    """Rows with what they over-rank, on average over the uses of each operation.
+
+    Intervals hold the spread between seeds, squeezed over all settings, and the error from the choice of architectures
+    in what all seeds have in common. Those of one setting hold together with 95 % (Bonferroni).
 
     Args:
         y: true accuracies (n,).
         scores: label of a setting -> seed -> scores (n,).
     """
+    uses = uses_of(within, indices)
     done = [row.label for row in rows if scores[row.label]]
-    raw, excess = {}, {}
-    for label in done:
-        found = [over_ranked(within, indices, y, _ranks(x)) for x in scores[label].values()]
-        raw[label] = {name: float(np.mean([one[name][0] for one in found])) for name in found[0]}
-        excess[label] = {name: np.array([one[name][1] for one in found]) for name in found[0]}
-    spreads = {name: squeezed([excess[label][name] for label in done]) for name in excess[done[0]]}
+    found = {label: [over_ranked(y, _ranks(x)) for x in scores[label].values()] for label in done}
+    excess = {label: {name: _averages(parts, use) for name, use in uses.items()} for label, parts in found.items()}
+    spreads = {name: squeezed([excess[label][name] for label in done]) for name in uses}
+    level = 1 - (1 - seeds.LEVEL) / max(1, len(uses))
     out = []
     for row in rows:
         if row.label in done:
-            place = done.index(row.label)
+            place, parts = done.index(row.label), found[row.label]
+            beyond = np.stack([part.beyond for part in parts])
             means = {
-                name: seeds.mean_of(values, spreads[name][place], bounded=False)
+                name: seeds.mean_of(
+                    values, spreads[name][place], sampling(beyond, uses[name]), bounded=False, level=level
+                )
                 for name, values in excess[row.label].items()
             }
-            row = dataclasses.replace(row, over_ranked=raw[row.label], excess=means)
+            raw = {
+                name: float(np.mean([np.average(part.displaced, weights=use) for part in parts]))
+                for name, use in uses.items()
+            }
+            row = dataclasses.replace(row, over_ranked=raw, excess=means)
         out.append(row)
     return out
 
 
-def over_ranked(
-    within: SearchSpace, indices: NDArray[np.int64], y: Floats, ranks: Floats
-) -> dict[str, tuple[float, float]]:
-    """How far architectures with each operation are ranked above their true place, and what of that is bias.
+def uses_of(within: SearchSpace, indices: NDArray[np.int64]) -> dict[str, Floats]:
+    """How often each architecture uses each operation that any of them uses: name -> (n,)."""
+    archs = within.archs(indices)
+    found: dict[str, Floats] = {}
+    for number in within.operations:
+        for option, name in enumerate(within.decisions[number].options):
+            found[str(name)] = found.get(str(name), np.zeros(len(archs))) + (archs[:, number] == option)
+    return {name: use for name, use in found.items() if use.any()}
 
-    A ranking that is noisy but treats all operations alike puts good architectures too low and bad ones too high on
-    average: predicted percentiles regress to the mean with slope rho (Spearman's). The excess leaves that out: it is
-    the mean over uses of (predicted - true) - (rho - 1) (true - 50).
+
+@dataclass(frozen=True)
+class OverRanked:
+    """How far architectures are ranked above their true place, in percentile points; every array is (n,)."""
+
+    displaced: Floats
+    """Predicted less true percentile."""
+    beyond: Floats
+    """That, less what regression to the mean makes of it."""
+
+
+def over_ranked(y: Floats, ranks: Floats) -> OverRanked:
+    """How far each architecture is ranked above its true place, and what of that is bias.
+
+    A ranking that is noisy but treats all architectures alike puts good ones too low and bad ones too high on average:
+    predicted percentiles regress to the mean with slope rho (Spearman's). The excess leaves that out: it is
+    (predicted - true) - (rho - 1) (true - 50). Both are 0 when the ranking is perfect, and the excess also when all
+    scores are equal.
 
     Args:
         y: true accuracies (n,).
         ranks: ranks by score from 0 (worst) to 1 (best): (n,).
-
-    Returns:
-        Operation -> (mean over its uses of predicted less true percentile, the excess), in percentile points. Both are
-        0 for all operations when the ranking is perfect; the excess also when all scores are equal.
     """
     truth = _ranks(y)
     rho = metrics.pearson(ranks, truth) if np.ptp(ranks) > 0 else 0.0
     displaced = 100 * (ranks - truth)
-    beyond = displaced - 100 * (rho - 1) * (truth - 0.5)
-    archs = within.archs(indices)
-    totals: dict[str, list[tuple[float, float]]] = {}
-    for number, decision in enumerate(within.decisions):
-        if number not in within.operations:
-            continue
-        for option, name in enumerate(decision.options):
-            uses = archs[:, number] == option
-            totals.setdefault(str(name), []).extend(zip(displaced[uses].tolist(), beyond[uses].tolist(), strict=True))
-    out = {}
-    for name, uses in totals.items():
-        if uses:
-            means = np.mean(uses, axis=0)
-            out[name] = (float(means[0]), float(means[1]))
-    return out
+    return OverRanked(displaced, displaced - 100 * (rho - 1) * (truth - 0.5))
+
+
+def _averages(parts: Sequence[OverRanked], use: Floats) -> Floats:
+    """The mean excess over the uses of an operation, for each seed: (seeds,)."""
+    return np.array([np.average(part.beyond, weights=use) for part in parts], dtype=np.float64)
+
+
+def sampling(beyond: Floats, use: Floats) -> float:
+    """Variance of the mean excess of an operation, averaged over seeds, from the choice of architectures.
+
+    A mean over uses is a ratio of sums over architectures, whose variance follows from the residuals of each
+    (Cochran, Sampling Techniques, 3rd edition, section 6.4). The products of different seeds leave out what belongs to
+    one seed, which is in the spread between seeds already.
+
+    Args:
+        beyond: excess of each seed and architecture: (seeds, n).
+        use: uses of the operation: (n,).
+    """
+    residuals = use * (beyond - np.average(beyond, axis=1, weights=use)[:, None])
+    count = len(beyond)
+    squares = np.square(residuals).sum()
+    products = (np.square(residuals.sum(axis=0)).sum() - squares) / (count * (count - 1)) if count > 1 else squares
+    return max(float(products), 0.0) / float(use.sum()) ** 2
 
 
 def _ranks(x: Floats) -> Floats:

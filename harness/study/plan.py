@@ -268,12 +268,18 @@ def _effective(setting: Setting, changes: Sequence[tuple[Heuristic, str]]) -> Se
     """The setting.
 
     Raises:
-        StudyError: one of its changes has no effect together with the others.
+        StudyError: one of its changes has no effect together with the others, or is undone by them.
     """
     for heuristic, value in changes:
-        problem = heuristic.ignored(setting.recipe, value)
-        if problem and (heuristic.name, value) in setting.changes:
+        if (heuristic.name, value) not in setting.changes:
+            continue
+        if problem := heuristic.ignored(setting.recipe, value):
             raise StudyError(f"{setting.label} cannot be had: {problem}")
+        if not fits(heuristic, setting.recipe, value) or heuristic.apply(setting.recipe, value) != setting.recipe:
+            raise StudyError(
+                f"{setting.label} cannot be had: another of these changes sets what {heuristic.name}={value} sets, so "
+                "that the label would name a change that the recipe does not have."
+            )
     return setting
 
 

@@ -123,8 +123,8 @@ def noise(gathered: Gathered, sd: float | None = None) -> Noise:
     return Noise(
         ASSUMED_SD,
         sampling,
-        f"No repeated runs are done yet: a standard deviation of {ASSUMED_SD:g} between seeds is assumed (`--sd` sets "
-        "another).",
+        f"Too few repeated runs are done yet: a standard deviation of {ASSUMED_SD:g} between seeds is assumed (`--sd` "
+        "sets another).",
     )
 
 

@@ -16,6 +16,7 @@ from supernet.benchmarks.spaces import DEFAULT_SPACE
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.wording import did_you_mean, nearest, quoted
 from supernet.harness.runs.job import Truth
+from supernet.harness.statistics.bootstrap import LEAST
 from supernet.harness.study.beside import ASKED
 from supernet.harness.study.plan import DESIGNS, Study, StudyError, fits
 from supernet.heuristics import recipe as recipes
@@ -100,8 +101,8 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
         raise StudyError(f"plan is {quoted(design)}, but must be one of {', '.join(DESIGNS)}.")
     base_seeds, seeds, seeds_by = _seeds(content.get("seeds", [0]))
     sample = _text("sample", content.get("sample", "all"))
-    if sample != "all" and not (sample.isdecimal() and len(sample) <= 12 and int(sample) > 1):
-        raise StudyError(f"sample is {quoted(sample)}, but must be `all` or a number of architectures.")
+    if sample != "all" and not (sample.isdecimal() and len(sample) <= 12 and int(sample) >= LEAST):
+        raise StudyError(f"sample is {quoted(sample)}, but must be `all` or a number of architectures from {LEAST} on.")
     last_epochs = content.get("last_epochs", 1)
     if type(last_epochs) is not int or not 1 <= last_epochs <= MOST_EPOCHS:
         raise StudyError(f"last_epochs is {quoted(last_epochs)}, but must be a whole number of at least 1.")
@@ -266,14 +267,10 @@ def _factors(content: Any, base: Recipe) -> tuple[tuple[Heuristic, tuple[str, ..
             raise StudyError(f"heuristics.{name} is {quoted(values)}, but must be `all` or a list of values.")
         if isinstance(values, list) and len(values) > MOST_VALUES:
             raise StudyError(f"heuristics.{name} has {len(values):,} values; at most {MOST_VALUES:,} are supported.")
-        wanted = (
-            [_text(f"heuristics.{name}", value) for value in values]
-            if isinstance(values, list)
-            else list(heuristic.values)
-        )
-        for value in wanted:
-            heuristic.apply(base, value)  # says what is wrong, if anything is
-            if wanted.count(value) > 1:
+        wanted = [_chosen(heuristic, v)[1] for v in values] if isinstance(values, list) else list(heuristic.values)
+        made = [heuristic.apply(base, value) for value in wanted]  # says what is wrong, if anything is
+        for value, recipe in zip(wanted, made, strict=True):
+            if wanted.count(value) > 1 or (isinstance(values, list) and made.count(recipe) > 1):
                 raise StudyError(f"heuristics.{name} has the value {quoted(value).strip(chr(39))} twice.")
         factors.append((heuristic, tuple(wanted)))
     return tuple(factors)

@@ -136,8 +136,8 @@ def _free(what: str, found: Blocked | None, on: str = "on these architectures") 
     verb = "does not clearly change" if found.p >= 0.05 else "clearly raises" if found.value > 0 else "clearly lowers"
     p = "< 0.001" if found.p < 0.001 else f"= {found.p:.2g}"
     return (
-        f"{what} {verb} tau, at no cost of training: {found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}] (p {p}; "
-        f"{found.runs} runs of {found.blocks} settings, paired by run, {on})."
+        f"{what} {verb} tau: {found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}] (p {p}; "
+        f"{found.runs} runs of {found.blocks} settings, paired by run, {on}). It costs no training."
     )
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from supernet.benchmarks.wording import counted
 from supernet.harness.statistics.power import Design, detectable
 from supernet.harness.statistics.printed import bounds, number
-from supernet.harness.statistics.seeds import Difference
 from supernet.harness.study import on_average
 from supernet.harness.study.results import Analysis, Row
 
-LIKELY = 0.95
-"""Probability of its sign from which on an undecided effect is called likely."""
 MORE_SEEDS = 3
 """Seeds by which a study is extended unless said otherwise."""
 
@@ -42,7 +40,7 @@ def headline(a: Analysis) -> str:
     if not a.rows[1:]:
         return "The study has no setting but its base."
     if not a.tested:
-        return "No setting can be tested: a test needs two or more seeds of both the setting and the base."
+        return untested(a)
     if not a.clear:
         one = len(a.tested) == 1
         subject = f"{a.tested[0].label} does not" if one else f"None of {len(a.tested)} changes"
@@ -54,6 +52,16 @@ def headline(a: Analysis) -> str:
             parts.append(f"{_and(rows)} {verb}{'s' if len(rows) == 1 else ''} it")
     count = f"{len(a.clear)} of {len(a.tested)} changes clearly change{'s' if len(a.clear) == 1 else ''} Kendall's tau"
     return f"{count}: {'; '.join(parts)}."
+
+
+def untested(a: Analysis) -> str:
+    """Why no setting is compared with the base by a test."""
+    if a.base.tau is None:
+        return (
+            f"No setting can be tested: {len(a.base.diverged)} of {counted(len(a.base.states), 'run', 'runs')} of the "
+            "base diverged, so that the others do not stand for it."
+        )
+    return "No setting can be tested: a test needs two or more seeds of both the setting and the base."
 
 
 def certainty(a: Analysis) -> str | None:
@@ -112,15 +120,7 @@ def word(row: Row, margin: float) -> str:
         return "raises tau" if d.value > 0 else "lowers tau"
     if d.negligible(margin):
         return f"negligible (below {margin:g})"
-    sign = likely_sign(d)
-    return "undecided" if sign is None else f"undecided, likely {sign}"
-
-
-def likely_sign(d: Difference) -> str | None:
-    """`up` or `down` where the sign of the true difference is likely, given all effects of the study."""
-    if d.shrunken is None:
-        return None
-    return "up" if d.shrunken.positive >= LIKELY else "down" if d.shrunken.positive <= 1 - LIKELY else None
+    return "undecided"
 
 
 def marks(a: Analysis) -> list[Mark]:
@@ -145,7 +145,11 @@ def steps(a: Analysis) -> list[Step]:
     if missing:
         are, them = ("run is", "it") if missing == 1 else ("runs are", "them")
         found.append(Step(f"{missing} {are} not done. This makes {them}:", f"supernet study run {a.command}"))
-    if not a.tested and a.rows[1:] and a.design != "screen":
+    if a.base.tau is None:
+        found.append(
+            Step("Find a base that trains, such as one with a lower `training.learning_rate` or with `training.clip`.")
+        )
+    elif not a.tested and a.rows[1:] and a.design != "screen":
         found.append(
             Step("Give every setting three seeds or more: `seeds: {base: 12, others: 3}` in the study's file.")
         )
@@ -158,7 +162,8 @@ def steps(a: Analysis) -> list[Step]:
         found.append(
             Step(f"Put {_and(gains)} into the recipe of the base, and see what else helps there: effects can interact.")
         )
-    if a.base.tau and a.beside_params and a.beside_params.value < 0 and (a.beside_params.p or 1) < 0.05:
+    beside = a.beside_params
+    if beside and beside.value < 0 and beside.p is not None and beside.p < 0.05:
         found.append(
             Step(
                 f"The base ranks worse than parameter count ({a.params_tau:.2f}). Before its ranking is of use, train "

@@ -1,5 +1,7 @@
 """Methods and heuristics by name: what may be registered, and what a recipe may say of it."""
 
+import os
+import sys
 from dataclasses import field
 from typing import Literal
 
@@ -219,6 +221,19 @@ def test_a_function_of_a_value_is_a_heuristic():
     assert (made.training.epochs, made.training.momentum) == (10, 0)
     with pytest.raises(UserError, match="'wrong' fails: TypeError"):
         heuristic("wrong", values=[1])(lambda: [])
+
+
+def test_a_plugin_that_is_written_again_within_the_same_second_is_read_anew(tmp_path, monkeypatch):
+    """Python's bytecode cache goes by time stamp and size, and would run the old file under the new file's hash."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path, found = tmp_path / "sweep.py", []
+    for value in (1, 2):
+        path.write_text(f"VALUE = {value}\n")
+        os.utime(path, (10**9, 10**9))
+        plugin = Plugin.read(path)
+        plugin.load()
+        found.append(sys.modules.pop(f"supernet_plugin_{plugin.sha256[:16]}").VALUE)
+    assert found == [1, 2]
 
 
 def test_a_plugin_names_the_recipes_that_use_it_and_no_others(tmp_path):

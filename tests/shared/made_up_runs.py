@@ -29,11 +29,21 @@ ENVIRONMENT = {
 
 
 def publish(
-    store, *changes, seed=0, within="nb201", tau=0.5, accuracy=50.0, frame=None, problem=None, last_epochs=1, **ledger
+    store,
+    *changes,
+    seed=0,
+    within="nb201",
+    tau=0.5,
+    accuracy=50.0,
+    frame=None,
+    problem=None,
+    last_epochs=1,
+    free=(),
+    **ledger,
 ):
     """Write a run to the store; its hash. With a problem, it diverged."""
     changes = (f"space={within}", f"training.epochs={EPOCHS}", f"seed={seed}", *changes)
-    spec = RunSpec(Recipe().override(changes), TRUTH, last_epochs=last_epochs)
+    spec = RunSpec(Recipe().override(changes), TRUTH, last_epochs=last_epochs, free=free)
     metrics = {
         "architectures": 3,
         "kendall_tau": tau,

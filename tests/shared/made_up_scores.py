@@ -5,6 +5,7 @@ import pandas as pd
 
 from supernet.benchmarks.spaces import space
 from supernet.harness.correlation.report import params_of
+from supernet.harness.study.operations import over_ranked, uses_of
 
 SEEDS = [0, 1, 2]
 RESAMPLES = 400
@@ -39,3 +40,12 @@ def only(rows, label):
     """The one row of this setting."""
     (row,) = (row for row in rows if row.label == label)
     return row
+
+
+def over_uses(within, indices, y, ranks):
+    """Operation -> means over its uses of how far architectures are over-ranked, and of what of that is bias."""
+    found = over_ranked(y, ranks)
+    return {
+        name: (np.average(found.displaced, weights=use), np.average(found.beyond, weights=use))
+        for name, use in uses_of(within, indices).items()
+    }

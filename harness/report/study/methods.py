@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from supernet.benchmarks.wording import listed, quoted
+from supernet.benchmarks.wording import counted, listed, quoted
 from supernet.harness.report.study.content import Answer, Changed, Methods
 from supernet.harness.runs.devices import mixture
 from supernet.harness.runs.store import Result
@@ -50,11 +50,11 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
     measure = study.truth.measure
     training = study.base.training
     return [
-        f"{len(a.rows)} settings of a super-net of {a.space}: the base with {len(a.base_seeds)} seeds "
-        f"({_span(a.base_seeds)}), every other setting with {len(a.seeds)} ({_others(study)}){_single(study)}; "
-        f"{len(done)} runs are done. "
-        f"The base trains {training.epochs} epochs of {study.base.task.name} in batches of {training.batch_size}; the "
-        "others differ from it as listed.",
+        f"{counted(len(a.rows), 'setting', 'settings')} of a super-net of {a.space}: the base with "
+        f"{counted(len(a.base_seeds), 'seed', 'seeds')} ({_span(a.base_seeds)}), every other setting with "
+        f"{len(a.seeds)} ({_others(study)}){_single(study)}; {len(done)} runs are done. "
+        f"The base trains {counted(training.epochs, 'epoch', 'epochs')} of {study.base.task.name} in batches of "
+        f"{training.batch_size}; the others differ from it as listed.",
         f"Every run scores the same {a.architectures:,} architectures on the same {a.images:,} validation images with "
         f"its shared weights, by {study.base.evaluation.metric} unless its setting differs in that, and is "
         f"compared with {measure} of {a.truth}.",
@@ -81,8 +81,20 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         "tau between "
         "single repeats and the Spearman-Brown formula. Over-ranked operations are given beyond regression to "
         "the mean: "
-        "the mean over uses of predicted less true percentile, less (rho - 1)(true - 50), rho being Spearman's.",
+        "the mean over uses of predicted less true percentile, less (rho - 1)(true - 50), rho being Spearman's. Their "
+        "intervals hold the spread between seeds and the choice of architectures, and hold together for all operations "
+        "of a setting (Bonferroni).",
     ]
+
+
+def _uncertainty(study: Study, a: Analysis) -> str:
+    """What tells how sure the results are."""
+    if study.design == "screen":
+        tests = a.factors is not None and a.factors.error is not None
+        return "Intervals over seeds and architectures" + (", Holm-corrected p-values." if tests else ".")
+    if not a.tested:
+        return "Intervals over architectures alone, where a setting has one seed: settings are not tested."
+    return "Intervals over seeds and architectures, Dunnett-corrected p-values, and the smallest detectable effect."
 
 
 def _on_average(a: Analysis) -> str:
@@ -180,10 +192,7 @@ def _checklist(study: Study, a: Analysis, done: list[Result]) -> dict[str, str]:
         "Are several runs done, and are the seeds given?": (
             f"Seeds {_span(study.base_seeds)} of the base, {_others(study)} of the other settings{_single(study)}."
         ),
-        "Are results given with their uncertainty?": (
-            f"Intervals over seeds and architectures, {'Holm' if study.design == 'screen' else 'Dunnett'}-corrected "
-            "p-values, and the smallest detectable effect."
-        ),
+        "Are results given with their uncertainty?": (_uncertainty(study, a)),
         "Is there a comparison with simple baselines?": (
             f"Parameter count as the score (tau {a.params_tau:.3f}), and random search in P(surpass random)."
         ),

@@ -87,7 +87,7 @@ def _numbers(a: Analysis) -> Html:
     if base and base.low is not None:
         interval = f"{level} interval {number(base.low)} to {number(base.high)}{top}"
     else:
-        interval = f"two seeds have no interval{top}" if base else "no run of it is done"
+        interval = f"two seeds have no interval{top}" if base else "too many of its runs diverged"
     cards = [
         ("Base, Kendall τ", number(base.value) if base else ABSENT, interval),
         ("Parameter count, τ", number(a.params_tau), f"how well size alone ranks the same architectures{beside}"),

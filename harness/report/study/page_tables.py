@@ -19,7 +19,7 @@ CLEAR = 0.05
 """Dunnett-corrected p-value under which an effect counts as clear."""
 
 
-FIRST = frozenset({"Heuristic", "Value", "Runs", "τ", "Difference", "Likely", "p", "Regret@1", "Accuracy"})
+FIRST = frozenset({"Heuristic", "Value", "Runs", "τ", "Difference", "Expected", "p", "Regret@1", "Accuracy"})
 """Columns that are shown at first; in every group they come before the others."""
 
 
@@ -58,9 +58,9 @@ def columns(a: Analysis) -> list[Column]:
         "Expected share of false findings if all settings with a q no larger than this are called changes (Benjamini "
         "and Hochberg): for screening."
     )
-    likely = (
-        "The difference to expect given all differences of the study, of which the largest are too large, and the "
-        "probability of its sign (empirical Bayes: true means of settings from one normal law)."
+    expected = (
+        "The difference to expect given all differences of the study, of which the largest are too large (empirical "
+        "Bayes: true means of settings from one normal law). No interval belongs to it."
     )
     verdicts = (
         "Clear: p below 0.05. Negligible: shown to be smaller than the study's margin by two one-sided tests "
@@ -83,7 +83,7 @@ def columns(a: Analysis) -> list[Column]:
     text: dict[str, Any] = {"first": "ascending", "kind": "text"}
     against_base = [
         Column("Ranking", "Difference", difference, _difference),
-        Column("Ranking", "Likely", likely, _likely),
+        Column("Ranking", "Expected", expected, _expected),
         Column("Ranking", "p", dunnett, _p(lambda d: d.p_corrected), "ascending"),
         Column("Ranking", "Verdict", verdicts, lambda row: _verdict(row, a.margin), **text),
         Column("Ranking", "q", q, _p(lambda d: d.q), "ascending"),
@@ -230,13 +230,9 @@ def _difference(row: Row) -> tuple[object, float | None]:
     return el("span", *shown, class_=f"effect {effect}"), d.value
 
 
-def _likely(row: Row) -> tuple[object, float | None]:
-    d = row.difference.shrunken if row.difference else None
-    if d is None:
-        return ABSENT, None
-    up = d.positive >= 0.5
-    chance = min(99, round(100 * (d.positive if up else 1 - d.positive)))
-    return f"{number(d.value, '+.2f')} ({'up' if up else 'down'} {chance} %)", d.value
+def _expected(row: Row) -> tuple[object, float | None]:
+    value = row.difference.expected if row.difference else None
+    return (ABSENT, None) if value is None else (number(value, "+.3f"), value)
 
 
 def _verdict(row: Row, margin: float) -> tuple[str, str]:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from made_up_runs import publish, random_scores, scores_of
+from made_up_scores import over_uses
 from scipy import stats
 
 from supernet.benchmarks.errors import UserError
@@ -12,7 +13,6 @@ from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import NB201, space
 from supernet.harness.query.database import Database, query
 from supernet.harness.query.questions import QUESTIONS, question
-from supernet.harness.study.operations import over_ranked
 
 
 def reports(store, **changes):
@@ -76,6 +76,28 @@ def test_a_report_that_lacks_finished_runs_is_named(study):
         assert "lacks 3 runs that are done by now" in problem
 
 
+def test_two_reports_of_one_study_are_told_apart_and_the_next_command_is_its_own(study):
+    """A study whose file was changed keeps its name, and has a folder of its own."""
+    path = reports(study, states={"0": "missing", "1": "done", "2": "done"}, command="rates.yaml --set seed=1")
+    other = path.parent.with_name("rates-3654c2")
+    other.mkdir()
+    (other / "report.json").write_bytes(path.read_bytes())
+    with Database(study) as database:
+        assert database.query(question("effects").sql)["study"].tolist() == ["rates", "rates-3654c2"]
+        problems = [text for text in database.problems if "The report of rates" in text]
+    assert [text.split(" lacks ")[1] for text in problems] == [
+        "1 run that is done by now: `supernet study report rates.yaml --set seed=1` adds it."
+    ] * 2
+
+
+def test_a_training_that_is_also_scored_in_other_ways_is_not_a_second_seed(store):
+    within = NB201()
+    frame = scores_of("nb201", within.sample(np.random.default_rng(0), 12), np.arange(12), np.arange(12))
+    publish(store, frame=frame)
+    publish(store, frame=frame, free=("batch-norm",))
+    assert query(store, question("seeds").sql)["seeds"].tolist() == [1, 1]
+
+
 @pytest.mark.parametrize(
     "content", ["[]", "{", "null", '{"base_seeds": 1}', '{"base_seeds": 1, "rows": [1]}', "[" * 100_000, "1" * 5000]
 )
@@ -112,7 +134,7 @@ def test_operations_agree_with_the_analysis_of_a_study(store, name):
     publish(store, within=name, frame=frame)
     found = query(store, question("operations").sql).set_index("operation")
     ranks = (stats.rankdata(frame["negative_loss"]) - 1) / 299
-    expected = over_ranked(space(name), frame["index"].to_numpy(), frame["true"].to_numpy(), ranks)
+    expected = over_uses(space(name), frame["index"].to_numpy(), frame["true"].to_numpy(), ranks)
     assert set(found.index) == set(expected)
     for operation, points in expected.items():
         assert tuple(found.loc[operation, ["mean_points", "excess_points"]]) == pytest.approx(points, abs=1e-9)

@@ -101,6 +101,11 @@ def test_blocks_of_one_run_are_not_tested():
     assert blocked([[0.0, 0.0], [0.0, 0.0]]).p == 1
 
 
+def test_differences_that_are_equal_in_all_runs_are_no_certainty():
+    found = blocked([[0.0444, 0.0444]])
+    assert (found.value, found.low, found.high, found.p) == (pytest.approx(0.0444), None, None, None)
+
+
 def test_blocks_that_differ_at_random_are_seldom_clear():
     rng = np.random.default_rng(0)
     # The settings' own levels, which are blocks, do not enter the error.

@@ -131,7 +131,7 @@ def test_what_cannot_be_compared_is_refused(read):
         ({"measure": {}}, "it has no 'dataset'"),
         ({"name": ["a"]}, "is not a text"),
         ({"architectures": -1}, "is not a count"),
-        ({"base_seeds": 3}, "damaged"),
+        ({"rows": [{"taus": 3}]}, "damaged"),
         ({"recipe": 3}, "damaged"),
     ],
 )

@@ -1,5 +1,6 @@
 """The analysis of a study: estimates with their intervals, and what is said of runs that are not there."""
 
+import dataclasses
 import itertools
 import json
 from types import SimpleNamespace
@@ -14,9 +15,11 @@ from supernet.harness.report.study import page
 from supernet.harness.report.study.methods import methods
 from supernet.harness.statistics import bootstrap as stats
 from supernet.harness.statistics import metrics, seeds
-from supernet.harness.study import findings
+from supernet.harness.study import findings, verdict
 from supernet.harness.study.analysis import analyse
+from supernet.harness.study.extended import extended
 from supernet.harness.study.gathered import gather
+from supernet.harness.study.plan import StudyError
 
 # ---- estimates -------------------------------------------------------------------------------------------------------
 
@@ -265,6 +268,37 @@ def test_a_base_that_mostly_diverged_is_compared_with_nothing(many, put, store):
         assert row.tau is not None
         assert row.difference is row.regret is row.partial_difference is row.adds_difference is None
     assert "Dunnett" not in " ".join(found.findings)
+    why = "No setting can be tested: 2 of 3 runs of the base diverged, so that the others do not stand for it."
+    assert verdict.headline(found) == why
+    assert [step.why[:25] for step in verdict.steps(found)] == ["Find a base that trains, "]
+    assert "too many of its runs diverged" in page._numbers(found)
+    with pytest.raises(UserError, match=f"{why} More seeds do not change that"):
+        extended("quick", chosen, found, 2)
+
+
+def test_runs_with_hardly_an_architecture_in_common_are_refused_with_the_reason(many, put, store):
+    chosen = many({"channels": [8]})
+    put(chosen, noisy(8), without=lambda label, seed: range(20 * seed, 20 * seed + (20 if label == "base" else 15)))
+    with pytest.raises(
+        UserError, match="have 0 architectures in common, and a report needs 10 or more: each run leaves"
+    ):
+        gather(chosen, store)
+
+
+def test_regrets_without_any_spread_are_not_tested(many, put, store):
+    """All seeds of a setting may pick the same architecture, which makes their regret no more certain."""
+    chosen = many({"channels": [8]})
+
+    def one_pick(label, seed, y):
+        scores = noisy(8)(label, seed, y)
+        scores[3 if label == "base" else 4] = 1_000
+        return scores
+
+    put(chosen, one_pick)
+    found = analyse(gather(chosen, store), resamples=20)
+    assert found.rows[0].means["regret@1"] != found.rows[1].means["regret@1"]
+    assert found.rows[1].difference.p is not None
+    assert found.rows[1].regret is None
 
 
 def test_all_numbers_are_of_the_architectures_that_all_runs_rank(many, put, store):
@@ -306,7 +340,9 @@ def test_super_nets_at_chance_are_named(many, put, store):
 
 
 def test_fewer_than_ten_architectures_are_refused_and_fewer_than_fifty_pointed_out(many, study, put, store):
-    few = study(heuristics={"channels": [8]}, seeds=SEEDS, sample=9)
+    with pytest.raises(StudyError, match="sample is '9', but must be `all` or a number of architectures from 10 on"):
+        study(heuristics={"channels": [8]}, seeds=SEEDS, sample=9)
+    few = dataclasses.replace(study(heuristics={"channels": [8]}, seeds=SEEDS, sample=10), sample="9")
     put(few, noisy(8))
     with pytest.raises(UserError, match="ranks 9 architectures; a report needs 10"):
         analyse(gather(few, store), resamples=20)

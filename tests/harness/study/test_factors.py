@@ -50,6 +50,15 @@ def interacting(changes):
     return 0.05 * on[0] - 0.02 * on[3] + 0.04 * on[1] * on[2] - 0.03 * on[0] * on[5] + 0.3
 
 
+def test_a_design_that_finds_no_possible_effect_says_so(study):
+    """A grid of two by two with one seed has one degree of freedom: what it is sure to find is no possible effect."""
+    grid = study(plan="grid", heuristics={"path-dropout": [0.0, 0.2], "channels": [4, 8]})
+    tau = {(): 0.3, ("path-dropout",): 0.33, ("channels",): 0.36, ("path-dropout", "channels"): 0.42}
+    factors = found(grid, lambda changes: tau[tuple(changes)])
+    assert factors.detectable is None
+    assert "with so few runs, this design finds no effect reliably, however large" in on_average(factors)
+
+
 # ---- screens ---------------------------------------------------------------------------------------------------------
 
 

@@ -40,6 +40,25 @@ def test_a_change_that_another_one_makes_inert_is_refused_in_any_order(study, fi
     assert len(study(heuristics=factors).settings(no_results)) == 3
 
 
+@pytest.mark.parametrize("first", ["path-sampling", "sandwich"])
+def test_a_change_that_another_one_overwrites_is_refused_in_any_order(study, first):
+    factors = {"path-sampling": ["random-a"], "sandwich": ["on"]}
+    factors = dict(sorted(factors.items(), reverse=first == "sandwich"))
+    with pytest.raises(StudyError, match=r"another of these changes sets what (path-sampling=random-a|sandwich=on)"):
+        study(plan="grid", heuristics=factors).settings(no_results)
+    with pytest.raises(StudyError, match="another of these changes sets what"):
+        study(plan="listed", heuristics=[{name: values[0] for name, values in factors.items()}])
+
+
+def test_two_spellings_of_one_value_are_refused(study):
+    with pytest.raises(StudyError, match=r"heuristics\.path-dropout has the value 0\.1 twice"):
+        study(heuristics={"path-dropout": [0.1, "0.10"]})
+
+
+def test_yaml_reads_on_as_true_in_every_plan(study):
+    assert labels(study(heuristics={"sandwich": [True]}).settings(no_results)) == ["base", "sandwich=on"]
+
+
 def test_a_grid_has_every_combination_once(study):
     grid = study(plan="grid", heuristics={"path-dropout": [0.0, 0.2], "channels": [4, 8], "layers": [2]})
     assert labels(grid.settings(no_results)) == [

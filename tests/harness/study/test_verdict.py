@@ -8,7 +8,6 @@ from made_up_scores import noisy
 from tiny import write_study
 
 from supernet.benchmarks.errors import UserError
-from supernet.harness.statistics.shrinkage import Shrunken
 from supernet.harness.study import verdict
 from supernet.harness.study.analysis import analyse
 from supernet.harness.study.extended import extended, write_extended
@@ -78,11 +77,9 @@ def test_every_tested_setting_has_one_of_three_verdicts(found):
     assert "2 changes are undecided, which does not mean without effect" in verdict.certainty(narrow)
 
 
-def test_an_undecided_effect_of_a_likely_sign_is_named_so(found):
+def test_an_effect_that_is_neither_clear_nor_negligible_is_undecided(found):
     _, a = found
-    d = dataclasses.replace(a.rows[2].difference, p_corrected=0.2, within=0.5, shrunken=Shrunken(0.02, 0.97))
-    assert verdict.word(dataclasses.replace(a.rows[2], difference=d), a.margin) == "undecided, likely up"
-    d = dataclasses.replace(d, shrunken=Shrunken(0.02, 0.6))
+    d = dataclasses.replace(a.rows[2].difference, p_corrected=0.2, within=0.5, expected=0.02)
     assert verdict.word(dataclasses.replace(a.rows[2], difference=d), a.margin) == "undecided"
 
 
@@ -113,6 +110,17 @@ def test_an_extended_study_has_more_seeds_for_the_undecided_alone(found, tmp_pat
     assert write_extended(path, content | {"title": "Other"}, tmp_path).name == f"{tiny_file.stem}-extended-2.yaml"
 
 
+def test_an_extended_study_keeps_a_base_that_was_changed_on_the_command_line(found, tiny_file):
+    study, a = found
+    changed = dataclasses.replace(study, base=study.base.override(["network.channels=16"]))
+    content = extended(tiny_file, changed, dataclasses.replace(a, margin=1e-6), 2)
+    path = tiny_file.with_name("again.yaml")
+    path.write_text(yaml.safe_dump(content))
+    again = load_study(path)
+    assert again.base == changed.base != study.base
+    assert {run.hash for _, run in changed.plan()} < {run.hash for _, run in again.plan()}
+
+
 def test_a_study_without_undecided_settings_is_not_extended(found, tiny_file):
     study, a = found
     with pytest.raises(UserError, match="No setting is undecided"):
@@ -121,7 +129,7 @@ def test_a_study_without_undecided_settings_is_not_extended(found, tiny_file):
         with pytest.raises(UserError, match=f"A {design}( plan)? cannot be extended"):
             extended(tiny_file, dataclasses.replace(study, design=design), a, 2)
     one = dataclasses.replace(a, rows=[dataclasses.replace(row, difference=None) for row in a.rows])
-    with pytest.raises(UserError, match="a test needs two seeds or more"):
+    with pytest.raises(UserError, match="a test needs two or more seeds of both"):
         extended(tiny_file, study, one, 2)
     one.rows[1].states[0] = "missing"
     with pytest.raises(UserError, match="finish the study first"):
