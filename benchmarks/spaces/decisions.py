@@ -59,8 +59,8 @@ class SearchSpace(Choices, ABC):
     function_class: str | None = None
     """The kind of class whose members are the same network in stand-alone training; None if none coincide."""
     twin_class: str | None = None
-    """The kind of class whose members compute the same function once weights are drawn afresh for each of their
-    operations, by algebra; None if none coincide. It is as coarse as `function_class` or coarser."""
+    """The kind of class whose members compute the same function with the weights of their operations matched, by
+    algebra; None if none coincide. It is as coarse as `function_class` or coarser."""
     nested_kernels: bool = True
     """Whether there is a smaller convolution beside a larger one, so that its kernel can be the larger one's centre."""
     weightless: tuple[str, ...] = ()

@@ -15,12 +15,18 @@ from supernet.benchmarks.errors import BadArchitecture
 from supernet.benchmarks.spaces.choices import Arch, Archs, Decision
 from supernet.benchmarks.spaces.decisions import SearchSpace
 from supernet.benchmarks.spaces.graph import Edge, Graph
+from supernet.benchmarks.spaces.nb201_classes import (
+    CONV1X1,
+    CONV3X3,
+    EDGES,
+    NONE,
+    OPS,
+    SKIP,
+    benchmark_text,
+    first_of_each,
+    function_text,
+)
 from supernet.benchmarks.spaces.official import Complete, Read
-
-OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-"""(source, target) of each decision."""
-NONE, SKIP, CONV1X1, CONV3X3 = range(4)
 
 DATASETS = {
     "cifar10": (10, 32),
@@ -47,7 +53,7 @@ class NB201(SearchSpace):
     skip_option = SKIP
     shortest_paths = 30  # up to two operations
     computation_class = "computation"
-    function_class = "skip-none"
+    function_class = "network"
     twin_class = "function"
     weightless = ("skip_connect", "avg_pool_3x3")
 
@@ -103,12 +109,14 @@ class NB201(SearchSpace):
         "skip-none": "equal after skip connections are contracted and zeroed branches dropped (its second one)",
         "computation": "equal after edges that carry nothing or lead nowhere are removed: a weight-sharing "
         "super-net computes the same thing",
-        "function": "the same sums of operations from input to output, nested sums flattened and dead edges dropped",
+        "network": "equal in the second reduction, and with equal convolutions: one that is read twice is not two",
+        "function": "the same sums of operations from input to output, nested sums flattened and dead edges dropped, "
+        "with equal convolutions",
     }
 
     counted = {  # noqa: RUF012
         "connected": 15_284, "unique-skip": 12_751, "unique-skip-none": 6_466, "unique-computation": 9_445,
-        "unique-function": 4_930,
+        "unique-network": 6_900, "unique-function": 5_260,
     }  # fmt: skip
 
     @property
@@ -132,11 +140,14 @@ class NB201(SearchSpace):
             return self.indices(self.live(archs))
         if name == "function":
             known, inverse = np.unique(self.live(archs), axis=0, return_inverse=True)
-            _, labels = np.unique([_flattened(ops) for ops in known.tolist()], return_inverse=True)
+            _, labels = np.unique([function_text(ops) for ops in known.tolist()], return_inverse=True)
             return labels[inverse.ravel()]
+        if name == "network":
+            parts = [self.class_labels(archs, of) for of in ("skip-none", "function")]
+            return np.unique(np.stack(parts), axis=1, return_inverse=True)[1].ravel()
         if name not in self.class_names:
             raise self._no_such("class", name, self.class_names)
-        expressions = [_contract(ops, drop_none=name == "skip-none") for ops in archs.tolist()]
+        expressions = [benchmark_text(ops, drop_none=name == "skip-none") for ops in archs.tolist()]
         return np.unique(expressions, return_inverse=True)[1]
 
     @cached_property
@@ -271,41 +282,3 @@ def _live(archs: NDArray[np.int8]) -> NDArray[np.bool_]:
     for node in (2, 1, 0):
         used[node] = np.any([kept[:, e] & used[t] for e, (s, t) in enumerate(EDGES) if s == node], axis=0)
     return np.stack([kept[:, e] & reached[s] & used[t] for e, (s, t) in enumerate(EDGES)], axis=1)
-
-
-def first_of_each(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For every item the lowest index of an item with the same label."""
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    return first[inverse]
-
-
-def _contract(ops: list[int], drop_none: bool) -> str:
-    """The expression of the output in terms of the input, skip connections contracted (`to_unique_str` upstream).
-
-    Sums are sorted as text by the operations' names, as upstream does, and nested sums are not flattened; so some
-    architectures that are algebraically equal have different expressions.
-    """
-    nodes = ["0"]
-    for target in (1, 2, 3):
-        terms = []
-        for edge, (source, end) in enumerate(EDGES):
-            if end == target:
-                zero = drop_none and (ops[edge] == NONE or nodes[source] == "#")
-                kept = nodes[source] if ops[edge] == SKIP else f"({nodes[source]})@{OPS[ops[edge]]}"
-                terms.append("#" if zero else kept)
-        nodes.append("+".join(sorted(terms)))
-    return nodes[3]
-
-
-def _flattened(ops: list[int]) -> str:
-    """The output of a cell without dead edges as a sum of terms, each an operation on such a sum.
-
-    A skip connection adds the terms of its source, so that sums are never nested; equal cells have equal texts.
-    """
-    nodes: list[list[str]] = [["x"], [], [], []]
-    for edge, (source, target) in enumerate(EDGES):
-        if ops[edge] == SKIP:
-            nodes[target] += nodes[source]
-        elif ops[edge] != NONE:
-            nodes[target].append(f"{ops[edge]}({'+'.join(sorted(nodes[source]))})")
-    return "+".join(sorted(nodes[3]))

@@ -16,7 +16,8 @@ from supernet.benchmarks.errors import BadArchitecture
 from supernet.benchmarks.spaces.choices import Arch, Archs, Decision
 from supernet.benchmarks.spaces.decisions import SearchSpace
 from supernet.benchmarks.spaces.graph import Graph
-from supernet.benchmarks.spaces.nb201 import CONV3X3, EDGES, NB201, NONE, OPS, SKIP, first_of_each
+from supernet.benchmarks.spaces.nb201 import NB201
+from supernet.benchmarks.spaces.nb201_classes import CONV3X3, EDGES, NONE, OPS, SKIP, first_of_each
 
 OPERATIONS = (NONE, SKIP, CONV3X3)
 """The number in NAS-Bench-201 of the operation that each option stands for."""
@@ -48,7 +49,8 @@ class NB201Topology(SearchSpace):
     weightless = tuple(OPS[op] for op in OPERATIONS if OPS[op] in NB201.weightless)
     class_names = NB201.class_names
     counted = {  # noqa: RUF012
-        "connected": 662, "unique-skip": 496, "unique-skip-none": 127, "unique-computation": 291, "unique-function": 78,
+        "connected": 662, "unique-skip": 496, "unique-skip-none": 127, "unique-computation": 291,
+        "unique-network": 155, "unique-function": 99,
     }  # fmt: skip
 
     def __init__(self) -> None:

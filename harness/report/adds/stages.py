@@ -33,7 +33,7 @@ class Scores:
     nets: Floats
     """Scores by trained super-nets: (super-nets, n)."""
     twins: NDArray[np.int64]
-    """Class of architectures that compute the same function of freshly drawn weights: (n,)."""
+    """Class of architectures that compute the same function with the same weights: (n,)."""
 
     def take(self, where: NDArray[np.int64]) -> Scores:
         """The same of some architectures."""

@@ -77,8 +77,8 @@ def fused(
         trained: with such a rule, the columns with scores of trained super-nets, whose ranks are averaged.
         columns: instead of a rule, columns and their weights; by default all columns of numbers with weight 1.
         how: how ranks are fused without a rule: log, harmonic or linear.
-        over_twins: whether scores are first averaged, as ranks, over architectures that compute the same function of
-            freshly drawn weights.
+        over_twins: whether scores are first averaged, as ranks, over architectures that compute the same function
+            with the same weights.
 
     Raises:
         UserError: a file, a column or the rule cannot be used.

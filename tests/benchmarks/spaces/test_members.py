@@ -47,7 +47,7 @@ def test_spaces_say_what_they_coincide_in():
     rows = np.arange(len(nb201))
     np.testing.assert_array_equal(nb201.distinct(), rows)
     np.testing.assert_array_equal(nb201.same_computation(rows), nb201.classes("computation"))
-    np.testing.assert_array_equal(nb201.same_function(rows), nb201.classes("skip-none"))
+    np.testing.assert_array_equal(nb201.same_function(rows), nb201.classes("network"))
     np.testing.assert_array_equal(shot.distinct(), shot.subset("unique-cell"))
     np.testing.assert_array_equal(shot.same_computation([7, 3]), shot.classes("pruned")[[7, 3]])
 

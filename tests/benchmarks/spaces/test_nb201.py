@@ -117,7 +117,7 @@ def test_sizes_are_the_published_ones():
     assert len(SPACE) == 15_625
     assert len(SPACE.subset("connected")) == 15_284
     sizes = {name: len(SPACE.subset(f"unique-{name}")) for name in SPACE.class_names}
-    assert sizes == {"skip": 12_751, "skip-none": 6_466, "computation": 9_445, "function": 4_930}
+    assert sizes == {"skip": 12_751, "skip-none": 6_466, "computation": 9_445, "network": 6_900, "function": 5_260}
     assert SPACE.counted == {"connected": 15_284, **{f"unique-{name}": size for name, size in sizes.items()}}
 
 
@@ -200,6 +200,58 @@ def published_label(text, drop_none):
                 terms.append(operand if op == "skip_connect" else f"({operand})@{op}")
         labels.append("+".join(sorted(terms)))
     return labels[-1]
+
+
+def output(arch, weights):
+    """What a cell computes for one input with a weight matrix on every edge; pooling has none of its own."""
+    nodes = [np.random.default_rng(0).normal(size=5)]
+    for target in (1, 2, 3):
+        total = np.zeros(5)
+        for edge, (end, source) in enumerate(SLOTS):
+            if end == target and OPS[arch[edge]] == "skip_connect":
+                total = total + nodes[source]
+            elif end == target and OPS[arch[edge]] != "none":
+                matrix = POOL if OPS[arch[edge]] == "avg_pool_3x3" else weights[edge]
+                total = total + np.tanh(nodes[source] @ (matrix + arch[edge]))
+        nodes.append(total)
+    return nodes[3]
+
+
+POOL = np.random.default_rng(2).normal(size=(5, 5))
+
+
+def some_numbering_matches(one, other):
+    """Whether the weights of one cell's edges can be given to the other's so that both compute the same."""
+    weights = WEIGHTS[:, 0]
+    wanted = output(one, weights)
+    return any(np.allclose(wanted, output(other, weights[list(p)])) for p in itertools.permutations(range(6)))
+
+
+@pytest.mark.parametrize("name", ["network", "function"])
+def test_members_of_a_class_are_the_same_network_up_to_the_names_of_its_operations(name):
+    first = SPACE.classes(name)
+    live = SPACE.live(SPACE.archs())
+    params = SPACE.params(live)
+    np.testing.assert_array_equal(params, params[first])
+    rng = np.random.default_rng(0)
+    for index in rng.choice(np.flatnonzero(first != np.arange(len(SPACE))), 25, replace=False).tolist():
+        assert some_numbering_matches(live[index], live[first[index]])
+
+
+def test_a_convolution_that_is_read_twice_is_not_two_convolutions():
+    once = SPACE.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|skip_connect~1|skip_connect~2|")
+    twice = SPACE.parse("|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|skip_connect~1|skip_connect~2|")
+    pair = SPACE.indices([once, twice])
+    assert len(set(SPACE.classes("skip-none")[pair])) == 1, "the benchmark's reduction sees the same text"
+    for name in ("network", "function"):
+        assert len(set(SPACE.classes(name)[pair])) == 2
+    assert not some_numbering_matches(once, twice)
+    # Of random pairs that the benchmark's reduction takes for one, all that are told apart do differ.
+    coarse, fine = SPACE.classes("skip-none"), SPACE.classes("network")
+    split = np.flatnonzero(fine != fine[coarse])
+    live = SPACE.live(SPACE.archs())
+    for index in np.random.default_rng(1).choice(split, 10, replace=False).tolist():
+        assert not some_numbering_matches(live[index], live[coarse[index]])
 
 
 @pytest.mark.parametrize(("name", "drop_none"), [("skip", False), ("skip-none", True)])

@@ -258,9 +258,9 @@ def test_curves_ranks_and_tests_are_those_of_a_plain_computation(table, tmp_path
 def test_one_of_a_functional_class_stands_for_all():
     sampled = np.array([77, 4000])
     found = _representatives(WITHIN, sampled)
-    classes = WITHIN.classes("skip-none")
+    classes = WITHIN.classes("network")
     assert (classes[found] == classes).all()
-    assert len(np.unique(found)) == 6466
+    assert len(np.unique(found)) == 6900
     assert found[77] == 77
     assert found[4000] == 4000
 
@@ -291,8 +291,8 @@ def test_architectures_that_an_embedded_table_lacks_are_measured_once(tmp_path, 
     additions = Additions.to(GroundTruth(path), tmp_path / "measured")
     truths = Truths(WITHIN, GroundTruth(path), Measure("digits", "test", "5", "s0"), additions)
     known = int(sampled[3])
-    other = int(np.setdiff1d(WITHIN.subset("unique-skip-none"), sampled)[0])
-    twin = int(np.flatnonzero(WITHIN.classes("skip-none") == WITHIN.classes("skip-none")[other])[-1])
+    other = int(np.setdiff1d(WITHIN.subset("unique-network"), sampled)[0])
+    twin = int(np.flatnonzero(WITHIN.classes("network") == WITHIN.classes("network")[other])[-1])
     assert truths.sampled
     assert np.isnan(truths.of([other])).all()
     assert truths.measure_missing([known, other, twin], workers=1) == []

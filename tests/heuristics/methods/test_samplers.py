@@ -57,7 +57,7 @@ def test_fair_per_cell_is_fair_in_every_cell():
 
 @pytest.mark.parametrize(
     ("law", "space_name", "classes"),
-    [("classes", "nb201", "skip-none"), ("architectures", "nb1shot1-1", "cell"), ("classes", "nb1shot1-1", "pruned")],
+    [("classes", "nb201", "network"), ("architectures", "nb1shot1-1", "cell"), ("classes", "nb1shot1-1", "pruned")],
 )
 def test_uniform_over_classes_draws_one_member_of_each(law, space_name, classes):
     within = space(space_name)
