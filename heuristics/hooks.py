@@ -10,7 +10,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -312,6 +313,8 @@ class Method:
     """For a method that plans: which of the keys paths, per_cell and with_none of `recipe.sampling` it follows."""
     ignores: frozenset[str] = frozenset()
     """For a method that takes steps: which keys of the recipe, such as `training.clip`, it does not follow."""
+    excludes: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Name of a method that it cannot be combined with -> the reason, a clause that can follow `since`."""
 
     def wrap(self, network: Supernet, ctx: Context) -> Supernet:
         """Return the network to train, for example this one within a partition or a dictionary of weights."""
@@ -361,7 +364,8 @@ class Method:
     def step_loss(self, ctx: Context, outs: Sequence[Output]) -> Tensor | None:
         """Return a term of the step's loss, a scalar, or None. It is called after the backward passes of all paths.
 
-        The outputs have no gradients, unless a method of the recipe has `keeps_graph`.
+        The outputs have no gradients, unless a method of the recipe has `keeps_graph`. A recipe in which another
+        method overrides `take_step` is refused, since that method need not scale gradients by a learning rate.
         """
         return None
 

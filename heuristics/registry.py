@@ -178,6 +178,11 @@ class Entry:
         """Keys of the recipe that the method does not follow, if it takes steps."""
         return frozenset(getattr(self.make, "ignores", ()))
 
+    @property
+    def excludes(self) -> Mapping[str, str]:
+        """Name of a method that the method cannot be combined with -> the reason."""
+        return dict(getattr(self.make, "excludes", {}))
+
     def has(self, hook: str) -> bool:
         """Tell whether the class of the method, or a base class other than `Method`, overrides this hook."""
         return any(hook in vars(c) for c in self.make.__mro__ if c.__qualname__ not in ("Method", "object"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 
 from supernet.benchmarks.spaces import SPACE_NAMES, space
 from supernet.benchmarks.wording import did_you_mean, listed, quoted
@@ -112,9 +113,23 @@ def _method_problems(r: Sections) -> Iterable[str]:
         several = [entry.name for entry in entries if entry.has(hook)]
         if len(several) > 1:
             yield f"the methods {listed(several)} all {does}, but only one method of a recipe can do so"
+    yield from _apart_problems(entries)
     for entry in entries:
         if entry.has("plan"):
             yield from _planning_problems(r, entry)
+
+
+def _apart_problems(entries: Sequence[registry.Entry]) -> Iterable[str]:
+    """Yield a phrase for each two methods of which one works only without the other."""
+    for one, other in itertools.permutations(entries, 2):
+        reason = one.excludes.get(other.name)
+        if reason is None and one.has("step_loss") and other.has("take_step"):
+            reason = (
+                f"{one.name} adds a loss to the whole step (step_loss), whose gradient would enter the update of "
+                f"{other.name} (take_step) without a learning rate"
+            )
+        if reason is not None:
+            yield f"the method {one.name} cannot be combined with {other.name}: leave one of them out, since {reason}"
 
 
 def _planning_problems(r: Sections, entry: registry.Entry) -> Iterable[str]:

@@ -70,6 +70,18 @@ def require_single_architectures(name: str, ctx: Context) -> None:
             f"The method {name} gives weights to whole architectures, but sampling.per_cell draws one for every cell: "
             "set sampling.per_cell=false."
         )
+    require_no_mixtures(name, ctx)
+
+
+def require_no_mixtures(name: str, ctx: Context) -> None:
+    """Check that every path of the recipe has one option for each decision.
+
+    Args:
+        name: the method that needs this, for the message.
+
+    Raises:
+        UserError: the recipe relaxes decisions.
+    """
     d = ctx.recipe.distribution
     if d.model != "none" and d.step in ("first-order", "second-order"):
         raise UserError(

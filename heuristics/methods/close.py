@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from supernet.benchmarks.errors import UserError
 from supernet.heuristics.hooks import Context, Method, Supernet
+from supernet.heuristics.methods.apart import require_no_mixtures
 from supernet.heuristics.methods.blocks import BlockGate, BlockNet, divide, encoder
 from supernet.heuristics.registry import method
 
@@ -31,6 +32,12 @@ class Close(Method):
     the authors' code (walkerning/aw_nas): an addition after each fifth of the training, the restart at the second one,
     a Gumbel softmax with temperature 5 and a straight-through gradient, 200 hidden units, and one optimiser for all.
     """
+
+    excludes: ClassVar = {
+        "few-shot": "close adds blocks to one network, and few-shot makes several of it",
+        "gm-split": "close adds blocks to one network, and gm-split makes several of it",
+        "k-shot": "close adds blocks to one network, and k-shot mixes the weights of several",
+    }
 
     blocks: int = 4
     """Number of blocks at the end of training; 1 is the super-net alone."""
@@ -54,6 +61,7 @@ class Close(Method):
                 "The method close needs operations with weights of their own on all channels: leave network.ofa_kernel "
                 "at own and network.partial_channels at 1."
             )
+        require_no_mixtures("close", ctx)
         divide(network, self.blocks, ctx.space)
         device = next(network.parameters()).device
         with torch.random.fork_rng(devices=[]):

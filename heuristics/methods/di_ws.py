@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -32,6 +32,11 @@ class DisturbanceImmune(Protection):
     P <- P - k k^T / (alpha + r^T k), so that P = (I + sum r r^T / alpha)^-1. A change D of the weights (outputs,
     inputs) becomes D P, so that D P r is almost 0: the layer answers protected inputs as before.
     """
+
+    excludes: ClassVar = {
+        "k-shot": "di-ws sees what is fed into the modules of one network, while the weights that k-shot mixes are "
+        "those of several"
+    }
 
     alpha: float = 1e-3
     """Regularisation: inputs whose squared norm is far above it are protected fully."""

@@ -19,9 +19,9 @@ from torch import Tensor
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch
 from supernet.heuristics.hooks import Context, Method, Output, Supernet
-from supernet.heuristics.methods.paths import arch_of, needs_plain_steps
+from supernet.heuristics.methods.paths import arch_of
 from supernet.heuristics.methods.sizes import size_range, sizes
-from supernet.heuristics.registry import method
+from supernet.heuristics.registry import entry, method
 
 
 @method("dynas")
@@ -86,7 +86,12 @@ def check_steps(ctx: Context) -> None:
         raise UserError(
             "The method dynas has a schedule of the learning rate of its own: set training.schedule=constant."
         )
-    needs_plain_steps(ctx, "dynas")
+    for chosen in ctx.recipe.methods:
+        if entry(chosen.name).has("take_step"):
+            raise UserError(
+                f"The method dynas cannot be combined with {chosen.name}, which takes several steps for one update: "
+                "leave one of them out."
+            )
 
 
 def the_only(archs: Sequence[Arch]) -> Arch:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from supernet.benchmarks.errors import UserError
 from supernet.heuristics.hooks import Context, Foreseen, Method, Supernet
@@ -35,6 +35,8 @@ class GradientMatching(Method):
     between the halves is taken, and of the decisions, the one where this is largest.
     """
 
+    excludes: ClassVar = {"few-shot": "both split the super-net"}
+
     splits: int = 2
     """Number of times that all parts are split in two."""
     until: float = 0.5
@@ -52,8 +54,6 @@ class GradientMatching(Method):
 
     def wrap(self, network: Supernet, ctx: Context) -> Supernet:
         require_single_architectures("gm-split", ctx)
-        if any(chosen.name == "few-shot" for chosen in ctx.recipe.methods):
-            raise UserError("The methods few-shot and gm-split both split the super-net: leave one of them out.")
         if self.splits > len(ctx.space.decisions):
             raise UserError(
                 f"methods.gm-split.splits is {self.splits}, but {ctx.space.name} has {len(ctx.space.decisions)} "

@@ -6,8 +6,6 @@ from typing import Any
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch
-from supernet.heuristics.hooks import Context
-from supernet.heuristics.registry import entry
 from supernet.heuristics.routes import Path
 
 
@@ -27,17 +25,3 @@ def arch_of(path: Path, asker: str) -> Arch:
             "uniform, and set sampling.per_cell=false."
         )
     return tuple(routing)
-
-
-def needs_plain_steps(ctx: Context, asker: str) -> None:
-    """Refuse recipes in which another method turns paths into an update.
-
-    Raises:
-        UserError: there is such a method.
-    """
-    for chosen in ctx.recipe.methods:
-        if entry(chosen.name).has("take_step"):
-            raise UserError(
-                f"The method {asker} cannot be combined with {chosen.name}, which takes several steps for one update: "
-                "leave one of them out."
-            )

@@ -22,7 +22,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace
 from supernet.benchmarks.spaces.live import live_quantity
 from supernet.heuristics.hooks import Context, Method, Output, Supernet
-from supernet.heuristics.methods.paths import arch_of, needs_plain_steps
+from supernet.heuristics.methods.paths import arch_of
 from supernet.heuristics.methods.schedules import ramped
 from supernet.heuristics.registry import method
 
@@ -59,7 +59,6 @@ class PriorRank(Method):
             raise ValueError("weight and margin lie in 0 to 1000000, ramp in [0, 1], and nearest from 0 on")
 
     def wrap(self, network: Supernet, ctx: Context) -> Supernet:
-        needs_plain_steps(ctx, "prior-rank")
         if ctx.recipe.sampling.batch == "split":
             raise UserError("The method prior-rank compares paths on the same images: set sampling.batch=whole.")
         return network

@@ -77,6 +77,27 @@ def test_combinations_that_contradict_are_refused(changes, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("close", "few-shot"),
+        ("close", "gm-split"),
+        ("close", "k-shot"),
+        ("di-ws", "k-shot"),
+        ("gm-split", "few-shot"),
+        ("landmarks", "reptile"),
+        ("prior-rank", "reptile"),
+    ],
+)
+def test_methods_that_work_only_without_each_other_are_refused_in_either_order(one, other):
+    said = f"the method {one} cannot be combined with {other}: leave one of them out, since "
+    for first, second in ((one, other), (other, one)):
+        with pytest.raises(RecipeError, match=said):
+            Recipe().override([f"methods.{first}=true", f"methods.{second}=true"])
+    for alone in (one, other):
+        assert Recipe().override([f"methods.{alone}=true"])
+
+
 def test_numbers_are_read_as_yaml_and_people_write_them():
     assert Recipe().override(["training.learning_rate=1e-3"]).training.learning_rate == 0.001
     assert Recipe().override(["training.learning_rate=1"]).training.learning_rate == 1.0

@@ -3,7 +3,7 @@
 import os
 import sys
 from dataclasses import field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 
@@ -198,6 +198,42 @@ def test_one_method_plans_and_each_stands_once():
 
     with pytest.raises(RecipeError, match="the method elsewhere is for nb201, not for nb1shot1-1"):
         Recipe(space="nb1shot1-1").override(["methods.elsewhere=true"])
+
+
+def test_a_loss_over_a_step_needs_a_step_that_follows_gradients():
+    class Steps(Method):
+        """Takes steps of its own, with a loss of its own."""
+
+        def take_step(self, ctx, plan, step):
+            raise NotImplementedError
+
+        def step_loss(self, ctx, outs):
+            return None
+
+    class Loss(Method):
+        """Adds a loss."""
+
+        def step_loss(self, ctx, outs):
+            return None
+
+    method("steps")(Steps)
+    method("loss")(Loss)
+    assert Recipe().override(["methods.steps=true"])
+    said = r"the method loss cannot be combined with steps: .* adds a loss to the whole step \(step_loss\)"
+    with pytest.raises(RecipeError, match=said):
+        Recipe().override(["methods.steps=true", "methods.loss=true"])
+
+
+def test_a_method_names_those_that_it_excludes():
+    @method("lonely")
+    class Lonely(Method):
+        """Does nothing."""
+
+        excludes: ClassVar = {"magic-a": "they never get on"}
+
+    with pytest.raises(RecipeError, match=r"lonely cannot be combined with magic-a: .*, since they never get on"):
+        Recipe().override(["methods.magic-a=true", "methods.lonely=true"])
+    assert not registry.entry("lonely").parameters
 
 
 def test_studies_find_methods_and_their_parameters():

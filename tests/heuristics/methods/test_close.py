@@ -158,6 +158,14 @@ def test_mixtures_and_shared_kernels_are_refused(digits):
             start(TINY.override(["methods.close.blocks=2", change]), task=digits)
 
 
+@pytest.mark.parametrize("changes", [["sampling.law=distribution"], ["distribution.step=second-order"]], ids=str)
+def test_a_distribution_that_mixes_is_refused_at_the_start(changes, digits):
+    base = TINY.override(["methods.close.blocks=2", "distribution.model=softmax"])
+    with pytest.raises(UserError, match="The method close gives weights to single architectures"):
+        start(base.override(changes), task=digits)
+    start(base.override(["distribution.step=importance", "sampling.law=distribution"]), task=digits)
+
+
 def test_a_copy_is_independent(digits):
     run = grown(digits)
     other = copy.deepcopy(run.network)
