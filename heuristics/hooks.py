@@ -170,6 +170,8 @@ class Context:
     teach: Teach | None = None
     """Trains a teacher by the recipe without its methods, or returns the one that was trained before."""
     meter: Meter = field(default_factory=Meter)
+    full_precision: bool = False
+    """Whether passes run without autocast even if `training.amp` is set."""
     epoch: int = 0
     """Number of the present epoch, from 0."""
     step: int = 0
@@ -215,7 +217,8 @@ class Context:
             routing: one routing for all cells, or one for each.
             features: gets the output of every cell appended, if given.
         """
-        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.recipe.training.amp):
+        amp = self.recipe.training.amp and not self.full_precision
+        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=amp):
             logits: Tensor = self.network(images, routing, features)
         logits = logits.float() if logits.dtype.itemsize < 4 else logits
         self._count(len(images) * self.paths_of(routing), logits)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from supernet.heuristics.distribution.models import Controller, Factorised, Simplex, Softmax
 from supernet.heuristics.hooks import Context, Method, NotFinite
+from supernet.heuristics.methods.buffers import scoring
 from supernet.heuristics.routes import Gate, Path, Routing
 
 Distribution = Factorised | Controller
@@ -83,11 +84,11 @@ class AdversarialPerturbation(Mixture):
     """Plans the nearby mixture with the largest loss (SmoothDARTS-ADV, Chen and Hsieh, ICML 2020).
 
     Projected sign-gradient steps search for it from a random start. If its loss is not larger than that of the clean
-    mixture, the clean mixture is used.
+    mixture, the clean mixture is used. As in the authors' code, the network is in evaluation mode for the search.
     """
 
     STEPS = 7
-    """Number of sign-gradient steps, as in the authors' code (chenxiangning/SmoothDARTS)."""
+    """Number of sign-gradient steps, as in the authors' code (xiangning-chen/SmoothDARTS)."""
 
     def plan(self, ctx: Context) -> list[Path]:
         with torch.no_grad():
@@ -95,6 +96,12 @@ class AdversarialPerturbation(Mixture):
         radius = perturbation_radius(ctx)
         if radius == 0:
             return [Path(on_device(self.model.rows(clean), ctx))]
+        with scoring(ctx.network):
+            worst = self._worst(clean, radius, ctx)
+        return [Path(on_device(self.model.rows(worst), ctx))]
+
+    def _worst(self, clean: Tensor, radius: float, ctx: Context) -> Tensor:
+        """Return the table with the largest loss that the search finds around a clean one: (decisions, options)."""
         point = projected(clean + torch.empty_like(clean).uniform_(-radius, radius), clean, radius, self.model.allowed)
         for _ in range(self.STEPS):
             point.requires_grad_(True)
@@ -103,8 +110,7 @@ class AdversarialPerturbation(Mixture):
                 moved = point + 2 * radius / self.STEPS * slope.sign()
                 point = projected(moved, clean, radius, self.model.allowed)
         with torch.no_grad():
-            worst = point if self._loss(point, ctx) > self._loss(clean, ctx) else clean
-            return [Path(on_device(self.model.rows(worst), ctx))]
+            return point if self._loss(point, ctx) > self._loss(clean, ctx) else clean
 
     def _loss(self, table: Tensor, ctx: Context) -> Tensor:
         """Return the loss of a mixture on the step's images, a scalar."""
@@ -148,6 +154,8 @@ class ImportanceSampled(Method):
 def importance(ctx: Context, archs: Sequence[Routing], images: Tensor, labels: Tensor, power: float) -> Tensor:
     """Return weights in proportion to a power of the likelihoods of a batch under architectures: (architectures,).
 
+    The network is in evaluation mode for it, so that they do not depend on what dropout would drop.
+
     Args:
         images: (n, 3, size, size).
         labels: (n,).
@@ -155,7 +163,7 @@ def importance(ctx: Context, archs: Sequence[Routing], images: Tensor, labels: T
     Raises:
         NotFinite: the loss of an architecture is not finite.
     """
-    with torch.no_grad():
+    with torch.no_grad(), scoring(ctx.network):
         known: dict[Routing, Tensor] = {}
         for arch in archs:
             if arch not in known:
@@ -172,7 +180,7 @@ def on_device(rows: Sequence[Tensor], ctx: Context) -> tuple[Tensor, ...]:
 
 
 def temperature(ctx: Context) -> float:
-    """Return the temperature of gates, which changes linearly from the first to the last epoch."""
+    """Return the temperature of gates, concrete and annealed mixtures; it changes linearly over the epochs."""
     d = ctx.recipe.distribution
     return _linear(d.temperature, d.final_temperature, ctx)
 
@@ -192,7 +200,7 @@ def projected(table: Tensor, centre: Tensor, radius: float, allowed: Tensor) -> 
     """Project a table onto mixtures: limit every weight to `radius` around the centre: (decisions, options).
 
     Afterwards negative weights are zero, and the weights of a decision are normalised to a sum of one. If all weights
-    of a decision become zero, the largest one before that becomes one (chenxiangning/SmoothDARTS).
+    of a decision become zero, the largest one before that becomes one (xiangning-chen/SmoothDARTS).
 
     Args:
         table, centre: (decisions, options).

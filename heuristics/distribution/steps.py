@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
@@ -13,6 +15,7 @@ from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.distribution.models import Controller, Simplex
 from supernet.heuristics.distribution.relaxations import Distribution, Gates, Mixture, importance
 from supernet.heuristics.hooks import Context
+from supernet.heuristics.methods.buffers import scoring
 from supernet.heuristics.routes import Routing
 from supernet.heuristics.sections import DistributionSection
 
@@ -118,8 +121,9 @@ class FirstOrder(Updater):
 class SecondOrder(FirstOrder):
     """Follows the gradient of the loss on another batch after one step of the weights (DARTS, eq. 7 and 8).
 
-    The product with the Hessian is approximated by a difference of two gradients. Afterwards the weights have the same
-    bits as before.
+    The product with the Hessian is approximated by a difference of two gradients, which is divided by the small
+    distance between their weights. Both passes therefore drop the same values, and run in full precision under
+    `training.amp`: the difference would be noise otherwise. Afterwards the weights have the same bits as before.
     """
 
     DISTANCE = 0.01
@@ -138,17 +142,22 @@ class SecondOrder(FirstOrder):
             ahead = list(gradients[: len(self._parameters)])
             direction = gradients[len(self._parameters) :]
             norm = torch.stack([g.norm() for g in direction if g is not None]).norm()
-            sides = []
-            for sign in (1, -1):
-                self._move(weights, kept, direction, sign * self.DISTANCE / norm)
-                value = self.loss(ctx, ctx.images, ctx.labels)
-                sides.append(torch.autograd.grad(value, self._parameters))
+            with same_random_numbers(ctx.images.device):
+                self._move(weights, kept, direction, self.DISTANCE / norm)
+                plus = self._slopes(ctx)
+            self._move(weights, kept, direction, -self.DISTANCE / norm)
+            minus = self._slopes(ctx)
         finally:
             self._move(weights, kept, [None] * len(weights), 0.0)
             for buffer, before in buffers:
                 buffer.copy_(before)
         scale = rate * (norm / (2 * self.DISTANCE)).cpu()
-        self._rule.apply([a - scale * (p - m) for a, p, m in zip(ahead, *sides, strict=True)])
+        self._rule.apply([a - scale * (p - m) for a, p, m in zip(ahead, plus, minus, strict=True)])
+
+    def _slopes(self, ctx: Context) -> tuple[Tensor, ...]:
+        """Return the gradient of the loss on the training batch to the distribution, in full precision."""
+        value = self.loss(replace(ctx, full_precision=True), ctx.images, ctx.labels)
+        return torch.autograd.grad(value, self._parameters)
 
     def _look_ahead(self, ctx: Context, weights: list[torch.nn.Parameter], rate: float) -> None:
         """Move the weights as their optimiser would on the training batch."""
@@ -173,6 +182,11 @@ class SecondOrder(FirstOrder):
         """Set the weights to origin + by * direction."""
         for w, start, d in zip(weights, origin, direction, strict=True):
             w.copy_(start if d is None else start + by * d)
+
+
+def same_random_numbers(device: torch.device) -> AbstractContextManager[None]:
+    """Restore torch's random states, of the CPU and of a device, at the end of a block, so that its numbers recur."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 class Importance(Updater):
@@ -210,21 +224,24 @@ class Reinforce(Updater):
         self.baseline: float | None = None
 
     def end_epoch(self, ctx: Context, stream: Stream) -> None:
+        with scoring(ctx.network):
+            for _ in range(ctx.recipe.distribution.updates):
+                self._update(ctx, *stream()[:2])
+
+    def _update(self, ctx: Context, images: Tensor, labels: Tensor) -> None:
+        """Update the distribution once, by the accuracies of sampled architectures on a batch."""
         d = ctx.recipe.distribution
-        parameters = list(self._model.parameters())
-        for _ in range(d.updates):
-            images, labels = stream()[:2]
-            loss = torch.zeros(())
-            for _ in range(d.samples):
-                arch = self._model.sample()
-                log_p, entropy = self._likelihood(arch)
-                reward = _accuracy(ctx, arch, images, labels) + d.entropy * float(entropy.detach())
-                before = reward if self.baseline is None else self.baseline
-                self.baseline = before - (1 - self.DECAY) * (before - reward)
-                loss = loss - log_p * (reward - self.baseline) / d.samples
-            gradients = torch.autograd.grad(loss, parameters)
-            norm = float(torch.stack([g.norm() for g in gradients]).norm())
-            self._rule.apply([g * min(1.0, self.CLIP / (norm + 1e-6)) for g in gradients])
+        loss = torch.zeros(())
+        for _ in range(d.samples):
+            arch = self._model.sample()
+            log_p, entropy = self._likelihood(arch)
+            reward = _accuracy(ctx, arch, images, labels) + d.entropy * float(entropy.detach())
+            before = reward if self.baseline is None else self.baseline
+            self.baseline = before - (1 - self.DECAY) * (before - reward)
+            loss = loss - log_p * (reward - self.baseline) / d.samples
+        gradients = torch.autograd.grad(loss, list(self._model.parameters()))
+        norm = float(torch.stack([g.norm() for g in gradients]).norm())
+        self._rule.apply([g * min(1.0, self.CLIP / (norm + 1e-6)) for g in gradients])
 
     def state_dict(self) -> dict[str, Any]:
         return {"baseline": self.baseline}

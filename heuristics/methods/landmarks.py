@@ -24,7 +24,7 @@ from torch import Tensor
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.hooks import Context, Foreseen, Method, Output, Truth
-from supernet.heuristics.methods.buffers import buffers_kept
+from supernet.heuristics.methods.buffers import scoring
 from supernet.heuristics.methods.schedules import scheduled
 from supernet.heuristics.registry import method
 from supernet.heuristics.routes import Path
@@ -154,8 +154,6 @@ def best_of(ctx: Context, asker: Method, without: Sequence[int], count: int) -> 
     pool = np.setdiff1d(ctx.truth.known, without)
     drawn: NDArray[np.int64] = ctx.random(asker).choice(pool, min(TRIED * count, len(pool)), replace=False)
     batch = ctx.stream("valid", asker)
-    ctx.network.eval()
-    with torch.no_grad(), buffers_kept(ctx.network):
+    with torch.no_grad(), scoring(ctx.network):
         losses = [float(loss_of(ctx, index, batch)) for index in drawn.tolist()]
-    ctx.network.train()
     return drawn[np.argsort(losses, kind="stable")[:count]]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from supernet.benchmarks.errors import UserError
 from supernet.heuristics.hooks import Context, Method, Output
-from supernet.heuristics.methods.buffers import buffers_kept
+from supernet.heuristics.methods.buffers import scoring
 from supernet.heuristics.methods.features import beside, is_discrete
 from supernet.heuristics.options import trained_options
 from supernet.heuristics.registry import method
@@ -109,7 +109,7 @@ class MagicA(Method):
             return
         rivals = [self._anchor, *(r for r in self._recent if r != self._anchor)]
         batch = ctx.stream("valid", self)
-        with torch.no_grad(), buffers_kept(ctx.network):
+        with torch.no_grad(), scoring(ctx.network):
             losses = [F.cross_entropy(ctx.forward(Path(r), batch).logits, batch.labels) for r in rivals]
         self._anchor, self._recent = rivals[int(torch.stack(losses).argmin())], []
 

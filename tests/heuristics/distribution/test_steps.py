@@ -7,8 +7,11 @@ import torch.nn.functional as F
 from learned import LEARNED, TINY, context, learn, weights_of
 
 from supernet.benchmarks.tasks.loader import Batch
+from supernet.harness.training.run import optimiser_for
 from supernet.heuristics.distribution.models import Controller, Simplex, Softmax
 from supernet.heuristics.distribution.relaxations import ImportanceSampled
+from supernet.heuristics.distribution.steps import SecondOrder
+from supernet.heuristics.methods.buffers import scoring
 
 # ---- exponentiated gradients ----------------------------------------------------------------------------------------
 
@@ -96,6 +99,38 @@ def test_second_order_is_the_gradient_through_one_step_of_the_weights(digits, mo
     assert error < 0.01 * (first - exact).norm() / exact.norm()  # first order is another gradient
 
 
+def second_order(digits, dtype, *changes):
+    """The gradient of a second-order step that begins with fixed random numbers, in float64."""
+    run, ctx = context(TINY.override([*LEARNED, "distribution.step=second-order", *changes]), digits)
+    run.network.to(dtype).set_progress(0.5)
+    run.learner.model.to(dtype)
+    ctx.optimiser = optimiser_for(run.recipe, list(run.methods.values()), ctx)
+    (images, labels, rows), found = ctx.batches("valid", 1), []
+    ctx.images, ctx.batches = ctx.images.to(dtype), lambda split, asker: Batch(images.to(dtype), labels, rows)
+    run.learner.updater._rule.apply = found.extend
+    torch.manual_seed(0)
+    learn(run, ctx)
+    return torch.cat([slope.double().flatten() for slope in found])
+
+
+@pytest.mark.parametrize(
+    ("change", "exact"),
+    [
+        ("training.amp=true", "training.amp=false"),
+        ("network.global_dropout=0.2", "network.global_dropout=0.2"),
+        ("network.path_dropout=0.2", "network.path_dropout=0.2"),
+    ],
+)
+def test_second_order_is_no_noise_in_low_precision_or_with_dropout(change, exact, digits, monkeypatch):
+    """Compared with a step in float64 that drops the same values, and whose difference spans a smaller distance."""
+    monkeypatch.setattr(F, "relu", F.softplus)  # without kinks, as above
+    found = second_order(digits, torch.float32, change)
+    monkeypatch.setattr(SecondOrder, "DISTANCE", 0.002)
+    wanted = second_order(digits, torch.float64, exact)
+    assert float(F.cosine_similarity(found, wanted, dim=0)) > 0.998
+    assert float((found - wanted).norm() / wanted.norm()) < 0.06
+
+
 # ---- samples --------------------------------------------------------------------------------------------------------
 
 
@@ -168,3 +203,56 @@ def test_policy_gradients_find_the_rewarded_architecture(digits):
     run.learner.end_epoch(ctx)
     assert sum(op == 2 for op in run.learner.model.best()) >= 4
     assert run.learner.updater.baseline > 0.3
+
+
+# ---- passes that only score -----------------------------------------------------------------------------------------
+
+REINFORCE = ["distribution.step=reinforce", "distribution.updates=1", "distribution.samples=2"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["distribution.model=controller", *REINFORCE],
+        ["distribution.model=softmax", "distribution.step=importance", "distribution.samples=2"],
+        ["distribution.model=softmax", "distribution.perturbation=adversarial"],
+    ],
+    ids=lambda changes: changes[1],
+)
+def test_passes_that_only_score_drop_nothing_and_leave_running_statistics_alone(changes, digits):
+    base = TINY.override(["sampling.law=distribution", "network.bn_track=true", "network.global_dropout=0.5", *changes])
+    run, ctx = context(base, digits)
+    modes, before = [], [buffer.clone() for buffer in run.network.buffers()]
+    run.network.train().register_forward_pre_hook(lambda network, inputs: modes.append(network.training))
+    run.learner.sampler.plan(ctx)
+    if "distribution.step=importance" in changes:
+        learn(run, ctx)
+    run.learner.end_epoch(ctx)
+    assert len(modes) >= 2
+    assert not any(modes)
+    assert run.network.training
+    assert all(torch.equal(a, b) for a, b in zip(before, run.network.buffers(), strict=True))
+
+
+def test_scoring_ends_as_it_began_also_after_an_error(digits):
+    run, ctx = context(TINY.override(["network.bn_track=true", "network.global_dropout=0.5"]), digits)
+    net, before = run.network.train(), [buffer.clone() for buffer in run.network.buffers()]
+
+    def fails_after_two_passes():
+        with scoring(net):
+            one, other = (ctx.logits(ctx.images, (3,) * 6) for _ in range(2))
+            assert torch.equal(one, other), "nothing is dropped"
+            raise ZeroDivisionError
+
+    pytest.raises(ZeroDivisionError, fails_after_two_passes)
+    assert all(module.training for module in net.modules())
+    assert all(torch.equal(a, b) for a, b in zip(before, net.buffers(), strict=True))
+
+
+def test_batch_norm_uses_the_batch_while_a_network_scores(digits):
+    """As in training, whether or not it keeps running statistics, which are still those of the start here."""
+    for track in ("true", "false"):
+        run, ctx = context(TINY.override([f"network.bn_track={track}"]), digits)
+        wanted = ctx.logits(ctx.images, (3,) * 6)
+        with scoring(run.network):
+            assert torch.equal(ctx.logits(ctx.images, (3,) * 6), wanted)

@@ -118,6 +118,18 @@ def test_choosing_the_anchor_leaves_running_statistics_alone(digits):
     assert all(torch.equal(a, b) for a, b in zip(before, ctx.network.buffers(), strict=True))
 
 
+def test_the_anchor_is_chosen_without_dropout(digits):
+    _run, ctx = context(TINY.override(["network.global_dropout=0.5"]), digits)
+    method, modes = MagicA(), []
+    ctx.numbers = {id(method): 9}
+    for arch in (ANCHOR, OTHER):
+        method.path_loss(ctx, ctx.forward(Path(arch), capture=True))
+    ctx.network.register_forward_pre_hook(lambda network, inputs: modes.append(network.training))
+    method.end_epoch(ctx)
+    assert modes == [False, False]
+    assert ctx.network.training
+
+
 def test_mixtures_are_aligned_once_there_is_an_anchor_but_never_become_one(digits):
     _, ctx = context(TINY, digits)
     mixture = tuple(torch.full((5,), 0.2) for _ in range(6))
