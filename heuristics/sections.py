@@ -43,8 +43,8 @@ class NetworkSection:
     bn_track: bool = False
     """Whether batch norm keeps running statistics while training."""
     op_on: Literal["edge", "node"] = "edge"
-    """Where weights belong to. With `node`, the edges into a node share one set of weights per operation, except those
-    from the cell's input (in DARTS cells, the edges from both inputs share another set)."""
+    """Whether every edge has weights of its own. With `node`, the edges into a node share one set of weights per
+    operation, except those from the cell's input (in DARTS cells, the edges from both inputs share another set)."""
     ofa_kernel: Literal["own", "centre", "transform"] = "own"
     """The weights of the 1x1 convolution: its own, or the centre of the 3x3 kernel, unchanged or scaled by a learned
     factor. In DARTS cells, those of the depthwise 3x3 kernels, as centres of 5x5 ones, with a learned matrix."""
@@ -103,9 +103,11 @@ class SamplingSection:
 
     law: Literal["uniform", "architectures", "classes", "fair", "sandwich", "fixed", "distribution"] = "uniform"
     """`uniform` draws every decision independently (Random-NAS, SPOS); `architectures` draws distinct architectures
-    (Random-A), and `classes` one architecture of each functional class, uniformly; `fair` trains every option equally
-    often in every step (FairNAS); `sandwich` trains the largest, the smallest and two random architectures (BigNAS);
-    `fixed` trains only one architecture; `distribution` follows the distribution that is learned."""
+    (Random-A), and `classes` one architecture of each functional class, uniformly; `fair` trains all options of
+    a decision equally often in every step (FairNAS), or with numbers that differ by one in 1Shot1 and DARTS cells,
+    where decisions have different numbers of options; `sandwich` trains the largest, the smallest and two random
+    architectures (BigNAS); `fixed` trains only one architecture; `distribution` follows the distribution that is
+    learned."""
     paths: int = 1
     """Number of paths per step, for laws that do not fix it."""
     batch: Literal["whole", "split"] = "whole"

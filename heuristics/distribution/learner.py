@@ -32,6 +32,7 @@ from supernet.heuristics.distribution.steps import (
 )
 from supernet.heuristics.distribution.temperatures import Annealed, Concrete, ReinMax
 from supernet.heuristics.hooks import Context, Method, NotFinite
+from supernet.heuristics.methods.schedules import first_epoch
 from supernet.heuristics.recipe import Recipe
 from supernet.heuristics.routes import Path
 
@@ -65,7 +66,7 @@ class Learner(Method):
     def start_epoch(self, ctx: Context) -> None:
         """Prune the distribution's options once, as DrNAS does between its stages (Chen et al., ICLR 2021)."""
         d = ctx.recipe.distribution
-        if d.kept_options is None or self._pruned or ctx.epoch < d.prune_from * ctx.recipe.training.epochs:
+        if d.kept_options is None or self._pruned or ctx.epoch < first_epoch(d.prune_from, ctx.recipe.training.epochs):
             return
         assert isinstance(self.model, Factorised)
         self.model.prune(d.kept_options)

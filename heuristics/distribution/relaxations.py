@@ -13,6 +13,7 @@ from torch import Tensor
 from supernet.heuristics.distribution.models import Controller, Factorised, Simplex, Softmax
 from supernet.heuristics.hooks import Context, Method, NotFinite
 from supernet.heuristics.methods.buffers import scoring
+from supernet.heuristics.options import divides_by_paths
 from supernet.heuristics.routes import Gate, Path, Routing
 
 Distribution = Factorised | Controller
@@ -147,8 +148,8 @@ class ImportanceSampled(Method):
         archs = [self._model.sample() for _ in range(self._samples)]
         weights = importance(ctx, archs, ctx.images, ctx.labels, self._power).tolist()
         kept = [Path(arch, w) for arch, w in zip(archs, weights, strict=True) if w > self.NEGLIGIBLE]
-        mean = ctx.recipe.sampling.reduce == "mean"  # then the update divides by the number of paths
-        return [replace(path, weight=path.weight * len(kept)) for path in kept] if mean else kept
+        # An update that divides by the number of paths would shrink the weights.
+        return [replace(path, weight=path.weight * len(kept)) for path in kept] if divides_by_paths(ctx) else kept
 
 
 def importance(ctx: Context, archs: Sequence[Routing], images: Tensor, labels: Tensor, power: float) -> Tensor:

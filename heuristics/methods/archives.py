@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from supernet.benchmarks.spaces import SearchSpace
 from supernet.heuristics.hooks import Context, Method
-from supernet.heuristics.options import trained_options
+from supernet.heuristics.options import divides_by_paths, trained_options
 from supernet.heuristics.routes import Path
 
 
@@ -37,6 +37,6 @@ def novelty(
 
 def shared_loss(ctx: Context, archs: Sequence[Sequence[int]], shares: Sequence[float]) -> list[Path]:
     """Return paths whose losses have these shares in that of the step, however the recipe reduces them."""
-    # With reduce=mean the update divides by the number of paths, which would shrink the shares.
-    scale = len(archs) if ctx.recipe.sampling.reduce == "mean" else 1
+    # An update that divides by the number of paths would shrink the shares.
+    scale = len(archs) if divides_by_paths(ctx) else 1
     return [Path(tuple(arch), scale * share) for arch, share in zip(archs, shares, strict=True)]

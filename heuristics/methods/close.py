@@ -20,6 +20,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.heuristics.hooks import Context, Method, Supernet
 from supernet.heuristics.methods.apart import require_no_mixtures
 from supernet.heuristics.methods.blocks import BlockGate, BlockNet, divide, encoder
+from supernet.heuristics.methods.schedules import first_epoch
 from supernet.heuristics.registry import method
 
 
@@ -72,8 +73,8 @@ class Close(Method):
         return self._net
 
     def start_epoch(self, ctx: Context) -> None:
-        due = min(self.blocks, 1 + int(ctx.epoch / (self.every * ctx.recipe.training.epochs) + 1e-9))
-        while self._net.active < due:
+        epochs = ctx.recipe.training.epochs
+        while self._net.active < self.blocks and ctx.epoch >= first_epoch(self.every * self._net.active, epochs):
             self._net.grow()
             if self._net.active - 1 == self.restart:
                 ctx.rebuild(restart=True)

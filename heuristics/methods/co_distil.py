@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from supernet.benchmarks.spaces import Arch
-from supernet.heuristics.hooks import Context, Method, Output
+from supernet.heuristics.hooks import Context, Foreseen, Method, Output
 from supernet.heuristics.methods.features import beside, is_discrete
+from supernet.heuristics.methods.samplers import passes_per_step
 from supernet.heuristics.methods.schedules import scheduled
 from supernet.heuristics.methods.sizes import largest
 from supernet.heuristics.registry import method
@@ -44,6 +45,15 @@ class CoDistillation(Method):
     def __post_init__(self) -> None:
         if not (0 <= self.weight <= 1e6 and 0 <= self.begin < 1):
             raise ValueError("weight must lie in 0 to 1000000, and begin in [0, 1)")
+
+    def foreseen(self, ctx: Context) -> Foreseen:
+        """A forward pass of the teacher beside every path from the beginning of the loss, at most.
+
+        For a method that plans, one path per step is assumed.
+        """
+        if self.weight == 0 or self.begin == 0:  # steps show it from the first one on
+            return Foreseen()
+        return Foreseen(per_step=(1 - self.begin) * passes_per_step(ctx) / 3)  # a forward pass alone costs a third
 
     def path_loss(self, ctx: Context, out: Output) -> Tensor | None:
         if self.weight == 0 or ctx.step < self.begin * ctx.steps:

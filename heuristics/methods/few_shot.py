@@ -11,6 +11,7 @@ from supernet.benchmarks.wording import quoted
 from supernet.heuristics.hooks import Context, Method, Supernet
 from supernet.heuristics.methods.apart import require_single_architectures
 from supernet.heuristics.methods.partition import Partition
+from supernet.heuristics.methods.schedules import first_epoch
 from supernet.heuristics.options import trained_options
 from supernet.heuristics.registry import method
 
@@ -49,7 +50,7 @@ class FewShot(Method):
         return network
 
     def start_epoch(self, ctx: Context) -> None:
-        if not self._split and ctx.epoch >= self.begin * ctx.recipe.training.epochs:
+        if not self._split and ctx.epoch >= first_epoch(self.begin, ctx.recipe.training.epochs):
             self._divide(ctx, self.restart)
 
     def _divide(self, ctx: Context, restart: bool) -> None:

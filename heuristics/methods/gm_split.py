@@ -18,6 +18,7 @@ from supernet.heuristics.hooks import Context, Foreseen, Method, Supernet
 from supernet.heuristics.methods.apart import require_single_architectures
 from supernet.heuristics.methods.gradient_distances import halves, mean_distances
 from supernet.heuristics.methods.partition import Partition, checked_limits, copies
+from supernet.heuristics.methods.schedules import first_epoch
 from supernet.heuristics.options import trained_options
 from supernet.heuristics.registry import method
 
@@ -68,8 +69,9 @@ class GradientMatching(Method):
         return Foreseen(once=float(self.repeats * sum(each)))
 
     def start_epoch(self, ctx: Context) -> None:
-        share = ctx.epoch / ctx.recipe.training.epochs
-        while self._made < self.splits and share >= self.until * (self._made + 1) / self.splits:
+        epochs = ctx.recipe.training.epochs
+        due = [first_epoch(self.until * number / self.splits, epochs) for number in range(1, self.splits + 1)]
+        while self._made < self.splits and ctx.epoch >= due[self._made]:
             self._divide(ctx)
 
     def _divide(self, ctx: Context) -> None:

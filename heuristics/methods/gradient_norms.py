@@ -37,11 +37,16 @@ class OperationNorms:
     def see(self, ctx: Context, out: Output) -> None:
         """Add the norms of the gradients that the operations of a path have now: sums over their tensors.
 
-        A weight of the path, which multiplies its loss, does not count.
+        Weights that several decisions share count once, with the first of them, so that the mean over decisions is the
+        norm of all weights of an operation over the number of its uses. A weight of the path, which multiplies its
+        loss, does not count.
         """
+        counted: set[int] = set()
         for number in ctx.space.operations:
             option: Any = out.path.routing[number]
-            found = [p.grad for p in ctx.network.parameters_of(number, option) if p.grad is not None]
+            own = [p for p in ctx.network.parameters_of(number, option) if id(p) not in counted]
+            counted.update(map(id, own))
+            found = [p.grad for p in own if p.grad is not None]
             zero = torch.zeros((), device=out.logits.device)
             norm = torch.stack([grad.norm() for grad in found]).sum() if found else zero
             self._sums.setdefault(ctx.space.decisions[number].options[option], []).append(norm / out.path.weight)

@@ -10,7 +10,6 @@ training goes on: the number of refreshes and of architectures are our choice, a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -25,7 +24,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.heuristics.hooks import Context, Foreseen, Method, Output, Truth
 from supernet.heuristics.methods.buffers import scoring
-from supernet.heuristics.methods.schedules import scheduled
+from supernet.heuristics.methods.schedules import first_epoch, scheduled
 from supernet.heuristics.registry import method
 from supernet.heuristics.routes import Path
 
@@ -97,13 +96,12 @@ class Landmarks(Method):
 
     def start_epoch(self, ctx: Context) -> None:
         epochs = ctx.recipe.training.epochs
-        first = math.ceil(self.begin * epochs)
+        first = first_epoch(self.begin, epochs)
         if self.coefficient == 0 or ctx.epoch < first:
             return
         if not self._known.indices:
             self._known.ask(ctx.truth, drawn_from(ctx, self, self.count))
-        gap = (epochs - first) / (self.refreshes + 1)
-        due = [math.floor(first + number * gap) for number in range(1, self.refreshes + 1)]
+        due = [first + number * (epochs - first) // (self.refreshes + 1) for number in range(1, self.refreshes + 1)]
         for _ in range(due.count(ctx.epoch)):
             self._known.ask(ctx.truth, best_of(ctx, self, self._known.indices, self.added))
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from supernet.heuristics.hooks import Context, Method
+from supernet.heuristics.hooks import Context, Foreseen, Method
 from supernet.heuristics.methods.archives import novelty, random_arch, shared_loss
 from supernet.heuristics.registry import method
 from supernet.heuristics.routes import Path
 
 DRAWS = 10
 """Architectures from which each of the first members is chosen, as in the authors' code."""
+MEASURED = (2, 3, 4)
+"""Numbers of the steps, from 1, by whose cost a search plans on a CPU (`harness.training.trial`). Step k trains k
+members as long as the archive is not full. On a GPU the steps are later ones, which show more."""
 
 
 @method("nsas")
@@ -47,6 +50,11 @@ class NSAS(Method):
     def __post_init__(self) -> None:
         if not (0 < self.weight < 1 and all(1 <= n <= 1000 for n in (self.archive, self.recent, self.neighbours))):
             raise ValueError("weight must lie in (0, 1), and archive, recent and neighbours in 1 to 1000")
+
+    def foreseen(self, ctx: Context) -> Foreseen:
+        """The members that the steps which a search measures lack, at most: their archive is not full."""
+        shown = [min(step, self.archive) for step in MEASURED]
+        return Foreseen(per_step=self.archive - sum(shown) / len(shown))
 
     def plan(self, ctx: Context) -> list[Path]:
         new = random_arch(ctx, self)

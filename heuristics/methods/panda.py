@@ -16,7 +16,8 @@ from typing import Any
 
 from torch import Tensor
 
-from supernet.heuristics.hooks import Context, Method, Output
+from supernet.benchmarks.errors import UserError
+from supernet.heuristics.hooks import Context, Method, Output, Supernet
 from supernet.heuristics.methods.gradient_norms import ImageNorms, OperationNorms, correction
 from supernet.heuristics.methods.samplers import Uniform
 from supernet.heuristics.registry import method
@@ -48,6 +49,14 @@ class PathsAndData(Method):
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
             raise ValueError("strength lies in [0, 1]")
+
+    def wrap(self, network: Supernet, ctx: Context) -> Supernet:
+        if ctx.recipe.network.ofa_kernel != "own":
+            raise UserError(
+                "The method pa-da compares the gradients of operations with weights of their own: leave "
+                "network.ofa_kernel at own."
+            )
+        return network
 
     def start_epoch(self, ctx: Context) -> None:
         self._images.begin(ctx.train_images, next(ctx.network.parameters()).device)

@@ -44,13 +44,10 @@ class Reptile(Method):
         weights = [w for w in ctx.network.parameters() if w.requires_grad]
         start = [w.detach().clone() for w in weights]
         moved = [torch.zeros_like(w) for w in weights]
-        group = ctx.optimiser.param_groups[0]
         batches = step.batches(ctx, len(plan))
         total = correct = torch.zeros((), device=ctx.images.device)
         for path, batch in zip(plan, batches, strict=True):
-            inner = torch.optim.SGD(
-                weights, group["lr"], momentum=self.momentum, weight_decay=group["weight_decay"], foreach=True
-            )
+            inner = self._inner(ctx.optimiser)
             for _ in range(self.steps):
                 inner.zero_grad()
                 one = step.path(ctx, path, batch, path.weight)
@@ -69,3 +66,8 @@ class Reptile(Method):
                     w.sub_(w.grad, alpha=self.rate)
         step.after_update(ctx)
         return StepResult(total, correct, self.steps * sum(len(batch.labels) for batch in batches))
+
+    def _inner(self, optimiser: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """Return the optimiser of a copy: each group of weights keeps its learning rate and weight decay."""
+        groups = [{key: group[key] for key in ("params", "lr", "weight_decay")} for group in optimiser.param_groups]
+        return torch.optim.SGD(groups, momentum=self.momentum, foreach=True)

@@ -7,6 +7,7 @@ RandomNAS (Li and Talwalkar, UAI 2019), the sandwich rule BigNAS (Yu et al., ECC
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from supernet.benchmarks.spaces import SearchSpace
 from supernet.heuristics.hooks import Context, Method
 from supernet.heuristics.recipe import Recipe, RecipeError
+from supernet.heuristics.registry import entry
 from supernet.heuristics.routes import Path, Routing
 
 
@@ -68,11 +70,12 @@ class UniformOverClasses(Method):
 
 
 class StrictFair(Method):
-    """Trains every option of every decision equally often in each step (FairNAS).
+    """Trains the options of each decision equally often in each step, or with numbers that differ by one (FairNAS).
 
     A step has one path for each option of the largest decision. Each decision goes through its own random permutation
-    of its options. A decision with fewer options than there are paths (in 1Shot1) goes through further permutations,
-    the last of which may be cut short.
+    of its options. A decision with fewer options than there are paths (in 1Shot1 and DARTS cells) goes through further
+    permutations, the last of which may be cut short, so that its options are equally frequent on average alone. In
+    NAS-Bench-201 all decisions have equally many options, and every option is trained once per step.
     """
 
     def __init__(self, space: SearchSpace, cells: int, with_none: bool) -> None:
@@ -171,6 +174,17 @@ def sampler_for(space: SearchSpace, recipe: Recipe, cells: int) -> Method:
         cells: number of cells of the network, used by recipes that draw an architecture for each.
     """
     return SAMPLERS[recipe.sampling.law](space, recipe, cells if recipe.sampling.per_cell else 1)
+
+
+def passes_per_step(ctx: Context) -> int:
+    """Return the number of passes of a whole batch on the paths of a step, at most; 1 under a method that plans."""
+    sampling, d = ctx.recipe.sampling, ctx.recipe.distribution
+    if sampling.batch == "split" or any(entry(chosen.name).has("plan") for chosen in ctx.recipe.methods):
+        return 1
+    if sampling.law == "distribution":
+        return d.samples if d.step == "importance" else 1
+    apart = replace(ctx, rng=np.random.default_rng(0))  # the training's own numbers stay as they are
+    return len(sampler_for(ctx.space, ctx.recipe, 1).plan(apart))
 
 
 def _trainable(space: SearchSpace, members: NDArray[np.int64], with_none: bool) -> NDArray[np.int64]:

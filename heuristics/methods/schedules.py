@@ -1,4 +1,4 @@
-"""Factors of losses that grow or fall in the course of training."""
+"""When things happen in the course of training, and factors of losses that grow or fall in it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ SCHEDULES: Mapping[str, Callable[[float], float]] = {
 }
 """Name of a schedule -> function from the share of the loss's time that is over, in [0, 1), to the share of the
 coefficient. The authors' code has them all, with other names."""
+
+
+def first_epoch(share: float, epochs: int) -> int:
+    """Return the number, from 0, of the first epoch that begins after a share of all epochs; `epochs` if none does.
+
+    A share that was meant as a whole number of epochs counts as this, although 0.07 * 100 is a little above 7.
+    """
+    return math.ceil(share * epochs - 1e-9)
 
 
 def scheduled(ctx: Context, coefficient: float, schedule: str, begin: float) -> float:

@@ -244,7 +244,8 @@ def test_scoring_ends_as_it_began_also_after_an_error(digits):
             assert torch.equal(one, other), "nothing is dropped"
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fails_after_two_passes)
+    with pytest.raises(ZeroDivisionError):
+        fails_after_two_passes()
     assert all(module.training for module in net.modules())
     assert all(torch.equal(a, b) for a, b in zip(before, net.buffers(), strict=True))
 

@@ -4,8 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from learned import TINY
 
 from supernet.benchmarks.spaces import space
+from supernet.harness.training.run import start
+from supernet.harness.training.trial import epoch_cost
 from supernet.heuristics.methods.nsas import NSAS
 from supernet.heuristics.methods.replay import Replay
 from supernet.heuristics.recipe import Recipe
@@ -101,3 +104,12 @@ def test_replay_trains_a_new_one_a_random_member_and_the_farthest():
         distances = [ctx.space.distance(arch, new.routing) for arch in members]
         assert ctx.space.distance(far.routing, new.routing) == max(distances)
         assert [path.weight for path in (new, drawn, far)] == pytest.approx([0.6, 1.2, 1.2])
+
+
+@pytest.mark.parametrize("archive", [1, 3, 8])
+def test_what_the_archive_of_nsas_will_cost_is_foreseen(archive, digits):
+    """A search measures the first steps, whose archive is not full."""
+    recipe = TINY.override([f"methods.nsas.archive={archive}", "training.batch_size=8", "training.epochs=1"])
+    run = start(recipe, task=digits)
+    shown = epoch_cost(recipe, task=digits).of(1).passes / run.steps_per_epoch
+    assert shown + run.methods["nsas"].foreseen(run.context).per_step == pytest.approx(1 + archive)

@@ -6,6 +6,7 @@ import torch
 from learned import TINY, context, weights_of
 
 from supernet.harness.training.loop import train
+from supernet.harness.training.trial import epoch_cost
 from supernet.heuristics.methods.co_distil import CoDistillation
 from supernet.heuristics.methods.sizes import largest, sizes
 from supernet.heuristics.routes import Path
@@ -56,3 +57,13 @@ def test_a_space_without_extremes_has_the_largest_of_a_sample(digits):
     others = ctx.space.archs(ctx.space.sample(np.random.default_rng(1), 200))
     size = sizes(ctx, [largest(ctx)], live=True)[0]
     assert (size >= np.sort(sizes(ctx, others, live=True))[-3]).all()
+
+
+@pytest.mark.parametrize("changes", [[], ["sampling.law=fair"], ["sampling.law=fair", "sampling.batch=split"]], ids=str)
+def test_passes_of_the_teacher_are_foreseen_if_it_begins_late(changes, digits):
+    recipe = TINY.override(["methods.co-distil.begin=0.5", "training.batch_size=12", *changes])
+    run = train(recipe, task=digits)
+    per_step = run.methods["co-distil"].foreseen(run.context).per_step
+    planned = epoch_cost(recipe, task=digits).of(2).passes + 2 * run.steps_per_epoch * per_step
+    assert planned == pytest.approx(sum(entry["passes"] for entry in run.log))
+    assert CoDistillation().foreseen(run.context).per_step == 0, "steps show it from the first one on"

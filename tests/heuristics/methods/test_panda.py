@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F
 from learned import TINY, context, one_step, weights_of
 
+from supernet.benchmarks.errors import UserError
 from supernet.harness.training.loop import train
+from supernet.harness.training.run import start
 from supernet.heuristics.methods.gradient_norms import mixed
 from supernet.heuristics.methods.panda import PathsAndData
 from supernet.heuristics.methods.steps import Accumulate
@@ -132,3 +134,26 @@ def test_norms_are_means_over_the_epoch(digits):
     assert (method._images.means[1::2] == 1).all(), "images that were not visited keep their norm"
     expected = torch.stack(errors).mean(0).view(16, 2).mean(1).double()
     torch.testing.assert_close(method._images.means[::2], expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [["network.op_on=edge"], ["network.op_on=node"], ["space=darts"]], ids=str)
+def test_weights_that_decisions_share_count_once(changes, digits):
+    """Also where both inputs of a node have the same operation, in DARTS cells."""
+    method = PathsAndData()
+    run, ctx = late(digits, method, "training.clip=null", *changes)
+    within = ctx.space
+    option = {"nb201": 3, "darts": 4}[within.name]
+    arch = tuple(option if number in within.operations else 0 for number in range(len(within.decisions)))
+    one_step(Accumulate(), run, ctx, [Path(arch)], [method])
+    modules = {m for n in within.operations for cell in run.network.operations_of(n, option) for m in cell}
+    gradients = [p.grad for m in modules for p in m.parameters() if p.grad is not None]
+    method.end_epoch(ctx)
+    (name,) = method._operations.means
+    assert method._operations.means[name] * len(within.operations) == pytest.approx(
+        sum(float(grad.norm()) for grad in gradients), rel=1e-4
+    )
+
+
+def test_kernels_that_are_parts_of_others_are_refused(digits):
+    with pytest.raises(UserError, match=r"leave network\.ofa_kernel at own"):
+        start(TINY.override(["methods.pa-da=true", "network.ofa_kernel=centre"]), task=digits)

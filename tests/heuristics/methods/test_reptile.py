@@ -4,6 +4,7 @@ import pytest
 import torch
 from learned import TINY, context, one_step, weights_of
 
+from supernet.harness.training.loop import train
 from supernet.heuristics.methods.reptile import Reptile
 from supernet.heuristics.methods.samplers import sampler_for
 from supernet.heuristics.methods.steps import Accumulate
@@ -62,3 +63,26 @@ def test_copies_train_for_several_steps_from_the_same_weights(digits):
     one_step(Reptile(rate=0.7), run, ctx, paths)
     expected = start + 0.7 * (torch.stack(ends).mean(0) - start)
     torch.testing.assert_close(weights_of(run), expected, atol=1e-6, rtol=1e-4)
+
+
+def test_each_group_of_weights_keeps_its_rate_and_weight_decay(digits):
+    run, ctx = context(BASE, digits)
+    one, *others = run.network.parameters()
+    last, *middle = others[::-1]
+    before = [w.detach().clone() for w in (one, last)]
+    ctx.optimiser = torch.optim.SGD(
+        [{"params": middle}, {"params": [one], "lr": 0.0}, {"params": [last], "lr": 1e-3, "weight_decay": 900.0}], 0.05
+    )
+    one_step(Reptile(steps=1, momentum=0.0), run, ctx, [Path((3,) * 6)])
+    assert torch.equal(one, before[0])
+    assert not torch.equal(middle[0].grad, torch.zeros_like(middle[0]))
+    assert float(last.detach().norm()) < 0.2 * float(before[1].norm()), "a tenth is left of it, and what the loss adds"
+
+
+@pytest.mark.parametrize("planner", ["replay", "nsas"])
+def test_the_reduction_of_paths_has_no_effect_on_weighted_paths_either(planner, digits):
+    ends = []
+    for reduce in ("mean", "sum"):
+        recipe = TINY.override([f"methods.{planner}=true", "methods.reptile=true", f"sampling.reduce={reduce}"])
+        ends.append(weights_of(train(recipe.override(["training.epochs=1"]), task=digits)))
+    assert torch.equal(*ends)
