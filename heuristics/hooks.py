@@ -116,6 +116,9 @@ class Step(Protocol):
 class NotFinite(ArithmeticError):
     """A value that training depends on is infinite or NaN. The text begins a sentence, which the loop completes."""
 
+    rates: tuple[str, ...] = ("training.learning_rate",)
+    """Keys of the recipe, of which a lower value may help."""
+
 
 @dataclass(frozen=True)
 class Foreseen:

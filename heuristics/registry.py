@@ -22,7 +22,7 @@ from supernet.benchmarks.spaces import SPACE_NAMES
 from supernet.benchmarks.wording import did_you_mean, listed, nearest, quoted
 from supernet.heuristics.plugins import Plugin, importing
 from supernet.heuristics.same_code import same
-from supernet.heuristics.values import typed
+from supernet.heuristics.values import is_union, typed
 
 _Made = TypeVar("_Made", bound=type)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
@@ -251,11 +251,12 @@ def entry(name: str) -> Entry:
     Raises:
         UserError: there is none; the text suggests a similar name.
     """
-    if name not in METHODS and name in SHIPPED:
+    named = isinstance(name, str)  # a recipe may say anything
+    if named and name not in METHODS and name in SHIPPED:
         importlib.import_module(f"supernet.heuristics.methods.{SHIPPED[name].module}")
-    if name not in METHODS:
+    if not named or name not in METHODS:
         known = names()
-        near = nearest(name, known) if isinstance(name, str) else None
+        near = nearest(name, known) if named else None
         raise UserError(
             f"there is no method {quoted(name)}; {did_you_mean(name, known) if near else listed(known) + ' are known.'}"
             " A method of your own has to be loaded first, by --plugin FILE or by the key `plugins` of the recipe."
@@ -333,10 +334,11 @@ def _parameters(name: str, kind: type) -> dict[str, Parameter]:
 
 def _supported(kind: Any) -> bool:
     """Tell whether a parameter can have this type."""
-    if kind in _PARAMETER_TYPES or typing.get_origin(kind) is typing.Literal:
-        return True
-    options = [option for option in typing.get_args(kind) if option is not type(None)]
-    return bool(options) and all(option in _PARAMETER_TYPES for option in options)
+    if typing.get_origin(kind) is typing.Literal:
+        return all(isinstance(value, str) for value in typing.get_args(kind))
+    if is_union(kind):
+        return all(option is type(None) or _supported(option) for option in typing.get_args(kind))
+    return kind in _PARAMETER_TYPES
 
 
 def texts(kind: type) -> dict[str, str]:

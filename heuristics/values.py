@@ -34,13 +34,18 @@ def typed(kind: Any, value: Any, name: str) -> Any:
 
 def is_of(kind: Any, value: Any) -> bool:
     """Tell whether the value is of a field's type; a whole number also counts as a float."""
-    if isinstance(kind, types.UnionType):
+    if is_union(kind):
         return any(is_of(option, value) for option in typing.get_args(kind))
     if typing.get_origin(kind) is Literal:
         return isinstance(value, str) and value in typing.get_args(kind)
     if kind in (int, float):
         return isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
     return isinstance(value, kind) and not (kind is str and len(value) > MOST_TEXT)
+
+
+def is_union(kind: Any) -> bool:
+    """Tell whether a type is one of several; one with a Literal in it is of another class than `int | None`."""
+    return typing.get_origin(kind) in (types.UnionType, typing.Union)
 
 
 def wrong_kind(name: str, kind: Any, value: Any) -> str:
@@ -54,7 +59,13 @@ def wrong_kind(name: str, kind: Any, value: Any) -> str:
         return f"{name} is {quoted(value)}, but must be a {getattr(kind, '__name__', kind)}."
     if isinstance(value, str) and len(value) > MOST_TEXT:
         return f"{name} is a text of {len(value):,} characters; at most {MOST_TEXT:,} are supported."
-    kinds = [getattr(option, "__name__", str(option)) for option in options or [kind] if option is not type(None)]
-    return (
-        f"{name} is {quoted(value)}, but must be {' or '.join(kinds)}{' or null' if len(options) > len(kinds) else ''}."
-    )
+    return f"{name} is {quoted(value)}, but must be {in_words(kind)}."
+
+
+def in_words(kind: Any) -> str:
+    """Return a type of a value in words: `float`, `valid or train`, `int or null`."""
+    if typing.get_origin(kind) is Literal:
+        return " or ".join(map(str, typing.get_args(kind)))
+    if is_union(kind):
+        return " or ".join(map(in_words, sorted(typing.get_args(kind), key=lambda part: part is type(None))))
+    return "null" if kind is type(None) else getattr(kind, "__name__", str(kind))

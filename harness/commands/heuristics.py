@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,11 +108,12 @@ def _print_heuristic(entry: Heuristic) -> None:
 def _print_method(name: str) -> None:
     """Print a method's parameters, and how recipes and studies name it. This imports the method."""
     from supernet.heuristics.registry import entry
+    from supernet.heuristics.values import in_words
 
     found = entry(name)
     click.echo(f"{name}: {found.what}\na method; spaces {', '.join(found.spaces)}; {found.source}\n")
     rows = [("parameter", "default", "type", "meaning")] * bool(found.parameters) + [
-        (parameter.name, _written(parameter.default), _kind(parameter.kind), parameter.what)
+        (parameter.name, _written(parameter.default), in_words(parameter.kind), parameter.what)
         for parameter in found.parameters.values()
     ]
     if not rows:
@@ -132,14 +132,6 @@ def _written(value: Any) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _kind(kind: Any) -> str:
-    """Return the type of a parameter in words: `float`, `valid or train`, `int or null`."""
-    if typing.get_origin(kind) is typing.Literal:
-        return " or ".join(map(str, typing.get_args(kind)))
-    parts = typing.get_args(kind) or (kind,)
-    return " or ".join("null" if part is type(None) else part.__name__ for part in parts)
 
 
 def _spaces(spaces: Sequence[str]) -> str:

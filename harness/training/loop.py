@@ -273,10 +273,9 @@ def _diverged(run: Run, out: Path | None, meter: EpochMeter, what: NotFinite) ->
     """Record that a run diverged; the log also gets an entry of the epoch that diverged, although it is incomplete."""
     ctx = run.context
     run.log.append(meter.entry())
-    problem = (
-        f"{what} in epoch {ctx.epoch + 1} by step {ctx.step:,}: the run diverged. Lower training.learning_rate, or "
-        "clip gradients (training.clip)."
-    )
+    clips = not any("training.clip" in registry.entry(c.name).ignores for c in run.recipe.methods)
+    advice = f"Lower {' or '.join(what.rates)}{', or clip gradients (training.clip)' if clips else ''}."
+    problem = f"{what} in epoch {ctx.epoch + 1} by step {ctx.step:,}: the run diverged. {advice}"
     if out is None:
         return Diverged(problem)
     folder.write_log(run, out)

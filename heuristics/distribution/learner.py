@@ -46,6 +46,12 @@ ROUTES: dict[str, type[Mixture]] = {"annealed": Annealed, "concrete": Concrete, 
 """Route -> the relaxation that both the weights and the distribution use."""
 
 
+class DistributionNotFinite(NotFinite):
+    """A parameter of a distribution is infinite or NaN."""
+
+    rates = ("distribution.learning_rate", "training.learning_rate")
+
+
 @dataclass(eq=False)
 class Learner(Method):
     """A distribution over architectures that is learned, alternating with the weights."""
@@ -112,7 +118,7 @@ class Learner(Method):
     def _check(self) -> None:
         """Raise NotFinite if a parameter of the distribution is not finite."""
         if not all(bool(p.isfinite().all()) for p in self.model.parameters()):
-            raise NotFinite("The distribution over architectures is not finite")
+            raise DistributionNotFinite("The distribution over architectures is not finite")
 
     def state_dict(self) -> dict[str, Any]:
         pruned = {"allowed": self.model.allowed} if self._pruned else {}

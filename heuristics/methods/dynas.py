@@ -19,7 +19,7 @@ from torch import Tensor
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch
 from supernet.heuristics.hooks import Context, Method, Output, Supernet
-from supernet.heuristics.methods.paths import arch_of
+from supernet.heuristics.methods.paths import arch_of, planner_of
 from supernet.heuristics.methods.sizes import size_range, sizes
 from supernet.heuristics.registry import entry, method
 
@@ -56,7 +56,7 @@ class Dynas(Method):
         self._archs.append(arch_of(out.path, "dynas"))
 
     def before_update(self, ctx: Context) -> None:
-        arch, self._archs = the_only(self._archs), []
+        arch, self._archs = the_only(ctx, self._archs), []
         self._range = self._range or size_range(ctx, self.live)
         exponent = exponent_of(float(sizes(ctx, [arch], self.live)[0]), *self._range, self.exponent)
         for group in ctx.optimiser.param_groups:
@@ -94,17 +94,17 @@ def check_steps(ctx: Context) -> None:
             )
 
 
-def the_only(archs: Sequence[Arch]) -> Arch:
+def the_only(ctx: Context, archs: Sequence[Arch]) -> Arch:
     """Return the one architecture of a step.
 
     Raises:
         UserError: there are several.
     """
     if len(archs) > 1:
-        raise UserError(
-            f"The method dynas needs one path per step, not {len(archs)}: set sampling.law=uniform and "
-            "sampling.paths=1."
-        )
+        needs, planner = f"The method dynas needs one path per step, not {len(archs)}", planner_of(ctx)
+        if planner is not None:
+            raise UserError(f"{needs} as {planner} plans: leave one of these methods out.")
+        raise UserError(f"{needs}: set sampling.law=uniform and sampling.paths=1.")
     return archs[0]
 
 

@@ -3,9 +3,11 @@
 The paper derives that probabilities in proportion to gradient norms have the least variance. The other points are those
 of the released code (ShunLu91/PA-DA): it gives operations without weights the norm 0, and it does not correct the loss
 for the probabilities, which changes what is minimised. `correct` is our addition: it multiplies losses by uniform over
-actual probability, so that the expected gradient is that of uniform sampling. In two points we differ: means are over
-all visits of an epoch, where the code gives later ones more weight, and images that an epoch did not visit keep their
-norm, where the code sets it to 0.
+actual probability, so that the expected gradient is that of uniform sampling. Elsewhere we differ: means are over
+all visits of an epoch, where the code gives later ones more weight; images that an epoch did not visit keep their norm,
+where the code sets it to 0; norms are those of all weights of an operation, also of batch norm, before clipping, where
+the code reads the weight and bias of the convolution alone, after all gradients were clipped to a norm of 5; and
+images are drawn with replacement from the third epoch on, where the code does so, uniformly, in the second one already.
 """
 
 from __future__ import annotations

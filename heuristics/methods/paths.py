@@ -1,4 +1,4 @@
-"""What methods that compare single architectures need to know of a path."""
+"""What methods need to know of paths: the architecture of one, and the method that plans them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from typing import Any
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch
+from supernet.heuristics.hooks import Context
+from supernet.heuristics.registry import entry
 from supernet.heuristics.routes import Path
+
+
+def planner_of(ctx: Context) -> str | None:
+    """Return the name of the recipe's method that plans the paths of steps; None if sampling.law does."""
+    return next((chosen.name for chosen in ctx.recipe.methods if entry(chosen.name).has("plan")), None)
 
 
 def arch_of(path: Path, asker: str) -> Arch:

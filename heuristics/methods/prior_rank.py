@@ -22,7 +22,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace
 from supernet.benchmarks.spaces.live import live_quantity
 from supernet.heuristics.hooks import Context, Method, Output, Supernet
-from supernet.heuristics.methods.paths import arch_of
+from supernet.heuristics.methods.paths import arch_of, planner_of
 from supernet.heuristics.methods.schedules import ramped
 from supernet.heuristics.registry import method
 
@@ -41,8 +41,8 @@ class PriorRank(Method):
     keeps_graph = True
 
     prior: Literal["live-params", "live-flops", "params", "flops"] = "live-params"
-    """The score: trainable parameters or multiply-accumulates of the stand-alone network, of all its operations or of
-    those alone that its output depends on (live)."""
+    """The score of an architecture: the number of trainable parameters, or of multiply-accumulates, of its stand-alone
+    network. With live-, only operations count on which the output depends."""
     weight: float = 2.0
     """Factor of the loss after its growth; 0 turns the loss off."""
     ramp: float = 0.29
@@ -67,10 +67,10 @@ class PriorRank(Method):
         if self.weight == 0:
             return None
         if len(outs) < 2:
-            raise UserError(
-                "The method prior-rank needs two or more paths per step to compare: set sampling.paths=2, or "
-                "sampling.law=fair or sandwich."
-            )
+            needs, planner = "The method prior-rank needs two or more paths per step to compare", planner_of(ctx)
+            if planner is not None:
+                raise UserError(f"{needs}, but {planner} plans {len(outs)}: leave one of these methods out.")
+            raise UserError(f"{needs}: set sampling.paths=2, or sampling.law=fair or sandwich.")
         archs = np.array([arch_of(out.path, "prior-rank") for out in outs])
         losses = torch.stack([F.cross_entropy(out.logits, out.labels) for out in outs])
         far = group_distances(ctx.space, archs)

@@ -16,13 +16,17 @@ class Reptile(Method):
     """Moves weights towards the mean of copies that each trained on one path (SUMNAS, Ha et al., ICLR 2022).
 
     Path k of the step trains a copy w_k of the weights w for a few SGD steps on its images, with the learning rate
-    and weight decay of the recipe and momentum of its own. Then w <- w - rate * mean_k(w - w_k). Other methods see the
-    mean difference as the gradient, which is not clipped.
+    and weight decay of the recipe (or of the weights' own group) and momentum of its own. Then w <- w - rate *
+    mean_k(w - w_k). Other methods see the mean difference as the gradient, which is not clipped.
 
     The keys `sampling.reduce` and `training.{clip,momentum,nesterov,unsampled}` have no effect with it.
 
     The paper uses strictly fair paths (`sampling.law=fair`). We do not know its other settings; these defaults are
-    those of ShunLu91/PA-DA, which trains SUMNAS on NAS-Bench-201.
+    those of ShunLu91/PA-DA, which trains SUMNAS on NAS-Bench-201. That code differs in four points: it clips the
+    gradients of copies to a norm of 5; their rate is always 0.05, without weight decay; their momentum is carried over
+    from copy to copy; and `rate` falls from 1 to 0 as a cosine, with a weight decay of 4e-5 in this outer step. Here
+    nothing is clipped, copies follow the recipe's schedule and weight decay and begin without momentum, and `rate` is
+    constant, without a further weight decay.
     """
 
     ignores = frozenset(

@@ -12,7 +12,7 @@ from supernet.benchmarks.tasks.loader import Batch
 from supernet.benchmarks.wording import quoted
 from supernet.heuristics.hooks import Context, Method, Output, Step, StepResult, overrides
 from supernet.heuristics.measuring import Measure
-from supernet.heuristics.registry import entry
+from supernet.heuristics.methods.paths import planner_of
 from supernet.heuristics.routes import Path
 
 SMALLEST_ALONE = 8
@@ -110,8 +110,8 @@ class Accumulate(Method):
 
 def _nothing_to_learn(ctx: Context, path: Path) -> str:
     """Return the message about a path to which no loss applies."""
-    planners = [f"method {c.name}" for c in ctx.recipe.methods if entry(c.name).has("plan")]
-    planner = planners[0] if planners else f"sampling law {ctx.recipe.sampling.law}"
+    named = planner_of(ctx)
+    planner = f"method {named}" if named else f"sampling law {ctx.recipe.sampling.law}"
     if path.role != "student":
         return f"No loss applies to a path with the role {quoted(path.role)} of the {planner}."
     if ctx.recipe.sampling.batch == "split":

@@ -110,6 +110,26 @@ def test_what_is_not_a_method_is_refused():
         method("mine")(Bare)
 
 
+@pytest.mark.parametrize("kind", [Literal[1, 2], Literal["a", 2], Literal[1] | None, list[int], dict[str, int] | None])
+def test_parameters_of_other_types_are_refused(kind):
+    odd = type("Odd", (Method,), {"__annotations__": {"size": kind}, "size": None})
+    with pytest.raises(UserError, match="a Literal of texts, or one of these or None"):
+        method("mine")(odd)
+
+
+def test_a_literal_of_texts_may_also_be_none():
+    @method("optional")
+    class Optional(Method):
+        """Does nothing."""
+
+        how: Literal["a", "b"] | None = None
+
+    assert Recipe().override(["methods.optional.how=b"]).methods[0].parameters == (("how", "b"),)
+    assert Recipe().override(["methods.optional.how=null"]).methods[0].parameters == ()
+    with pytest.raises(RecipeError, match=r"methods\.optional\.how is 'c', but must be a or b or null"):
+        Recipe().override(["methods.optional.how=c"])
+
+
 class Drawn(Method):
     """Draws."""
 
@@ -159,7 +179,9 @@ def test_wrong_parameters_are_named(change, said):
         Recipe().override([change])
 
 
-@pytest.mark.parametrize("methods", [3, [3], [{"size": 1}], [{"name": 3}], ["nothing"], [["drawn"]]])
+@pytest.mark.parametrize(
+    "methods", [3, [3], [{"size": 1}], [{"name": 3}], [{"name": [1]}], [{"name": {}}], ["nothing"], [["drawn"]]]
+)
 def test_lists_of_methods_that_are_none_are_refused(methods):
     with pytest.raises(RecipeError):
         from_dict({"methods": methods})

@@ -98,6 +98,25 @@ def test_summed_gradients_are_as_many_times_the_mean_as_there_are_paths(task):
     torch.testing.assert_close(moved["mean"], moved["sum"])
 
 
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ([], r"Lower training\.learning_rate, or clip gradients \(training\.clip\)\.$"),
+        (["sampling.law=fair", "methods.reptile=true"], r"Lower training\.learning_rate\.$"),
+    ],
+    ids=str,
+)
+def test_the_advice_about_divergence_names_keys_that_have_an_effect(changes, advice, task):
+    with pytest.raises(Diverged, match=advice):
+        train(recipe("training.learning_rate=1e30", "training.clip=null", *changes), task=task)
+
+
+def test_a_distribution_that_is_not_finite_has_a_rate_of_its_own(task):
+    learned = recipe("sampling.law=distribution", "distribution.model=softmax", "training.epochs=2")
+    with pytest.raises(Diverged, match=r"Lower distribution\.learning_rate or training\.learning_rate, or clip"):
+        train(learned, task=task, after_epoch=lambda run: run.learner.model.table.data.fill_(float("nan")))
+
+
 def test_split_paths_see_their_part_of_the_batch(task):
     for batch, images in (("whole", 5 * 200), ("split", 200)):
         run = train(recipe("sampling.law=fair", f"sampling.batch={batch}", "training.epochs=1"), task=task)

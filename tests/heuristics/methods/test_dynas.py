@@ -89,6 +89,7 @@ def test_dead_operations_can_be_left_out(digits):
         (["sampling.paths=2"], "needs one path per step, not 2"),
         (["sampling.per_cell=true"], r"sampling\.per_cell=false"),
         (["methods.reptile=true"], "cannot be combined with reptile"),
+        (["methods.nsas=true"], "not 2 as nsas plans: leave one of these methods out"),
     ],
     ids=str,
 )

@@ -108,6 +108,7 @@ def test_the_factor_grows_linearly_and_stays(digits):
         (["sampling.paths=2", "sampling.batch=split"], r"set sampling\.batch=whole"),
         (["sampling.paths=2", "sampling.per_cell=true"], r"sampling\.per_cell=false"),
         (["sampling.law=fair", "methods.reptile=true"], "cannot be combined with reptile"),
+        (["methods.magic-t=true"], "but magic-t plans 1: leave one of these methods out"),
     ],
     ids=str,
 )
