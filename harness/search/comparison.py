@@ -28,8 +28,8 @@ from supernet.harness.search.make import maker_of
 from supernet.harness.search.objectives.table import Table, objective
 from supernet.harness.search.objectives.training import epochs_of, recipe_of
 from supernet.harness.search.probing import Probing
+from supernet.harness.search.sharing import oracle_of
 from supernet.harness.search.spec import SearchSpec
-from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import task_of
 from supernet.harness.training.trial import epoch_cost
 from supernet.heuristics.plugins import Plugin
@@ -217,10 +217,8 @@ class Comparison:
         assert isinstance(algorithm, QueryAlgorithm)
         epochs = (self.fidelities if algorithm.fidelities else ()) or (self.truth.measure.epochs,)
         kind, amount = self.budget.kind, self.budget.amount
-        if kind == "passes":
-            raise UserError(f"{name} trains no super-net: give a budget in queries (q) or seconds (s).")
-        m = self.truth.measure
-        seen = objective(self.within, self.ground_truth, m.dataset, epochs, m.seed, m.split)
+        algorithm.check_limit(name, kind)
+        m, seen = self.truth.measure, self.objective(*epochs)
         trains = self.trains or algorithm.distils
         maker_of(name, algorithm, seen, self.ground_truth, m, whole=trains)(moves(self.space), seen.top, Random(0))
         if trains:
@@ -234,12 +232,7 @@ class Comparison:
         if kind == "queries" or trains:
             least = (2.0 if algorithm.distils else 1.0) if kind == "queries" else 0.0  # the teacher is a query, too
         else:
-            costs = np.array([fidelity.seconds for fidelity in seen.fidelities])
-            if np.isnan(costs).all():
-                raise UserError(
-                    f"{self.ground_truth.path.name} has no training times for {m.dataset}: use queries (q)."
-                )
-            least = float(np.nanmin(costs))
+            least = float(np.nanmin([fidelity.seconds for fidelity in seen.fidelities]))
         if amount < least:
             raise UserError(
                 f"{name}: a budget of {self.budget} does not afford one query, which costs {least:,.4g} or more."
@@ -252,11 +245,7 @@ class Comparison:
             UserError: one of these is not so.
         """
         kind, amount = self.budget.kind, self.budget.amount
-        if kind == "queries":
-            raise UserError(
-                f"{name} shares weights and queries nothing: give a budget in seconds (s), passes (p) or seconds by "
-                "the clock (w)."
-            )
+        algorithm_of(name).check_limit(name, kind)
         recipe = self.recipe(name)
         task = task_of(recipe.task)
         images = len(task.train)
@@ -266,7 +255,7 @@ class Comparison:
             )
         if kind == "wall":
             return
-        oracle = Oracle.for_recipe(recipe, self.ground_truth, self.truth.measure)
+        oracle = oracle_of(recipe, self.ground_truth, self.truth.measure, kind)
         cost = epoch_cost(recipe, task=task, steps=1, oracle=oracle).of(1).passes
         if kind == "seconds":
             cost *= seconds_per_pass(recipe, self.within, self.ground_truth, self.truth.measure, task)
@@ -303,9 +292,9 @@ class Comparison:
         return self.truth.open(self.space)
 
     def objective(self, *epochs: str) -> Table:
-        """Return the objective that algorithms with these fidelities observe, the cheapest first."""
+        """Return what algorithms with these fidelities, the cheapest first, observe under the budget."""
         m = self.truth.measure
-        return objective(self.within, self.ground_truth, m.dataset, epochs, m.seed, m.split)
+        return objective(self.within, self.ground_truth, m.dataset, epochs, m.seed, m.split).under(self.budget.kind)
 
     @property
     def fidelities(self) -> tuple[str, ...]:

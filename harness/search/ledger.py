@@ -19,6 +19,8 @@ KINDS = {
 """Kind of cost -> what it counts."""
 NAMES = {"queries": "queries", "seconds": "simulated seconds", "passes": "path passes", "wall": "seconds by the clock"}
 """Kind of cost -> its short name for messages and reports."""
+TIMED = ("seconds", "wall")
+"""Kinds of cost that a query of a table has only if the table has the training time of the architecture."""
 _UNITS = {"q": "queries", "s": "seconds", "p": "passes", "w": "wall"}
 """Unit of a budget, as users write it -> kind of cost."""
 _FORM = re.compile(r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?(?:e\+?[0-9]+)?)\s*([a-z]*)")
@@ -73,8 +75,18 @@ class Ledger:
         return self.spent[self.budget.kind]
 
     def affords(self, **costs: float) -> bool:
-        """Tell whether a step of these costs (kind -> amount) stays within the budget; if not, it must not be taken."""
-        return self.used + costs.get(self.budget.kind, 0.0) <= self.budget.amount
+        """Tell whether a step of these costs (kind -> amount) stays within the budget; if not, it must not be taken.
+
+        Raises:
+            UserError: the cost is not a number, so that nobody knows whether the budget affords it.
+        """
+        cost = costs.get(self.budget.kind, 0.0)
+        if math.isnan(cost):
+            raise UserError(
+                f"A query costs an unknown number of {NAMES[self.budget.kind]}, so that a budget of {self.budget} "
+                "cannot be kept. Give a budget in queries (q)."
+            )
+        return self.used + cost <= self.budget.amount
 
     def charge(self, **costs: float) -> None:
         """Add the costs of a step: kind -> amount."""

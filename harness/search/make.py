@@ -90,7 +90,8 @@ def observed(spec: SearchSpec, truth: GroundTruth) -> Table:
         raise UserError(
             "A search must not see test accuracies, which are only for its report. Let it observe another split."
         )
-    return objective(space(spec.space), truth, m.dataset, spec.fidelities, m.seed, m.split)
+    seen = objective(space(spec.space), truth, m.dataset, spec.fidelities, m.seed, m.split)
+    return seen.under(spec.budget.kind)
 
 
 def _queried(spec: SearchSpec, truth: GroundTruth, folder: Path, device: str, tell: Report) -> pd.DataFrame:
@@ -101,11 +102,7 @@ def _queried(spec: SearchSpec, truth: GroundTruth, folder: Path, device: str, te
     """
     algorithm, seen = algorithm_of(spec.algorithm), observed(spec, truth)
     assert isinstance(algorithm, QueryAlgorithm)
-    if spec.budget.kind == "passes":
-        raise UserError(f"{spec.algorithm} trains no super-net: give a budget in queries (q) or seconds (s).")
-    seconds = np.array([f.seconds for f in seen.fidelities])
-    if spec.trains is None and spec.budget.kind != "queries" and np.isnan(seconds).all():
-        raise UserError(f"{truth.path.name} has no training times for {spec.truth.measure.dataset}: use queries (q).")
+    algorithm.check_limit(spec.algorithm, spec.budget.kind)
     maker = maker_of(spec.algorithm, algorithm, seen, truth, spec.truth.measure, whole=spec.trains is not None)
     parts = []
     for done, seed in enumerate(spec.seeds):
@@ -160,19 +157,24 @@ def maker_of(
         whole: whether architectures that the table lacks can be queried all the same.
 
     Raises:
-        UserError: the table lacks architectures, and the algorithm cannot work without them; or a training-free score
-            that it begins with cannot be computed.
+        UserError: the table lacks architectures, and the algorithm cannot work without them; no architecture has the
+            training time that a budget in seconds needs; or a training-free score that it begins with cannot be
+            computed.
     """
-    make, known = algorithm.make, np.flatnonzero(~np.isnan(seen.fidelities[-1].values))
-    if whole:
-        known = np.arange(len(seen.space))
+    make, known = algorithm.make, np.arange(len(seen.space)) if whole else seen.known
+    if not len(known):
+        raise UserError(
+            f"{truth.path.name} has no training times for {observed.dataset} of architectures of {seen.space.name}: "
+            "give a budget in queries (q)."
+        )
     site = site_of(seen.space, truth, observed, known)
     if len(known) == len(seen.space):
         return make.on_site(site) if isinstance(make, Probing) else make
     if (make.make if isinstance(make, Warm) else make) is not RandomSearch:
+        timed = " with training times" if seen.untimed else ""
         raise UserError(
             f"{name} can query any architecture of {seen.space.name}, but {truth.path.name} has only {len(known):,} of "
-            f"{len(seen.space):,}. Of the algorithms that query a benchmark, only random works with such a table, "
-            "unless architectures that it lacks are trained (--train-missing)."
+            f"{len(seen.space):,}{timed}. Of the algorithms that query a benchmark, only random works with such a "
+            "table, unless architectures that it lacks are trained (--train-missing)."
         )
     return make.on_site(site) if isinstance(make, Probing) else partial(RandomSearch, among=site.among)

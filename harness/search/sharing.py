@@ -15,12 +15,12 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json
 from supernet.benchmarks.spaces import Arch, space
 from supernet.benchmarks.tasks.task import Task
-from supernet.benchmarks.truth.table import GroundTruth
+from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.harness.runs.store import read_json
 from supernet.harness.scoring.supernet import accuracy_of
 from supernet.harness.search.algorithms.registry import ALGORITHMS, SharingAlgorithm
 from supernet.harness.search.costs import FORWARD, seconds_per_pass
-from supernet.harness.search.ledger import Ledger, added
+from supernet.harness.search.ledger import TIMED, Ledger, added
 from supernet.harness.search.objective import Query
 from supernet.harness.search.objectives.table import Table, objective
 from supernet.harness.search.picks import Likeliest, Pick
@@ -76,10 +76,15 @@ class Prices:
         return {"passes": passes, **seconds}
 
     def of_queries(self, indices: Iterable[int]) -> dict[str, float]:
-        """Return the costs of asking for the ground truth of architectures, which count as those of any search."""
+        """Return the costs of asking for the ground truth of architectures, which count as those of any search.
+
+        Seconds are those of the architectures whose training time the table has.
+        """
         table = self.table
         each = [table.ask(Query(table.space.arch(index), table.top)).cost for index in sorted(indices)]
-        return {kind: amount for kind, amount in added({"queries": 0.0}, *each).items() if not math.isnan(amount)}
+        # A budget of passes allows architectures without a training time; their seconds alone are left out.
+        known = [{kind: amount for kind, amount in cost.items() if not math.isnan(amount)} for cost in each]
+        return added({"queries": 0.0}, *known)
 
     def foreseen(self, queries: int) -> dict[str, float]:
         """Return what so many queries of random architectures will hardly exceed: three standard deviations of a sum.
@@ -155,7 +160,7 @@ def share_weights(
             task=task,
             device=device,
             resume=True,
-            oracle=Oracle.for_recipe(recipe, truth, spec.truth.measure),
+            oracle=oracle_of(recipe, truth, spec.truth.measure, spec.budget.kind),
             progress=progress,
             after_epoch=after_epoch,
         )
@@ -220,21 +225,17 @@ def _planned(
     """
     within, size = space(spec.space), recipe.training.batch_size
     kind, amount = spec.budget.kind, spec.budget.amount
-    if kind == "queries":
-        raise UserError(
-            f"{spec.algorithm} shares weights and queries nothing: give a budget in seconds (s), passes (p) or seconds "
-            "by the clock (w)."
-        )
+    sharing.check_limit(spec.algorithm, kind)
     rate = None
     if kind == "seconds" or truth.timed_epochs(spec.truth.measure.dataset):
         rate = seconds_per_pass(recipe, within, truth, spec.truth.measure, task)
     m = spec.truth.measure
-    prices = Prices(size, rate, objective(within, truth, m.dataset, (m.epochs,), m.seed, m.split))
+    prices = Prices(size, rate, objective(within, truth, m.dataset, (m.epochs,), m.seed, m.split).under(kind))
     if (work / run_folder.RECIPE).exists():
         planned = recipes.load(work / run_folder.RECIPE)
         if _with_epochs(planned, recipe.training.epochs, recipe.distribution.start_epoch) == recipe:
             return planned, prices  # an interrupted search continues with the epochs planned at its start
-    oracle = Oracle.for_recipe(recipe, truth, spec.truth.measure)
+    oracle = oracle_of(recipe, truth, m, kind)
     picking, later, steps = _later(recipe, task, sharing, device, prices, oracle)
     cost = epoch_cost(recipe, task=task, device=device, oracle=oracle and oracle.afresh())
     cost = cost.with_passes(later.per_step * steps)
@@ -248,6 +249,21 @@ def _planned(
             f"{least:,.1f} {kind}."
         )
     return _with_epochs(recipe, epochs, min(recipe.distribution.start_epoch, epochs)), prices
+
+
+def oracle_of(recipe: Recipe, truth: GroundTruth, measure: Measure, kind: str) -> Oracle | None:
+    """Return what the methods of a recipe ask for ground truth; None if it has no methods.
+
+    Args:
+        kind: the kind of cost that the budget limits, on which it depends what can be asked for (see `Table.under`).
+    """
+    oracle = Oracle.for_recipe(recipe, truth, measure)
+    if oracle is None or kind not in TIMED:
+        return oracle
+    m = measure
+    return oracle.among(
+        objective(space(recipe.space), truth, m.dataset, (m.epochs,), m.seed, m.split).under(kind).known
+    )
 
 
 def _with_epochs(recipe: Recipe, epochs: int, start_epoch: int) -> Recipe:

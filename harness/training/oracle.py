@@ -42,6 +42,10 @@ class Oracle:
         indices, accuracies = indices[known], accuracies[known]
         return cls(indices, lambda wanted: accuracies[np.searchsorted(indices, wanted)])
 
+    def among(self, indices: ArrayLike) -> Oracle:
+        """An oracle that knows only those of its architectures whose indices are given: (n,)."""
+        return Oracle(np.intersect1d(self.known, np.asarray(indices, dtype=np.int64)), self._look_up)
+
     def afresh(self) -> Oracle:
         """An oracle with the same ground truth that has not been asked yet."""
         return Oracle(self.known, self._look_up)

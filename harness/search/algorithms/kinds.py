@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from supernet.benchmarks.errors import UserError
 from supernet.harness.search.algorithms.ask import Maker
 from supernet.harness.search.picks import Picker
 from supernet.harness.search.probing import Probing
+
+ALONE = "shares weights"
+"""What an algorithm with shared weights spends that queries nothing."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,17 @@ class QueryAlgorithm:
     distils: bool = False
     """Whether cheaper fidelities are trainings with a teacher, instead of results of the table."""
 
+    def check_limit(self, name: str, kind: str) -> None:
+        """Check that a budget of this kind of cost limits the algorithm, which a comparison calls `name`.
+
+        Raises:
+            UserError: it does not.
+        """
+        if kind == "passes":
+            raise UserError(
+                f"{name} trains no super-net: give a budget in queries (q), seconds (s) or seconds by the clock (w)."
+            )
+
 
 @dataclass(frozen=True)
 class SharingAlgorithm:
@@ -41,8 +56,20 @@ class SharingAlgorithm:
     pick: Picker
     code: str = ""
     """The version of its code (see `QueryAlgorithm`)."""
-    spends: str = "shares weights"
-    """What it spends, for lists."""
+    spends: str = ALONE
+    """What it spends, for lists and messages."""
+
+    def check_limit(self, name: str, kind: str) -> None:
+        """Check that a budget of this kind of cost limits the algorithm, which a comparison calls `name`.
+
+        Raises:
+            UserError: it does not.
+        """
+        if kind == "queries":
+            what = f"{ALONE} and queries nothing"
+            if self.spends != ALONE:
+                what = f"{self.spends}, and a budget of queries does not limit its training"
+            raise UserError(f"{name} {what}: give a budget in seconds (s), passes (p) or seconds by the clock (w).")
 
 
 Algorithm = QueryAlgorithm | SharingAlgorithm

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace
 from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import GroundTruth, Measure
+from supernet.harness.search.ledger import TIMED
 from supernet.harness.search.objective import Answer, Query
 
 
@@ -21,8 +23,7 @@ class Fidelity:
     values: list[float]
     """Accuracy of each architecture that a search observes, in percent; NaN where the benchmark has none."""
     seconds: list[float]
-    """Training time of each architecture in seconds; NaN where the table has none, so that only budgets of queries can
-    be used."""
+    """Training time of each architecture in seconds; NaN where the table has none (see `Table.under`)."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,38 @@ class Table:
     """The fidelities, the cheapest first."""
     notes: tuple[str, ...] = ()
     """Sentences for the reader of a report about accuracies and times that the table lacks."""
+    untimed: int = 0
+    """Number of architectures that count as absent because the table has no training time of them."""
 
     @property
     def top(self) -> int:
         """Number of the most expensive fidelity."""
         return len(self.fidelities) - 1
+
+    @property
+    def known(self) -> NDArray[np.int64]:
+        """Indices of the architectures that have answers, ascending: (known,)."""
+        return np.flatnonzero(~np.isnan(self.fidelities[-1].values))
+
+    def under(self, kind: str) -> Table:
+        """Return the table as searches see it whose budget limits a kind of cost, with a note on what they do not see.
+
+        Under a budget in seconds, simulated or by the clock, an architecture without a training time counts as absent,
+        since nobody knows what a query of it costs.
+        """
+        values, seconds = (np.array([getattr(f, name) for f in self.fidelities]) for name in ("values", "seconds"))
+        lost = np.isnan(seconds).any(axis=0) & ~np.isnan(values[-1])
+        if kind not in TIMED or not lost.any():
+            return self
+        note = (
+            f"Of {lost.sum():,} of the {len(self.known):,} architectures of {self.space.name} with accuracies, the "
+            "table has no training time: under a budget in seconds, these count as missing from it."
+        )
+        values[:, lost], seconds[:, lost] = np.nan, np.nan
+        timed = (
+            replace(f, values=values[k].tolist(), seconds=seconds[k].tolist()) for k, f in enumerate(self.fidelities)
+        )
+        return replace(self, fidelities=tuple(timed), notes=(*self.notes, note), untimed=int(lost.sum()))
 
     def ask(self, query: Query) -> Answer:
         """Look an architecture up. The cost is that of the training that the query stands for, also by the clock."""
