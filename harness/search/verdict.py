@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ import numpy as np
 from scipy import stats
 
 from supernet.benchmarks.spaces import DEFAULT_SPACE
+from supernet.benchmarks.wording import counted
 from supernet.harness.search import findings
 from supernet.harness.search.analysis import Entry, Outcome
-from supernet.harness.search.comparison import SCENES, Comparison
+from supernet.harness.search.comparison import MOST_SEEDS, SCENES, Comparison
 from supernet.harness.search.contrasts import LEAST, LEVEL, Contrast, smallest_p
 
 POWER = 0.8
@@ -24,6 +26,9 @@ MORE = 4
 """Factor on the number of seeds that is proposed for open comparisons; it halves the standard errors."""
 NAMED = 4
 """Largest number of algorithms that the headline names in one group, our choice."""
+LEAST_REACH = 1e-6
+"""Smallest detectable difference that is stated, in points, our choice: smaller ones are rounding errors of searches
+that all end with one accuracy."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def headline(outcome: Outcome) -> str:
         if chosen:
             verb = "is" if len(chosen) == 1 else "are"
             groups.append(f"{_named([titles[c.first] for c in chosen])} {verb} clearly {what}")
-    count = f"{len(tested)} algorithm{'s' if len(tested) > 1 else ''}"
+    count = counted(len(tested), "algorithm", "algorithms")
     if not groups:
         return f"None of {count} is distinguishable from random search."
     left = len(tested) - sum(c.clear for c in tested)
@@ -70,17 +75,18 @@ def certainty(outcome: Outcome) -> str | None:
     tested = [c for c in outcome.versus if c.p is not None]
     if not tested:
         return (
-            f"This comparison describes {_seeds(outcome.versus)} searches of each algorithm and tests nothing; "
-            "differences between algorithms can be chance."
+            f"This comparison describes {_seeds(outcome.versus, 'search', 'searches')} of each algorithm and tests "
+            "nothing; differences between algorithms can be chance."
         )
     least = min(smallest_p(c.first_seeds, c.second_seeds) for c in tested) * len(tested)
     count = f"{len(tested)} comparisons (Holm)" if len(tested) > 1 else "one comparison"
     smallest = f"{least:.1g}" if least >= 1e-4 else "below 0.0001"
     parts = [
-        f"{_seeds(tested)} seeds each; p-values are corrected for {count}, and the smallest possible is {smallest}."
+        f"{_seeds(tested, 'seed', 'seeds')} each; p-values are corrected for {count}, and the smallest possible is "
+        f"{smallest}."
     ]
     reach = detectable(outcome)
-    if reach is not None:
+    if reach is not None and reach >= LEAST_REACH:
         parts.append(
             f"A typical comparison finds differences from about {_points(reach)} points of accuracy on (with 80 % "
             "probability, if accuracies were normally distributed)."
@@ -145,12 +151,12 @@ def steps(outcome: Outcome) -> list[Step]:
     found += _more_seeds(outcome)
     if (near := findings.near_uniform(outcome)) and c.budget.kind != "queries":
         count = f"{len(near)} distribution{' is' if len(near) == 1 else 's are'}"
-        faster = dataclasses.replace(c, rate=10 * c.rate)
+        faster = command(dataclasses.replace(c, rate=10 * c.rate)) if math.isfinite(10 * c.rate) else None
         found.append(
             Step(
-                f"{count} near-uniform at the end, so that their picks are close to random. Give a larger budget, or "
-                "larger learning rates of the distributions:",
-                command(faster),
+                f"{count} near-uniform at the end, so that their picks are close to random. Give a larger budget"
+                + (", or larger learning rates of the distributions:" if faster else "."),
+                faster,
             )
         )
     others = [dataset for space, dataset in SCENES if space == c.space and dataset not in (c.dataset, "digits")]
@@ -170,16 +176,18 @@ def _more_seeds(outcome: Outcome) -> list[Step]:
         return []
     if all(v.p is None for v in contrasts):
         seeds = seeds_for_tests(len(contrasts))
-        if seeds <= c.seeds:
-            return []  # the searches are missing, not the seeds
+        if not c.seeds < seeds <= MOST_SEEDS:
+            return []  # the searches are missing, not the seeds; or there are too many tests
         why = f"Test the algorithms: {seeds} seeds of each are the fewest for which a corrected p-value can be small."
         return [Step(why, command(dataclasses.replace(c, seeds=seeds)))]
-    seeds = MORE * c.seeds
-    reach = detectable(outcome, MORE)
-    finds = f" A typical comparison then finds differences from about {_points(reach)} points on." if reach else ""
+    seeds = min(MORE * c.seeds, MOST_SEEDS)
+    if seeds == c.seeds:
+        return []
+    reach = detectable(outcome, seeds / c.seeds) or 0.0
+    finds = f" A typical comparison then finds differences from about {_points(reach)} points on."
     whom = " with random search" if outcome.versus else ""
     verb = f"comparison{whom} is" if len(opened) == 1 else f"comparisons{whom} are"
-    why = f"{len(opened)} {verb} undecided. Use {seeds:,} seeds.{finds}"
+    why = f"{len(opened)} {verb} undecided. Use {seeds:,} seeds.{finds if reach >= LEAST_REACH else ''}"
     return [Step(why, command(dataclasses.replace(c, seeds=seeds)))]
 
 
@@ -210,6 +218,8 @@ def command(c: Comparison) -> str:
             words += [option, value]
     for change in c.overrides:
         words += ["--set", change]
+    if c.trains:
+        words.append("--train-missing")
     for plugin in c.plugins:
         words += ["--plugin", Path(plugin.path).name]
     return shlex.join(words)
@@ -219,7 +229,8 @@ def _points(value: float) -> str:
     return f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
-def _seeds(contrasts: Sequence[Contrast]) -> str:
+def _seeds(contrasts: Sequence[Contrast], one: str, many: str) -> str:
+    """Count the searches behind contrasts: 1 search, 8 seeds, 5 to 8 seeds."""
     counts = [n for c in contrasts for n in (c.first_seeds, c.second_seeds)]
     low, high = min(counts), max(counts)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return counted(low, one, many) if low == high else f"{low:,} to {counted(high, one, many)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supernet.benchmarks.truth.table import Measure
 from supernet.harness.report.html.markup import Html, el, join
@@ -52,7 +52,7 @@ def columns(outcome: Outcome) -> list[Column]:
     if outcome.versus:
         found.append(Column("against random search", "p (Holm)", _P, _p(outcome), "ascending"))
     found += [
-        replace_folded(_accuracy(measure, "further accuracies", short(measure)))
+        replace(_accuracy(measure, "further accuracies", short(measure)), folded=True)
         for measure in outcome.measures
         if measure not in shown
     ]
@@ -64,11 +64,6 @@ def columns(outcome: Outcome) -> list[Column]:
 
 _P = "P-value of Mann and Whitney's test against random search, corrected for all of these tests by Holm's method."
 _RANK = "Mean over seeds of the rank by the first accuracy, with its 95 % interval (Student's t); 1 is best."
-
-
-def replace_folded(column: Column) -> Column:
-    """Return the column as one that is folded."""
-    return Column(column.group, column.title, column.meaning, column.cell, column.first, column.kind, folded=True)
 
 
 def final_table(outcome: Outcome) -> Html:

@@ -23,14 +23,24 @@ MARGIN = 1.5
 def first_screen(outcome: Outcome) -> dict[str, Html]:
     """Return the parts of the page's template that make up its first screen."""
     certainty = verdict.certainty(outcome)
-    steps = [Step(step.why, step.command) for step in verdict.steps(outcome)]
     return {
         "headline": el("span", verdict.headline(outcome)),
         "certainty": el("p", certainty, class_="certainty") if certainty else Html(""),
         "forest": _forest(outcome),
         "budget": _budget(outcome),
-        "steps": next_steps(steps) if steps else el("p", "Every comparison with random search is decided."),
+        "steps": _steps(outcome),
     }
+
+
+def _steps(outcome: Outcome) -> Html:
+    """What to do next; where there is nothing, whether all is decided."""
+    steps = [Step(step.why, step.command) for step in verdict.steps(outcome)]
+    if steps:
+        return next_steps(steps)
+    others = [entry for entry in outcome.entries if entry.name != "random"]
+    if outcome.versus and len(outcome.versus) == len(others) and all(c.clear for c in outcome.versus):
+        return el("p", "Every comparison with random search is decided.")
+    return el("p", "The numbers suggest no further step.")
 
 
 def _budget(outcome: Outcome) -> Html:
@@ -63,7 +73,8 @@ def _forest(outcome: Outcome) -> Html:
         heads[1:1] = ["Gain on random search", "Verdict"]
         ticks[1:1] = [tick_cell(gains, "+"), el("td")]
     body = el("tbody", *rows, el("tr", *ticks, class_="ticks", aria_hidden="true"))
-    caption = el("caption", "Every algorithm against random search", class_="hidden")
+    shown = "Every algorithm against random search" if versus else "Final regret of every algorithm"
+    caption = el("caption", shown, class_="hidden")
     table = el(
         "table", caption, el("thead", el("tr", *(el("th", head, scope="col") for head in heads))), body,
         class_="forest searches" if versus else "forest searches alone",

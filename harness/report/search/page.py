@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from supernet.benchmarks.wording import counted
+from supernet.benchmarks.wording import counted, listed
 from supernet.harness.report.html.frame import document, scripts
 from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import Html, el, escaped, join
@@ -15,7 +15,9 @@ from supernet.harness.report.search import final_table
 from supernet.harness.report.search.final_table import plus_minus
 from supernet.harness.report.search.first_screen import first_screen
 from supernet.harness.report.search.matrix import matrix
+from supernet.harness.search.algorithms.names import algorithm_of
 from supernet.harness.search.analysis import Outcome
+from supernet.harness.search.comparison import Comparison
 from supernet.harness.search.contrasts import LEAST, Contrast
 from supernet.harness.search.findings import difference, findings, too_few
 from supernet.harness.search.published import FOUND_ON, PUBLISHED
@@ -37,7 +39,7 @@ def page(outcome: Outcome, svgs: Mapping[str, tuple[str, str]], files: Sequence[
     drawn = {name: figure(caption, svg, k) for k, (name, (caption, svg)) in enumerate(svgs.items(), 1)}
     what = (
         f"{counted(len(c.algorithms), 'algorithm', 'algorithms')} · budget {c.budget} · "
-        f"{counted(c.seeds, 'seed', 'seeds')} · searches see {c.truth.measure} of {c.truth.table} · "
+        f"{counted(c.seeds, 'seed', 'seeds')} · searches see {_seen(c)} · "
         f"regret is of {outcome.measures[0]}"
     )
     cells = drawn.pop("cells", None)
@@ -57,6 +59,18 @@ def page(outcome: Outcome, svgs: Mapping[str, tuple[str, str]], files: Sequence[
     }
     title = escaped(f"Searching {c.space} on {c.dataset}")
     return document(title, escaped(what), TEMPLATE, parts, scripts("markup", "sort", OWN_SCRIPT))
+
+
+def _seen(c: Comparison) -> str:
+    """The accuracies that searches see, and those of algorithms that query at several fidelities."""
+    several = [name for name in c.algorithms if getattr(algorithm_of(name), "fidelities", False)]
+    m = c.truth.measure
+    wide = f"{m.dataset} {m.split}, {' and '.join(c.fidelities)} epochs, {m.seed}" if several else ""
+    if not several or c.fidelities == (m.epochs,):
+        return f"{m} of {c.truth.table}"
+    if len(several) == len(c.algorithms):
+        return f"{wide} of {c.truth.table}"
+    return f"{m} of {c.truth.table} ({listed(several)}: {wide})"
 
 
 def _about_published(outcome: Outcome) -> Html:
@@ -127,10 +141,12 @@ def _methods(outcome: Outcome) -> Html:
 
 def _tests_in_words(outcome: Outcome) -> str:
     """How algorithms are compared with random search."""
-    if all(c.p is None for c in outcome.versus):
+    tests = sum(c.p is not None for c in outcome.versus)
+    if not tests:
         return f"Algorithms are not tested against random search{too_few(outcome.versus)}"
     return (
         f"Each algorithm with {LEAST} seeds or more is compared with random search by Mann and Whitney's test, which "
-        f"does not pair seeds. The p-values are corrected for {len(outcome.versus)} comparisons by Holm's method. A "
-        "difference is called clear where the corrected p-value is below 0.05 and its 95 % interval (Welch) excludes 0."
+        f"does not pair seeds. The p-values are corrected for {counted(tests, 'comparison', 'comparisons')} by Holm's "
+        "method. A difference is called clear where the corrected p-value is below 0.05 and its 95 % interval (Welch) "
+        "excludes 0."
     )

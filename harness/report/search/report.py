@@ -24,20 +24,8 @@ from supernet.harness.report.whole import writing
 from supernet.harness.runs.store import Store
 from supernet.harness.search.analysis import Entry, Outcome, analyse, gather, wanted
 from supernet.harness.search.comparison import Comparison
-from supernet.harness.search.findings import findings, headline
+from supernet.harness.search.findings import findings
 from supernet.harness.search.truths import Truths
-
-__all__ = [
-    "COMPARISON",
-    "analysed",
-    "as_json",
-    "claim",
-    "findings",
-    "headline",
-    "identity_of",
-    "tables",
-    "write_search_report",
-]
 
 COMPARISON = "comparison.json"
 """Name of the file that says what a report compares, with the identity that distinguishes the comparison."""
