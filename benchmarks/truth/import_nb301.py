@@ -79,8 +79,8 @@ def import_nb301(
         progress: called with the number of records that were read, and of all.
 
     Raises:
-        BadTable: a record is damaged, is about another search space, or has parameters that are not those of its cells.
-            Nothing is written then.
+        BadTable: a record is damaged, is about another search space, or has parameters that are not those of its cells;
+            or accuracies are fractions. Nothing is written then.
     """
     records, digest = Records(source), hashlib.sha256()
     networks = []
@@ -90,6 +90,7 @@ def import_nb301(
         progress(number + 1, len(records))
     most, count = Counter(network.settings for network in networks).most_common(1)[0]
     kept = [network for network in networks if network.settings == most]
+    _check_unit(source, kept)
     params, flops = _costs(kept)
     check = _checked_params(kept, params)
     rows: dict[Arch, list[int]] = defaultdict(list)
@@ -102,6 +103,20 @@ def import_nb301(
         {**about, "source": source.name, "source_sha256": digest.hexdigest(), "source_check": check},
     )
     return GroundTruth(target)
+
+
+def _check_unit(source: Path, kept: list[_Network]) -> None:
+    """Check that accuracies are percentages: fractions would be read as accuracies below one percent.
+
+    Raises:
+        BadTable: they are fractions.
+    """
+    valid, test, _ = np.max([network.results for network in kept], axis=0)
+    if min(valid, test) <= 1:
+        raise BadTable(
+            f"{source}: the best validation accuracy is {valid:g} and the best test accuracy {test:g}. Numbers up to 1 "
+            "are fractions, where NAS-Bench-301 has percentages. Give the records as its authors published them."
+        )
 
 
 def _columns(kept: list[_Network], rows: Mapping[Arch, list[int]], params: Any, flops: Any) -> dict[str, Any]:

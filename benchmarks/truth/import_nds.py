@@ -71,8 +71,8 @@ def import_nds(source: Path, target: Path, *, allow_partial: bool = False) -> Gr
         allow_partial: also accept a file with fewer than 5,000 networks.
 
     Raises:
-        BadTable: the file is damaged, describes other networks, has parameters that are not those of its networks, or
-            is incomplete. Nothing is written then.
+        BadTable: the file is damaged, describes other networks, has parameters that are not those of its networks, has
+            fractions in place of percentages, or is incomplete. Nothing is written then.
     """
     content = read_regular(source, MOST_BYTES)
     entries = [_entry(source, number, item) for number, item in enumerate(_list(source, content))]
@@ -82,6 +82,7 @@ def import_nds(source: Path, target: Path, *, allow_partial: bool = False) -> Gr
             "again, or allow a partial import if it is meant to hold a part of the benchmark."
         )
     _check_training(source, entries)
+    _check_unit(source, entries)
     params = _checked_params(source, entries)
     kept = _kept(source, entries)
     of_cells = params[[entry.arch is not None for entry in entries]]
@@ -154,6 +155,20 @@ def _check_training(source: Path, entries: list[_Entry]) -> None:
             f"{source}: its networks were not trained alike: the first one for {epochs} epochs with learning rate "
             f"{rate:g} and weight decay {decay:g}, network {other} (from 0) for {other_epochs} with {other_rate:g} and "
             f"{other_decay:g}. Their accuracies do not rank cells; import DARTS_fix-w-d.json or DARTS.json."
+        )
+
+
+def _check_unit(source: Path, entries: list[_Entry]) -> None:
+    """Check that errors are percentages: fractions would be read as errors below one percent.
+
+    Raises:
+        BadTable: they are fractions.
+    """
+    least = min(entry.accuracies[0] for entry in entries)
+    if least >= 99:
+        raise BadTable(
+            f"{source}: the largest final test error is {100 - least:g}, so that errors are fractions, where NDS has "
+            "percentages. Give DARTS_fix-w-d.json or DARTS.json as its authors published them."
         )
 
 

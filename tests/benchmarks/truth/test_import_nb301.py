@@ -129,6 +129,16 @@ def test_an_archive_with_two_members_of_one_name_is_refused(records, folder, tmp
         import_nb301(tmp_path / "nb301.zip", tmp_path / "t.parquet")
 
 
+@pytest.mark.parametrize("fields", [("val_accuracy", "test_accuracy"), ("val_accuracy",), ("test_accuracy",)])
+def test_accuracies_that_are_fractions_are_refused(fields, records, folder, tmp_path):
+    for item in records.values():
+        for part in (item, item["info"][0]):
+            part |= {field: part[field] / 100 for field in fields if field in part}
+    with pytest.raises(BadTable, match=r"the best validation accuracy is .* are fractions, where .* has percentages"):
+        import_nb301(folder(records), tmp_path / "t.parquet")
+    assert not list(tmp_path.glob("*.parquet*"))
+
+
 def test_one_folder_is_a_sample_of_its_own(records, folder, tmp_path):
     table = import_nb301(folder(records) / "rs", tmp_path / "t.parquet")
     assert table.about["sample"] == "6 pairs of cells in 7 trainings, drawn by: rs 6"

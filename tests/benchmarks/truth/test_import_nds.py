@@ -119,6 +119,16 @@ def test_an_auxiliary_head_has_parameters_of_its_own(entries, written, tmp_path)
     assert darts_costs.auxiliary_params(darts_costs.placed(16, 20), 10) == 435_466
 
 
+def test_errors_that_are_fractions_are_refused(entries, written, tmp_path):
+    for item in entries:
+        for split in ("test", "train"):
+            item[f"{split}_ep_top1"] = [error / 100 for error in item[f"{split}_ep_top1"]]
+        item["min_test_top1"] /= 100
+    with pytest.raises(BadTable, match=r"the largest final test error is 0\.\d+, so that errors are fractions"):
+        import_nds(written(entries), tmp_path / "nds.parquet")
+    assert not list(tmp_path.glob("*.parquet*"))
+
+
 def changed(path, value):
     """A function that sets one value of the fourth entry, given by its keys."""
 
