@@ -47,7 +47,12 @@ WIDTH = 100
     metavar="FILE",
     help="Python file that registers algorithms, or samplers and other methods that --set names.",
 )
-@click.option("--fresh", is_flag=True, help="Make all runs again; existing ones are moved to runs/.damaged.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Make all runs again; existing ones are moved to runs/.damaged. Trainings of single architectures "
+    "(runs/.trained) are kept.",
+)
 @click.option("--table", help="Ground-truth table, by path or name (default: the one with the most results).")
 @click.option(
     "--epochs", help="Training epochs that single-fidelity algorithms see (default: that of the benchmark's protocol)."

@@ -155,7 +155,8 @@ def search(
         train_missing: train architectures that the table lacks when a search queries them, as those of the table were.
         plugins: Python files that register algorithms, or methods that `overrides` name.
         name: name of the report; by default made from what is compared.
-        fresh: make all runs again, and move existing ones to runs/.damaged.
+        fresh: make all runs again, and move existing ones to runs/.damaged. Trainings of single architectures
+            (runs/.trained) are kept, since the same training would give the same accuracy.
         out: results folder, which keeps the runs (`runs/`) and gets the report (`reports/NAME/`). Without it the
             searches are made in a temporary folder, and only the result is kept.
         executor: `process`, for this process alone; `local`, for processes on this machine; or `ray`, for a Ray

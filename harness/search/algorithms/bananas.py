@@ -30,6 +30,11 @@ class BANANAS:
     of which decisions / (decisions - 2) decisions change in expectation; 30 paths on NAS-Bench-201, and 40 of those of
     NAS-Bench-101.
 
+    The candidates are mutations of the best architecture seen, then of the next best, and so on, until there are
+    enough. naszilla goes through five architectures at most and finishes each, so that it may have more candidates or
+    fewer. Where mutation finds none, near the end of a space, they are here the first unseen architectures in the
+    order of the space.
+
     Fitting in every round takes a time that grows with the square of the number of queries, hours for 3,000 of them.
     Beyond EVERY known architectures, our choice, the networks are kept until these have grown by GROWTH, and a fit
     takes as many steps as one for EVERY architectures, so that the time grows a little faster than the queries.
@@ -122,6 +127,6 @@ class BANANAS:
         return list(found)
 
     def _left_over(self) -> list[Arch]:
-        """Return unseen architectures, which mutation no longer finds near the end of a space."""
+        """Return the first unseen architectures by index, which mutation no longer finds near the end of a space."""
         unseen = [arch for arch in map(tuple, self._moves.space.archs().tolist()) if arch not in self._seen]
         return unseen[: self._candidates]

@@ -59,7 +59,9 @@ def fitted(codes: Floats, values: Floats) -> Kernel:
 class CoKriging:
     """The model of Kennedy and O'Hagan (Biometrika 2000): high(x) = shift + factor * low(x) + rest(x).
 
-    `low` and `rest` are independent Gaussian processes; observations of both fidelities are noisy.
+    `low` and `rest` are independent Gaussian processes. The authors observe both fidelities without noise; here, an
+    observation has the noise of the kernel of its own fidelity, which for the expensive one is that of `rest`: the
+    noise of cheap observations is no part of low(x).
     """
 
     low: Kernel
@@ -93,7 +95,7 @@ class CoKriging:
         cross = r * self.low(x, u)
         known = np.block([[self.low(x, x), cross], [cross.T, r * r * self.low(u, u) + self.rest(u, u)]])
         others = np.vstack([r * self.low(x, codes), r * r * self.low(u, codes) + self.rest(u, codes)])
-        noise = np.append(np.full(len(y), self.low.noise), np.full(len(v), r * r * self.low.noise + self.rest.noise))
+        noise = np.append(np.full(len(y), self.low.noise), np.full(len(v), self.rest.noise))
         mean, explained = posterior(known, others, np.append(y, v - self.shift), noise)
         return self.shift + mean, np.maximum(r * r * self.low.variance + self.rest.variance - explained, 0)
 

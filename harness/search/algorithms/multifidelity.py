@@ -11,6 +11,8 @@ from supernet.harness.search.algorithms.moves import Moves
 
 ETA = 3
 """One in ETA architectures is promoted to the next fidelity; three is the default of Hyperband and of HpBandSter."""
+TINY = 1e-32
+"""Lower bound of a density, which keeps ratios finite. HpBandSter uses the same value."""
 
 
 class Hyperband:
@@ -32,6 +34,10 @@ class Hyperband:
         self._told: list[tuple[float, Arch]] = []
         self._level = 0
 
+    def size(self, below: int) -> int:
+        """Return the number of architectures with which a bracket begins that many fidelities below the top."""
+        return math.ceil((self._top + 1) / (below + 1) * ETA**below)
+
     def propose(self) -> Arch:
         """Return a new architecture for the start of a bracket."""
         return self._moves.random(self._rng)
@@ -46,7 +52,7 @@ class Hyperband:
                 self._turn += 1
                 below = self._starts[self._turn % len(self._starts)]
                 self._level = self._top - below
-                self._queue = [None] * math.ceil((self._top + 1) / (below + 1) * ETA**below)  # type: ignore[list-item]
+                self._queue = [None] * self.size(below)  # type: ignore[list-item]
             self._told = []
         return Query(self._queue.pop(0) or self.propose(), self._level)
 
@@ -61,6 +67,9 @@ def successive_halving(moves: Moves, top: int, rng: Random) -> Hyperband:
 
 class BOHB(Hyperband):
     """Hyperband whose proposals have the highest ratio of two densities (Falkner et al., ICML 2018).
+
+    A bracket that starts k fidelities below the top begins with floor(levels / (k + 1)) eta^k architectures, as in
+    HpBandSter (`hpbandster/optimizers/bohb.py`); with one or two fidelities, these are as many as in Hyperband.
 
     The densities are those of the good and of the other observations at the highest fidelity that has enough of both.
     The class follows HpBandSter, the authors' code (`hpbandster/optimizers/config_generators/bohb.py`). With d
@@ -107,6 +116,9 @@ class BOHB(Hyperband):
         """Number of good observations that a model needs, and also of others: d + 1."""
         return len(self._moves.options) + 1
 
+    def size(self, below: int) -> int:
+        return (self._top + 1) // (below + 1) * ETA**below
+
     def propose(self) -> Arch:
         known = next((seen for seen in reversed(self._seen) if len(seen) >= 2 * self.points), None)
         if known is None or self._rng.random() < self._at_random:
@@ -130,10 +142,6 @@ class BOHB(Hyperband):
     def tell(self, query: Query, value: float) -> None:
         super().tell(query, value)
         self._seen[query.fidelity].append((value, query.arch))
-
-
-TINY = 1e-32
-"""Lower bound of a density, which keeps ratios finite. HpBandSter uses the same value."""
 
 
 class Density:

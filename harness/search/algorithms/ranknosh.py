@@ -67,7 +67,8 @@ class RankNOSH:
 
     Our choice: the numbers below and those of `Ranker`; the network has one hidden layer on path encodings; the levels
     are the fidelities of the benchmark; proposals are the best of random architectures. No architecture is queried
-    twice at a fidelity until the whole space has been. With one fidelity nothing is halved, and the network remains.
+    twice at a fidelity until the whole space has been queried at the cheapest one. With one fidelity nothing is halved,
+    and the network remains.
 
     Args:
         ratio: share of the architectures of a level that are promoted.
@@ -116,7 +117,7 @@ class RankNOSH:
         return []
 
     def _round(self) -> list[Query]:
-        """Return new architectures, or the best one again if the whole space is known."""
+        """Return new architectures; the best one again if all of the space was queried at the cheapest fidelity."""
         pool = unseen(self._moves, self._known, max(self._candidates, self._per_round), self._rng)
         if not pool:
             return [Query(max(self._known, key=self._known.__getitem__), self._top)]

@@ -15,7 +15,7 @@ class TPE:
     """Proposes options that are more frequent among good observations than among others (Bergstra et al., 2011).
 
     This is Optuna's sampler with its defaults: 10 random architectures first, then the best of 24 candidates; the best
-    tenth of the observations are the good ones. It may propose an architecture again.
+    tenth of the observations, at most 25, are the good ones. It may propose an architecture again.
 
     Args:
         startup: number of random architectures at the start.

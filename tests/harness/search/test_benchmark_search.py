@@ -1,4 +1,5 @@
 from functools import partial
+from itertools import groupby
 from random import Random
 
 import numpy as np
@@ -118,6 +119,23 @@ def test_halving_sends_the_best_third_on(two_fidelities):
 def test_hyperband_takes_its_brackets_in_turn(two_fidelities):
     trace = search(Hyperband, two_fidelities, Ledger(Budget("queries", 12)), seed=0)
     assert trace.fidelities == [0, 0, 0, 1, 1, 1] * 2
+
+
+@pytest.mark.parametrize(("make", "second"), [(Hyperband, [12, 4, 1]), (BOHB, [9, 3, 1])])
+def test_brackets_of_four_fidelities_begin_with_the_numbers_of_the_paper_and_of_the_release(make, second):
+    algorithm, asked = make(moves("nb201"), 3, Random(0)), []
+    for _ in range(27 + 9 + 3 + 1 + sum(second) + 6):
+        query = algorithm.ask()
+        asked.append(query.fidelity)
+        algorithm.tell(query, 0.0)
+    found = [(fidelity, len(list(same))) for fidelity, same in groupby(asked)]
+    assert found == [*zip(range(4), [27, 9, 3, 1], strict=True), *zip(range(1, 4), second, strict=True), (2, 6)]
+
+
+@pytest.mark.parametrize("top", [0, 1])
+def test_with_one_or_two_fidelities_brackets_of_both_are_equal(top):
+    one, other = (make(moves("nb201"), top, Random(0)) for make in (Hyperband, BOHB))
+    assert [one.size(below) for below in range(top + 1)] == [other.size(below) for below in range(top + 1)]
 
 
 def test_the_incumbent_is_the_best_of_the_highest_fidelity_seen():

@@ -16,9 +16,11 @@ from made_up_search import WITHIN
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.truth.table import write_table
 from supernet.harness.commands.cli import supernet
+from supernet.harness.commands.search import search
 from supernet.harness.search.algorithms.evolution import RandomSearch, RegularisedEvolution
 from supernet.harness.search.algorithms.registry import ALGORITHMS, register
 from supernet.harness.search.algorithms.seen import SEEN
+from supernet.harness.search.objectives.training import FOLDER
 from supernet.heuristics.plugins import Plugin
 
 
@@ -106,7 +108,12 @@ def test_fresh_makes_runs_anew_and_keeps_the_old_ones(table, tmp_path):
     base = ("--algorithms", "random", "--budget", "5q", "--seeds", 1)
     assert "1/1" in run(table, tmp_path, *base).stderr
     assert "1/1" not in run(table, tmp_path, *base).stderr
+    (tmp_path / "runs" / FOLDER).mkdir()
+    (tmp_path / "runs" / FOLDER / "kept.json").write_text("{}")
     assert "1/1" in run(table, tmp_path, *base, "--fresh").stderr
+    assert (tmp_path / "runs" / FOLDER / "kept.json").exists()
+    (told,) = (option.help for option in search.params if option.name == "fresh")
+    assert f"(runs/{FOLDER}) are kept" in told
     assert len(list((tmp_path / "runs" / ".damaged").iterdir())) == 1
 
 
