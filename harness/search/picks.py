@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch, Archs, SearchSpace, space
 from supernet.harness.search.algorithms.ask import Maker, search
 from supernet.harness.search.algorithms.moves import moves
@@ -191,6 +192,9 @@ class BestOfLeaves:
     architectures by validation accuracy with shared weights; between the parts, the benchmark's accuracy decides, which
     is charged here. Before all splits are made, each part sends several architectures, so that a pick always costs
     about the same.
+
+    Raises:
+        UserError: no architecture has ground truth that can be asked for.
     """
 
     samples: int = 50
@@ -215,6 +219,11 @@ class BestOfLeaves:
                 order = np.argsort(-_scores(run, drawn, images), kind="stable")
                 sent += drawn[order[:each]].tolist()
                 scored += len(drawn)
+        if not sent:
+            raise UserError(
+                f"No architecture of {within.name} has ground truth that can be asked for under this budget, because "
+                "the table has no training times: give a budget in path passes (p)."
+            )
         best = sent[int(np.argmax(truth.ask(sent)))]
         return Pick(within.arch(best), _passed(run, scored, images), tuple(truth.asked))
 

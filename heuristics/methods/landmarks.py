@@ -134,7 +134,9 @@ def drawn_from(ctx: Context, asker: Method, count: int) -> NDArray[np.int64]:
     known = ctx.truth.known
     if len(known) < count:
         raise UserError(
-            f"methods.landmarks.count is {count:,}, but only {len(known):,} architectures have ground truth."
+            f"methods.landmarks.count is {count:,}, but only {len(known):,} architectures have ground truth that can "
+            "be asked for. Set fewer. In a search under a budget in seconds, those without a training time do not "
+            "count; under one in path passes (p), they do."
         )
     return ctx.random(asker).choice(known, count, replace=False)
 

@@ -10,23 +10,28 @@ from made_up_sharing import FEW, MEASURE, spec_of
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.truth.table import GroundTruth, write_table
 from supernet.harness.report.search.report import analysed
+from supernet.harness.runs.execute import execute
 from supernet.harness.runs.job import Truth
+from supernet.harness.runs.store import Store
 from supernet.harness.search.algorithms.registry import ALGORITHMS
 from supernet.harness.search.ledger import Budget, Ledger
 from supernet.harness.search.objectives.table import objective
 from supernet.harness.search.sharing import Prices, oracle_of
+from supernet.harness.training.run import start, task_of
+from supernet.heuristics.methods.landmarks import drawn_from
 
 MEASURED, TIMED = 60, 20
 
 
-def written(folder, timed, dataset="cifar10-valid", epochs="12", seed="mean", **more):
+def written(folder, timed, dataset="cifar10-valid", epochs="12", seed="mean"):
     """A table of the first architectures of the space, of which `timed` have a training time of 100 seconds."""
     archs = WITHIN.archs()[:MEASURED]
     seconds = np.where(np.arange(MEASURED) < timed, 100.0, np.nan)
     columns = {"arch": WITHIN.strings(archs), f"{dataset}.valid.e{epochs}.{seed}": np.linspace(70, 90, MEASURED)}
-    columns |= {"cifar10.test.e200.mean": np.linspace(70, 90, MEASURED), f"{dataset}.train_seconds.e{epochs}": seconds}
+    columns["cifar10.test.e200.mean"] = np.linspace(70, 90, MEASURED)
+    columns |= {f"{dataset}.train_seconds.e{epochs}": seconds} if timed else {}
     path = folder / f"timed-{timed}.parquet"
-    write_table(path, columns | more, {"space": "nb201", "family": "made", "accuracy_unit": "percent"})
+    write_table(path, columns, {"space": "nb201", "family": "made", "accuracy_unit": "percent"})
     return path
 
 
@@ -91,6 +96,18 @@ def test_methods_ask_for_what_searches_may_query(kind, known, tmp_path):
     path = written(tmp_path, TIMED, "digits", "5", "s0")
     spec = spec_of("landmarks", Truth.find("nb201", MEASURE, str(path)), changes=FEW)
     assert len(oracle_of(spec.recipe, GroundTruth(path), MEASURE, kind).known) == known
+
+
+def test_where_no_architecture_can_be_asked_for_the_reason_is_said(tmp_path):
+    truth = Truth.find("nb201", MEASURE, str(written(tmp_path, 0, "digits", "5", "s0")))
+    spec, store = spec_of("gm-nas", truth, "60w", changes=FEW), Store(tmp_path / "runs")
+    assert execute(spec, store) == "failed"
+    assert "the table has no training times: give a budget in path passes" in store.failure(spec.hash)
+    recipe = spec_of("landmarks", truth, "60w", changes=FEW).recipe
+    oracle = oracle_of(recipe, truth.open("nb201"), MEASURE, "wall")
+    run = start(recipe, task=task_of(recipe.task), oracle=oracle)
+    with pytest.raises(UserError, match=r"count is 50, but only 0 .* without a training time do not count"):
+        drawn_from(run.context, run.methods["landmarks"], 50)
 
 
 @pytest.mark.parametrize(
