@@ -10,12 +10,11 @@ from made_up_sharing import FEW, MEASURE, spec_of
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.truth.table import GroundTruth, write_table
 from supernet.harness.report.search.report import analysed
-from supernet.harness.runs.execute import execute
 from supernet.harness.runs.job import Truth
-from supernet.harness.runs.store import Store
 from supernet.harness.search.algorithms.registry import ALGORITHMS
 from supernet.harness.search.ledger import Budget, Ledger
 from supernet.harness.search.objectives.table import objective
+from supernet.harness.search.picks import BestOfLeaves
 from supernet.harness.search.sharing import Prices, oracle_of
 from supernet.harness.training.run import start, task_of
 from supernet.heuristics.methods.landmarks import drawn_from
@@ -100,14 +99,13 @@ def test_methods_ask_for_what_searches_may_query(kind, known, tmp_path):
 
 def test_where_no_architecture_can_be_asked_for_the_reason_is_said(tmp_path):
     truth = Truth.find("nb201", MEASURE, str(written(tmp_path, 0, "digits", "5", "s0")))
-    spec, store = spec_of("gm-nas", truth, "60w", changes=FEW), Store(tmp_path / "runs")
-    assert execute(spec, store) == "failed"
-    assert "the table has no training times: give a budget in path passes" in store.failure(spec.hash)
     recipe = spec_of("landmarks", truth, "60w", changes=FEW).recipe
     oracle = oracle_of(recipe, truth.open("nb201"), MEASURE, "wall")
     run = start(recipe, task=task_of(recipe.task), oracle=oracle)
     with pytest.raises(UserError, match=r"count is 50, but only 0 .* without a training time do not count"):
         drawn_from(run.context, run.methods["landmarks"], 50)
+    with pytest.raises(UserError, match="the table has no training times: give a budget in path passes"):
+        BestOfLeaves()(run, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
