@@ -1,6 +1,7 @@
 """`import supernet as sn`: what Python users call, and the objects that they get."""
 
 import ast
+import dataclasses
 import json
 import subprocess
 import sys
@@ -132,7 +133,17 @@ def test_architectures_can_be_given_by_index_or_string(run):
     assert by_index._repr_html_().count("<tr>") == 3
     with pytest.raises(UserError, match="a report needs"):
         by_index.plot()
-    for wrong, said in ([[-1], "outside"], [["|x|"], "cannot be used"], [[], "no architectures"], [0, "from 1 on"]):
+    for wrong, said in (
+        ([-1], "outside"),
+        (["|x|"], "cannot be used"),
+        ([], "no architectures"),
+        (0, "from 1 on"),
+        (True, "from 1 on"),
+        (30.0, "a whole number"),
+        ([[6111, 81]], "one plain list"),
+        ([(0, 1, 2, 3, 4, 0)], "one plain list"),
+        ([6111, 81, 6111], "only 2 different ones: index 6111 is there 2 times"),
+    ):
         with pytest.raises(UserError, match=said):
             run.rank(wrong)
 
@@ -145,6 +156,24 @@ def test_a_ranking_without_ground_truth_says_why(run):
     for act in (ranking.plot, lambda: ranking.tau, lambda: sn.correlate(ranking)):
         with pytest.raises(UserError, match="nothing"):
             act()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"lower_is_better": True}, {"score_columns": "accuracy"}, {"arch_column": "zz"}, {"infinite": "worst"},
+     {"average_repeats": True}, {"by": "seed"}],
+)  # fmt: skip
+def test_what_says_how_scores_are_read_is_refused_with_a_ranking(ranked, how):
+    with pytest.raises(UserError, match=f"cannot be compared with `{next(iter(how))}`"):
+        sn.correlate(ranked, **how)
+
+
+def test_a_ranking_can_be_compared_with_another_table_and_says_what_it_lacks(ranked):
+    with pytest.raises(UserError, match="nowhere"):
+        sn.correlate(ranked, table="nowhere.parquet")
+    few = dataclasses.replace(ranked.scores, indices=np.append(ranked.scores.indices[:-1], 0))
+    found = sn.correlate(dataclasses.replace(ranked, scores=few), resamples=20)
+    assert "29 of the 30 architectures scored have ground truth and are compared" in found.notes
 
 
 def test_files_are_written_where_they_are_asked_for_alone(tmp_path):
@@ -169,6 +198,27 @@ def test_files_are_written_where_they_are_asked_for_alone(tmp_path):
     assert run.rank(25, **FIGURE).scores.loss.tolist() == kept.scores.loss.tolist()
     with pytest.raises(UserError, match="holds a run already"):
         sn.train(out=tmp_path / "run", **keys)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda run, out: sn.train(task="digits", out=out),
+        lambda run, out: run.rank(5, out=out),
+        lambda run, out: sn.compare_free("nb201", "params", out=out),
+        lambda run, out: sn.adds(task="digits", out=out),
+        lambda run, out: sn.interference(task="digits", out=out),
+        lambda run, out: sn.compare_interference(task="digits", against="magic-t", out=out),
+        lambda run, out: sn.baselines(out=out),
+        lambda run, out: run.rank(12, **FIGURE).correlation.write(str(out)),
+    ],
+)
+def test_a_file_where_a_folder_is_to_be_written_is_one_sentence(run, call, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    for out in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        with pytest.raises(UserError, match=r"is a file|Not a directory"):
+            call(run, out)
+    assert (tmp_path / "taken").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
@@ -213,6 +263,14 @@ def test_a_ranking_of_a_run_and_of_its_super_net_are_one(run):
         (lambda run: run.rank(5, images=0), "evaluation.images"),
         (lambda run: run.rank(5, settings="training.epochs=3"), "keys of the evaluation section"),
         (lambda run: run.rank(5, sample_seed=-1), "at least 0"),
+        (lambda run: run.rank(5, sample_seed=1.5), "must be a whole number"),
+        (lambda run: run.rank(5, resamples=20.0), "20 resamples or more"),
+        (lambda run: sn.free_scores("nb201", "live-params", 3, image=8), "did you mean images"),
+        (lambda run: sn.free_scores("nb201", "live-params", 3, device="cudda"), "no device 'cudda'"),
+        (lambda run: sn.TSE(run, out=__file__), "is a file"),
+        (lambda run: sn.TSE(run, seed=-1), "seed is a whole number of at least 0"),
+        (lambda run: sn.Shifted(run, seed=1.5), "seed is a whole number of at least 0"),
+        (lambda run: sn.Shifted(run, label_smoothing=2.0), "label_smoothing is a share from 0 to 1"),
         (lambda run: sn.correlate([1.0, 2.0], "nb201", "digits"), "Scores are a file"),
         (lambda run: sn.correlate({16: 1.0}, "nb201", "digits", seed=-1), "at least 0"),
         (lambda run: sn.correlate({16: 1.0}, "nb201", "digits", resamples=0), "20 resamples or more"),

@@ -63,6 +63,25 @@ def test_names_that_are_no_text_come_escaped(tmp_path):
         found.plot().savefig(tmp_path / "figure.png")
 
 
+def test_architectures_that_the_table_lacks_are_left_out_where_only_measured_ones_are_asked_for():
+    there = sn.ground_truth("nb201", "digits").frame()["arch"].head(20)
+    within = sn.space("nb201")
+    there = [within.index(within.parse(arch)) for arch in there]
+    given = {**{index: float(k % 7) for k, index in enumerate(there)}, 0: 1.0, 1: 2.0}
+    with pytest.raises(UserError, match="architecture 0 is not in nb201-digits"):
+        sn.correlate(given, "nb201", "digits", resamples=20)
+    found = sn.correlate(given, "nb201", "digits", resamples=20, only_measured=True)
+    assert found.report.architectures == 20
+    assert "2 of 22 rows name architectures that are not in nb201-digits.parquet: left out." in found.notes
+    alone = sn.correlate({index: given[index] for index in there}, "nb201", "digits", resamples=20)
+    assert found.tau == alone.tau
+    with pytest.raises(UserError, match="index 20000 is outside"):
+        sn.correlate({**given, 20000: 1.0}, "nb201", "digits", resamples=20, only_measured=True)
+    repeated = pd.DataFrame({"arch": [*there, *there, 0, 0], "score": np.arange(42) % 5})
+    merged = sn.correlate(repeated, "nb201", "digits", resamples=20, only_measured=True, average_repeats=True)
+    assert merged.report.architectures == 20
+
+
 def test_groups_are_compared_one_by_one(tmp_path):
     frame = pd.concat([pd.read_csv(scores_file(tmp_path / "scores.csv"))[["arch", "mine"]].assign(method=name)
                        for name in ("a", EVIL)])  # fmt: skip

@@ -169,7 +169,7 @@ def _space_rows(written: list[Any], problems: Problems, within: SearchSpace, tru
     if known.any():
         rows[known] = truth_rows(within, indices[known], truth)
     for position in np.flatnonzero(known & (rows < 0)).tolist():
-        problems.add(position, f"architecture {indices[position]} is not in {truth.path.name}")
+        problems.absent(position, f"architecture {indices[position]} is not in {truth.path.name}")
     return rows
 
 

@@ -78,6 +78,7 @@ def read_scores(
     lower_is_better: bool | Collection[str] = (),
     average_repeats: bool = False,
     infinite: Literal["worst", "leave-out"] | None = None,
+    unmeasured: Literal["leave-out"] | None = None,
 ) -> ScoreTable:
     """Read a CSV, JSON or Parquet file of scores.
 
@@ -94,6 +95,8 @@ def read_scores(
         average_repeats: average the scores of an architecture that repeats instead of refusing it.
         infinite: `worst` ranks scores of minus infinity (after negation) below all others; `leave-out` leaves out
             architectures with an infinite score. By default they are refused.
+        unmeasured: `leave-out` leaves out lines whose architecture is one of the space, but has no row in the table;
+            a note says how many. By default they are refused.
 
     Raises:
         UserError: the file or a column cannot be read, or some lines cannot be used; lists them.
@@ -109,6 +112,7 @@ def read_scores(
         lower_is_better=lower_is_better,
         average_repeats=average_repeats,
         infinite=infinite,
+        unmeasured=unmeasured,
     )
 
 
@@ -124,6 +128,7 @@ def join_scores(
     lower_is_better: bool | Collection[str] = (),
     average_repeats: bool = False,
     infinite: Literal["worst", "leave-out"] | None = None,
+    unmeasured: Literal["leave-out"] | None = None,
 ) -> ScoreTable:
     """Join scores that have been read to ground truth.
 
@@ -160,8 +165,17 @@ def join_scores(
         for position, group in enumerate(merging.tolist()):
             if first.setdefault(group, position) != position and rows[position] >= 0:
                 problems.repeat(position, first[group])
+    absent = problems.excuse_absent() if unmeasured else 0
     problems.report()
     scores = {name: -values if name in negated else values for name, values in scores.items()}
+    if absent:
+        notes.append(
+            f"{absent:,} of {len(rows):,} {raw.unit}s name architectures that are not in {truth.path.name}: left out."
+        )
+        rows, there = rows[rows >= 0], rows >= 0
+        scores = {name: values[there] for name, values in scores.items()}
+        groups = groups[there].reset_index(drop=True)
+        merging = _merging(groups, rows)
     merged = 0
     if merging is not None:
         firsts = np.unique(merging, return_index=True)[1]

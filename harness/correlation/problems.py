@@ -25,6 +25,7 @@ class Problems:
     def __init__(self, path: Path | str, table: RawTable) -> None:
         self.path, self.unit, self.lines = path, table.unit, table.lines
         self._lines: dict[str, list[int]] = defaultdict(list)
+        self._absent: dict[int, str] = {}
         self._repeats: list[str] = []
         for line, what in table.problems:
             self._lines[what].append(line)
@@ -32,6 +33,16 @@ class Problems:
     def add(self, position: int, what: str) -> None:
         """Add a problem of the line at this position in the table."""
         self._lines[what].append(self.lines[position])
+
+    def absent(self, position: int, what: str) -> None:
+        """Add a line whose architecture is one of the space, but has no ground truth."""
+        self._absent[position] = what
+
+    def excuse_absent(self) -> int:
+        """The number of lines whose architecture has no ground truth, which count as problems no longer."""
+        count = len(self._absent)
+        self._absent.clear()
+        return count
 
     def repeat(self, position: int, original: int) -> None:
         """Add a line that repeats the architecture of an earlier one; both are positions in the table."""
@@ -43,6 +54,8 @@ class Problems:
         Raises:
             UserError: there are problems; the message names the lines.
         """
+        for position, what in self._absent.items():
+            self.add(position, what)
         if not self._lines and not self._repeats:
             return
         count = len({line for lines in self._lines.values() for line in lines}) + len(self._repeats)

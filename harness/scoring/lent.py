@@ -25,13 +25,14 @@ def run_of(run: Run | Trained) -> Run:
     return run if isinstance(run, Run) else run.run
 
 
-def check(name: str, whole: Mapping[str, int], shares: Mapping[str, float]) -> None:
+def check(name: str, whole: Mapping[str, int], amounts: Mapping[str, float], seed: int) -> None:
     """Check the settings of a scorer.
 
     Args:
         name: the scorer, for the message.
         whole: setting -> value that must be a whole number of at least 1.
-        shares: setting -> value that must be a finite number from 0 on.
+        amounts: setting -> value that must be a finite number from 0 on.
+        seed: what must be a whole number from 0 on.
 
     Raises:
         UserError: a setting is out of its range.
@@ -39,9 +40,11 @@ def check(name: str, whole: Mapping[str, int], shares: Mapping[str, float]) -> N
     for key, count in whole.items():
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise UserError(f"{name}: {key} is a whole number of at least 1, not {count!r:.40}.")
-    for key, value in shares.items():
+    for key, value in amounts.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             raise UserError(f"{name}: {key} is a finite number of at least 0, not {value!r:.40}.")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UserError(f"{name}: seed is a whole number of at least 0, not {seed!r:.40}.")
 
 
 @contextmanager

@@ -22,16 +22,17 @@ from supernet.harness.statistics import chance
 from supernet.heuristics.recipe import EvaluationSection, Recipe
 
 
-def protocol_of(recipe: Recipe, settings: Sequence[str] = (), images: int | None = None) -> EvaluationSection:
+def protocol_of(recipe: Recipe, settings: str | Sequence[str] = (), images: int | None = None) -> EvaluationSection:
     """The evaluation protocol: the recipe's evaluation section, with changes such as evaluation.bn=recalibrate.
 
     Args:
-        settings: changes of the form evaluation.KEY=VALUE.
+        settings: changes of the form evaluation.KEY=VALUE, or a single one.
         images: number of scoring images; by default that of the recipe.
 
     Raises:
         UserError: a setting is not one of that section, or cannot be combined with the recipe.
     """
+    settings = [settings] if isinstance(settings, str) else settings
     for setting in settings:
         if not setting.startswith("evaluation."):
             raise UserError(

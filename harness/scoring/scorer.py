@@ -104,14 +104,14 @@ def side_by_side(scorers: Mapping[str, Scorer], indices: NDArray[np.int64]) -> p
 
 
 def score(
-    run: Run | Trained, protocols: Mapping[str, Sequence[str]], archs: Wanted = "all", *, sample_seed: int = 0
+    run: Run | Trained, protocols: Mapping[str, str | Sequence[str]], archs: Wanted = "all", *, sample_seed: int = 0
 ) -> pd.DataFrame:
     """Scores of one super-net under several evaluation protocols, side by side; `correlate` compares them.
 
     Args:
         run: the trained super-net.
-        protocols: name -> changes of the recipe's evaluation section, such as ["evaluation.bn=recalibrate"]; an empty
-            list stands for the recipe's own protocol.
+        protocols: name -> changes of the recipe's evaluation section, such as ["evaluation.bn=recalibrate"], of which
+            a single one may be a text; an empty list stands for the recipe's own protocol.
         archs: the architectures, as for `rank`; a number samples from the whole space.
         sample_seed: seed of that sample.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ def selected(within: SearchSpace, archs: Wanted, sample_seed: int = 0, truth: Kn
         truth: the ground truth that sampled architectures need.
 
     Raises:
-        UserError: the number, the file or one of the architectures cannot be used.
+        UserError: the number, the file or one of the architectures cannot be used, or one is there twice.
     """
     if isinstance(archs, str | Path):
         if str(archs) == "all":
@@ -39,11 +39,13 @@ def selected(within: SearchSpace, archs: Wanted, sample_seed: int = 0, truth: Kn
         if count is None:
             return _listed_in(Path(archs), within)
         archs = count
-    if not isinstance(archs, int | np.integer):
+    if not isinstance(archs, bool | int | np.integer):
         return _given(within, archs)
-    if sample_seed < 0:
-        raise UserError(f"--sample-seed is {quoted(sample_seed)}, but must be at least 0.")
-    if archs < 1:
+    if not _is_whole(sample_seed) or sample_seed < 0:
+        raise UserError(
+            f"--sample-seed is {quoted(sample_seed)} (`sample_seed`), but must be a whole number that is at least 0."
+        )
+    if not _is_whole(archs) or archs < 1:
         raise UserError(f"--archs is {quoted(archs)}: give all, a number from 1 on, or a file with architectures.")
     if truth is None:
         return chosen(within, int(archs), sample_seed)
@@ -66,15 +68,42 @@ def _listed_in(path: Path, within: SearchSpace) -> NDArray[np.int64]:
 
 
 def _given(within: SearchSpace, archs: Sequence[int] | Sequence[str] | NDArray[np.int64]) -> NDArray[np.int64]:
-    found = list(archs)
+    """The indices of a sequence, in its order: (n,).
+
+    Raises:
+        UserError: it is no sequence of architectures, is empty, or names an architecture twice.
+    """
+    found = list(archs) if isinstance(archs, Iterable) else [archs]
     if not found:
         raise UserError("There are no architectures to score.")
+    if not isinstance(archs, Iterable) or any(np.ndim(arch) for arch in found):
+        raise UserError(
+            f"The architectures to score are {quoted(archs)}: give all, a whole number, a file, or one plain list of "
+            "indices or official strings. The list of an architecture's decisions is no name of it; its string is."
+        )
     try:
         if all(isinstance(arch, str) for arch in found):
-            return np.array([within.index(within.parse(str(arch))) for arch in found])
-        return within.checked_indices(found)
+            indices = np.array([within.index(within.parse(str(arch))) for arch in found])
+        else:
+            indices = within.checked_indices(found)
     except BadArchitecture as error:
         raise UserError(f"The architectures to score cannot be used: {error}") from None
+    return _once(indices)
+
+
+def _once(indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The indices, none of which may repeat: figures of a ranking would count repeats as independent architectures."""
+    values, counts = np.unique(indices, return_counts=True)
+    if len(values) < len(indices):
+        raise UserError(
+            f"The architectures to score are {len(indices):,}, but only {len(values):,} different ones: index "
+            f"{values[counts > 1][0]} is there {counts[counts > 1][0]:,} times. Name each once."
+        )
+    return indices
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _whole_number(text: str) -> int | None:

@@ -57,9 +57,11 @@ class Shifted:
                 "learning_rate": self.learning_rate,
                 "momentum": self.momentum,
                 "weight_decay": self.weight_decay,
-                "label_smoothing": self.label_smoothing,
             },
+            self.seed,
         )
+        if isinstance(self.label_smoothing, bool) or not 0 <= self.label_smoothing <= 1:
+            raise UserError(f"Shifted: label_smoothing is a share from 0 to 1, not {self.label_smoothing!r:.40}.")
 
     @property
     def within(self) -> SearchSpace:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import check_place
 from supernet.benchmarks.spaces import Arch, SearchSpace, space
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.harness.scoring import partial
@@ -59,7 +60,7 @@ class TSE:
     """Seed of the batches."""
     protocol: EvaluationSection | None = None
     """The protocol of the plain loss; by default that of the recipe."""
-    out: Path | None = None
+    out: Path | str | None = None
     """Folder in which an interrupted scoring is saved, and from which it continues."""
     meter: Meter = field(default_factory=Meter, repr=False, compare=False)
     """Images passed forward and backward by all calls of `score`; what a continued call found done counts, too."""
@@ -69,9 +70,12 @@ class TSE:
             "TSE",
             {"batches": self.batches, "batch_size": self.batch_size},
             {"learning_rate": self.learning_rate, "momentum": self.momentum, "weight_decay": self.weight_decay},
+            self.seed,
         )
         if not 0 < self.best <= 1:
             raise UserError(f"TSE: best is a share above 0 and up to 1, not {self.best!r:.40}.")
+        if self.out is not None:
+            check_place(Path(self.out), "TSE: out", folder=True)
 
     @property
     def within(self) -> SearchSpace:
@@ -108,7 +112,7 @@ class TSE:
     def _trained(self, run: Run, members: NDArray[np.int64]) -> NDArray[np.float64]:
         """The sum of losses of each network while it is trained alone: (members,)."""
         batches = list(itertools.islice(training_batches(run, self.batch_size, self.seed), self.batches))
-        path = self.out / NAME if self.out else None
+        path = Path(self.out) / NAME if self.out is not None else None
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
         identity = self._identity(run, batches, members) if path else ""

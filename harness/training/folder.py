@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import whole, write_bytes, write_json, write_text
+from supernet.benchmarks.files import check_place, whole, write_bytes, write_json, write_text
 from supernet.benchmarks.regular import open_lock, read_plain
 from supernet.benchmarks.sealed import put_aside
 from supernet.harness.supernet import kernels
@@ -42,8 +42,9 @@ def hold(out: Path) -> Iterator[None]:
     """Keep other processes from working in the folder while the block runs.
 
     Raises:
-        UserError: another process is working there.
+        UserError: it is a file, must not be written to, or another process is working there.
     """
+    check_place(out, "out", folder=True)
     out.mkdir(parents=True, exist_ok=True)
     with open_lock(out / ".lock") as lock:
         try:

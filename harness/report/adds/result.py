@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.files import check_place, write_json, write_text
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.table import count_of
 from supernet.benchmarks.wording import quoted
@@ -25,6 +25,7 @@ from supernet.harness.report.adds import figure
 from supernet.harness.report.adds.made import Made, made, truths
 from supernet.harness.report.adds.page import page
 from supernet.harness.report.adds.stages import Scores, Stage, measured
+from supernet.harness.report.correlation.result import check_draws
 from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.latex import latex
 from supernet.harness.report.style import fitted, paper, save
@@ -246,6 +247,8 @@ def adds(
     for name, value in (("seeds", seeds), ("draws", draws)):
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
             raise UserError(f"The {name} are a whole number from 1 to {MOST}, not {quoted(value)}.")
+    check_draws(resamples)
+    check_place(Path(out), "out", folder=True)
     recipe = wanted(*parts, **keys)
     if next(truths(space(recipe.space)), None) is None:
         raise UserError(f"There is no ground truth of {recipe.space} to judge the rankings by.")

@@ -18,6 +18,7 @@ from rich import box
 from rich.table import Table
 
 from supernet.benchmarks.errors import UserError
+from supernet.benchmarks.files import check_place
 from supernet.benchmarks.spaces import SPACE_NAMES, space
 from supernet.benchmarks.spaces.live import live_quantity
 from supernet.benchmarks.truth import shelf
@@ -25,7 +26,7 @@ from supernet.benchmarks.truth.join import indices_of_rows, measured_in
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.truth import Known
-from supernet.harness.report.correlation.result import Correlation, compared
+from supernet.harness.report.correlation.result import Correlation, check_draws, compared
 from supernet.harness.report.correlation.text import interval_text
 from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.watch import SILENT, Done, Watch
@@ -134,6 +135,9 @@ def baselines(
         watch: receives messages and progress.
         surveyed: called, before the comparisons, with a result that holds what is wrong with tables.
     """
+    check_draws(resamples)
+    if out is not None:
+        check_place(Path(out), "out", folder=True)
     tables, problems = shelf.intact_tables()
     result = Baselines([], problems, all(map(shelf.is_embedded, tables)))
     if surveyed:

@@ -21,7 +21,7 @@ from supernet.harness.correlation.formats import frame_table
 from supernet.harness.correlation.grouped import correlate_groups
 from supernet.harness.correlation.truth import Known, ground_truth
 from supernet.harness.report.correlation.command import Command
-from supernet.harness.report.correlation.ranked import Ranked
+from supernet.harness.report.correlation.ranked import Ranked, without_truth
 from supernet.harness.report.correlation.result import Correlation, GroupedCorrelation, check_draws, compared, names_of
 from supernet.harness.report.correlation.verdict import Origin
 from supernet.harness.report.watch import SILENT, Watch
@@ -81,9 +81,11 @@ def correlate(
         truth: the measure, such as `cifar10/test@200` (see `ground_truth`); by default that of the ranking.
         by: columns to group by; each group gets a comparison of its own.
         table: path or name of the ground-truth table; by default the one with the most results.
-        arch_column, score_columns, lower_is_better, infinite, average_repeats: see `read_scores`.
+        arch_column, score_columns, lower_is_better, infinite, average_repeats: see `read_scores`. They say how to read
+            scores, and cannot be given with a ranking; nor can `by`.
         subset: a named subset of the space; other architectures are left out.
-        only_measured: leave out architectures without ground truth, and say how many in the notes.
+        only_measured: leave out architectures without ground truth, which may be missing from the table or have no
+            result for this measure, and say how many in the notes.
         repeat: with `by`, the column to average over within a group, such as a seed.
         fractions: truly best fractions, in (0, 1], to report on.
         resamples: number of bootstrap resamples; by default 1,000, or 200 above 50,000 architectures without `by`.
@@ -101,6 +103,11 @@ def correlate(
     if out is not None:
         check_place(Path(out), "--out", folder=True)
     check_draws(resamples, seed)
+    if isinstance(scores, Ranked):
+        _check_ranking(
+            arch_column=arch_column, score_columns=score_columns, lower_is_better=lower_is_better, infinite=infinite,
+            average_repeats=average_repeats, by=by,
+        )  # fmt: skip
     known = _known(scores, space, truth, table)
     groups = names_of(by or ())
     scored = _read(
@@ -112,8 +119,9 @@ def correlate(
         lower_is_better=lower_is_better if isinstance(lower_is_better, bool) else names_of(lower_is_better),
         average_repeats=average_repeats,
         infinite=infinite,
+        unmeasured="leave-out" if only_measured else None,
     )
-    notes = list(scores.notes) if isinstance(scores, Ranked) else []
+    notes = _notes_of(scores, scored) if isinstance(scores, Ranked) else []
     asked: dict[str, Sequence[str]] = {
         "--table": [table] if table else [],
         "--arch-column": [arch_column] if arch_column else [],
@@ -160,7 +168,7 @@ def _known(scores: Given, space: str | None, truth: str | Measure | Known | None
     if ranked is not None and truth is None:
         if ranked.truth is None:
             raise UserError(ranked.problem)
-        return ranked.truth
+        return ground_truth(ranked.space, ranked.truth.measure, table=table) if table else ranked.truth
     space = space or (ranked.space if ranked else None)
     if space is None or truth is None:
         raise UserError(
@@ -168,6 +176,27 @@ def _known(scores: Given, space: str | None, truth: str | Measure | Known | None
             f'correlate("scores.csv", "{DEFAULT_SPACE}", "cifar10/test@200").'
         )
     return ground_truth(space, truth, table=table)
+
+
+def _check_ranking(**given: object) -> None:
+    """Check that no argument is given which says how to read scores: those of a ranking are known.
+
+    Raises:
+        UserError: one is given.
+    """
+    names = [f"`{name}`" for name, value in given.items() if value]
+    if names:
+        raise UserError(
+            f"A ranking cannot be compared with {listed(names)}: its scores and their direction are known, and it is "
+            "one group. Give columns of its frame instead, with the space and the ground truth, as in "
+            'correlate(ranking.frame()[["arch", "accuracy"]], ranking.space, ranking.truth).'
+        )
+
+
+def _notes_of(ranked: Ranked, scored: ScoreTable) -> list[str]:
+    """The notes of a ranking, and how many of its architectures have this ground truth."""
+    left_out = len(ranked.scores.indices) - len(scored.rows)
+    return [*ranked.notes, *([without_truth(len(scored.rows), len(ranked.scores.indices))] if left_out else [])]
 
 
 def _read(scores: Given, known: Known, **how: Any) -> ScoreTable:

@@ -24,7 +24,7 @@ from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.wording import quoted
 from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.truth import Known, ground_truth
-from supernet.harness.report.correlation.result import Correlation, check_draws, compared, names_of
+from supernet.harness.report.correlation.result import Correlation, check_draws, compared
 from supernet.harness.report.correlation.verdict import Origin
 from supernet.harness.report.html.markup import table
 from supernet.harness.report.watch import SILENT, Watch
@@ -187,7 +187,7 @@ def rank(
     check_draws(resamples)
     folder = Path(run) if isinstance(run, Path | str) else None
     run = _opened(run, device)
-    protocol = protocol_of(run.recipe, names_of(settings), images)
+    protocol = protocol_of(run.recipe, settings, images)
     notes = _notes(run, folder, watch)
     known, problem = _truth(run, (dataset, split, epochs, seed), truth, watch)
     within = space(run.recipe.space)
@@ -327,8 +327,13 @@ def _compared(found: Ranked, known: Known, resamples: int | None, watch: Watch) 
     scored, total = found.joined(known), len(found.scores.indices)
     notes = [f"ranked by {found._by[0]}; {found.scores.images:,} validation images", *found.notes]
     if len(scored.rows) < total:
-        notes.append(f"{len(scored.rows):,} of the {total:,} architectures scored have ground truth and are compared")
+        notes.append(without_truth(len(scored.rows), total))
     return compared(scored, known, resamples=resamples, notes=notes, origin=found.origin, watch=watch)
+
+
+def without_truth(compared: int, scored: int) -> str:
+    """The note on a ranking of which only some architectures have ground truth."""
+    return f"{compared:,} of the {scored:,} architectures scored have ground truth and are compared"
 
 
 def _write(found: Ranked) -> list[Path]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import RenderableType
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.files import check_place, write_json, write_text
 from supernet.benchmarks.spaces import SPACE_NAMES, space
 from supernet.benchmarks.truth.join import indices_of_rows
 from supernet.benchmarks.wording import did_you_mean, quoted, shown
@@ -116,7 +116,7 @@ class Correlation:
         """Every number of the report, for JSON."""
         return self.report.as_json()
 
-    def write(self, out: Path) -> list[Path]:
+    def write(self, out: Path | str) -> list[Path]:
         """Write report.json, figures (PNG, SVG), tables (CSV, LaTeX) and the page index.html to a folder.
 
         The files are written elsewhere first, and moved to `out` when all are complete.
@@ -125,8 +125,10 @@ class Correlation:
             Their paths, the page last.
 
         Raises:
-            OSError: the folder cannot be written to.
+            UserError: it is a file, or must not be written to.
         """
+        out = Path(out)
+        check_place(out, "out", folder=True)
         with writing(out) as partial:
             write_json(partial / REPORT, self.as_json())
             drawn = figures.draw(self.report, self.scores, self.truth, self._best(), partial)
@@ -215,7 +217,7 @@ class GroupedCorrelation:
         """Every number of the report, for JSON."""
         return self.report.as_json()
 
-    def write(self, out: Path) -> list[Path]:
+    def write(self, out: Path | str) -> list[Path]:
         """Write report.json, the figure (PNG, SVG), the table (CSV, LaTeX) and the page index.html to a folder.
 
         The files are written elsewhere first, and moved to `out` when all are complete.
@@ -224,8 +226,10 @@ class GroupedCorrelation:
             Their paths, the page last.
 
         Raises:
-            OSError: the folder cannot be written to.
+            UserError: it is a file, or must not be written to.
         """
+        out = Path(out)
+        check_place(out, "out", folder=True)
         with writing(out) as partial:
             write_json(partial / REPORT, self.as_json())
             drawn = figures.draw_groups(self.report, partial)
@@ -263,10 +267,12 @@ def check_draws(resamples: int | None, seed: int = 0) -> None:
     """Check the arguments of a bootstrap.
 
     Raises:
-        UserError: there are too few resamples, or the seed is negative.
+        UserError: one is not a whole number, there are too few resamples, or the seed is negative.
     """
-    if resamples is not None and resamples < LEAST_RESAMPLES:
+    if resamples is not None and (not isinstance(resamples, int | np.integer) or resamples < LEAST_RESAMPLES):
         raise UserError(f"A bootstrap takes {LEAST_RESAMPLES} resamples or more, not {quoted(resamples)}.")
+    if not isinstance(seed, int | np.integer):
+        raise UserError(f"The seed of the bootstrap is {quoted(seed)}, but must be a whole number.")
     if seed < 0:
         raise UserError(f"The seed of the bootstrap is {quoted(seed)}, but must be at least 0.")
 

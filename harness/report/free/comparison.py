@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.files import check_place, write_json, write_text
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.wording import quoted
 from supernet.harness.correlation.truth import Known, ground_truth
+from supernet.harness.report.correlation.result import check_draws, names_of
+from supernet.harness.report.correlation.verdict import sentence
 from supernet.harness.report.free.scores import MOST_DRAWS
 from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.style import BASELINE, COLUMN, FAINT, PALETTE, fitted, paper, save
@@ -30,6 +33,7 @@ from supernet.harness.scoring import selection
 from supernet.harness.scoring.proxies.probe import Networks, Probe
 from supernet.harness.scoring.proxies.registry import COUNTS, PROXIES
 from supernet.harness.scoring.proxies.whole import Scored, score
+from supernet.harness.scoring.selection import Wanted
 from supernet.harness.statistics import bootstrap as stats
 from supernet.harness.statistics import metrics
 from supernet.harness.statistics.fusion import Floats, relative_ranks
@@ -77,6 +81,8 @@ class FreeComparison:
     pairs: dict[str, dict[str, float]]
     """Score -> score -> Kendall's partial tau of the first with the truth, given the second; first draws of shared
     networks."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader has to know beside the numbers."""
 
     def frame(self, what: str = "scores") -> pd.DataFrame:
         """A row for each score, or with `pairs` the partial tau of each row's score given each column's.
@@ -149,12 +155,14 @@ class FreeComparison:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
         for head in HEADS:
             table.add_column(head, justify="left" if head in HEADS[:2] else "right")
+        table.caption, table.caption_justify = " ".join(map(sentence, self.notes)) or None, "left"
         for row in self._rows():
             table.add_row(*(Text(str(cell)) for cell in row))
         return table
 
     def _repr_html_(self) -> str:
-        return html_table(list(HEADS), self._rows(), f"{self.space}: training-free scores against {self.truth}")
+        caption = f"{self.space}: training-free scores against {self.truth}"
+        return html_table(list(HEADS), self._rows(), caption, list(map(sentence, self.notes)))
 
 
 def compare_free(
@@ -162,9 +170,9 @@ def compare_free(
     scores: str | Sequence[str] = "all",
     truth: str | Known = "digits",
     *,
-    archs: int = 100,
+    archs: Wanted = 100,
     draws: int = 2,
-    networks: Sequence[Networks] = ("shared", "fresh"),
+    networks: Networks | Sequence[Networks] = ("shared", "fresh"),
     sample_seed: int = 0,
     workers: int | None = None,
     resamples: int = 1000,
@@ -178,9 +186,10 @@ def compare_free(
         within: name of the search space.
         scores: `all`, or names of scores, as a list or separated by commas.
         truth: the ground truth, such as cifar10/test@200.
-        archs: number of architectures to sample among those that have it.
+        archs: a number, to sample that many among the architectures that have it; `all`; a file; or indices or
+            official strings. Architectures without ground truth are left out, and the notes say how many.
         draws: number of draws of images and weights.
-        networks: the kinds of networks that are looked at: shared, fresh or both.
+        networks: the kinds of networks that are looked at: `shared`, `fresh` or a list of both.
         sample_seed: seed of the sample.
         workers: number of processes; by default one for each CPU core.
         resamples: number of bootstrap resamples of the architectures.
@@ -195,28 +204,50 @@ def compare_free(
     known = truth if isinstance(truth, Known) else ground_truth(within, truth)
     if isinstance(draws, bool) or not isinstance(draws, int) or not 1 <= draws <= MOST_DRAWS:
         raise UserError(f"The draws are a whole number from 1 to {MOST_DRAWS:,}, not {quoted(draws)}.")
+    check_draws(resamples)
+    if out is not None:
+        check_place(Path(out), "out", folder=True)
     probe.setdefault("task", known.measure.dataset)
+    probes = _probes(within, networks, probe)
     names = _names(scores)
-    indices = selection.selected(space(within), archs, sample_seed, known)
-    stats.enough(len(indices))
+    indices, notes = _with_truth(within, selection.selected(space(within), archs, sample_seed, known), known)
     y = known.accuracy()[truth_rows(space(within), indices, known.table)]
     found: dict[str, Scored] = {}
-    for kind in networks:
+    for kind, looks in probes.items():
         keep = None
         if out is not None:
             Path(out).mkdir(parents=True, exist_ok=True)
             keep = Path(out) / f".{kind}.partial"
         with watch.progress(f"{kind} networks") as told:
             found[kind] = score(
-                Probe(within, networks=kind, **probe), names, indices,
-                draws=draws, workers=workers, keep=keep, progress=told, notice=watch.note,
-            )  # fmt: skip
-    result = _result(within, known, found, y, resamples)
+                looks, names, indices, draws=draws, workers=workers, keep=keep, progress=told, notice=watch.note
+            )
+    result = _result(within, known, found, y, resamples, notes)
     if out is not None:
         result.write(out)
-        for kind in networks:
+        for kind in probes:
             (Path(out) / f".{kind}.partial").unlink(missing_ok=True)
     return result
+
+
+def _probes(within: str, networks: Networks | Sequence[Networks], settings: dict[str, Any]) -> dict[str, Probe]:
+    """The probe of each kind of networks."""
+    if not (kinds := names_of(networks)):
+        raise UserError("`networks` is empty: name shared, fresh or both.")
+    return {kind: Probe.of(within, {**settings, "networks": kind}) for kind in kinds}
+
+
+def _with_truth(within: str, indices: NDArray[np.int64], known: Known) -> tuple[NDArray[np.int64], list[str]]:
+    """The architectures that have ground truth, and a note on the others.
+
+    Raises:
+        UserError: there are too few.
+    """
+    there = selection.known(space(within), indices, known)
+    stats.enough(int(there.sum()))
+    if there.all():
+        return indices, []
+    return indices[there], [f"{(~there).sum():,} of {len(there):,} architectures have no ground truth and are left out"]
 
 
 def _names(scores: str | Sequence[str]) -> list[str]:
@@ -226,7 +257,9 @@ def _names(scores: str | Sequence[str]) -> list[str]:
     return list(dict.fromkeys([CONTROL, *names]))
 
 
-def _result(within: str, known: Known, found: dict[str, Scored], y: Floats, resamples: int) -> FreeComparison:
+def _result(
+    within: str, known: Known, found: dict[str, Scored], y: Floats, resamples: int, notes: list[str]
+) -> FreeComparison:
     first = next(iter(found.values()))
     control = relative_ranks(first.values[CONTROL][0])
     ranks = {
@@ -269,7 +302,7 @@ def _result(within: str, known: Known, found: dict[str, Scored], y: Floats, resa
         a: {b: 0.0 if a == b else metrics.partial_tau(x, y, z) for b, z in single.items()} for a, x in single.items()
     }  # fmt: skip
     measure = str(known.measure)
-    return FreeComparison(within, measure, len(y), first.probe.as_dict(), first.draws, out, pairs)
+    return FreeComparison(within, measure, len(y), first.probe.as_dict(), first.draws, out, pairs, notes)
 
 
 def _mean(values: Sequence[float]) -> float | None:

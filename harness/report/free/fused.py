@@ -15,6 +15,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.wording import listed, quoted
 from supernet.harness.correlation.unjoined import side_by_side
+from supernet.harness.report.correlation.result import names_of
 from supernet.harness.report.free.place import score_file, write
 from supernet.harness.scoring.rules import rule
 from supernet.harness.statistics.fusion import Floats, fuse, over_classes, relative_ranks
@@ -64,7 +65,7 @@ def fused(
     *,
     named: str | None = None,
     trained: str | Sequence[str] = (),
-    columns: Mapping[str, float] | None = None,
+    columns: Mapping[str, float] | str | Sequence[str] | None = None,
     how: str = "log",
     over_twins: bool = False,
 ) -> Fused:
@@ -75,7 +76,8 @@ def fused(
         within: name of the search space.
         named: a rule that is fixed by name, such as `free-1+supernet`.
         trained: with such a rule, the columns with scores of trained super-nets, whose ranks are averaged.
-        columns: instead of a rule, columns and their weights; by default all columns of numbers with weight 1.
+        columns: instead of a rule, columns and their weights, or names of columns, each with weight 1; by default all
+            columns of numbers.
         how: how ranks are fused without a rule: log, harmonic or linear.
         over_twins: whether scores are first averaged, as ranks, over architectures that compute the same function
             with the same weights.
@@ -95,14 +97,15 @@ def fused(
     if named:
         chosen = rule(named)
         weights = dict(chosen.free)
-        nets = [trained] if isinstance(trained, str) else list(trained)
+        nets = names_of(trained)
         _there([*weights, *nets], known)
         values = chosen.of(known, np.stack([known[net] for net in nets]) if nets else None)
         weights |= dict.fromkeys(nets, (chosen.trained or 0.0) / max(len(nets), 1))
         return Fused(within, indices, values, weights, chosen.how, chosen.card, notes, tuple(paths))
     if trained:
         raise UserError("Columns of trained super-nets are for rules, such as free-1+supernet; weigh columns instead.")
-    weights = dict(columns or dict.fromkeys(known, 1.0))
+    weights = dict(columns if isinstance(columns, Mapping) else dict.fromkeys(names_of(columns or ()), 1.0))
+    weights = weights or dict.fromkeys(known, 1.0)
     _there(list(weights), known)
     values = fuse({name: known[name] for name in weights}, weights, how)
     return Fused(within, indices, values, weights, how, "", notes, tuple(paths))

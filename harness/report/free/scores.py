@@ -133,7 +133,7 @@ def free_scores(
     Raises:
         UserError: a score, an architecture or a setting cannot be used, or the task is not available.
     """
-    chosen = Probe(within, **probe)
+    chosen = Probe.of(within, probe)
     names = [name.strip() for name in scores.split(",")] if isinstance(scores, str) else list(scores)
     if isinstance(draws, bool) or not isinstance(draws, int) or not 1 <= draws <= MOST_DRAWS:
         raise UserError(f"The draws are a whole number from 1 to {MOST_DRAWS:,}, not {quoted(draws)}.")

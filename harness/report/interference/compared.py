@@ -18,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.files import check_place, write_json, write_text
 from supernet.benchmarks.wording import quoted
+from supernet.harness.report.correlation.result import names_of
 from supernet.harness.report.interference.result import InterferenceReport, interference
 from supernet.harness.report.style import COLUMN, FAINT, INK, PALETTE, fitted, paper, save
 from supernet.harness.report.training.wanted import Part, wanted
@@ -199,7 +200,7 @@ def _table(one: Compared) -> Table:
 
 def compare_interference(
     *parts: Part,
-    against: Sequence[str],
+    against: str | Sequence[str],
     seeds: int = 3,
     pairs: int = 8,
     every: int | None = None,
@@ -213,15 +214,16 @@ def compare_interference(
 
     Args:
         parts, seeds, pairs, every, device, workers, watch, keys: see `supernet.interference`.
-        against: changes of the recipe, each a text of names of methods and of KEY=VALUE, such as
+        against: one or several changes of the recipe, each a text of names of methods and of KEY=VALUE, such as
             `magic-a training.epochs=17`, which gives the remedy the passes of 24 epochs without it.
         out: folder of the super-nets, one for each change, and of the report.
 
     Raises:
         UserError: the recipe, a change or an argument cannot be used.
     """
+    check_place(Path(out), "out", folder=True)
     recipe = wanted(*parts, **keys)
-    changes = {BASE: [], **{" ".join(text.split()): _changes(text) for text in against}}
+    changes = {BASE: [], **{" ".join(text.split()): _changes(text) for text in names_of(against)}}
     # All are checked before the first is trained.
     changed = {label: recipe.override(change) for label, change in changes.items()}
     reports = {}

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.files import write_json, write_text
+from supernet.benchmarks.files import check_place, write_json, write_text
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.wording import quoted
 from supernet.harness.report.html.markup import table as html_table
@@ -154,6 +154,7 @@ def interference(
     """
     if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= MOST:
         raise UserError(f"The seeds are a whole number from 1 to {MOST}, not {quoted(seeds)}.")
+    check_place(Path(out), "out", folder=True)
     recipe = wanted(*parts, **keys)
     steps = every or max(1, recipe.training.epochs // 5)
     measures = [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.tasks.loader import eval_batches
+from supernet.benchmarks.wording import did_you_mean, quoted
 from supernet.harness.scoring.proxies.proxy import Look
 from supernet.harness.supernet.plain.build import plain_network
 from supernet.harness.supernet.plain.network import PlainNetwork
@@ -53,6 +54,9 @@ class Probe:
     Published scores that count activations or layers see them."""
 
     def __post_init__(self) -> None:
+        if self.networks not in get_args(Networks):
+            kinds = get_args(Networks)
+            raise UserError(f"There are no networks {quoted(self.networks)}; {did_you_mean(self.networks, kinds)}")
         if space(self.space).idle_option is None and self.dead:
             raise UserError(
                 f"The benchmark builds networks of {self.space} without dead operations: leave --dead (`dead`) out."
@@ -68,6 +72,19 @@ class Probe:
     def within(self) -> SearchSpace:
         """The search space."""
         return space(self.space)
+
+    @classmethod
+    def of(cls, within: str, settings: Mapping[str, Any]) -> Probe:
+        """The probe of a space with these settings.
+
+        Raises:
+            UserError: there is no such setting, or one is out of its range.
+        """
+        names = [field.name for field in fields(cls) if field.name != "space"]
+        for name in settings:
+            if name not in names:
+                raise UserError(f"A probe has no setting {quoted(name)}; {did_you_mean(name, names)}")
+        return cls(within, **settings)
 
     def as_dict(self) -> dict[str, Any]:
         """All settings, for JSON."""

@@ -25,6 +25,7 @@ from supernet.harness.scoring import partial
 from supernet.harness.scoring.proxies.probe import Probe, Sight
 from supernet.harness.scoring.proxies.registry import COUNTS, PROXIES, known
 from supernet.harness.supernet.plain.network import PlainNetwork
+from supernet.harness.training.run import usable
 
 Floats = NDArray[np.float64]
 Watched = Callable[[PlainNetwork], AbstractContextManager[None]]
@@ -82,8 +83,9 @@ def score(
         notice: called with a sentence about a damaged file.
 
     Raises:
-        UserError: a name is unknown, or the task is not available.
+        UserError: a name is unknown, or the task or the device is not available.
     """
+    usable(device)
     wanted = known(names)
     looked = [name for name in wanted if name in PROXIES]
     within = probe.within

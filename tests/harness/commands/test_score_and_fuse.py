@@ -68,6 +68,15 @@ def test_places_that_cannot_be_written_are_refused_at_once(files, tmp_path):
     assert paths[0].read_bytes() == before
 
 
+def test_columns_of_a_fusion_may_be_named_without_weights(files):
+    _, _, paths = files
+    weighed = sn.fused(paths, "nb201", columns={"loss": 1.0})
+    for names in ("loss", ["loss"]):
+        assert sn.fused(paths, "nb201", columns=names).scores.tolist() == weighed.scores.tolist()
+    with pytest.raises(UserError, match="no column 'lost'"):
+        sn.fused(paths, "nb201", columns=["lost"])
+
+
 def test_an_interrupted_command_goes_on(tmp_path, monkeypatch):
     out, real, calls = tmp_path / "scores.csv", whole.measured, []
 

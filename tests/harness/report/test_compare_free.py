@@ -84,9 +84,40 @@ def test_the_command_prints_the_table(tmp_path):
     assert "12 architectures of nb201 against digits test" in said.output
 
 
+def test_architectures_without_ground_truth_are_left_out_and_counted():
+    counts = {**SMALL, "scores": "params", "networks": "shared", "draws": 1}
+    every = sn.compare_free("nb201", **{**counts, "archs": "all"})
+    assert every.architectures == 400
+    (note,) = every.notes
+    assert "15,225 of 15,625 architectures have no ground truth" in note
+    assert note in every._repr_html_()
+    sampled = sn.compare_free("nb201", **{**counts, "archs": 400})
+    assert sampled.notes == []
+    (one,), (other,) = (
+        [each.tau for each in found.scores if each.name == "params"] for found in (every, sampled)
+    )  # fmt: skip
+    assert one == other
+    listed = sn.compare_free("nb201", **{**counts, "archs": [0, 1, *_sampled().tolist()]})
+    assert listed.architectures == 14
+
+
+def test_one_kind_of_networks_may_be_a_text():
+    found = sn.compare_free("nb201", "params", **{**SMALL, "networks": "fresh"})
+    assert found.probe["networks"] == "fresh"
+
+
 @pytest.mark.parametrize(
     ("how", "word"),
-    [({"scores": "jacob"}, "jacob-cov"), ({"archs": 5}, "10 or more"), ({"draws": 0}, "draws")],
+    [
+        ({"scores": "jacob"}, "jacob-cov"),
+        ({"archs": 5}, "10 or more"),
+        ({"archs": [0, 1, 2]}, "ranking of 0 architectures"),
+        ({"draws": 0}, "draws"),
+        ({"networks": "Fresh"}, "no networks 'Fresh'; did you mean fresh"),
+        ({"networks": ()}, "`networks` is empty"),
+        ({"resamples": 0}, "20 resamples or more"),
+        ({"image": 8}, "no setting 'image'; did you mean images"),
+    ],
 )
 def test_what_cannot_be_compared_is_said(how, word):
     with pytest.raises(UserError, match=word):

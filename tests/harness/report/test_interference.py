@@ -125,6 +125,8 @@ def test_a_remedy_is_compared_over_super_nets_on_every_outcome(tmp_path):
 def test_a_change_that_cannot_be_made_is_refused_before_any_training(tmp_path):
     with pytest.raises(UserError, match="magic-x"):
         compare_interference("cifar10-16", against=["di-ws", "magic-x"], out=tmp_path)
+    with pytest.raises(UserError, match="magic-x"):
+        compare_interference("cifar10-16", against="magic-x", out=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

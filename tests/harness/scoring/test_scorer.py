@@ -25,6 +25,8 @@ def test_one_super_net_is_scored_under_several_protocols(run):
     np.testing.assert_array_equal(frame["few.accuracy"], few.accuracy)
     assert not np.array_equal(frame["own.negative_loss"], frame["recalibrated.negative_loss"])
     assert list(frame)[:2] == ["index", "arch"]
+    alone = score(run, {"few": "evaluation.images=20"}, 25)
+    np.testing.assert_array_equal(alone["few.accuracy"], few.accuracy)
     assert frame["arch"].str.startswith("|").all()
 
 
