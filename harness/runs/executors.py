@@ -10,14 +10,13 @@ import faulthandler
 import os
 import signal
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import Pipe, current_process, get_context
+from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,8 +34,6 @@ PATIENCE = 5.0
 """Seconds that a worker waits for a run that another process is making, before it takes another run."""
 POLL_SECONDS = 0.25
 """Seconds between two looks at the workers; also the time between two calls of `tick`."""
-EXIT_SECONDS = 5.0
-"""Seconds to wait for the exit status of a worker that has died."""
 TAIL, LINES, LAST = 8192, 4, 500
 """Bytes at the end of a worker's standard error that are kept, and most lines and characters that a failure quotes."""
 LOCAL_RAY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -44,11 +41,9 @@ LOCAL_RAY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED"
 
 The first variable has this effect on Linux, too; Ray reads it when it is imported.
 """
-UNGUARDED_STATUS = 87
-"""Exit status of a worker that would start workers while it imports the script that started it; any unused number."""
 UNGUARDED = (
-    "Workers import the script that starts them, and this one starts workers whenever it is imported. Put the call "
-    'that makes runs under `if __name__ == "__main__":`, or use the executor of one process.'
+    f'{workers.IMPORTED} Put the call that makes runs under `if __name__ == "__main__":`, or use the executor of one '
+    "process."
 )
 Finished = Callable[[str, str], None]
 """Called with the hash of a run and its state: done, diverged or failed; or held, each time a worker finds that another
@@ -111,8 +106,7 @@ class Processes:
     threads: int = 1
 
     def make(self, specs: Sequence[Job], root: Path, finished: Finished, tick: Callable[[], None]) -> None:
-        if getattr(current_process(), "_inheriting", False):  # a worker imports the script that started it
-            os._exit(UNGUARDED_STATUS)
+        workers.leave_if_imported()
         waiting = deque((spec, 1) for spec in specs)
         running: dict[Future[str], tuple[_Worker, Job, int]] = {}
         crew = [_Worker(number, self.threads) for number in range(self.workers)]
@@ -201,12 +195,12 @@ class _Worker:
         Raises:
             UserError: it was started by a script that starts workers whenever it is imported.
         """
-        code = _exit_status(self._process)
+        code = workers.exit_status(self._process)
         self.listen()
         said = self._said.decode("utf-8", "replace")
         self.kill()
         self._start()
-        if code == UNGUARDED_STATUS:
+        if code == workers.UNGUARDED_STATUS:
             raise UserError(UNGUARDED)
         return _cause(code, said)
 
@@ -217,20 +211,6 @@ class _Worker:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._reader.close()
         self._writer.close()
-
-
-def _exit_status(process: Any) -> int | None:
-    """The exit status of a process that has ended or is about to; None if it cannot be found out.
-
-    It may come late, because the pool also waits for the process, in a thread of its own, and the system gives the
-    status to one of the two.
-    """
-    deadline = time.monotonic() + EXIT_SECONDS
-    while process is not None and time.monotonic() < deadline:
-        process.join(0.1)
-        if process.exitcode is not None:
-            return int(process.exitcode)
-    return None
 
 
 def _cause(code: int | None, said: str) -> str:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.sharedctypes import SynchronizedArray
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from supernet.harness.runs.workers import begin
+from supernet.benchmarks.errors import UserError
+from supernet.harness.runs.workers import IMPORTED, UNGUARDED_STATUS, begin, exit_status, leave_if_imported
 
 POLL_SECONDS = 1.0
 """Seconds between two looks at the progress of workers: our choice."""
+UNGUARDED = f'{IMPORTED} Put the call under `if __name__ == "__main__":`, or give it `workers=1`.'
+DIED = (
+    "A worker process died. The system ends processes when memory runs out: try fewer workers. What a call with a "
+    "folder or file has kept there is found again by the next."
+)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Told = Callable[[float], None]
@@ -48,18 +56,37 @@ def each(
             work(item, lambda share, place=place: said((place + share) / len(items)))  # type: ignore[misc]
             for place, item in enumerate(items)
         ]
-    # A new interpreter each: a fork of a process in which torch has computed can hang.
-    context = get_context("spawn")
-    shares = context.Array("d", len(items))
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(os.getpid(), shares))
-    try:
-        futures = [pool.submit(_one, work, item, place) for place, item in enumerate(items)]
+    shares = get_context("spawn").Array("d", len(items))
+    with pool(workers, _begin, os.getpid(), shares) as open_pool:
+        futures = [open_pool.submit(_one, work, item, place) for place, item in enumerate(items)]
         _watched(futures, lambda: said(sum(shares[:]) / len(items)))
         return [future.result() for future in futures]
+
+
+@contextmanager
+def pool(workers: int, initializer: Callable[..., None], *arguments: Any) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes, all of which end with the block.
+
+    Args:
+        workers: number of processes.
+        initializer: what each calls first, with the arguments.
+
+    Raises:
+        UserError: a worker died, perhaps because it imported a script that starts workers whenever it is imported.
+    """
+    leave_if_imported()
+    # A new interpreter each: a fork of a process in which torch has computed can hang.
+    opened = ProcessPoolExecutor(workers, get_context("spawn"), initializer=initializer, initargs=arguments)
+    processes = opened._processes
+    try:
+        yield opened
+    except BrokenProcessPool:
+        statuses = {exit_status(process) for process in list(processes.values())}
+        raise UserError(UNGUARDED if UNGUARDED_STATUS in statuses else DIED) from None
     finally:
-        workers_left = list(pool._processes.values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in workers_left:
+        left = list(processes.values())
+        opened.shutdown(wait=False, cancel_futures=True)
+        for process in left:
             process.terminate()  # an interrupt or a failure must not leave workers that go on for hours
 
 

@@ -8,11 +8,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from supernet.benchmarks.spaces.live import LIVE, live_quantity
+from supernet.harness.runs.parallel import pool
 from supernet.harness.runs.workers import begin
 from supernet.harness.scoring import partial
 from supernet.harness.scoring.proxies.probe import Probe, Sight
@@ -185,12 +184,7 @@ def _answers(tasks: list[_Task], work: _Work, workers: int | None, stack: ExitSt
     count = min(workers or len(os.sched_getaffinity(0)), len(tasks))
     if count <= 1 or torch.device(work.device).type != "cpu":
         return map(_measured, tasks)
-    # A new interpreter each: a fork of a process in which torch has computed can hang.
-    pool = stack.enter_context(
-        ProcessPoolExecutor(count, get_context("spawn"), initializer=begin, initargs=(os.getpid(),))
-    )
-    stack.callback(pool.shutdown, cancel_futures=True)
-    return pool.map(_measured, tasks)
+    return stack.enter_context(pool(count, begin, os.getpid())).map(_measured, tasks)
 
 
 @lru_cache(maxsize=2)

@@ -98,8 +98,8 @@ def test_parts_are_computed_once_and_found_again(tmp_path, monkeypatch):
         def archs(self, indices=None):
             return WITHIN.archs(few if indices is None else few[indices])
 
-        def connected(self, archs):
-            return WITHIN.connected(archs)
+        def connected(self, archs, cells=None):
+            return WITHIN.connected(archs, cells)
 
         def same_computation(self, indices):
             return indices

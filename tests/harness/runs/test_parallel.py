@@ -1,6 +1,7 @@
 """Work on several items in processes: results in order, progress, failures, and no worker that stays."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from supernet.benchmarks.errors import UserError
-from supernet.harness.runs.parallel import each
+from supernet.harness.runs.parallel import each, pool
+from supernet.harness.runs.workers import begin
 
 
 def squared(item, told):
@@ -40,6 +42,38 @@ def test_a_failure_ends_the_others():
     assert time.monotonic() - began < 40
     children = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "spawn_main"], capture_output=True, text=True)
     assert not [pid for pid in children.stdout.split() if _alive(int(pid))] or sys.platform != "linux"
+
+
+UNGUARDED = """
+import os
+from supernet.harness.runs.parallel import pool
+from supernet.harness.runs.workers import begin
+
+print("imported", flush=True)
+with pool(2, begin, os.getpid()) as opened:
+    print(list(opened.map(abs, [-1, -2])))
+"""
+
+
+def test_a_script_that_starts_workers_when_it_is_imported_is_told_so(tmp_path):
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.splitlines() == ["imported"] * done.stdout.count("imported")
+    assert done.stderr.count("Traceback") == 1, "that of the script itself"
+    assert "UserError: Workers import the script that starts them" in done.stderr
+    assert 'Put the call under `if __name__ == "__main__":`, or give it `workers=1`' in done.stderr
+
+
+def dies(number):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_dies_is_said():
+    with pytest.raises(UserError, match="A worker process died"), pool(1, begin, os.getpid()) as opened:
+        list(opened.map(dies, [1]))
 
 
 def _alive(pid):
