@@ -1,6 +1,7 @@
 """`import supernet as sn` with scores from elsewhere, and the ground truth that they are compared with."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 
 import supernet as sn
 from supernet.benchmarks.errors import UserError
+from supernet.harness.statistics.metrics import kendall_tau
 
 pytestmark = pytest.mark.usefixtures("embedded_alone")
 
@@ -119,6 +121,13 @@ def test_frames_that_cannot_be_used_are_one_sentence(frame, said):
 def test_ground_truth_that_is_not_there(space, measure, said):
     with pytest.raises(UserError, match=said):
         sn.ground_truth(space, measure)
+
+
+def test_the_tau_of_darts_cells_that_the_documentation_leaves_out_is_that_of_the_embedded_table():
+    known = sn.ground_truth("darts", "digits")
+    tau = kendall_tau(known.table.params("digits"), known.accuracy())
+    text = (Path(__file__).parents[1] / "docs" / "scores.md").read_text(encoding="utf-8")
+    assert f"DARTS cells (where the tau of\nparameter count is {tau:.2f})" in text
 
 
 def test_ground_truth_is_spelled_in_one_text_or_in_parts():

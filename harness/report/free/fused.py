@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
-from supernet.benchmarks.wording import listed, quoted
+from supernet.benchmarks.wording import listed, quoted, shown
 from supernet.harness.correlation.unjoined import side_by_side
 from supernet.harness.report.correlation.result import names_of
 from supernet.harness.report.free.place import score_file, write
+from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.scoring.rules import rule
 from supernet.harness.statistics.fusion import Floats, fuse, over_classes, relative_ranks
 
 FUSED = "fused"
 """Name of the column."""
+BEST = 10
+"""Number of architectures that a notebook shows."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,15 @@ class Fused:
         within = space(self.space)
         names = within.strings(within.archs(self.indices))
         return pd.DataFrame({"index": self.indices, "arch": names, FUSED: self.scores})
+
+    def _repr_html_(self) -> str:
+        best = self.frame().sort_values(FUSED, ascending=False).head(BEST)
+        rows: list[list[object]] = [[row.arch, f"{row.fused:.4f}"] for row in best.itertuples(index=False)]
+        parts = ", ".join(f"{shown(name)} ({weight:g})" for name, weight in self.columns.items())
+        caption = (
+            f"{self.space}: the {len(best)} best of {len(self.scores):,} architectures by {parts}, {self.how} ranks"
+        )
+        return html_table(["architecture", FUSED], rows, caption, [*self.notes, *([self.card] if self.card else [])])
 
     def write(self, path: Path | str) -> Path:
         """Write the frame as Parquet, or as CSV if the name ends so.

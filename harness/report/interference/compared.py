@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import check_place, write_json, write_text
 from supernet.benchmarks.wording import quoted
 from supernet.harness.report.correlation.result import names_of
+from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.interference.result import InterferenceReport, interference
 from supernet.harness.report.style import COLUMN, FAINT, INK, PALETTE, fitted, paper, save
 from supernet.harness.report.training.wanted import Part, wanted
@@ -183,19 +184,31 @@ class ComparedInterference:
     def __rich__(self) -> Group:
         return Group(*(_table(one) for one in self.outcomes))
 
+    def _repr_html_(self) -> str:
+        rows: list[list[object]] = [[*cells, one.outcome.name] for one in self.outcomes for cells in _cells(one)]
+        return html_table([*HEADS, "outcome"], rows, "Interference and disturbance in super-nets of several recipes")
+
 
 def _table(one: Compared) -> Table:
-    limit = "" if one.detectable is None else f" (differences from {one.detectable:.2g} on are found)"
+    limit = ""
+    if one.detectable is not None:
+        limit = f" (differences from {one.detectable:.2g} on are found with a probability of 80 %)"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=one.outcome.name + limit, title_justify="left")
     for head in HEADS:
         table.add_column(head)
+    for cells in _cells(one):
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _cells(one: Compared) -> Iterator[list[str]]:
+    """The rows of an outcome as text, one for each recipe."""
     for label, mean in one.means.items():
         cells = [label, str(mean.seeds), number(mean.value, "+.3f") + bounds(mean.low, mean.high, "+.3f")]
         if label in one.differences:
             d = one.differences[label]
             cells += [number(d.value, "+.3f") + bounds(d.low, d.high, "+.3f"), one.verdict(label)]
-        table.add_row(*map(Text, cells))
-    return table
+        yield cells + [""] * (len(HEADS) - len(cells))
 
 
 def compare_interference(

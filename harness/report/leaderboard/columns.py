@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from supernet.harness.leaderboard.board import Row
@@ -109,19 +109,24 @@ def findings(rows: list[Row]) -> list[str]:
     above = [row for row in published if row.figures.tau.value > row.figures.params_tau]
     adding = [row for row in published if (row.figures.adds.low or 0) > 0]
     n = len(published)
-    best = max(published, key=lambda row: row.figures.adds.value)
     found = [
         f"{len(above)} of {n} published rankings have a higher τ than the parameter count has on the same "
         "architectures.",
-        f"{len(adding)} of {n} add to the parameter count (interval above 0); {best.method} adds most: "
-        f"{with_bounds(best.figures.adds, '+.3f')}.",
+        f"{len(adding)} of {n} add to the parameter count (interval above 0)"
+        + _most([(row.figures.adds, row.method) for row in adding]),
     ]
-    beside = [(row.figures.adds_to_free, row) for row in published if row.figures.adds_to_free]
+    beside = [(row.figures.adds_to_free, row.method) for row in published if row.figures.adds_to_free]
     if beside:
-        more = [value for value, _ in beside if (value.low or 0) > 0]
-        value, most = max(beside, key=lambda pair: pair[0].value)
+        more = [(value, name) for value, name in beside if (value.low or 0) > 0]
         found.append(
-            f"{len(more)} of {len(beside)} add to free-1, which needs no training (interval above 0); {most.method} "
-            f"adds most: {with_bounds(value, '+.3f')}."
+            f"{len(more)} of {len(beside)} add to free-1, which needs no training (interval above 0){_most(more)}"
         )
     return found
+
+
+def _most(adding: Sequence[tuple[Value, str]]) -> str:
+    """How a sentence on rankings that clearly add ends: with the one that adds most, if one does."""
+    if not adding:
+        return "."
+    value, name = max(adding, key=lambda pair: pair[0].value)
+    return f"; {name} adds most: {with_bounds(value, '+.3f')}."

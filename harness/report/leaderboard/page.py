@@ -26,7 +26,7 @@ LIMITS = (
     "Every score column of each file is listed, in the direction that its authors give it, whatever its figures are. "
     "Whether the authors chose a form or a setting with this ground truth in view is stated where it is known; "
     "for most it is not, and most of these proxies were published with results on this benchmark. The parameter count "
-    "of live edges is a baseline that this project chose knowing the ground truth.",
+    "of live edges and free-1 are baselines that this project chose knowing the ground truth.",
 )
 
 TEXTS = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import check_place, write_json, write_text
+from supernet.benchmarks.wording import did_you_mean, quoted
 from supernet.harness.leaderboard.board import Board, Row, measure
 from supernet.harness.leaderboard.find import addresses, find
 from supernet.harness.leaderboard.sources import ENTRIES, Entry
@@ -52,16 +54,31 @@ class Leaderboard:
         """A row for each ranking; intervals as _low and _high."""
         return pd.DataFrame([_flat(row) for row in self.board.rows])
 
+    def plot(self, ground: str | None = None) -> Figure:
+        """A figure of every ranking against one ground truth, by default the first of `board.grounds`.
+
+        Raises:
+            UserError: there is no such ground truth.
+        """
+        grounds = {each.name: each for each in self.board.grounds}
+        name = next(iter(grounds)) if ground is None else ground
+        if name not in grounds:
+            raise UserError(f"There is no ground truth {quoted(name)}; {did_you_mean(name, list(grounds))}")
+        with paper():
+            return fitted(drawn(self.board, grounds[name]))
+
     def as_json(self) -> dict[str, Any]:
         """Every figure, and the provenance of every row, for JSON."""
         return self.board.as_json()
 
-    def write(self, out: Path) -> list[Path]:
+    def write(self, out: Path | str) -> list[Path]:
         """Write leaderboard.json, .csv and .tex, the figures and the page index.html to a folder: their paths.
 
         Raises:
-            OSError: the folder cannot be written to.
+            UserError: it is a file, or must not be written to.
         """
+        out = Path(out)
+        check_place(out, "out", folder=True)
         with writing(out) as partial:
             write_json(partial / RESULT, self.as_json())
             csv = self.frame().to_csv(index=False, float_format="%.6g", lineterminator="\n")

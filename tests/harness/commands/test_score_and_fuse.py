@@ -73,6 +73,8 @@ def test_columns_of_a_fusion_may_be_named_without_weights(files):
     weighed = sn.fused(paths, "nb201", columns={"loss": 1.0})
     for names in ("loss", ["loss"]):
         assert sn.fused(paths, "nb201", columns=names).scores.tolist() == weighed.scores.tolist()
+    assert "<td>" in weighed._repr_html_()
+    assert "best of" in weighed._repr_html_()
     with pytest.raises(UserError, match="no column 'lost'"):
         sn.fused(paths, "nb201", columns=["lost"])
 

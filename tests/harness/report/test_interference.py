@@ -1,11 +1,13 @@
 """The report on interference: trends and means against plain computations on made-up rows."""
 
+import io
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 from scipy.stats import spearmanr
 
 import supernet as sn
@@ -120,6 +122,10 @@ def test_a_remedy_is_compared_over_super_nets_on_every_outcome(tmp_path):
     assert len(table) == 4 * 3
     assert set(table["here"].dropna()) <= {"falls", "rises", "undecided"}
     assert (tmp_path / "report" / "compared.png").stat().st_size > 1000
+    assert found._repr_html_().count("<tr>") == 1 + len(table)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(found)
+    assert "are found with a probability of 80 %" in console.export_text()
 
 
 def test_a_change_that_cannot_be_made_is_refused_before_any_training(tmp_path):

@@ -13,7 +13,7 @@ from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.commands.leaderboard import leaderboard as command
 from supernet.harness.leaderboard.figures import Value
 from supernet.harness.leaderboard.sources import ENTRIES
-from supernet.harness.report.leaderboard.columns import with_bounds
+from supernet.harness.report.leaderboard.columns import findings, with_bounds
 from supernet.harness.report.leaderboard.result import leaderboard
 
 ROOT = Path(__file__).parents[3]
@@ -89,6 +89,33 @@ def test_the_front_door_has_it(folder, entries):
     assert sn.leaderboard is leaderboard
     html = sn.leaderboard(folder, entries=entries, resamples=20)._repr_html_()
     assert "Published rankings by one yardstick" in html
+
+
+def test_a_figure_of_each_ground_truth_is_given(folder, entries):
+    found = sn.leaderboard(folder, entries=entries, resamples=20)
+    name = found.board.grounds[0].name
+    assert [axis.get_xlabel() for axis in found.plot().axes] == [axis.get_xlabel() for axis in found.plot(name).axes]
+    with pytest.raises(UserError, match="no ground truth 'nowhere'"):
+        found.plot("nowhere")
+
+
+def test_nothing_is_said_to_add_most_where_nothing_adds(folder, entries):
+    rows = sn.leaderboard(folder, entries=entries, resamples=20).board.rows
+    published = [row for row in rows if row.entry]
+    none = Value(-0.1, -0.2, 0.0)
+    spoilt = [replace(row, figures=replace(row.figures, adds=none, adds_to_free=none)) for row in published]
+    assert not [sentence for sentence in findings(spoilt) if "adds most" in sentence]
+    some = Value(0.1, 0.05, 0.2)
+    first = replace(spoilt[0], figures=replace(spoilt[0].figures, adds=some))
+    assert f"1 of {len(spoilt)} add" in findings([first, *spoilt[1:]])[1]
+    assert f"{first.method} adds most: +0.100" in findings([first, *spoilt[1:]])[1]
+
+
+def test_the_page_says_that_free_1_was_chosen_with_the_truth_in_view(folder, entries, tmp_path):
+    leaderboard(folder, entries=entries, resamples=20, out=tmp_path / "out")
+    shipped = ROOT / "results" / "reference" / "leaderboard"
+    for page in (tmp_path / "out" / "index.html", shipped / "index.html"):
+        assert "free-1 are baselines that this project chose knowing the ground truth" in page.read_text()
 
 
 # ---- the report that ships ----------------------------------------------------------------------------------------
