@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ class Made:
     """Of all draws, in seconds of one process; the same below for super-nets."""
     net_seconds: list[float]
     """Training and scoring of each super-net, in seconds on the clock."""
+    asked: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Indices of architectures whose ground truth took part in the training of a super-net, ascending: (m,)."""
 
 
 def made(
@@ -87,8 +89,9 @@ def made(
     with watch.progress("super-nets") as told:
         nets = each(_net, jobs, workers, lambda share: told(round(PARTS * share), PARTS))
     found = about["seconds"]
-    scores, seconds = [net for net, _ in nets], [cost for _, cost in nets]
-    return Made(within, frame[SIZE].to_numpy(), values, np.stack(scores), found[SIZE], found[JACOB], seconds)
+    scores, seconds = np.stack([net.scores for net in nets]), [net.seconds for net in nets]
+    asked = np.unique(np.concatenate([net.asked for net in nets]))
+    return Made(within, frame[SIZE].to_numpy(), values, scores, found[SIZE], found[JACOB], seconds, asked)
 
 
 def _free(recipe: Recipe, draws: int, path: Path, watch: Watch) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -120,8 +123,20 @@ class _Net:
     device: str
 
 
-def _net(job: _Net, told: Told) -> tuple[Floats, float]:
-    """Scores of all architectures by a super-net, (n,), and the seconds of its training and scoring."""
+@dataclass(frozen=True)
+class _Trained:
+    """What a super-net says."""
+
+    scores: Floats
+    """Of all architectures: (n,). NaN may stand for those that were asked for."""
+    seconds: float
+    """Of its training and scoring."""
+    asked: NDArray[np.int64]
+    """Architectures whose ground truth took part in the training: (m,)."""
+
+
+def _net(job: _Net, told: Told) -> _Trained:
+    """Train a super-net and score all architectures with it, unless its folder has that already."""
     recipe, folder = recipes.from_dict(job.recipe), job.folder
     within = space(recipe.space)
     protocol = protocol_of(recipe, images=job.images)
@@ -138,7 +153,8 @@ def _net(job: _Net, told: Told) -> tuple[Floats, float]:
         watch = _Share(lambda share: told(TRAINING + (1 - TRAINING) * share))
         scored = rank(run, "all", images=job.images, out=folder, watch=watch, resamples=20).scores
         seconds = sum(entry["seconds"] for entry in run.log)
-        write_json(costs, {"train_seconds": seconds, "score_seconds": scored.seconds, "recipe": recipe.hash})
+        spent = {"train_seconds": seconds, "score_seconds": scored.seconds}
+        write_json(costs, {**spent, "recipe": recipe.hash, "asked": run.run.asked.tolist()})
     kept = json.loads(costs.read_text())
     if kept["recipe"] != recipe.hash:
         raise UserError(f"{folder} holds a super-net of another recipe. Name another folder with --out, or remove it.")
@@ -149,7 +165,8 @@ def _net(job: _Net, told: Told) -> tuple[Floats, float]:
     # One of several equal computations was scored for all of them.
     alike = values.reindex(within.same_computation(every)).to_numpy()
     found = np.where(np.isnan(own), alike, own)
-    return found, float(kept["train_seconds"] + kept["score_seconds"])
+    asked = np.array(kept.get("asked", []), dtype=np.int64)
+    return _Trained(found, float(kept["train_seconds"] + kept["score_seconds"]), asked)
 
 
 class _Share(Watch):

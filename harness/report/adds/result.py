@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -21,6 +22,7 @@ from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.table import count_of
 from supernet.benchmarks.wording import quoted
 from supernet.harness.correlation.report import ceiling_of, params_of
+from supernet.harness.correlation.truth import Known
 from supernet.harness.report.adds import figure
 from supernet.harness.report.adds.made import Made, made, truths
 from supernet.harness.report.adds.page import page
@@ -70,6 +72,8 @@ class AddsReport:
     card: str
     """What the choice of the rule has seen."""
     written: Path | None = None
+    left_out: int = 0
+    """Architectures whose ground truth trained a super-net, on which nothing is judged."""
 
     def frame(self) -> pd.DataFrame:
         """A row for each ground truth and stage."""
@@ -99,7 +103,7 @@ class AddsReport:
         """Every number, for JSON."""
         return {
             "recipe": self.recipe.as_dict(), "seeds": self.seeds, "draws": self.draws, "images": self.images,
-            "card": self.card, "grounds": [asdict(ground) for ground in self.grounds],
+            "left_out": self.left_out, "card": self.card, "grounds": [asdict(ground) for ground in self.grounds],
         }  # fmt: skip
 
     def write(self, out: Path) -> Path:
@@ -141,7 +145,14 @@ class AddsReport:
             "Seconds of training-free scores are those of one process, seconds of super-nets those on the clock; they "
             "add up what a ranking is fused from.",
             "The other fusions were tried with the truth in view; none of them is the rule.",
+            *([self._left_out()] if self.left_out else []),
         ]
+
+    def _left_out(self) -> str:
+        return (
+            f"The super-nets were trained with the ground truth of {self.left_out:,} architectures. All rankings are "
+            "judged on the others, and the seconds leave out what that ground truth took."
+        )
 
     def _tables(self) -> list[tuple[str, Sequence[Sequence[object]], Sequence[Sequence[object]]]]:
         return [(_title(ground), cells(ground), variant_cells(ground)) for ground in self.grounds]
@@ -258,7 +269,9 @@ def adds(
     found = made(recipe, numbers, draws, images, folder, device, watch, processes(workers, device))
     grounds = _grounds(found, resamples, watch)
     title = f"What super-nets add to training-free scores on {space(recipe.space).title}"
-    report = AddsReport(recipe, title, numbers, draws, images, grounds, RULES["free-1+supernet"].card, folder)
+    report = AddsReport(
+        recipe, title, numbers, draws, images, grounds, RULES["free-1+supernet"].card, folder, len(found.asked)
+    )
     report.write(folder / "report")
     return report
 
@@ -268,7 +281,7 @@ def _grounds(found: Made, resamples: int, watch: Watch) -> list[Ground]:
     costs = _costs(found)
     out: list[Ground] = []
     with watch.progress("bootstrap") as told:
-        for known, indices, rows in truths(found.within):
+        for known, indices, rows in _unasked(found):
             params = params_of(known.table, known.measure.dataset, rows).astype(np.float64)
             scores = Scores(
                 params,
@@ -284,6 +297,14 @@ def _grounds(found: Made, resamples: int, watch: Watch) -> list[Ground]:
             name = f"{m.dataset} {m.split} accuracy, {count_of(m.epochs)}"
             out.append(Ground(name, len(rows), ceiling.attainable if ceiling else None, stages, variants))
     return out
+
+
+def _unasked(found: Made) -> Iterator[tuple[Known, NDArray[np.int64], NDArray[np.int64]]]:
+    """Every ground truth, without the architectures whose ground truth trained a super-net; see `truths`."""
+    entries = found.within.same_entry(found.asked)
+    for known, indices, rows in truths(found.within):
+        there = ~np.isin(found.within.same_entry(indices), entries)
+        yield known, indices[there], rows[there]
 
 
 def _costs(found: Made) -> dict[str, float]:

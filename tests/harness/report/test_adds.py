@@ -1,6 +1,7 @@
 """The report on what super-nets add to training-free scores."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import space
 from supernet.harness.correlation.truth import ground_truth
 from supernet.harness.report.adds import made as making
+from supernet.harness.report.adds import result
 from supernet.harness.report.adds.stages import Scores, measured, rankings, variants
+from supernet.harness.report.correlation import ranked
 from supernet.harness.statistics.fusion import fuse, mean_of_ranks, over_classes
 
 WITHIN = space("nb201")
@@ -81,6 +84,44 @@ def test_the_report_is_written_with_every_number(without_computing, tmp_path):
     assert "best of the 78 pairs" in page
     assert json.loads((folder / "adds.json").read_text())["draws"] == 2
     assert "digits test accuracy, 1 epoch: free-1 ranks" in found.findings()[0]
+
+
+def test_architectures_whose_ground_truth_trained_a_super_net_are_judged_by_nothing(without_computing, tmp_path):
+    known, indices, _ = next(making.truths(WITHIN))
+    asked = np.sort(indices[:7])
+    plain = result.made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(result, "made", lambda *given: _with_landmarks(plain(*given), asked))
+        found = sn.adds(task="digits", channels=4, cells=1, seeds=2, draws=1, resamples=20, out=tmp_path)
+    assert found.grounds[0].architectures == known.accuracy().size - 7
+    assert found.frame()["tau"].notna().all()
+    assert "trained with the ground truth of 7 architectures" in found.notes()[-1]
+    assert "trained with the ground truth of 7 architectures" in (tmp_path / "report" / "index.html").read_text()
+
+
+def _with_landmarks(found, asked):
+    """Super-nets that give these architectures no score, as rankings leave landmarks out."""
+    found.nets[:, asked] = np.nan
+    return replace(found, asked=asked)
+
+
+def test_a_super_net_says_whose_ground_truth_trained_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(ranked, "_compared", lambda *given: None)
+    recipe = sn.Recipe().override(
+        ["space=nb201-topology", "task.name=digits", "task.train_images=64", "task.valid_images=32",
+         "training.epochs=1", "training.batch_size=32", "network.channels=4", "network.cells=1",
+         "evaluation.images=32", "methods.landmarks.count=5", "methods.landmarks.begin=0",
+         "methods.landmarks.schedule=constant"]
+    )  # fmt: skip
+    job = making._Net(recipe.as_dict(), 32, tmp_path / "net", "cpu")
+    first, again = (making._net(job, lambda share: None) for _ in range(2))
+    assert len(first.asked) == 5
+    assert first.asked.tolist() == again.asked.tolist()
+    within = space(recipe.space)
+    others = within.distinct()
+    others = others[~np.isin(others, within.same_entry(first.asked))]
+    assert len(others) == len(within.distinct()) - 5
+    assert np.isfinite(first.scores[others]).all()
 
 
 def test_parts_are_computed_once_and_found_again(tmp_path, monkeypatch):
