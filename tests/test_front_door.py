@@ -117,6 +117,7 @@ def test_a_ranking_is_a_frame_with_the_truth(ranked):
     table = sn.ground_truth("nb201", "digits").frame().set_index("arch")["accuracy"]
     assert frame["true"].tolist() == table[frame["arch"]].tolist()
     assert ranked.correlation.frame().loc["negative_loss", "kendall_tau"] == ranked.tau
+    assert ranked.joined(ranked.truth).directed
     for what in ("tau", "ranks", "best"):
         assert isinstance(ranked.plot(what), Figure)
     with pytest.raises(UserError, match="no figure 'rank'; did you mean ranks"):

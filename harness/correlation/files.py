@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,6 +55,8 @@ class ScoreTable:
     """What a report should say about how the file was read: columns that were left out, and why."""
     negated: frozenset[str] = frozenset()
     """Score columns whose values were negated because lower is better."""
+    directed: bool = False
+    """Whether the direction of the scores is known, as that of accuracies is; else it is what the user said."""
 
     def take(self, where: NDArray[np.bool_]) -> ScoreTable:
         """The table of the marked architectures only.
@@ -64,7 +66,7 @@ class ScoreTable:
         """
         kept = {name: values[where] for name, values in self.scores.items()}
         groups = self.groups[where].reset_index(drop=True)
-        return ScoreTable(self.space, self.rows[where], kept, groups, self.merged, self.notes, self.negated)
+        return replace(self, rows=self.rows[where], scores=kept, groups=groups)
 
 
 def read_scores(
@@ -312,7 +314,7 @@ def _without_infinities(table: ScoreTable, infinite: str | None) -> ScoreTable:
     else:
         scores = {name: _worst(name, values) for name, values in table.scores.items()}
         note = f"Infinite scores rank below all others, tied with each other ({told})."
-    return ScoreTable(table.space, table.rows, scores, table.groups, table.merged, (*table.notes, note), table.negated)
+    return replace(table, scores=scores, notes=(*table.notes, note))
 
 
 def _worst(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -236,7 +236,11 @@ def _notes(
     ]
     for name, tau in taus.items():
         if name != PARAMS and tau.high < 0:
-            notes.append(backwards(name, tau.value, name in table.negated))
+            notes.append(
+                ranked_backwards(name, tau.value)
+                if table.directed
+                else backwards(name, tau.value, name in table.negated)
+            )
     return notes
 
 
@@ -253,7 +257,12 @@ def backwards(name: str, tau: float, negated: bool) -> str:
         if negated
         else f"if lower values are better, give --lower-is-better {shown(name)}"
     )
-    return f"{shown(name)} ranks backwards (tau {tau:.2f}): {hint}."
+    return f"{ranked_backwards(name, tau)[:-1]}: {hint}."
+
+
+def ranked_backwards(name: str, tau: float) -> str:
+    """The note on a score of known direction that ranks clearly in the wrong one."""
+    return f"{shown(name)} ranks backwards (tau {tau:.2f})."
 
 
 def _ranking(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from supernet.benchmarks.wording import shown
+from supernet.benchmarks.wording import counted, shown
 from supernet.harness.correlation.grouped import GroupedReport, GroupResult, named
 from supernet.harness.report.correlation.command import Command
 from supernet.harness.report.correlation.page import downloads, measure_text
@@ -81,13 +81,25 @@ def _ordered(report: GroupedReport) -> list[GroupResult]:
 
 
 def _headline(report: GroupedReport) -> str:
-    order = _ordered(report)
-    first = f"{named(order[0].key)}: {_value(order[0])}"
+    name = shown(report.score, LONGEST)
+    order = [group for group in _ordered(report) if not _constant(group)]
+    constant = len(report.groups) - len(order)
+    if not order:
+        where = "the one group" if constant == 1 else f"all {constant} groups"
+        return f"The scores of {name} are constant in {where}: they rank nothing."
+    first, last = order[0], order[-1]
+    beside = f", beside {counted(constant, 'group', 'groups')} with constant scores" if constant else ""
     if len(order) == 1:
-        name = shown(report.score, LONGEST)
-        return f"{name} has a Kendall tau of {_value(order[0])} in the one group, {named(order[0].key)}."
-    last = f"{named(order[-1].key)}: {_value(order[-1])}"
-    return f"Of {len(order)} groups, the highest Kendall tau is that of {first}, and the lowest that of {last}."
+        return f"{name} has a Kendall tau of {_value(first)} in the one group, {named(first.key)}{beside}."
+    if first.tau.value == last.tau.value:
+        return f"{len(order)} groups have the same Kendall tau, {number(first.tau.value, '.2f')}{beside}."
+    best, worst = (f"{named(group.key)}: {_value(group)}" for group in (first, last))
+    return f"Of {len(order)} groups{beside}, the highest Kendall tau is that of {best}, and the lowest that of {worst}."
+
+
+def _constant(group: GroupResult) -> bool:
+    """Whether all scores of the group are equal: its correlations are zero then, in every repeat."""
+    return group.spearman == 0 and all(tau == 0 for tau in group.taus)
 
 
 def _value(group: GroupResult) -> str:

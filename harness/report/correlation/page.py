@@ -51,7 +51,7 @@ def page(
     left_out = len(report.ranked) + bool(report.added) + bool(report.ceiling) - len(marks)
     parts = {
         "headline": escaped(verdict.headline(report, origin).replace(" tau", " τ")),
-        "certainty": escaped(verdict.certainty(report, origin).replace(" tau", " τ")),
+        "certainty": escaped(verdict.certainty(report, origin, scores).replace(" tau", " τ")),
         "warnings": el("ul", *warned, class_="findings mind") if warned else Html(""),
         "curve": figure(CURVE, curve, 0) if curve else Html(""),
         "marks": marked_axis(marks) + _left_out(left_out),

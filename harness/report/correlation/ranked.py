@@ -107,7 +107,7 @@ class Ranked:
         rows = truth_rows(self.within, self.scores.indices, truth.table)[there]
         values = {"accuracy": self.scores.accuracy, "negative_loss": -self.scores.loss}
         columns = {name: values[name][there] for name in self._by}
-        return ScoreTable(self.within.name, rows, columns, pd.DataFrame(index=range(len(rows))))
+        return ScoreTable(self.within.name, rows, columns, pd.DataFrame(index=range(len(rows))), directed=True)
 
     @property
     def _by(self) -> tuple[str, str]:

@@ -51,11 +51,21 @@ def called(name: str) -> str:
 
 
 def leading(report: Report, origin: Origin) -> Ranking:
-    """The ranking that the headline is about: that of a super-net, else the score column with the highest tau."""
+    """The ranking that the headline is about: that of a super-net, else the score column with the highest tau.
+
+    Constant scores, which rank nothing, lead where there are no others.
+    """
     scores = [ranking for ranking in report.ranked if ranking.name != PARAMS]
     if not scores or origin.weights:
         return (scores or report.ranked)[0]
+    scores = [ranking for ranking in scores if not _constant(ranking)] or scores
     return max(scores, key=lambda ranking: ranking.estimates["kendall_tau"].value)
+
+
+def _constant(ranking: Ranking) -> bool:
+    """Whether all scores are equal: no other scores have a tau of zero in every resample."""
+    tau = ranking.estimates["kendall_tau"]
+    return tau.value == tau.low == tau.high == 0
 
 
 def difference(report: Report, a: str, b: str) -> tuple[Estimate, float, float]:
@@ -79,14 +89,17 @@ def headline(report: Report, origin: Origin) -> str:
     value = f"{number(tau.value, '.2f')}{bounds(tau.low, tau.high, '.2f')}"
     if lead.name == PARAMS:
         return f"The parameter count ranks {n} with a Kendall tau of {value}."
-    if tau.low == tau.high == 0:
+    if _constant(lead):
         return f"The scores of {called(lead.name)} are constant: they rank nothing."
-    others = [r.name for r in report.ranked if r.name not in (lead.name, PARAMS)]
+    others = [r.name for r in report.ranked if r.name not in (lead.name, PARAMS) and not _constant(r)]
     who = f"This super-net, one set of weights, ranks {n} by {called(lead.name)}"
     if not origin.weights:
         who = f"{called(lead.name)} ranks {n}"
     if others and not origin.weights:
-        first = f"Of {len(others) + 1} score columns, {called(lead.name)} has the highest Kendall tau on {n}, {value}"
+        some = " that are not constant" if len(others) + 2 < len(report.ranked) else ""
+        first = (
+            f"Of {len(others) + 1} score columns{some}, {called(lead.name)} has the highest Kendall tau on {n}, {value}"
+        )
     elif tau.high < 0:
         first = f"{who} backwards, with a Kendall tau of {value}"
     elif tau.low <= 0:
@@ -124,13 +137,19 @@ def _named(names: list[str], words: Mapping[str, str], others: list[str]) -> str
     return listed(found, 4) if len(found) > 3 else " and ".join(found)
 
 
-def certainty(report: Report, origin: Origin) -> str:
-    """What the headline's ranking is worth among the best architectures, and what its interval does not cover."""
+def certainty(report: Report, origin: Origin, scores: Mapping[str, Vector]) -> str:
+    """What the headline's ranking is worth among the best architectures, and what its interval does not cover.
+
+    Args:
+        scores: score column -> its values, higher is better: (n,).
+    """
     lead = leading(report, origin)
     parts = []
     if origin.at_chance:
         tau = lead.estimates["kendall_tau"]
         parts.append(f"By {called(lead.name)}, tau is {number(tau.value, '.2f')}{bounds(tau.low, tau.high, '.2f')}.")
+    if _constant(lead):
+        return " ".join([*parts, "All architectures have the same score: none is ranked first."])
     top = lead.estimates.get("tau_true_top_10%")
     if top:
         params = next(r for r in report.ranked if r.name == PARAMS).estimates.get("tau_true_top_10%")
@@ -145,8 +164,7 @@ def certainty(report: Report, origin: Origin) -> str:
         )
     if report.added and lead.name in report.added.gains:
         parts.append(adds(report.added, lead.name))
-    regret = lead.values["regret@1"]
-    parts.append(f"The architecture that it ranks first is {number(regret, '.2f')} points below the best one.")
+    parts.append(_first(lead, scores.get(lead.name)))
     parts.append(
         f"The {report.level:.0%} intervals are over the choice of architectures"
         + (
@@ -160,15 +178,33 @@ def certainty(report: Report, origin: Origin) -> str:
     return " ".join(parts)
 
 
+def _first(lead: Ranking, scores: Vector | None) -> str:
+    """How far what is ranked first falls short of the best architecture; of several, as a mean.
+
+    Args:
+        scores: the values behind the ranking, (n,), if they are known.
+    """
+    regret = f"{number(lead.values['regret@1'], '.2f')} points below the best one"
+    shared = 1 if scores is None else int((scores == np.max(scores)).sum())
+    if shared == 1:
+        return f"The architecture that it ranks first is {regret}."
+    return f"The {shared:,} architectures that share the first place are {regret} on average."
+
+
 def adds(added: Added, name: str) -> str:
     """What one score adds to the training-free ranking, no stronger than its corrected p-value."""
     gain = added.gains[name]
     value = f"{number(gain.tau.value, '+.3f')}{bounds(gain.tau.low, gain.tau.high, '+.3f')}"
     free = f"the training-free ranking {added.rule} ({number(added.tau.value, '.2f')})"
-    if gain.p_holm >= CLEAR:
-        return f"Fused with {free}, {called(name)} does not clearly change tau: {value}."
+    clear = gain.p_holm < CLEAR
+    apart = ""
+    if clear == (gain.tau.low <= 0 <= gain.tau.high):  # the p-value is of Student's t, the interval of the resamples
+        reaches = "reaches zero" if clear else "leaves zero out"
+        apart = f" (judged by the corrected p-value, {gain.p_holm:.2g}; the interval by itself {reaches})"
+    if not clear:
+        return f"Fused with {free}, {called(name)} does not clearly change tau: {value}{apart}."
     verb = "raises" if gain.tau.value > 0 else "lowers"
-    return f"Fused with {free}, {called(name)} {verb} tau by {value}."
+    return f"Fused with {free}, {called(name)} {verb} tau by {value}{apart}."
 
 
 def warnings(report: Report, scores: Mapping[str, Vector]) -> list[str]:
@@ -231,10 +267,12 @@ def steps(report: Report, origin: Origin) -> list[Step]:
             Step("The super-net has not learned its task: train it for longer, or look at its log.", origin.longer)
         )
         return found
+    if lead.name != PARAMS and _constant(lead):
+        return [Step("Look at what gave the scores: all of them are equal.")]
     if report.architectures < ROUGH:
         found.append(Step(f"Score more architectures: {report.architectures} give rough intervals.", origin.more))
     tau = lead.estimates["kendall_tau"]
-    if tau.high < 0 and lead.name != PARAMS:
+    if tau.high < 0 and lead.name != PARAMS and not origin.weights:
         found.append(_other_direction(lead.name, [r.name for r in report.ranked if r.name != PARAMS], origin.command))
     if _undecided(report, lead) and report.architectures >= ROUGH:
         found.append(
@@ -250,7 +288,7 @@ def steps(report: Report, origin: Origin) -> list[Step]:
                 origin.another_seed,
             )
         )
-    elif lead.name != PARAMS and not origin.weights:
+    elif lead.name != PARAMS:
         command = origin.command and origin.command.with_values("--by", "method").with_values("--repeat", "seed")
         if command and len(report.ranked) > 2:  # groups are compared by one column, and parameter count is no column
             command = command.with_values("--score-column", lead.name)

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from supernet.harness.report.correlation import figures, verdict
 from supernet.harness.report.correlation.architectures import Architectures
 from supernet.harness.report.correlation.command import Command
 from supernet.harness.report.correlation.correlate import correlate
+from supernet.harness.report.correlation.grouped_page import _headline
 from supernet.harness.report.correlation.result import compared, scatter_of
 from supernet.harness.report.correlation.verdict import Origin
 from supernet.harness.statistics import metrics
@@ -164,6 +166,84 @@ def test_a_score_that_ranks_backwards_is_told_the_option(known):
     lower = {"--lower-is-better": ["x", "y"]}
     assert "supernet correlate" in commands(options=lower)
     assert "supernet correlate" in commands(flags=frozenset(["--lower-is-better"]))
+
+
+def test_a_super_net_that_ranks_backwards_is_not_told_an_option_that_it_cannot_take(known):
+    rows, y = np.arange(60), known.accuracy()[:60]
+    table = ScoreTable("nb201", rows, {"accuracy": -y}, pd.DataFrame(index=range(60)), directed=True)
+    report = compared(table, known, resamples=20, origin=Origin(weights=True)).report
+    (note,) = [note for note in report.notes if "backwards" in note]
+    assert note == "accuracy ranks backwards (tau -1.00)."
+    assert "backwards" in verdict.headline(report, Origin(weights=True))
+    assert not [step for step in verdict.steps(report, Origin(weights=True)) if "lower" in step.why.lower()]
+    assert [step for step in verdict.steps(report, Origin()) if "If lower values" in step.why]
+
+
+def scored(known, **columns):
+    rows = np.arange(len(next(iter(columns.values()))))
+    return compared(ScoreTable("nb201", rows, columns, pd.DataFrame(index=rows)), known, resamples=20)
+
+
+def test_constant_scores_rank_nothing_and_are_compared_with_nothing(known):
+    y = known.accuracy()[:60]
+    found = scored(known, same=np.ones(60))
+    assert verdict.headline(found.report, Origin()) == "The scores of same are constant: they rank nothing."
+    certainty = verdict.certainty(found.report, Origin(), found.scores)
+    assert certainty == "All architectures have the same score: none is ranked first."
+    assert [step.why for step in verdict.steps(found.report, Origin())] == [
+        "Look at what gave the scores: all of them are equal."
+    ]
+    beside = scored(known, same=np.ones(60), bad=-y)
+    assert verdict.leading(beside.report, Origin()).name == "bad"
+    assert verdict.headline(beside.report, Origin()).startswith("bad ranks 60 architectures backwards")
+    assert "same" not in verdict.headline(beside.report, Origin())
+    more = scored(known, same=np.ones(60), bad=-y, good=y)
+    assert verdict.headline(more.report, Origin()).startswith(
+        "Of 2 score columns that are not constant, good has the highest Kendall tau"
+    )
+
+
+def test_architectures_that_share_the_first_place_are_counted(known):
+    y = known.accuracy()[:60]
+    found = scored(known, half=(y > np.median(y)).astype(float), all=y)
+    said = verdict.certainty(scored(known, half=found.scores["half"]).report, Origin(), found.scores)
+    assert "The 30 architectures that share the first place are" in said
+    assert "The architecture that it ranks first is 0.00 points" in verdict.certainty(
+        found.report, Origin(), found.scores
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "p", "said"),
+    [
+        (0.001, 0.08, "does not clearly change tau: +0.013 [+0.001, +0.032] (judged by the corrected p-value, 0.08; "
+         "the interval by itself leaves zero out)."),
+        (-0.001, 0.04, "(judged by the corrected p-value, 0.04; the interval by itself reaches zero)."),
+        (0.001, 0.04, "raises tau by +0.013 [+0.001, +0.032]."),
+        (-0.001, 0.08, "does not clearly change tau: +0.013 [−0.001, +0.032]."),
+    ],
+)  # fmt: skip
+def test_what_a_score_adds_says_so_where_interval_and_p_value_differ(low, p, said):
+    gain = SimpleNamespace(tau=SimpleNamespace(value=0.013, low=low, high=0.032), p_holm=p)
+    added = SimpleNamespace(rule="free-1", tau=SimpleNamespace(value=0.76), gains={"x": gain})
+    assert verdict.adds(added, "x").endswith(said)
+
+
+def test_groups_with_constant_scores_are_not_the_lowest(known):
+    y = known.accuracy()[:40]
+    frame = pd.DataFrame({"arch": [*known.table.keys(np.arange(40))] * 3, "score": [*y, *-y, *np.ones(40)]})
+    frame["m"] = ["a"] * 40 + ["b"] * 40 + ["c"] * 40
+
+    def headline(*names):
+        return _headline(correlate(frame[frame["m"].isin(names)], truth=known, by="m", resamples=20).report)
+
+    assert "that of b: −1.00" in headline("a", "b", "c")
+    assert headline("a", "b", "c").startswith("Of 2 groups, beside 1 group with constant scores, the highest")
+    assert "in the one group, a, beside 1 group" in headline("a", "c")
+    assert headline("c") == "The scores of score are constant in the one group: they rank nothing."
+    twin = pd.concat([frame[frame["m"] == "a"], frame[frame["m"] == "a"].assign(m="d")])
+    found = correlate(twin, truth=known, by="m", resamples=20).report
+    assert _headline(found) == "2 groups have the same Kendall tau, 1.00."
 
 
 def test_the_next_command_for_seeds_names_one_of_several_columns(known):
