@@ -149,6 +149,16 @@ def test_architectures_can_be_given_by_index_or_string(run):
             run.rank(wrong)
 
 
+def test_all_architectures_are_recommended_where_they_are_more():
+    from supernet.harness.report.correlation.ranked import _is_part
+
+    shot = sn.space("nb1shot1-1")
+    assert len(shot.distinct()) < len(shot)
+    assert not _is_part(shot, len(shot.distinct()))
+    assert _is_part(shot, len(shot.distinct()) - 1)
+    assert not _is_part(sn.space("darts"), 100)
+
+
 def test_a_ranking_without_ground_truth_says_why(run):
     ranking = run.rank(12, dataset="nothing")
     assert ranking.truth is None

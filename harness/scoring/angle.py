@@ -21,10 +21,12 @@ class Angle:
 
     The angle is that between two vectors: all kernels of the operations that the architecture uses, in all cells, as
     they were drawn from the recipe's seed, and as they are now. No image is passed forward. A larger angle is taken as
-    better, as in the paper. Our choice: operations without weights and those that the output does not depend on leave
-    nothing in the vectors, and what all architectures share (stem, reductions, classifier) is left out. The angle of an
-    architecture without kernels is 0. In DARTS cells, the kernels of an operation are those on all edges that its input
-    of the node can be, whichever the architecture chooses.
+    better, as in the paper. The paper concatenates the weights along every path from input to output, so that those of
+    an operation on several paths count once for each path; here those of every operation count once, which gives other
+    angles and may give another order. Our choice, too: operations without weights and those that the output does not
+    depend on leave nothing in the vectors, and what all architectures share (stem, reductions, classifier) is left out.
+    The angle of an architecture without kernels is 0. In DARTS cells, the kernels of an operation are those on all
+    edges that its input of the node can be, whichever the architecture chooses.
     """
 
     run: Run | Trained = field(repr=False)

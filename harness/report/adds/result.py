@@ -26,7 +26,7 @@ from supernet.harness.correlation.truth import Known
 from supernet.harness.report.adds import figure
 from supernet.harness.report.adds.made import Made, made, truths
 from supernet.harness.report.adds.page import page
-from supernet.harness.report.adds.stages import Scores, Stage, measured
+from supernet.harness.report.adds.stages import RULE, WEIGHT, Scores, Stage, measured
 from supernet.harness.report.correlation.result import check_draws
 from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.latex import latex
@@ -35,7 +35,6 @@ from supernet.harness.report.training.wanted import Part, wanted
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import PAGE, writing
 from supernet.harness.runs.parallel import processes
-from supernet.harness.scoring.rules import RULES
 from supernet.harness.statistics.printed import bounds, number
 from supernet.harness.statistics.seeds import Mean
 from supernet.heuristics.recipe import Recipe
@@ -137,7 +136,7 @@ class AddsReport:
         """How to read the numbers."""
         return [
             "free-1 is the sum of the logarithms of the ranks by parameters on live edges and by jacob_cov at "
-            f"initialisation, as mean rank over {self.draws} draws. A super-net enters with the weight 0.25, by its "
+            f"initialisation, as mean rank over {self.draws} draws. A super-net enters with the weight {WEIGHT:g}, by its "
             f"{self.recipe.evaluation.metric} on {self.images} validation images; several by their mean rank.",
             self.card,
             "Intervals of single rankings are over the choice of architectures; those of a mean over super-nets are "
@@ -269,9 +268,7 @@ def adds(
     found = made(recipe, numbers, draws, images, folder, device, watch, processes(workers, device))
     grounds = _grounds(found, resamples, watch)
     title = f"What super-nets add to training-free scores on {space(recipe.space).title}"
-    report = AddsReport(
-        recipe, title, numbers, draws, images, grounds, RULES["free-1+supernet"].card, folder, len(found.asked)
-    )
+    report = AddsReport(recipe, title, numbers, draws, images, grounds, RULE.card, folder, len(found.asked))
     report.write(folder / "report")
     return report
 

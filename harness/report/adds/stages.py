@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from supernet.harness.scoring.rules import RULES
 from supernet.harness.statistics import bootstrap as stats
 from supernet.harness.statistics import metrics, seeds
 from supernet.harness.statistics.fusion import Floats, fuse, mean_of_ranks, over_classes
@@ -15,8 +16,9 @@ from supernet.harness.statistics.seeds import Mean
 from supernet.harness.statistics.spreads import squeezed
 
 SIZE, JACOB, NETS = "live-params", "jacob-cov", "trained"
-WEIGHT = 0.25
-"""The weight of super-nets in the rule free-1+supernet."""
+RULE = RULES["free-1+supernet"]
+WEIGHT = RULE.trained or 0.0
+"""The weight of super-nets in the rule."""
 TOP = 0.1
 
 

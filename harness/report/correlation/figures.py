@@ -18,6 +18,7 @@ from scipy.stats import rankdata
 from supernet.benchmarks.wording import shown
 from supernet.harness.correlation.grouped import GroupedReport
 from supernet.harness.correlation.report import PARAMS, Report
+from supernet.harness.report.correlation.text import LONGEST
 from supernet.harness.report.style import BASELINE, COLUMN, DENSITY, FAINT, INK, PALETTE, fitted, paper, save
 from supernet.harness.statistics.metrics import Vector
 
@@ -29,8 +30,6 @@ BEST = 20
 """Number of truly best architectures that `best_of` shows."""
 CROWDED = 4
 """Number of rankings above which a legend stands beside its axes."""
-LONGEST = 40
-"""Most characters of a column's name that a figure shows."""
 
 
 def label_of(name: str) -> str:

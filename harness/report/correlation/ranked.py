@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -31,6 +30,7 @@ from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.scoring import selection
 from supernet.harness.scoring import supernet as scoring
 from supernet.harness.scoring.ranked import Files, chance_notes, chance_of, frame_of, protocol_of
+from supernet.harness.scoring.scorer import Trained
 from supernet.harness.scoring.selection import Wanted
 from supernet.harness.scoring.supernet import Scores
 from supernet.harness.statistics.bootstrap import LEAST
@@ -133,13 +133,6 @@ class Ranked:
         return table(["architecture", "accuracy, %", "negative loss"], rows, caption, [*self.notes, self.problem])
 
 
-class Trained(Protocol):
-    """An object with a trained super-net, such as the result of `supernet.train`."""
-
-    @property
-    def run(self) -> Run: ...
-
-
 def rank(
     run: Trained | Run | Path | str,
     archs: Wanted = "all",
@@ -201,7 +194,8 @@ def rank(
     with hold(files.folder) if files else nullcontext():
         scores = _scores(run, indices, protocol, files, within, watch)
         notes += chance_notes(scores, run.task.classes)
-        origin = _origin(run, folder, scores, protocol == run.recipe.evaluation and len(indices) < len(within))
+        partly = protocol == run.recipe.evaluation and _is_part(within, len(indices) + left_out)
+        origin = _origin(run, folder, scores, partly)
         found = Ranked(within.name, scores, protocol, run.task.classes, known, None, problem, notes, origin, files)
         if scored:
             scored(found)
@@ -255,6 +249,11 @@ def _truth(
     except UserError as error:
         watch.tell(f"No report: {error}")
         return None, str(error)
+
+
+def _is_part(within: SearchSpace, count: int) -> bool:
+    """Whether `all` stands for more than this number of different architectures; never in a space without a list."""
+    return within.enumerable and count < len(within.distinct())
 
 
 def _origin(run: Run, folder: Path | None, scores: Scores, partly: bool) -> Origin:

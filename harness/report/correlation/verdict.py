@@ -11,6 +11,7 @@ from supernet.benchmarks.wording import listed, shown
 from supernet.harness.correlation.added import Added
 from supernet.harness.correlation.report import PARAMS, Ranking, Report
 from supernet.harness.report.correlation.command import Command
+from supernet.harness.report.correlation.text import LONGEST
 from supernet.harness.report.html.axis import Mark, Step
 from supernet.harness.statistics.bootstrap import ROUGH, Estimate
 from supernet.harness.statistics.metrics import Vector
@@ -22,8 +23,6 @@ MANY_TIES = 0.05
 """Share of pairs of architectures with equal scores from which the reader is told; our choice."""
 MARKS = 6
 """Most score columns on the axis of the first screen; our choice."""
-LONGEST = 40
-"""Most characters of a column's name in a sentence."""
 COUNT = "the parameter count"
 
 
