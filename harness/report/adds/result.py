@@ -136,8 +136,8 @@ class AddsReport:
         """How to read the numbers."""
         return [
             "free-1 is the sum of the logarithms of the ranks by parameters on live edges and by jacob_cov at "
-            f"initialisation, as mean rank over {self.draws} draws. A super-net enters with the weight {WEIGHT:g}, by its "
-            f"{self.recipe.evaluation.metric} on {self.images} validation images; several by their mean rank.",
+            f"initialisation, as mean rank over {self.draws} draws. A super-net enters with the weight {WEIGHT:g}, by "
+            f"its {self.recipe.evaluation.metric} on {self.images} validation images; several by their mean rank.",
             self.card,
             "Intervals of single rankings are over the choice of architectures; those of a mean over super-nets are "
             "over their seeds, too. What is added is paired: both rankings are judged on the same architectures.",
