@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace, space
-from supernet.harness.scoring.scorer import Columns, Trained
+from supernet.harness.scoring.scorer import Columns, Trained, run_of
 from supernet.harness.training.run import Run, start
 from supernet.heuristics.methods.apart import Several
 
@@ -37,7 +37,7 @@ class Angle:
 
     @property
     def _run(self) -> Run:
-        return self.run if isinstance(self.run, Run) else self.run.run
+        return run_of(self.run)
 
     def score(self, indices: NDArray[np.int64]) -> Columns:
         """The column angle, in radians from 0 to pi: (n,).

@@ -14,18 +14,12 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Arch
 from supernet.benchmarks.tasks.loader import Batch, train_batches
 from supernet.harness.scoring.norms import statistics
-from supernet.harness.scoring.scorer import Trained
 from supernet.harness.supernet.ops import BatchNorm
 from supernet.harness.training.run import Run
 from supernet.heuristics.meter import Meter
 
 
-def run_of(run: Run | Trained) -> Run:
-    """The run itself, or that of an object which has one."""
-    return run if isinstance(run, Run) else run.run
-
-
-def check(name: str, whole: Mapping[str, int], amounts: Mapping[str, float], seed: int) -> None:
+def check(name: str, whole: Mapping[str, int], amounts: Mapping[str, float], seed: int = 0) -> None:
     """Check the settings of a scorer.
 
     Args:

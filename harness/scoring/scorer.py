@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace, space
+from supernet.benchmarks.wording import quoted
 from supernet.harness.scoring.ranked import protocol_of
 from supernet.harness.scoring.selection import Wanted, selected
 from supernet.harness.scoring.supernet import rank
@@ -28,6 +29,18 @@ class Trained(Protocol):
 
     @property
     def run(self) -> Run: ...
+
+
+def run_of(run: Run | Trained) -> Run:
+    """The run itself, or that of an object which has one.
+
+    Raises:
+        UserError: it is neither.
+    """
+    found = run if isinstance(run, Run) else getattr(run, "run", None)
+    if not isinstance(found, Run):
+        raise UserError(f"A scorer takes a trained super-net, not {quoted(run)}; `supernet.train` gives one.")
+    return found
 
 
 class Scorer(Protocol):
@@ -118,6 +131,6 @@ def score(
     Raises:
         UserError: a protocol or the architectures cannot be used.
     """
-    run = run if isinstance(run, Run) else run.run
+    run = run_of(run)
     scorers = {name: SharedWeights(run, protocol_of(run.recipe, changes)) for name, changes in protocols.items()}
     return side_by_side(scorers, selected(space(run.recipe.space), archs, sample_seed))

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SearchSpace, space
-from supernet.harness.scoring.lent import check, lent, run_of, step, training_batches
-from supernet.harness.scoring.scorer import Columns, Trained
+from supernet.harness.scoring.lent import check, lent, step, training_batches
+from supernet.harness.scoring.scorer import Columns, Trained, run_of
 from supernet.harness.scoring.supernet import first_alike, images_passed, rank
 from supernet.harness.training.run import Run
 from supernet.heuristics.meter import Meter
@@ -60,8 +60,9 @@ class Shifted:
             },
             self.seed,
         )
-        if isinstance(self.label_smoothing, bool) or not 0 <= self.label_smoothing <= 1:
-            raise UserError(f"Shifted: label_smoothing is a share from 0 to 1, not {self.label_smoothing!r:.40}.")
+        share = self.label_smoothing
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise UserError(f"Shifted: label_smoothing is a share from 0 to 1, not {share!r:.40}.")
 
     @property
     def within(self) -> SearchSpace:

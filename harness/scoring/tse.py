@@ -18,8 +18,8 @@ from supernet.benchmarks.files import check_place
 from supernet.benchmarks.spaces import Arch, SearchSpace, space
 from supernet.benchmarks.tasks.loader import Batch
 from supernet.harness.scoring import partial
-from supernet.harness.scoring.lent import batch_statistics, check, lent, run_of, step, training_batches
-from supernet.harness.scoring.scorer import Columns, Trained
+from supernet.harness.scoring.lent import batch_statistics, check, lent, step, training_batches
+from supernet.harness.scoring.scorer import Columns, Trained, run_of
 from supernet.harness.scoring.supernet import add_to, first_alike, images_passed, rank
 from supernet.harness.training.run import Run
 from supernet.heuristics.meter import Meter
@@ -72,7 +72,7 @@ class TSE:
             {"learning_rate": self.learning_rate, "momentum": self.momentum, "weight_decay": self.weight_decay},
             self.seed,
         )
-        if not 0 < self.best <= 1:
+        if isinstance(self.best, bool) or not isinstance(self.best, int | float) or not 0 < self.best <= 1:
             raise UserError(f"TSE: best is a share above 0 and up to 1, not {self.best!r:.40}.")
         if self.out is not None:
             check_place(Path(self.out), "TSE: out", folder=True)

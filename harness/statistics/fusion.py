@@ -83,6 +83,13 @@ WAYS: Mapping[str, Callable[[Floats, Floats], Floats]] = {"log": _log, "harmonic
 sum w_i / sum (w_i / r_i); or sum w_i r_i / sum w_i. The first two punish the worse of two ranks."""
 
 
+def _numbers(what: str, values: ArrayLike) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UserError(f"{what} are numbers, not {quoted(values)}.") from None
+
+
 def fuse(scores: Mapping[str, ArrayLike], weights: Mapping[str, float] | None = None, how: str = "log") -> Floats:
     """One score from several scores of the same architectures: (n,), higher is better.
 
@@ -93,18 +100,19 @@ def fuse(scores: Mapping[str, ArrayLike], weights: Mapping[str, float] | None = 
         how: a key of `WAYS`.
 
     Raises:
-        UserError: there are no scores, they differ in number, or a weight or the way cannot be used.
+        UserError: there are no scores, they are no numbers, they differ in number, or a weight or the way cannot be
+            used.
     """
     if how not in WAYS:
         raise UserError(f"Scores are not fused by {quoted(how)}; {did_you_mean(how, list(WAYS))}")
-    tables = {name: np.atleast_2d(np.asarray(values, dtype=np.float64)) for name, values in scores.items()}
+    tables = {name: np.atleast_2d(_numbers(f"The scores {quoted(name)}", values)) for name, values in scores.items()}
     counts = {table.shape[1] for table in tables.values()}
     if len(counts) != 1 or counts == {0}:
         raise UserError("Scores of the same architectures are fused, at least one of each: these differ in number.")
     chosen = dict.fromkeys(tables, 1.0) | dict(weights or {})
     if extra := [name for name in chosen if name not in tables]:
         raise UserError(f"There is a weight for {listed(map(quoted, extra))}, but no such score.")
-    factors = np.array([chosen[name] for name in tables], dtype=np.float64)
+    factors = _numbers("The weights of scores", [chosen[name] for name in tables])
     if not (np.isfinite(factors) & (factors > 0)).all():
         raise UserError("The weights of scores are numbers above 0.")
     ranks = np.stack([relative_ranks(mean_of_ranks(table)) for table in tables.values()])

@@ -35,6 +35,7 @@ from supernet.harness.report.training.wanted import Part, wanted
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import PAGE, writing
 from supernet.harness.runs.parallel import processes
+from supernet.harness.scoring.ranked import protocol_of
 from supernet.harness.statistics.printed import bounds, number
 from supernet.harness.statistics.seeds import Mean
 from supernet.heuristics.recipe import Recipe
@@ -260,6 +261,7 @@ def adds(
     check_draws(resamples)
     check_place(Path(out), "out", folder=True)
     recipe = wanted(*parts, **keys)
+    protocol_of(recipe, images=images)  # an impossible number of images is said before anything is computed
     if next(truths(space(recipe.space)), None) is None:
         raise UserError(f"There is no ground truth of {recipe.space} to judge the rankings by.")
     folder = Path(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, overload
 
@@ -100,6 +100,8 @@ def correlate(
         raise UserError("`repeat` says what to average over within the groups of `by`; give `by`, too.")
     if fractions and by:
         raise UserError("`fractions` is for score columns, and `by` for groups of one column: give one of them.")
+    if fractions is not None and not isinstance(fractions, Iterable):
+        raise UserError(f"`fractions` is a list of numbers above 0 and up to 1, not {quoted(fractions)}.")
     if out is not None:
         check_place(Path(out), "--out", folder=True)
     check_draws(resamples, seed)
