@@ -92,7 +92,8 @@ def _headline(report: GroupedReport) -> str:
     if len(order) == 1:
         return f"{name} has a Kendall tau of {_value(first)} in the one group, {named(first.key)}{beside}."
     if first.tau.value == last.tau.value:
-        return f"{len(order)} groups have the same Kendall tau, {number(first.tau.value, '.2f')}{beside}."
+        same = number(first.tau.value, ".2f")
+        return f"Of {len(order)} groups{beside}, the highest Kendall tau is that of all of them: {same} in each."
     best, worst = (f"{named(group.key)}: {_value(group)}" for group in (first, last))
     return f"Of {len(order)} groups{beside}, the highest Kendall tau is that of {best}, and the lowest that of {worst}."
 

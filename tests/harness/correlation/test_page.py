@@ -243,7 +243,7 @@ def test_groups_with_constant_scores_are_not_the_lowest(known):
     assert headline("c") == "The scores of score are constant in the one group: they rank nothing."
     twin = pd.concat([frame[frame["m"] == "a"], frame[frame["m"] == "a"].assign(m="d")])
     found = correlate(twin, truth=known, by="m", resamples=20).report
-    assert _headline(found) == "2 groups have the same Kendall tau, 1.00."
+    assert _headline(found) == "Of 2 groups, the highest Kendall tau is that of all of them: 1.00 in each."
 
 
 def test_the_next_command_for_seeds_names_one_of_several_columns(known):
