@@ -106,8 +106,9 @@ class AddsReport:
             "left_out": self.left_out, "card": self.card, "grounds": [asdict(ground) for ground in self.grounds],
         }  # fmt: skip
 
-    def write(self, out: Path) -> Path:
+    def write(self, out: Path | str) -> Path:
         """Write the page, adds.json, the table (CSV and LaTeX) and the figure to a folder: the path of the page."""
+        out = Path(out)
         with writing(out) as folder:
             write_json(folder / RESULT, self.as_json())
             csv = self.frame().to_csv(index=False, float_format="%.6g", lineterminator="\n")

@@ -70,6 +70,7 @@ def test_variants_fuse_the_same_scores_in_other_ways():
 def test_the_report_is_written_with_every_number(without_computing, tmp_path):
     found = sn.adds(task="digits", channels=4, cells=1, seeds=2, draws=2, resamples=20, out=tmp_path)
     folder = tmp_path / "report"
+    assert found.write(str(folder)) == folder / "index.html"
     assert {path.name for path in folder.iterdir()} == {
         "index.html", "adds.json", "stages.csv", "stages-1.tex", "stages.svg", "stages.png",
     }  # fmt: skip
