@@ -53,7 +53,7 @@ class Plugin:
         _importing.append(self)
         try:
             # Not by the loader: a bytecode cache goes by time stamp and size, and could hold another content.
-            exec(compile(content, self.path, "exec"), module.__dict__)
+            exec(compile(content, self.path, "exec", dont_inherit=True), module.__dict__)
         except Exception as error:
             del sys.modules[name]
             if isinstance(error, UserError):

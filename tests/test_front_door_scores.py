@@ -79,6 +79,8 @@ def test_architectures_that_the_table_lacks_are_left_out_where_only_measured_one
     assert found.tau == alone.tau
     with pytest.raises(UserError, match="index 20000 is outside"):
         sn.correlate({**given, 20000: 1.0}, "nb201", "digits", resamples=20, only_measured=True)
+    empty = sn.correlate({**given, 0: float("nan")}, "nb201", "digits", resamples=20, only_measured=True)
+    assert empty.tau == alone.tau, "a line that is left out needs no score"
     repeated = pd.DataFrame({"arch": [*there, *there, 0, 0], "score": np.arange(42) % 5})
     merged = sn.correlate(repeated, "nb201", "digits", resamples=20, only_measured=True, average_repeats=True)
     assert merged.report.architectures == 20

@@ -157,6 +157,13 @@ def join_scores(
         compare(raw, rows, spelled, others, resolve, problems)
     elif others:
         notes.append(f"Columns not compared with {shown(arch_column)}: {listed(shown(' + '.join(o)) for o in others)}.")
+    if unmeasured:  # before the scores are read, which such lines often lack
+        before = len(rows)
+        raw, kept = problems.leave_out_absent(raw)
+        rows = rows[kept]
+        if len(rows) < before:
+            told = f"{before - len(rows):,} of {before:,} {raw.unit}s"
+            notes.append(f"{told} name architectures that are not in {truth.path.name}: left out.")
     scores = {name: numbers_in(raw.columns[name], name, problems, allowed=_allowed(infinite, name in negated))
               for name in names}  # fmt: skip
     cells = {name: pd.Series(map(text, raw.columns[name]), dtype=object) for name in used}
@@ -167,17 +174,8 @@ def join_scores(
         for position, group in enumerate(merging.tolist()):
             if first.setdefault(group, position) != position and rows[position] >= 0:
                 problems.repeat(position, first[group])
-    absent = problems.excuse_absent() if unmeasured else 0
     problems.report()
     scores = {name: -values if name in negated else values for name, values in scores.items()}
-    if absent:
-        notes.append(
-            f"{absent:,} of {len(rows):,} {raw.unit}s name architectures that are not in {truth.path.name}: left out."
-        )
-        rows, there = rows[rows >= 0], rows >= 0
-        scores = {name: values[there] for name, values in scores.items()}
-        groups = groups[there].reset_index(drop=True)
-        merging = _merging(groups, rows)
     merged = 0
     if merging is not None:
         firsts = np.unique(merging, return_index=True)[1]

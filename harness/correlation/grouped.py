@@ -44,6 +44,8 @@ class GroupResult:
     top10: float | None
     """tau-b within the truly best 10 %, None with fewer than 100 architectures."""
     spearman: float
+    constant: bool
+    """Whether all scores of each repeat are equal, so that they rank nothing."""
     regret: float
     """Regret of the top architecture, in percentage points."""
     params_tau: float
@@ -258,6 +260,7 @@ def _group(key: tuple[str, ...], parts: list[_Repeat], level: float) -> GroupRes
         tau_sd=float(taus.std(ddof=1)) if len(parts) > 1 else None,
         top10=optional["top10"],
         spearman=mean["spearman"],
+        constant=all(np.ptp(part.x) == 0 for part in parts),
         regret=mean["regret"],
         params_tau=mean["params"],
         attainable=optional["attainable"],

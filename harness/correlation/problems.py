@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from supernet.benchmarks.errors import UserError
@@ -38,11 +39,17 @@ class Problems:
         """Add a line whose architecture is one of the space, but has no ground truth."""
         self._absent[position] = what
 
-    def excuse_absent(self) -> int:
-        """The number of lines whose architecture has no ground truth, which count as problems no longer."""
-        count = len(self._absent)
+    def leave_out_absent(self, table: RawTable) -> tuple[RawTable, list[int]]:
+        """Leave out the lines whose architecture has no ground truth, which are problems no longer.
+
+        Returns:
+            The table without them, whose positions later problems refer to; and the positions of the others.
+        """
+        kept = [position for position in range(len(self.lines)) if position not in self._absent]
         self._absent.clear()
-        return count
+        self.lines = [self.lines[position] for position in kept]
+        columns = {name: [cells[position] for position in kept] for name, cells in table.columns.items()}
+        return replace(table, columns=columns, lines=self.lines), kept
 
     def repeat(self, position: int, original: int) -> None:
         """Add a line that repeats the architecture of an earlier one; both are positions in the table."""

@@ -47,7 +47,7 @@ def blocked(values: Sequence[ArrayLike]) -> Blocked | None:
     df = runs - blocks
     variance = sum(float(np.square(v - v.mean()).sum()) for v in groups) / df if df else 0.0
     if variance < SMALLEST:  # rank correlations of few architectures move in steps: equal ones are no sign of certainty
-        if df and value == 0:
+        if df and not any(v.any() for v in groups):
             return Blocked(0.0, 0.0, 0.0, 1.0, None, runs, blocks)
         return Blocked(value, None, None, None, None, runs, blocks)
     error = math.sqrt(variance * sum(1 / len(v) for v in groups)) / blocks

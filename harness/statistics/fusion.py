@@ -52,7 +52,7 @@ def mean_of_ranks(draws: ArrayLike) -> Floats:
 def over_classes(values: ArrayLike, labels: ArrayLike) -> Floats:
     """Mean of the values of all members of each class, for each member: (n,).
 
-    Architectures that compute the same function of freshly drawn weights (`SearchSpace.twins`) are further draws of one
+    Architectures that compute the same function with the same weights (`SearchSpace.twins`) are further draws of one
     score.
 
     Args:

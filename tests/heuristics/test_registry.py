@@ -294,6 +294,15 @@ def test_a_plugin_that_is_written_again_within_the_same_second_is_read_anew(tmp_
     assert found == [1, 2]
 
 
+def test_a_plugin_is_compiled_without_the_future_statements_of_this_project(tmp_path):
+    path = tmp_path / "typed.py"
+    path.write_text("def of(kind):\n    class Made:\n        choice: kind = 1\n    return Made\n\nMADE = of(int)\n")
+    plugin = Plugin.read(path)
+    plugin.load()
+    made = sys.modules.pop(f"supernet_plugin_{plugin.sha256[:16]}").MADE
+    assert made.__annotations__ == {"choice": int}
+
+
 def test_a_plugin_names_the_recipes_that_use_it_and_no_others(tmp_path):
     path = tmp_path / "mine.py"
     registered = SOURCE.replace("class Chain", "@method('chain')\nclass Chain")

@@ -34,6 +34,7 @@ from supernet.heuristics.recipe import Recipe
 
 Floats = NDArray[np.float64]
 FREE, COSTS = "free.parquet", "costs.json"
+ANOTHER = "Name another folder with --out, or remove it."
 PARTS = 10_000
 """In how many parts the progress of all super-nets is told."""
 TRAINING = 0.75
@@ -156,8 +157,8 @@ def _net(job: _Net, told: Told) -> _Trained:
         spent = {"train_seconds": seconds, "score_seconds": scored.seconds}
         write_json(costs, {**spent, "recipe": recipe.hash, "asked": run.run.asked.tolist()})
     kept = json.loads(costs.read_text())
-    if kept["recipe"] != recipe.hash:
-        raise UserError(f"{folder} holds a super-net of another recipe. Name another folder with --out, or remove it.")
+    if kept["recipe"] != recipe.hash or "asked" not in kept:
+        raise UserError(f"{folder} holds a super-net of another recipe or an earlier version. {ANOTHER}")
     frame = pd.read_parquet(files.scores)
     values = pd.Series(frame[column].to_numpy(), index=frame["index"].to_numpy())
     every = np.arange(len(within))
@@ -165,7 +166,9 @@ def _net(job: _Net, told: Told) -> _Trained:
     # One of several equal computations was scored for all of them.
     alike = values.reindex(within.same_computation(every)).to_numpy()
     found = np.where(np.isnan(own), alike, own)
-    asked = np.array(kept.get("asked", []), dtype=np.int64)
+    asked = np.array(kept["asked"], dtype=np.int64)
+    if np.isnan(found[np.setdiff1d(within.distinct(), within.same_entry(asked))]).any():
+        raise UserError(f"{folder} lacks scores of some architectures. {ANOTHER}")
     return _Trained(found, float(kept["train_seconds"] + kept["score_seconds"]), asked)
 
 

@@ -151,8 +151,9 @@ class AddsReport:
 
     def _left_out(self) -> str:
         return (
-            f"The super-nets were trained with the ground truth of {self.left_out:,} architectures. All rankings are "
-            "judged on the others, and the seconds leave out what that ground truth took."
+            f"The super-nets were trained with the ground truth of {self.left_out:,} architectures. No ranking is "
+            "judged on these, nor on others that the benchmark counts as the same. The seconds leave out what that "
+            "ground truth took."
         )
 
     def _tables(self) -> list[tuple[str, Sequence[Sequence[object]], Sequence[Sequence[object]]]]:

@@ -82,7 +82,7 @@ def _ordered(report: GroupedReport) -> list[GroupResult]:
 
 def _headline(report: GroupedReport) -> str:
     name = shown(report.score, LONGEST)
-    order = [group for group in _ordered(report) if not _constant(group)]
+    order = [group for group in _ordered(report) if not group.constant]
     constant = len(report.groups) - len(order)
     if not order:
         where = "the one group" if constant == 1 else f"all {constant} groups"
@@ -96,11 +96,6 @@ def _headline(report: GroupedReport) -> str:
         return f"Of {len(order)} groups{beside}, the highest Kendall tau is that of all of them: {same} in each."
     best, worst = (f"{named(group.key)}: {_value(group)}" for group in (first, last))
     return f"Of {len(order)} groups{beside}, the highest Kendall tau is that of {best}, and the lowest that of {worst}."
-
-
-def _constant(group: GroupResult) -> bool:
-    """Whether all scores of the group are equal: its correlations are zero then, in every repeat."""
-    return group.spearman == 0 and all(tau == 0 for tau in group.taus)
 
 
 def _value(group: GroupResult) -> str:

@@ -123,6 +123,11 @@ def test_a_super_net_says_whose_ground_truth_trained_it(tmp_path, monkeypatch):
     others = others[~np.isin(others, within.same_entry(first.asked))]
     assert len(others) == len(within.distinct()) - 5
     assert np.isfinite(first.scores[others]).all()
+    path = next(job.folder.glob("scores*.parquet"))
+    frame = pd.read_parquet(path)
+    frame[frame["index"] != others[0]].to_parquet(path)
+    with pytest.raises(UserError, match="lacks scores of some architectures"):
+        making._net(job, lambda share: None)
 
 
 def test_parts_are_computed_once_and_found_again(tmp_path, monkeypatch):
@@ -145,6 +150,11 @@ def test_parts_are_computed_once_and_found_again(tmp_path, monkeypatch):
 
         def same_computation(self, indices):
             return indices
+
+        same_entry = same_computation
+
+        def distinct(self):
+            return np.arange(len(few))
 
     def free_scores(name, scores, *, draws, out, watch, **probe):
         calls.append(probe)
@@ -174,6 +184,12 @@ def test_parts_are_computed_once_and_found_again(tmp_path, monkeypatch):
     np.testing.assert_array_equal(first.draws, again.draws)
     assert first.net_seconds == again.net_seconds
     assert first.nets.shape == (2, 3)
+    costs = tmp_path / "super-net-1" / "costs.json"
+    before = json.loads(costs.read_text())
+    costs.write_text(json.dumps({key: value for key, value in before.items() if key != "asked"}))
+    with pytest.raises(UserError, match="an earlier version"):
+        making.made(recipe, [1], 2, 32, tmp_path, "cpu", making.Watch(), 1)
+    costs.write_text(json.dumps(before))
     with pytest.raises(UserError, match="another recipe"):
         making.made(recipe.override(["space=nb201-topology"]), [1], 2, 32, tmp_path, "cpu", making.Watch(), 1)
     assert len(calls) == 4, "scores of another space were used"

@@ -104,6 +104,7 @@ def test_blocks_of_one_run_are_not_tested():
 def test_differences_that_are_equal_in_all_runs_are_no_certainty():
     found = blocked([[0.0444, 0.0444]])
     assert (found.value, found.low, found.high, found.p) == (pytest.approx(0.0444), None, None, None)
+    assert blocked([[0.1, 0.1], [-0.1, -0.1]]).p is None
 
 
 def test_blocks_that_differ_at_random_are_seldom_clear():
