@@ -16,7 +16,7 @@ from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.heuristics import recipe as recipes
 
-FORMAT = 5
+FORMAT = 6
 """Version of the results; it goes up when runs of equal specs would give other results than before."""
 STUDY, SEARCH = "study", "search"
 """The kinds of jobs."""
