@@ -227,7 +227,7 @@ def _operations(a: Analysis) -> str | None:
     if not clear:
         return "No operation is clearly over- or under-ranked by the base beyond regression to the mean."
     ordered = sorted(clear, key=lambda item: -item[1].value)
-    texts = [f"{name} {number(m.value, '+.0f')}{bounds(m.low, m.high, '+.0f')}" for name, m in ordered]
+    texts = [f"{name} {number(m.value, '+.1f')}{bounds(m.low, m.high, '+.1f')}" for name, m in ordered]
     return (
         "Beyond regression to the mean, the base ranks architectures too high (+) or too low (-) by these percentile "
         f"points, averages over the uses of each operation: {_listed(texts)}."

@@ -127,14 +127,24 @@ def _line(a: Analysis, row: Row, regret: Axis, changes: Sequence[str]) -> _Line:
     if row.taus:
         name = el("a", name, href=f"#disorder&run={quote(row.label, safe=UNQUOTED)}")
     if len(changes) == 1:
-        before = changes[0].partition(": ")[2].partition(" -> ")[0]
-        before = "without" if before == "[]" else before
-        name += el("small", f" base: {before.lower() if before in ('True', 'False') else before}")
+        name += el("small", f" base: {_before(row.heuristic, changes[0])}")
     value, low, high = (d.value, d.low, d.high) if d else (None, None, None)
     return _Line(
         name, value, low, high, verdict.word(row, a.margin), _kind(bool(d and d.clear), value or 0.0), _text(d),
         _second(row.regret, regret, _text(row.regret)),
     )  # fmt: skip
+
+
+def _before(heuristic: str, change: str) -> str:
+    """The value of the base, from a change such as `network.bn_affine: True -> False`; its key where the heuristic has
+    another name."""
+    key, _, values = change.partition(": ")
+    value = values.partition(" -> ")[0]
+    if value == "[]":
+        return "without"
+    value = value.lower() if value in ("True", "False") else value
+    leaf = key.rpartition(".")[2]
+    return value if leaf == heuristic.replace("-", "_") else f"{leaf} {value}"
 
 
 def _base(a: Analysis, regret: Axis) -> _Line:

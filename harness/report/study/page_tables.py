@@ -19,7 +19,7 @@ CLEAR = 0.05
 """Dunnett-corrected p-value under which an effect counts as clear."""
 
 
-FIRST = frozenset({"Heuristic", "Value", "Runs", "τ", "Difference", "Expected", "p", "Regret@1", "Accuracy"})
+FIRST = frozenset({"Heuristic", "Value", "Runs", "τ", "Difference", "p", "Regret@1", "Accuracy"})
 """Columns that are shown at first; in every group they come before the others."""
 
 

@@ -12,6 +12,7 @@ import pytest
 from made_up_study import EVIL, typed
 
 from supernet.harness.report.study import free_table
+from supernet.harness.report.study.first_screen import _before
 from supernet.harness.report.study.page import page
 
 
@@ -169,3 +170,16 @@ def test_choices_that_need_no_training_have_a_table(study):
     sides = re.findall(r'class="effect (\w+)"', table)
     assert sides == ["gain", "unclear", "loss", "unclear"]
     assert free_table.on_page(replace(typed(study)["analysis"], free=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("heuristic", "change", "said"),
+    [
+        ("learning-rate", "training.learning_rate: 0.05 -> 0.1", "0.05"),
+        ("batch-norm", "network.bn_affine: True -> False", "bn_affine true"),
+        ("nesterov", "training.nesterov: False -> True", "false"),
+        ("replay", "methods: [] -> [replay]", "without"),
+    ],
+)
+def test_what_the_base_has_is_said_beside_a_change(heuristic, change, said):
+    assert _before(heuristic, change) == said
