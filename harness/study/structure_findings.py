@@ -26,8 +26,8 @@ def explained(a: Analysis) -> str | None:
         sentence += f"; {_percent(base.common)} of this variance is common to its {base.seeds} seeds"
     if base.shares:
         ordered = sorted(base.shares, key=lambda share: -share.run)
-        texts = [f"{_share(share.run)} % by {share.group} ({_share(share.chance)} by chance)" for share in ordered]
-        sentence += f"; in a single run, it is explained to {', '.join(texts)}"
+        texts = [f"{share.group} {_share(share.run)} % ({_share(share.chance)} % by chance)" for share in ordered]
+        sentence += f"; of a single run's variance, these shares are explained: {', '.join(texts)}"
     return sentence + "."
 
 

@@ -222,7 +222,7 @@ def test_the_findings_say_what_the_numbers_are(analysis):
     assert len(words) == len(findings.RULES)
     base = analysis.structure.displaced[0]
     assert f"displaces architectures by {base.sd:.0f} percentile points" in words[0]
-    assert "by operations (" in words[0]
+    assert "these shares are explained: operations " in words[0]
     assert words[3].startswith("1 of 3 changes clearly changes the partial tau")
     assert "sees-more" not in words[3], "it is clear in both"
     assert "clear in tau alone: sees-size (+0.00 [" in words[3]
