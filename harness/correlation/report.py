@@ -237,7 +237,7 @@ def _notes(
     for name, tau in taus.items():
         if name != PARAMS and tau.high < 0:
             notes.append(
-                ranked_backwards(name, tau.value)
+                f"{_ranked_backwards(name, tau.value)}."
                 if table.directed
                 else backwards(name, tau.value, name in table.negated)
             )
@@ -257,12 +257,12 @@ def backwards(name: str, tau: float, negated: bool) -> str:
         if negated
         else f"if lower values are better, give --lower-is-better {shown(name)}"
     )
-    return f"{ranked_backwards(name, tau)[:-1]}: {hint}."
+    return f"{_ranked_backwards(name, tau)}: {hint}."
 
 
-def ranked_backwards(name: str, tau: float) -> str:
-    """The note on a score of known direction that ranks clearly in the wrong one."""
-    return f"{shown(name)} ranks backwards (tau {tau:.2f})."
+def _ranked_backwards(name: str, tau: float) -> str:
+    """How the note on a score that ranks clearly in the wrong direction begins."""
+    return f"{shown(name)} ranks backwards (tau {tau:.2f})"
 
 
 def _ranking(

@@ -35,6 +35,20 @@ def components(values: ArrayLike) -> tuple[float, float]:
     return common, float(np.trace(c)) / seeds - common
 
 
+def squares_and_products(values: Floats) -> tuple[float, float]:
+    """Mean over seeds of the sum of squares, and mean over pairs of seeds of the sum of products; 0 of one seed.
+
+    The products leave out what belongs to one seed: they are the squares of what all seeds have in common.
+
+    Args:
+        values: (items, seeds).
+    """
+    count = values.shape[1]
+    squares = float(np.square(values).sum())
+    products = float(np.square(values.sum(axis=1)).sum()) - squares
+    return squares / count, products / (count * (count - 1)) if count > 1 else 0.0
+
+
 def common_share(values: ArrayLike) -> Mean | None:
     """Share of the variance between items that is common to all seeds, with a jackknife interval from five seeds on.
 

@@ -102,10 +102,10 @@ def displaced(runs: Mapping[str, Floats], groups: Mapping[str, Floats], truth: F
         """Rows: explained of each setting's runs, explained of what its seeds share, columns of the basis."""
         columns = components.basis(np.hstack([np.zeros((n, 0)), *(beside[name] for name in subset)]))
         within = columns.T @ every
-        sums = [_squares(within[:, part]) for part in parts]
+        sums = [components.squares_and_products(within[:, part]) for part in parts]
         return np.array([*zip(*sums, strict=True), [columns.shape[1]] * len(parts)], dtype=np.float64)
 
-    whole = [_squares(every[:, part]) for part in parts]
+    whole = [components.squares_and_products(every[:, part]) for part in parts]
     enough = value(tuple(beside))[2, 0] * PER_FEATURE <= n - 1 - DEGREE
     found = components.lmg(list(beside), value) if beside and enough else {}
     out = []
@@ -127,14 +127,6 @@ def displaced(runs: Mapping[str, Floats], groups: Mapping[str, Floats], truth: F
 
 _LITTLE = 0.02
 """Share common to seeds below which what explains it cannot be told."""
-
-
-def _squares(values: Floats) -> tuple[float, float]:
-    """Mean over seeds of the sum of squares, and mean over pairs of seeds of the sum of products."""
-    count = values.shape[1]
-    squares = float(np.square(values).sum())
-    products = float(np.square(values.sum(axis=1)).sum()) - squares
-    return squares / count, products / (count * (count - 1)) if count > 1 else 0.0
 
 
 def effects(taken: Sequence[Choice], runs: Floats, truth: Floats) -> list[Effect]:
@@ -159,7 +151,7 @@ def effects(taken: Sequence[Choice], runs: Floats, truth: Floats) -> list[Effect
     solve = _centred(taken, raw) @ np.linalg.pinv(columns, rcond=1e-9)
     values = solve @ runs
     rest = runs - columns @ (np.linalg.pinv(columns, rcond=1e-9) @ runs)
-    left = max(_squares(rest)[1], 0.0) / (len(truth) - 1 - DEGREE - rank)
+    left = max(components.squares_and_products(rest)[1], 0.0) / (len(truth) - 1 - DEGREE - rank)
     sampling = left * np.square(solve).sum(axis=1)
     # The spreads of effects tell each other's; no effect is the base of the others.
     spreads = squeezed([values[0], *values])[1:]

@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from supernet.benchmarks.spaces import SearchSpace
 from supernet.harness.statistics import metrics, seeds
+from supernet.harness.statistics.components import squares_and_products
 from supernet.harness.statistics.spreads import squeezed
 from supernet.harness.study.results import Row
 
@@ -36,25 +37,20 @@ def with_excess(
     """
     uses = uses_of(within, indices)
     done = [row.label for row in rows if scores[row.label]]
-    found = {label: [over_ranked(y, _ranks(x)) for x in scores[label].values()] for label in done}
-    excess = {label: {name: _averages(parts, use) for name, use in uses.items()} for label, parts in found.items()}
-    spreads = {name: squeezed([excess[label][name] for label in done]) for name in uses}
+    found = {label: over_ranked(y, np.stack([_ranks(x) for x in scores[label].values()])) for label in done}
+    excess = {name: [_average(found[label].beyond, use) for label in done] for name, use in uses.items()}
+    spreads = {name: squeezed(values) for name, values in excess.items()}
     level = 1 - (1 - seeds.LEVEL) / max(1, len(uses))
     out = []
     for row in rows:
         if row.label in done:
-            place, parts = done.index(row.label), found[row.label]
-            beyond = np.stack([part.beyond for part in parts])
+            place, ranked = done.index(row.label), found[row.label]
+            errors = {name: sampling(ranked.beyond, use) for name, use in uses.items()}
             means = {
-                name: seeds.mean_of(
-                    values, spreads[name][place], sampling(beyond, uses[name]), bounded=False, level=level
-                )
-                for name, values in excess[row.label].items()
+                name: seeds.mean_of(values[place], spreads[name][place], errors[name], bounded=False, level=level)
+                for name, values in excess.items()
             }
-            raw = {
-                name: float(np.mean([np.average(part.displaced, weights=use) for part in parts]))
-                for name, use in uses.items()
-            }
+            raw = {name: float(_average(ranked.displaced, use).mean()) for name, use in uses.items()}
             row = dataclasses.replace(row, over_ranked=raw, excess=means)
         out.append(row)
     return out
@@ -72,7 +68,7 @@ def uses_of(within: SearchSpace, indices: NDArray[np.int64]) -> dict[str, Floats
 
 @dataclass(frozen=True)
 class OverRanked:
-    """How far architectures are ranked above their true place, in percentile points; every array is (n,)."""
+    """How far architectures are ranked above their true place, in percentile points; every array is (seeds, n)."""
 
     displaced: Floats
     """Predicted less true percentile."""
@@ -90,35 +86,33 @@ def over_ranked(y: Floats, ranks: Floats) -> OverRanked:
 
     Args:
         y: true accuracies (n,).
-        ranks: ranks by score from 0 (worst) to 1 (best): (n,).
+        ranks: ranks by score of each seed, from 0 (worst) to 1 (best): (seeds, n).
     """
     truth = _ranks(y)
-    rho = metrics.pearson(ranks, truth) if np.ptp(ranks) > 0 else 0.0
+    rho = np.array([metrics.pearson(one, truth) if np.ptp(one) > 0 else 0.0 for one in ranks])
     displaced = 100 * (ranks - truth)
-    return OverRanked(displaced, displaced - 100 * (rho - 1) * (truth - 0.5))
+    return OverRanked(displaced, displaced - 100 * (rho[:, None] - 1) * (truth - 0.5))
 
 
-def _averages(parts: Sequence[OverRanked], use: Floats) -> Floats:
-    """The mean excess over the uses of an operation, for each seed: (seeds,)."""
-    return np.array([np.average(part.beyond, weights=use) for part in parts], dtype=np.float64)
+def _average(values: Floats, use: Floats) -> Floats:
+    """The mean of values over the uses of an operation, for each seed: (seeds, n) -> (seeds,)."""
+    means: Floats = np.average(values, axis=1, weights=use)
+    return means
 
 
 def sampling(beyond: Floats, use: Floats) -> float:
     """Variance of the mean excess of an operation, averaged over seeds, from the choice of architectures.
 
     A mean over uses is a ratio of sums over architectures, whose variance follows from the residuals of each
-    (Cochran, Sampling Techniques, 3rd edition, section 6.4). The products of different seeds leave out what belongs to
-    one seed, which is in the spread between seeds already.
+    (Cochran, Sampling Techniques, 3rd edition, section 6.4). What belongs to one seed is in the spread between seeds
+    already, and is left out; of one seed, nothing is left.
 
     Args:
         beyond: excess of each seed and architecture: (seeds, n).
         use: uses of the operation: (n,).
     """
-    residuals = use * (beyond - np.average(beyond, axis=1, weights=use)[:, None])
-    count = len(beyond)
-    squares = np.square(residuals).sum()
-    products = (np.square(residuals.sum(axis=0)).sum() - squares) / (count * (count - 1)) if count > 1 else squares
-    return max(float(products), 0.0) / float(use.sum()) ** 2
+    residuals = use * (beyond - _average(beyond, use)[:, None])
+    return max(squares_and_products(residuals.T)[1], 0.0) / float(use.sum()) ** 2
 
 
 def _ranks(x: Floats) -> Floats:

@@ -44,8 +44,8 @@ def only(rows, label):
 
 def over_uses(within, indices, y, ranks):
     """Operation -> means over its uses of how far architectures are over-ranked, and of what of that is bias."""
-    found = over_ranked(y, ranks)
+    found = over_ranked(y, ranks[None])
     return {
-        name: (np.average(found.displaced, weights=use), np.average(found.beyond, weights=use))
+        name: (np.average(found.displaced[0], weights=use), np.average(found.beyond[0], weights=use))
         for name, use in uses_of(within, indices).items()
     }

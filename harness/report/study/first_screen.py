@@ -136,8 +136,10 @@ def _line(a: Analysis, row: Row, regret: Axis, changes: Sequence[str]) -> _Line:
 
 
 def _before(heuristic: str, change: str) -> str:
-    """The value of the base, from a change such as `network.bn_affine: True -> False`; its key where the heuristic has
-    another name."""
+    """The value of the base, from a change such as `network.bn_affine: True -> False`, behind its key.
+
+    The key is left out where the heuristic has its name.
+    """
     key, _, values = change.partition(": ")
     value = values.partition(" -> ")[0]
     if value == "[]":

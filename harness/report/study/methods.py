@@ -192,7 +192,7 @@ def _checklist(study: Study, a: Analysis, done: list[Result]) -> dict[str, str]:
         "Are several runs done, and are the seeds given?": (
             f"Seeds {_span(study.base_seeds)} of the base, {_others(study)} of the other settings{_single(study)}."
         ),
-        "Are results given with their uncertainty?": (_uncertainty(study, a)),
+        "Are results given with their uncertainty?": _uncertainty(study, a),
         "Is there a comparison with simple baselines?": (
             f"Parameter count as the score (tau {a.params_tau:.3f}), and random search in P(surpass random)."
         ),
