@@ -232,8 +232,10 @@ def _locked_part(file: Path, progress: Progress | None) -> BinaryIO | None:
             return part
         else:
             if path.exists() and os.path.samestat(path.stat(), os.fstat(part.fileno())):
-                return part
-            part.close()  # another process gave it its final name, or removed it
+                if not file.exists():
+                    return part
+                path.unlink()  # another process completed the file before this part was made
+            part.close()  # otherwise another process gave it its final name, or removed it
             continue
         if size != last:
             last, since = size, time.monotonic()

@@ -9,6 +9,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from misbehaving import BODY, Server, failure, part_of, sha256
@@ -145,6 +146,21 @@ def test_several_fetches_of_one_file_download_it_once(server: Server, remote: Re
         files = list(pool.map(lambda _: fetch(remote, tmp_path), range(6)))
     assert {file.read_bytes() for file in files} == {BODY}
     assert server.asked == ["bytes=1000-"]
+    assert os.listdir(tmp_path) == ["table.bin"]
+
+
+def test_a_file_that_another_process_completes_just_before_its_part_is_made_is_not_downloaded_again(
+    server: Server, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = download._opened_part
+
+    def late(path: Path) -> BinaryIO:
+        (tmp_path / "table.bin").write_bytes(BODY)
+        return make(path)
+
+    monkeypatch.setattr(download, "_opened_part", late)
+    assert fetch(remote, tmp_path).read_bytes() == BODY
+    assert server.asked == []
     assert os.listdir(tmp_path) == ["table.bin"]
 
 
