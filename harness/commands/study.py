@@ -268,7 +268,8 @@ def _say_power(name: str, overrides: tuple[str, ...], results: Path, sd: float |
         found = power(chosen, store, sd=sd, progress=tell)
     click.echo(found.noise.source)
     click.echo(
-        "Each design finds a true difference of tau of this size in 80 of 100 studies, at a family-wise level of 5 %."
+        "Each design finds a true difference of tau of the size in its last column in 80 of 100 studies, at a "
+        "family-wise level of 5 %."
     )
     click.echo("")
     workers = cores("cpu")
@@ -281,7 +282,10 @@ def _say_power(name: str, overrides: tuple[str, ...], results: Path, sd: float |
             f"{option.what:18}{d.base_seeds:6}{d.seeds:8}{option.runs:7,}{option.missing:9,}{time:>14}{finds:>8}"
         )
     for effect in found.impossible:
-        click.echo(f"No number of seeds finds {effect:g}: rank more architectures (`sample`).")
+        click.echo(
+            f"For all changes together, no number of seeds finds {effect:g}: rank more architectures (`sample`), or "
+            "test fewer changes."
+        )
     if load:
         click.echo(load, err=True)
 

@@ -63,7 +63,9 @@ def test_power_has_a_line_for_each_design(done):
     assert "over the 15 runs that are done" in lines[0]
     own = next(line for line in lines if line.startswith("this study"))
     assert own.split()[2:7] == ["6", "3", "15", "0", "done"]
-    assert any(line.startswith(("to find 0.1", "No number of seeds finds 0.1")) for line in lines)
+    assert any(
+        line.startswith(("to find 0.1", "For all changes together, no number of seeds finds 0.1:")) for line in lines
+    )
     refused = CliRunner().invoke(supernet, ["study", "plan", "tiny.yaml", "--sd", "0.1"])
     assert "--sd goes with --power" in refused.output
 
