@@ -121,7 +121,7 @@ SHIPPED: Mapping[str, Shipped] = {
         "Dong et al., PGONAS, 2022",
     ),
     "replay": Shipped(
-        "replay", "trains architectures of a diverse archive again in every step", "Zhang et al., NSAS, CVPR 2020"
+        "replay", "trains two members of a diverse archive beside every random path", "Zhang et al., NSAS, CVPR 2020"
     ),
     "reptile": Shipped(
         "reptile",
