@@ -5,18 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar
-
-import numpy as np
 
 from supernet.harness.runs.job import FORMAT, SEARCH, Truth, hash_of
 from supernet.harness.search.algorithms import registry as algorithms
-from supernet.harness.search.algorithms.bananas import EVERY
 from supernet.harness.search.algorithms.names import base_of
-from supernet.harness.search.ledger import TIMED, Budget
+from supernet.harness.search.ledger import Budget
 from supernet.heuristics import recipe as recipes
-from supernet.heuristics import registry
 from supernet.heuristics.plugins import Plugin
 from supernet.heuristics.recipe import Recipe
 
@@ -50,20 +45,7 @@ class SearchSpec:
 
     def present_code(self) -> str:
         """Return the version of the present code, which distinguishes its results from those of other code."""
-        code = algorithms.code_of(base_of(self.algorithm))
-        # Earlier versions charged other costs for split batches, so that their results need other names.
-        if self.recipe is not None and self.recipe.sampling.batch == "split":
-            code += "+split"
-        # They did not plan with what methods spend later in training, nor charge all queries of methods.
-        if self.recipe is not None and any(registry.entry(m.name).has("foreseen") for m in self.recipe.methods):
-            code += "+foreseen"
-        # They ended at the first architecture without a training time, or asked for such ones without any charge.
-        asks = self.recipe is None or self.recipe.methods
-        if asks and self.budget.kind in TIMED and _untimed(self.space, self.truth):
-            code += "+timed"
-        # They fitted the networks of BANANAS in every round, also in long searches.
-        long = self.budget.kind == "queries" and self.budget.amount > EVERY
-        return code + ("+grown" if long and base_of(self.algorithm) == "bananas" else "")
+        return algorithms.code_of(base_of(self.algorithm))
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain values, which `from_dict` reads."""
@@ -103,10 +85,3 @@ class SearchSpec:
         """The name of the run within its comparison: the algorithm and the seeds."""
         first, *more = self.seeds
         return f"{self.algorithm}, seed {first}" + (f" to {more[-1]}" if more else "")
-
-
-@lru_cache(maxsize=32)
-def _untimed(where: str, truth: Truth) -> bool:
-    """Tell whether a table has training times of the data set, but not of all its architectures."""
-    table, dataset = truth.open(where), truth.measure.dataset
-    return any(np.isnan(table.mean_train_seconds(dataset, epochs)).any() for epochs in table.timed_epochs(dataset))

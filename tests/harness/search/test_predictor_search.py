@@ -12,13 +12,12 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import Decision, SearchSpace, space
 from supernet.benchmarks.spaces.nb201 import EDGES, NONE, OPS
 from supernet.harness.search.algorithms.ask import search
-from supernet.harness.search.algorithms.bananas import BANANAS, EVERY
+from supernet.harness.search.algorithms.bananas import BANANAS
 from supernet.harness.search.algorithms.evolution import RandomSearch
 from supernet.harness.search.algorithms.moves import Moves, moves
 from supernet.harness.search.algorithms.pnas import PNAS, Growth
 from supernet.harness.search.algorithms.predictor import Ensemble, Networks
 from supernet.harness.search.algorithms.tpe import TPE
-from supernet.harness.search.comparison import Comparison
 from supernet.harness.search.ledger import Budget, Ledger
 from supernet.harness.search.objectives.table import Fidelity, Table, objective
 
@@ -313,15 +312,6 @@ def test_bananas_fits_ever_more_rarely_in_long_searches(hill, fits, monkeypatch)
     assert all(later >= 1.1 * sooner for sooner, later in pairwise(sizes))
     assert all(epochs == round(8 * 40 / size) for size, epochs in fits[4:])
     assert len(set(trace.indices)) == 120
-
-
-def test_long_searches_of_bananas_have_names_of_their_own(nb201_truth):
-    short, long = (
-        Comparison("nb201", "cifar10", ("bananas", "rea"), Budget("queries", EVERY + more), 1, str(nb201_truth.path))
-        for more in (0, 1)
-    )
-    assert [spec.code for spec in short.specs()] == ["", ""]
-    assert [spec.code for spec in long.specs()] == ["+grown", ""]
 
 
 def test_bananas_fits_nothing_when_everything_is_known(fits):

@@ -55,12 +55,6 @@ def test_queries_are_charged_and_the_schedule_ends_within_the_budget(
     assert result.ledger["queries"] == queries
 
 
-def test_methods_that_spend_later_have_runs_of_other_names_than_before(truth):
-    assert spec_of("landmarks", truth).code.endswith("+foreseen")
-    assert spec_of("gm-nas", truth).code.endswith("+foreseen")
-    assert spec_of("spos", truth).code == ""
-
-
 def test_the_best_of_every_part_is_asked_for_and_the_best_of_these_is_picked(truth, monkeypatch):
     recipe = BASE.override(["methods.gm-split.repeats=1", *FEW])
     run = start(recipe, task=task_of(recipe.task), oracle=Oracle.for_recipe(recipe, truth.open("nb201"), MEASURE))

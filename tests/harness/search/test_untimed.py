@@ -71,13 +71,6 @@ def test_algorithms_that_need_the_whole_space_hear_what_the_table_lacks(tmp_path
         chosen.check()
 
 
-def test_runs_that_may_have_ended_early_before_have_other_names(table, tmp_path):
-    holes, whole = written(tmp_path, TIMED), written(tmp_path, MEASURED)
-    codes = [comparison(path, algorithms=("random",)).specs()[0].code for path in (holes, whole, table)]
-    assert codes == ["+timed", "", ""]
-    assert comparison(holes, algorithms=("random",), budget=Budget("queries", 9)).specs()[0].code == ""
-
-
 def test_a_cost_that_is_not_a_number_ends_no_search_silently():
     with pytest.raises(UserError, match="unknown number of simulated seconds"):
         Ledger(Budget("seconds", 9)).affords(queries=1.0, seconds=float("nan"))
