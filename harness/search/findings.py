@@ -11,7 +11,7 @@ from supernet.benchmarks.truth.table import Measure
 from supernet.benchmarks.wording import counted
 from supernet.harness.search.analysis import Entry, Outcome
 from supernet.harness.search.contrasts import LEAST, LEVEL, Contrast, smallest_p
-from supernet.harness.statistics.printed import bounds, number
+from supernet.harness.statistics.printed import bounds, number, p_relation
 
 UNIFORM = 0.95
 """Share of the largest entropy from which on a distribution is called near-uniform: a convention of this report."""
@@ -100,8 +100,8 @@ def _all_together(outcome: Outcome) -> str:
         return ""
     how = "Kruskal and Wallis' test" + (", by permutations" if test.permuted else "")
     if test.p < LEVEL:
-        return f"Taken together, the algorithms differ by more than chance explains ({how}: p {_p(test.p)})."
-    return f"Taken together, the algorithms are not shown to differ ({how}: p {_p(test.p)})."
+        return f"Taken together, the algorithms differ by more than chance explains ({how}: p {p_relation(test.p)})."
+    return f"Taken together, the algorithms are not shown to differ ({how}: p {p_relation(test.p)})."
 
 
 def _highest(outcome: Outcome, known: Sequence[Entry]) -> str:
@@ -197,10 +197,6 @@ def _differs(n: int) -> str:
 def _range(counts: Sequence[int]) -> str:
     low, high = min(counts), max(counts)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _p(p: float) -> str:
-    return "< 0.0001" if p < 1e-4 else f"= {p:.2g}"
 
 
 def difference(contrast: Contrast) -> str:

@@ -1,4 +1,4 @@
-"""Numbers and intervals as they are printed."""
+"""Numbers, intervals and p-values as they are printed."""
 
 from __future__ import annotations
 
@@ -19,3 +19,18 @@ def bounds(low: float | None, high: float | None, form: str = ".3f") -> str:
     """An interval such as " [0.694, 0.706]", with a space before it; empty if an end is not known."""
     known = all(end is not None and math.isfinite(end) for end in (low, high))
     return f" [{number(low, form)}, {number(high, form)}]" if known else ""
+
+
+def p_text(p: float) -> str:
+    """A p-value with two significant digits, such as 0.034, or that it is below 0.0001."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def p_relation(p: float, least: float = 1e-4) -> str:
+    """What follows the p in a sentence: "= 0.034", or "< 0.0001" below the least that is told apart."""
+    return f"< {least:g}" if p < least else f"= {p:.2g}"
+
+
+def p_decimals(p: float) -> str:
+    """A p-value with three decimals, such as 0.034, or <0.001: the form of tables in papers."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"

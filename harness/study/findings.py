@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from supernet.benchmarks.wording import counted
 from supernet.harness.statistics.bootstrap import ROUGH
-from supernet.harness.statistics.printed import bounds, number
+from supernet.harness.statistics.printed import bounds, number, p_relation
 from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study import structure_findings
 from supernet.harness.study.on_average import on_average
@@ -272,7 +272,7 @@ def _difference(d: Difference) -> str:
 
 def _p(row: Row) -> str:
     p = row.difference.p if row.difference else None
-    return "unknown" if p is None else "< 0.001" if p < 0.001 else f"= {p:.2g}"
+    return "unknown" if p is None else p_relation(p, 0.001)
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from supernet.harness.statistics.blocks import Blocked
+from supernet.harness.statistics.printed import p_relation
 from supernet.harness.statistics.seeds import Mean
 from supernet.harness.study.beside import MOST_RESCORED, STATISTICS
 from supernet.harness.study.displaced import Effect
@@ -134,9 +135,8 @@ def _free(what: str, found: Blocked | None, on: str = "on these architectures") 
     if found is None or found.p is None:
         return None
     verb = "does not clearly change" if found.p >= 0.05 else "clearly raises" if found.value > 0 else "clearly lowers"
-    p = "< 0.001" if found.p < 0.001 else f"= {found.p:.2g}"
     return (
-        f"{what} {verb} tau: {found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}] (p {p}; "
+        f"{what} {verb} tau: {found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}] (p {p_relation(found.p, 0.001)}; "
         f"{found.runs} runs of {found.blocks} settings, paired by run, {on}). It costs no training."
     )
 

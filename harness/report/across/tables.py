@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from supernet.benchmarks.wording import shown
-from supernet.harness.statistics.printed import ABSENT, bounds, number
+from supernet.harness.statistics.printed import ABSENT, bounds, number, p_decimals
 from supernet.harness.study.across import Across, Change
 
 SUMMARY = "summary"
@@ -95,8 +95,7 @@ def summary_cells(change: Change) -> list[str]:
     if s is None or change.p_holm is None:
         return ["", "", "", ""]
     predicted = bounds(s.predicted_low, s.predicted_high, "+.2f").strip()
-    p = "<0.001" if change.p_holm < 0.001 else f"{change.p_holm:.3f}"
-    return [with_bounds(s.value, s.low, s.high), predicted, f"{100 * s.i_squared:.0f} %", p]
+    return [with_bounds(s.value, s.low, s.high), predicted, f"{100 * s.i_squared:.0f} %", p_decimals(change.p_holm)]
 
 
 def with_bounds(value: float, low: float | None, high: float | None) -> str:

@@ -10,10 +10,10 @@ from rich.text import Text
 from supernet.benchmarks.wording import shown
 from supernet.harness.correlation.added import Added, Gain
 from supernet.harness.correlation.report import Report
-from supernet.harness.report.correlation.text import LONGEST, interval_text, p_text
+from supernet.harness.report.correlation.text import LONGEST, interval_text
 from supernet.harness.report.correlation.verdict import called
 from supernet.harness.report.html.markup import Html, el, join
-from supernet.harness.statistics.printed import bounds, number
+from supernet.harness.statistics.printed import bounds, number, p_text
 
 ADDED = "added"
 """Name of the table."""

@@ -20,6 +20,7 @@ from supernet.harness.correlation.report import (
     family_of,
 )
 from supernet.harness.statistics.bootstrap import Estimate
+from supernet.harness.statistics.printed import p_text
 
 _ESTIMATES = {
     "kendall_tau": "Kendall tau-b",
@@ -254,8 +255,3 @@ def _value(key: str, value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if "rank@" in key else f"{value:.3f}"
-
-
-def p_text(value: float) -> str:
-    """A p-value with two significant digits, or that it is below 0.0001."""
-    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"

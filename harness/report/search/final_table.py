@@ -14,7 +14,7 @@ from supernet.harness.search.analysis import NEAR, Entry, Outcome
 from supernet.harness.search.findings import short
 from supernet.harness.search.ledger import NAMES
 from supernet.harness.search.published import FOUND_ON, PUBLISHED
-from supernet.harness.statistics.printed import ABSENT, bounds, number
+from supernet.harness.statistics.printed import ABSENT, bounds, number, p_text
 
 PUBLISHED_OF = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "imagenet16"}
 """Data set -> the field of `Published` with test accuracies on it."""
@@ -134,7 +134,7 @@ def _p(outcome: Outcome) -> Callable[[Entry], Cell]:
         c = versus.get(entry.name)
         if c is None or c.adjusted is None:
             return ("not tested" if c else ABSENT), None
-        text = "< 0.0001" if c.adjusted < 1e-4 else f"{c.adjusted:.2g}"
+        text = p_text(c.adjusted)
         if not c.clear:
             return text, c.adjusted
         up = c.difference > 0

@@ -8,7 +8,7 @@ from supernet.harness.report.html.markup import Html, el
 from supernet.harness.search.analysis import Outcome
 from supernet.harness.search.contrasts import Contrast
 from supernet.harness.search.findings import difference
-from supernet.harness.statistics.printed import number
+from supernet.harness.statistics.printed import number, p_relation
 
 
 def matrix(outcome: Outcome) -> Html:
@@ -38,7 +38,7 @@ def turned(c: Contrast) -> Contrast:
 def _cell(c: Contrast | None, row: str, column: str) -> Html:
     if c is None:
         return el("td", class_="same")
-    q = "not tested" if c.adjusted is None else f"q {_small(c.adjusted)}"
+    q = "not tested" if c.adjusted is None else f"q {p_relation(c.adjusted)}"
     said = f"{row} − {column}: {difference(c)}; better in {100 * c.better:.0f} % of pairs of searches; {q}"
     size = abs(c.difference)
     shown = number(c.difference, "+.2f" if size < 1 else "+.1f" if size < 10 else "+.0f")
@@ -46,7 +46,3 @@ def _cell(c: Contrast | None, row: str, column: str) -> Html:
         return el("td", shown, title=said)
     up = c.difference > 0
     return el("td", ("▲" if up else "▼") + shown, title=said, class_="gain" if up else "loss")
-
-
-def _small(value: float) -> str:
-    return "< 0.0001" if value < 1e-4 else f"= {value:.2g}"

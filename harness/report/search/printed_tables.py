@@ -12,7 +12,7 @@ from supernet.harness.report.search.tables import tables
 from supernet.harness.search.analysis import Outcome
 from supernet.harness.search.findings import difference, short
 from supernet.harness.search.verdict import known_finals
-from supernet.harness.statistics.printed import bounds
+from supernet.harness.statistics.printed import bounds, p_decimals
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,4 @@ def _reached(outcome: Outcome) -> Printed:
 
 
 def _p(value: float | None) -> str:
-    if value is None:
-        return ""
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
+    return "" if value is None else p_decimals(value)

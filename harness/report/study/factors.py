@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 
 from supernet.benchmarks.errors import UserError
 from supernet.harness.report.html.markup import Html, el, join
-from supernet.harness.report.study.page_tables import CLEAR, probability
+from supernet.harness.report.study.page_tables import CLEAR
 from supernet.harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE
-from supernet.harness.statistics.printed import ABSENT, bounds, number
+from supernet.harness.statistics.printed import ABSENT, bounds, number, p_decimals, p_text
 from supernet.harness.study.factors import Effect, Factors
 from supernet.harness.study.on_average import error_in_words
 from supernet.harness.study.results import Analysis, Row
@@ -85,7 +85,7 @@ def summary(analysis: Analysis) -> pd.DataFrame:
                 "effect": effect.label.replace("×", "x"),
                 "against": effect.against,
                 "Δτ [95 %]": f"{effect.value:+.3f}" + _ends(effect),
-                "p (Holm)": "" if effect.p_corrected is None else _printed(effect.p_corrected),
+                "p (Holm)": "" if effect.p_corrected is None else p_decimals(effect.p_corrected),
             }
             for effect in shown(_of(analysis))
         ]
@@ -103,10 +103,6 @@ def _of(analysis: Analysis) -> Factors:
 
 def _ends(effect: Effect) -> str:
     return "" if effect.low is None or effect.high is None else f" [{effect.low:+.3f}, {effect.high:+.3f}]"
-
-
-def _printed(p: float) -> str:
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 # ---- on the page -----------------------------------------------------------------------------------------------------
@@ -135,7 +131,7 @@ def _words(factors: Factors) -> str:
 
 
 def _line(effect: Effect) -> Html:
-    p = [ABSENT if value is None else probability(value) for value in (effect.p, effect.p_corrected)]
+    p = [ABSENT if value is None else p_text(value) for value in (effect.p, effect.p_corrected)]
     side = ("gain" if effect.value > 0 else "loss") if effect.clear else "unclear"
     value = el(
         "span", number(effect.value, "+.3f") + bounds(effect.low, effect.high, "+.3f"), class_=f"effect {side}"

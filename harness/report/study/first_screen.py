@@ -14,7 +14,7 @@ from supernet.harness.report.html.axis import Step as Shown
 from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.report.study import factors
 from supernet.harness.report.study.content import Changed
-from supernet.harness.statistics.printed import ABSENT, bounds, number
+from supernet.harness.statistics.printed import ABSENT, bounds, number, p_text
 from supernet.harness.statistics.seeds import Difference
 from supernet.harness.study import verdict
 from supernet.harness.study.results import Analysis, Row
@@ -185,7 +185,7 @@ def _averages(a: Analysis) -> Html:
         return Html("")
     lines = []
     for effect in factors.shown(a.factors):
-        p = "" if effect.p_corrected is None else factors.probability(effect.p_corrected)
+        p = "" if effect.p_corrected is None else p_text(effect.p_corrected)
         word = ("raises tau" if effect.value > 0 else "lowers tau") if effect.clear else "undecided"
         lines.append(
             _Line(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from supernet.harness.report.html.markup import Html, el, join
-from supernet.harness.report.study.page_tables import CLEAR, probability
-from supernet.harness.statistics.printed import ABSENT, bounds, number
+from supernet.harness.report.study.page_tables import CLEAR
+from supernet.harness.statistics.printed import ABSENT, bounds, number, p_text
 from supernet.harness.study.beside import STATISTICS
 from supernet.harness.study.free import Free
 from supernet.harness.study.plan import BASE
@@ -57,8 +57,5 @@ def _line(
     return el(
         "tr",
         el("th", choice, scope="row", class_="text"),
-        *(
-            el("td", text, class_="number")
-            for text in (shown, ABSENT if p is None else probability(p), where, str(runs))
-        ),
+        *(el("td", text, class_="number") for text in (shown, ABSENT if p is None else p_text(p), where, str(runs))),
     )

@@ -10,7 +10,7 @@ from typing import Any
 from supernet.harness.correlation.report import RANDOM_DRAWS
 from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
 from supernet.harness.report.html.sortable import cell, head
-from supernet.harness.statistics.printed import ABSENT, bounds, number
+from supernet.harness.statistics.printed import ABSENT, bounds, number, p_text
 from supernet.harness.statistics.seeds import Difference
 from supernet.harness.study import verdict
 from supernet.harness.study.results import Analysis, Row
@@ -243,14 +243,9 @@ def _verdict(row: Row, margin: float) -> tuple[str, str]:
 def _p(value: Callable[[Difference], float | None]) -> Callable[[Row], tuple[str, float | None]]:
     def shown(row: Row) -> tuple[str, float | None]:
         p = value(row.difference) if row.difference else None
-        return (ABSENT, None) if p is None else (probability(p), p)
+        return (ABSENT, None) if p is None else (p_text(p), p)
 
     return shown
-
-
-def probability(p: float) -> str:
-    """A p-value as it is read: 0.034, or < 0.0001."""
-    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
 def families(rows: Sequence[Row]) -> Html:
