@@ -18,7 +18,7 @@ WIDEST = 44
 
 def verdicts(a: Analysis) -> Iterator[str]:
     """Lines of text, the largest gain first."""
-    from supernet.harness.statistics.printed import bounds, number
+    from supernet.harness.statistics.printed import with_interval
     from supernet.harness.study import verdict
 
     compared = [row for row in a.rows[1:] if row.difference is not None]
@@ -28,13 +28,13 @@ def verdicts(a: Analysis) -> Iterator[str]:
     for name, row in list(zip(names, compared, strict=True))[:MOST_ROWS]:
         d = row.difference
         if d is not None:
-            difference = f"{number(d.value, '+.2f')}{bounds(d.low, d.high, '+.2f')}"
+            difference = with_interval(d, "+.2f")
             yield f"{name:{width}}  {difference:22}  {verdict.word(row, a.margin)}"
     if len(compared) > MOST_ROWS:
         yield f"… and {len(compared) - MOST_ROWS} more in the report"
     if compared:
         yield ""
-    marks = [f"{shown(m.name)} {number(m.value, '.2f')}{bounds(m.low, m.high, '.2f')}" for m in verdict.marks(a)]
+    marks = [f"{shown(m.name)} {with_interval(m, '.2f')}" for m in verdict.marks(a)]
     yield f"Kendall's tau: {' · '.join(marks)}"
     yield " ".join(text for text in (verdict.headline(a), verdict.certainty(a)) if text)
     for step in verdict.steps(a):

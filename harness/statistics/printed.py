@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 ABSENT = "–"
 """Printed in place of a missing value."""
+
+
+class Interval(Protocol):
+    """A value between two ends."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
 
 
 def number(value: float | None, form: str = ".3f") -> str:
@@ -19,6 +31,13 @@ def bounds(low: float | None, high: float | None, form: str = ".3f") -> str:
     """An interval such as " [0.694, 0.706]", with a space before it; empty if an end is not known."""
     known = all(end is not None and math.isfinite(end) for end in (low, high))
     return f" [{number(low, form)}, {number(high, form)}]" if known else ""
+
+
+def with_interval(estimate: Interval | None, form: str = ".3f") -> str:
+    """0.700 [0.694, 0.706]; without an interval the value alone; a dash for None."""
+    if estimate is None:
+        return ABSENT
+    return number(estimate.value, form) + bounds(estimate.low, estimate.high, form)
 
 
 def p_text(p: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from supernet.benchmarks.wording import counted
 from supernet.harness.statistics.bootstrap import ROUGH
-from supernet.harness.statistics.printed import bounds, number, p_relation
+from supernet.harness.statistics.printed import p_relation, with_interval
 from supernet.harness.statistics.seeds import Difference, Mean
 from supernet.harness.study import structure_findings
 from supernet.harness.study.on_average import on_average
@@ -227,7 +227,7 @@ def _operations(a: Analysis) -> str | None:
     if not clear:
         return "No operation is clearly over- or under-ranked by the base beyond regression to the mean."
     ordered = sorted(clear, key=lambda item: -item[1].value)
-    texts = [f"{name} {number(m.value, '+.1f')}{bounds(m.low, m.high, '+.1f')}" for name, m in ordered]
+    texts = [f"{name} {with_interval(m, '+.1f')}" for name, m in ordered]
     return (
         "Beyond regression to the mean, the base ranks architectures too high (+) or too low (-) by these percentile "
         f"points, averages over the uses of each operation: {_listed(texts)}."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from supernet.benchmarks.wording import counted
 from supernet.harness.statistics.power import Design, detectable
-from supernet.harness.statistics.printed import bounds, number
+from supernet.harness.statistics.printed import with_interval
 from supernet.harness.study import on_average
 from supernet.harness.study.results import Analysis, Row
 
@@ -88,7 +88,7 @@ def adds(a: Analysis) -> str:
     free, own = a.free_ranking, a.base.adds
     if free is None or own is None:
         return ""
-    told = number(own.value, "+.3f") + bounds(own.low, own.high, "+.3f")
+    told = with_interval(own, "+.3f")
     known = own.low is not None and own.high is not None and not own.low <= 0 <= own.high
     verb = f"changes it by {told}" if known else f"does not clearly change it: {told}"
     first = f"Fused with {free.rule}, which ranks without training with a tau of {free.tau:.2f}, the base {verb}"

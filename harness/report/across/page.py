@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from supernet.harness.report.across.tables import BASE_HEADS, HEADS, base_cells, summary_cells, with_bounds
+from supernet.harness.report.across.tables import BASE_HEADS, HEADS, base_cells, summary_cells
 from supernet.harness.report.html.axis import Axis, Mark, interval_cell, marked_axis, tick_cell
 from supernet.harness.report.html.frame import document
 from supernet.harness.report.html.markup import Html, el, escaped, join
-from supernet.harness.statistics.printed import ABSENT
+from supernet.harness.statistics.printed import ABSENT, with_interval
 from supernet.harness.study.across import Across, Change
 from supernet.harness.study.kept import Effect, Kept
 
@@ -83,7 +83,7 @@ def _kind(clear: bool, value: float) -> str:
 
 
 def _effect(axis: Axis, name: str, e: Effect) -> Html:
-    kind, text = _kind(e.clear, e.value), with_bounds(e.value, e.low, e.high)
+    kind, text = _kind(e.clear, e.value), with_interval(e, "+.2f")
     return _line(axis, name, e.value, (e.low, e.high), text=text, word=e.verdict, kind=kind)
 
 
@@ -114,7 +114,7 @@ def _marks(study: Kept) -> list[Mark]:
 
 
 def _cells(change: Change) -> list[str]:
-    effects = [with_bounds(e.value, e.low, e.high) if e else ABSENT for e in change.effects]
+    effects = [with_interval(e, "+.2f") for e in change.effects]
     return [change.label, *effects, *(cell or ABSENT for cell in summary_cells(change))]
 
 

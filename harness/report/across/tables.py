@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from supernet.benchmarks.wording import shown
-from supernet.harness.statistics.printed import ABSENT, bounds, number, p_decimals
+from supernet.harness.statistics.printed import bounds, number, p_decimals, with_interval
 from supernet.harness.study.across import Across, Change
 
 SUMMARY = "summary"
@@ -80,7 +80,7 @@ def printed_changes(a: Across) -> pd.DataFrame:
     for change in a.changes:
         line = {"change": change.label}
         for study, e in zip(a.studies, change.effects, strict=True):
-            line[study.name] = with_bounds(e.value, e.low, e.high) if e else ""
+            line[study.name] = with_interval(e, "+.2f") if e else ""
         lines.append(line | dict(zip(HEADS, summary_cells(change), strict=True)))
     return pd.DataFrame(lines)
 
@@ -95,12 +95,7 @@ def summary_cells(change: Change) -> list[str]:
     if s is None or change.p_holm is None:
         return ["", "", "", ""]
     predicted = bounds(s.predicted_low, s.predicted_high, "+.2f").strip()
-    return [with_bounds(s.value, s.low, s.high), predicted, f"{100 * s.i_squared:.0f} %", p_decimals(change.p_holm)]
-
-
-def with_bounds(value: float, low: float | None, high: float | None) -> str:
-    """+0.10 [+0.05, +0.15]"""
-    return number(value, "+.2f") + bounds(low, high, "+.2f")
+    return [with_interval(s, "+.2f"), predicted, f"{100 * s.i_squared:.0f} %", p_decimals(change.p_holm)]
 
 
 def printed_bases(a: Across) -> pd.DataFrame:
@@ -118,7 +113,7 @@ def base_cells(a: Across) -> list[list[str]]:
             s.name,
             s.space,
             f"{s.truth}: {s.measure}",
-            number(s.base.value, ".2f") + bounds(s.base.low, s.base.high, ".2f") if s.base else ABSENT,
+            with_interval(s.base, ".2f"),
             number(s.params_tau, ".2f"),
             number(s.attainable, ".2f"),
             f"{s.architectures:,}",
@@ -156,7 +151,7 @@ def _changes(a: Across) -> Table:
         for study, e in zip(a.studies, change.effects, strict=True):
             if e is not None:
                 name = Text(f"  {shown(study.name, WIDEST)}")
-                table.add_row(name, Text(with_bounds(e.value, e.low, e.high)), Text(e.verdict))
+                table.add_row(name, Text(with_interval(e, "+.2f")), Text(e.verdict))
         value, predicted, share, p = summary_cells(change)
         verdict = Text(change.verdict, style="bold")
         table.add_row(Text("  summary"), Text(value, style="bold"), verdict, predicted, share, p)

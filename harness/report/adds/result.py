@@ -36,7 +36,7 @@ from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import PAGE, writing
 from supernet.harness.runs.parallel import processes
 from supernet.harness.scoring.ranked import protocol_of
-from supernet.harness.statistics.printed import bounds, number
+from supernet.harness.statistics.printed import number, with_interval
 from supernet.harness.statistics.seeds import Mean
 from supernet.heuristics.recipe import Recipe
 
@@ -203,7 +203,7 @@ def variant_cells(ground: Ground) -> list[list[str]]:
 
 
 def _with_ends(mean: Mean | None, form: str) -> str:
-    return "" if mean is None else number(mean.value, form) + bounds(mean.low, mean.high, form)
+    return "" if mean is None else with_interval(mean, form)
 
 
 def _finding(ground: Ground) -> str:

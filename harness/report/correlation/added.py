@@ -13,7 +13,7 @@ from supernet.harness.correlation.report import Report
 from supernet.harness.report.correlation.text import LONGEST, interval_text
 from supernet.harness.report.correlation.verdict import called
 from supernet.harness.report.html.markup import Html, el, join
-from supernet.harness.statistics.printed import bounds, number, p_text
+from supernet.harness.statistics.printed import number, p_text, with_interval
 
 ADDED = "added"
 """Name of the table."""
@@ -54,17 +54,13 @@ def short(added: Added) -> pd.DataFrame:
 def _cells(name: str, gain: Gain) -> list[str]:
     return [
         shown(name, LONGEST),
-        _signed(gain.tau.value, gain.tau.low, gain.tau.high),
+        with_interval(gain.tau, "+.3f"),
         p_text(gain.p_holm),
         f"{gain.fused_tau:.3f}",
-        "" if gain.top10 is None else _signed(gain.top10.value, gain.top10.low, gain.top10.high),
+        "" if gain.top10 is None else with_interval(gain.top10, "+.3f"),
         number(gain.regret, "+.2f"),
         number(gain.partial),
     ]
-
-
-def _signed(value: float, low: float, high: float) -> str:
-    return f"{number(value, '+.3f')}{bounds(low, high, '+.3f')}"
 
 
 def terminal(report: Report) -> Table | None:
@@ -89,7 +85,7 @@ def section(report: Report) -> Html:
         return el("p", "No training-free ranking of these architectures is known, with which scores could be fused.")
     about = (
         f"Does a score know anything that can be had without training? {added.rule} ranks these architectures "
-        f"with a τ of {number(added.tau.value)}{bounds(added.tau.low, added.tau.high)} without any training. A score "
+        f"with a τ of {with_interval(added.tau)} without any training. A score "
         f"is fused with it by the logarithms of ranks, with the weight {added.weight:g}; what it adds is τ of the "
         "fusion less τ of the training-free ranking, paired on the same resamples of the architectures."
     )

@@ -17,7 +17,7 @@ from supernet.harness.report.html.frame import document, scripts
 from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.report.html.sortable import cell, head
-from supernet.harness.statistics.printed import ABSENT, bounds, number
+from supernet.harness.statistics.printed import ABSENT, number, with_interval
 
 TEMPLATE = Path(__file__).with_name("grouped.html")
 MOST = 25
@@ -99,7 +99,7 @@ def _headline(report: GroupedReport) -> str:
 
 
 def _value(group: GroupResult) -> str:
-    return number(group.tau.value, ".2f") + bounds(group.tau.low, group.tau.high, ".2f")
+    return with_interval(group.tau, ".2f")
 
 
 def _certainty(report: GroupedReport) -> str:

@@ -9,10 +9,10 @@ from supernet.benchmarks.wording import shown
 from supernet.harness.correlation.report import PARAMS, RANDOM_DRAWS, THRESHOLDS, Ranking, Report
 from supernet.harness.report.correlation.text import LONGEST, WIDE
 from supernet.harness.report.correlation.verdict import CLEAR, called, difference
-from supernet.harness.report.html.markup import Html, el, join, with_interval
+from supernet.harness.report.html.markup import Html, el, join
 from supernet.harness.report.html.sortable import cell, head
 from supernet.harness.statistics.bootstrap import Estimate
-from supernet.harness.statistics.printed import ABSENT, number, p_text
+from supernet.harness.statistics.printed import ABSENT, number, p_text, with_interval
 
 ARROWS = {"unclear": "", "gain": "▲ ", "loss": "▼ "}
 Shown = tuple[object, float | str | None]

@@ -15,7 +15,7 @@ from supernet.harness.report.correlation.text import LONGEST
 from supernet.harness.report.html.axis import Mark, Step
 from supernet.harness.statistics.bootstrap import ROUGH, Estimate
 from supernet.harness.statistics.metrics import Vector
-from supernet.harness.statistics.printed import bounds, number
+from supernet.harness.statistics.printed import number, with_interval
 
 CLEAR = 0.05
 """Corrected p-value under which a difference is called clear."""
@@ -85,7 +85,7 @@ def headline(report: Report, origin: Origin) -> str:
         return "This super-net is at chance: its ranking means nothing."
     lead = leading(report, origin)
     tau, n = lead.estimates["kendall_tau"], f"{report.architectures:,} architectures"
-    value = f"{number(tau.value, '.2f')}{bounds(tau.low, tau.high, '.2f')}"
+    value = with_interval(tau, ".2f")
     if lead.name == PARAMS:
         return f"The parameter count ranks {n} with a Kendall tau of {value}."
     if _constant(lead):
@@ -146,7 +146,7 @@ def certainty(report: Report, origin: Origin, scores: Mapping[str, Vector]) -> s
     parts = []
     if origin.at_chance:
         tau = lead.estimates["kendall_tau"]
-        parts.append(f"By {called(lead.name)}, tau is {number(tau.value, '.2f')}{bounds(tau.low, tau.high, '.2f')}.")
+        parts.append(f"By {called(lead.name)}, tau is {with_interval(tau, '.2f')}.")
     if _constant(lead):
         return " ".join([*parts, "All architectures have the same score: none is ranked first."])
     top = lead.estimates.get("tau_true_top_10%")
@@ -158,9 +158,7 @@ def certainty(report: Report, origin: Origin, scores: Mapping[str, Vector]) -> s
         if report.ceiling and report.ceiling.attainable_top10 is not None:
             beside.append(f"attainable {number(report.ceiling.attainable_top10, '.2f')}")
         said = f" ({', '.join(beside)})" if beside else ""
-        parts.append(
-            f"Within the truly best 10 %, tau is {number(top.value, '.2f')}{bounds(top.low, top.high, '.2f')}{said}."
-        )
+        parts.append(f"Within the truly best 10 %, tau is {with_interval(top, '.2f')}{said}.")
     if report.added and lead.name in report.added.gains:
         parts.append(adds(report.added, lead.name))
     parts.append(_first(lead, scores.get(lead.name)))
@@ -193,7 +191,7 @@ def _first(lead: Ranking, scores: Vector | None) -> str:
 def adds(added: Added, name: str) -> str:
     """What one score adds to the training-free ranking, no stronger than its corrected p-value."""
     gain = added.gains[name]
-    value = f"{number(gain.tau.value, '+.3f')}{bounds(gain.tau.low, gain.tau.high, '+.3f')}"
+    value = with_interval(gain.tau, "+.3f")
     free = f"the training-free ranking {added.rule} ({number(added.tau.value, '.2f')})"
     clear = gain.p_holm < CLEAR
     apart = ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from supernet.harness.report.html.markup import Html, el
-from supernet.harness.statistics.printed import bounds, number
+from supernet.harness.statistics.printed import number, with_interval
 
 
 class Axis:
@@ -95,7 +95,7 @@ def marked_axis(marks: Sequence[Mark]) -> Html:
         if m.low is not None and m.high is not None:
             drawn.append(el("i", class_=f"range {m.shape}", style=f"--low:{axis.at(m.low)};--high:{axis.at(m.high)}"))
         drawn.append(el("i", class_=f"mark {m.shape}", style=f"--at:{axis.at(m.value)}"))
-        value = number(m.value, ".2f") + bounds(m.low, m.high, ".2f")
+        value = with_interval(m, ".2f")
         key.append(el("dt", el("i", class_=f"mark {m.shape}", aria_hidden="true"), f" {m.name}") + el("dd", value))
     ticks = [el("i", number(v, ".1f"), class_="tick", style=f"--at:{axis.at(v)}") for v in (0.0, 0.5, 1.0)]
     line = el("div", *drawn, *ticks, class_="line", aria_hidden="true")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
-from typing import Protocol
-
-from supernet.harness.statistics.printed import number
 
 
 class Html(str):
@@ -34,22 +31,6 @@ def el(name: str, *children: object, **attributes: object) -> Html:
         if value is not None
     )
     return Html(f"<{name}{said}>{join(children)}</{name}>")
-
-
-class Interval(Protocol):
-    """A value between two ends."""
-
-    @property
-    def value(self) -> float: ...
-    @property
-    def low(self) -> float | None: ...
-    @property
-    def high(self) -> float | None: ...
-
-
-def with_interval(estimate: Interval, form: str = ".3f") -> str:
-    """0.700 [0.694, 0.706]"""
-    return f"{number(estimate.value, form)} [{number(estimate.low, form)}, {number(estimate.high, form)}]"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], caption: str, notes: Sequence[str] = ()) -> Html:

@@ -28,7 +28,7 @@ from supernet.harness.report.training.wanted import Part, wanted
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import writing
 from supernet.harness.statistics import seeds as over_seeds
-from supernet.harness.statistics.printed import bounds, number
+from supernet.harness.statistics.printed import with_interval
 from supernet.harness.statistics.seeds import Comparisons, Difference, Mean
 from supernet.heuristics.recipe import Recipe
 
@@ -204,10 +204,10 @@ def _table(one: Compared) -> Table:
 def _cells(one: Compared) -> Iterator[list[str]]:
     """The rows of an outcome as text, one for each recipe."""
     for label, mean in one.means.items():
-        cells = [label, str(mean.seeds), number(mean.value, "+.3f") + bounds(mean.low, mean.high, "+.3f")]
+        cells = [label, str(mean.seeds), with_interval(mean, "+.3f")]
         if label in one.differences:
             d = one.differences[label]
-            cells += [number(d.value, "+.3f") + bounds(d.low, d.high, "+.3f"), one.verdict(label)]
+            cells += [with_interval(d, "+.3f"), one.verdict(label)]
         yield cells + [""] * (len(HEADS) - len(cells))
 
 

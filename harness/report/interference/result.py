@@ -24,7 +24,7 @@ from supernet.harness.report.training.wanted import Part, wanted
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import writing
 from supernet.harness.runs.parallel import Told, each, processes
-from supernet.harness.statistics.printed import bounds, number
+from supernet.harness.statistics.printed import with_interval
 from supernet.harness.training.folder import holds_run
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.recipe import Recipe
@@ -107,10 +107,7 @@ class InterferenceReport:
         return out
 
     def _rows(self) -> list[list[object]]:
-        return [
-            [t.what, t.expected, number(t.mean.value, "+.2f") + bounds(t.mean.low, t.mean.high, "+.2f"), t.verdict]
-            for t in self.trends
-        ]
+        return [[t.what, t.expected, with_interval(t.mean, "+.2f"), t.verdict] for t in self.trends]
 
     def __rich__(self) -> Table:
         title = f"Interference in {len(self.seeds)} super-nets of {space(self.recipe.space).title}"

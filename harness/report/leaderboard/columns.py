@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from supernet.harness.leaderboard.board import Row
 from supernet.harness.leaderboard.figures import SPARSE, Value
-from supernet.harness.statistics.printed import bounds, number
+from supernet.harness.statistics.printed import number, with_interval
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,6 @@ class Column:
     """Order of the first click."""
 
 
-def with_bounds(value: Value | None, form: str = ".3f") -> str:
-    """0.700 [0.694, 0.706]; without an interval the value alone; a dash for none."""
-    if value is None:
-        return number(None)
-    return number(value.value, form) + bounds(value.low, value.high, form)
-
-
 def _plain(title: str, meaning: str, value: Callable[[Row], float], form: str, first: str = "descending") -> Column:
     return Column(title, meaning, lambda row: number(value(row), form), value, first)
 
@@ -39,13 +32,13 @@ COLUMNS = (
         "τ",
         "Kendall's τ-b between scores and true accuracies: 1 for the same order, 0 for none in common. In brackets the "
         "95 % interval: over architectures, or over super-nets where there are several.",
-        lambda row: with_bounds(row.figures.tau),
+        lambda row: with_interval(row.figures.tau),
         lambda row: row.figures.tau.value,
     ),
     Column(
         "τ top 10 %",
         "τ within the truly best tenth of these architectures, with its 95 % interval.",
-        lambda row: with_bounds(row.figures.top10),
+        lambda row: with_interval(row.figures.top10),
         lambda row: row.figures.top10.value if row.figures.top10 else None,
     ),
     Column(
@@ -53,7 +46,7 @@ COLUMNS = (
         "τ of the sum of two ranks, by score and by parameter count, less τ of the parameter count alone; paired 95 % "
         "interval. Above 0, the scores know something that the parameter count does not. Below 0, this sum of equal "
         "weights ranks worse than the parameter count alone; the partial τ may still be above 0.",
-        lambda row: with_bounds(row.figures.adds, "+.3f"),
+        lambda row: with_interval(row.figures.adds, "+.3f"),
         lambda row: row.figures.adds.value,
     ),
     Column(
@@ -62,7 +55,7 @@ COLUMNS = (
         "initialisation, by the logarithms of ranks; the score has the weight 0.25), less τ of free-1 alone; paired "
         "95 % interval. Above 0, the scores know something that can be had neither from size nor from an untrained "
         "network.",
-        lambda row: with_bounds(row.figures.adds_to_free, "+.3f"),
+        lambda row: with_interval(row.figures.adds_to_free, "+.3f"),
         lambda row: row.figures.adds_to_free.value if row.figures.adds_to_free else None,
     ),
     _plain(
@@ -129,4 +122,4 @@ def _most(adding: Sequence[tuple[Value, str]]) -> str:
     if not adding:
         return "."
     value, name = max(adding, key=lambda pair: pair[0].value)
-    return f"; {name} adds most: {with_bounds(value, '+.3f')}."
+    return f"; {name} adds most: {with_interval(value, '+.3f')}."

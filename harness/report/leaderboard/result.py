@@ -24,13 +24,14 @@ from supernet.harness.leaderboard.sources import ENTRIES, Entry
 from supernet.harness.report.correlation.result import check_draws
 from supernet.harness.report.html.markup import table as html_table
 from supernet.harness.report.latex import latex
-from supernet.harness.report.leaderboard.columns import COLUMNS, with_bounds
+from supernet.harness.report.leaderboard.columns import COLUMNS
 from supernet.harness.report.leaderboard.figure import drawn
 from supernet.harness.report.leaderboard.page import page
 from supernet.harness.report.style import fitted, paper, save
 from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import PAGE, writing
 from supernet.harness.scoring.free import free_score
+from supernet.harness.statistics.printed import with_interval
 
 RESULT = "leaderboard.json"
 TABLE = "leaderboard"
@@ -121,7 +122,7 @@ class Leaderboard:
 
     def _repr_html_(self) -> str:
         rows = [
-            [row.method, row.ground, with_bounds(row.figures.tau), with_bounds(row.figures.adds, "+.3f")]
+            [row.method, row.ground, with_interval(row.figures.tau), with_interval(row.figures.adds, "+.3f")]
             for row in self.board.rows
         ]
         heads = ["method", "ground truth", "Kendall tau-b", "adds to the parameter count"]

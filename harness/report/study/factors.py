@@ -9,7 +9,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.harness.report.html.markup import Html, el, join
 from supernet.harness.report.study.page_tables import CLEAR
 from supernet.harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE
-from supernet.harness.statistics.printed import ABSENT, bounds, number, p_decimals, p_text
+from supernet.harness.statistics.printed import ABSENT, p_decimals, p_text, with_interval
 from supernet.harness.study.factors import Effect, Factors
 from supernet.harness.study.on_average import error_in_words
 from supernet.harness.study.results import Analysis, Row
@@ -134,7 +134,7 @@ def _line(effect: Effect) -> Html:
     p = [ABSENT if value is None else p_text(value) for value in (effect.p, effect.p_corrected)]
     side = ("gain" if effect.value > 0 else "loss") if effect.clear else "unclear"
     value = el(
-        "span", number(effect.value, "+.3f") + bounds(effect.low, effect.high, "+.3f"), class_=f"effect {side}"
+        "span", with_interval(effect, "+.3f"), class_=f"effect {side}"
     )  # fmt: skip
     return el(
         "tr",

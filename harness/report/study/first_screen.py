@@ -14,7 +14,7 @@ from supernet.harness.report.html.axis import Step as Shown
 from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.report.study import factors
 from supernet.harness.report.study.content import Changed
-from supernet.harness.statistics.printed import ABSENT, bounds, number, p_text
+from supernet.harness.statistics.printed import number, p_text, with_interval
 from supernet.harness.statistics.seeds import Difference
 from supernet.harness.study import verdict
 from supernet.harness.study.results import Analysis, Row
@@ -130,8 +130,8 @@ def _line(a: Analysis, row: Row, regret: Axis, changes: Sequence[str]) -> _Line:
         name += el("small", f" base: {_before(row.heuristic, changes[0])}")
     value, low, high = (d.value, d.low, d.high) if d else (None, None, None)
     return _Line(
-        name, value, low, high, verdict.word(row, a.margin), _kind(bool(d and d.clear), value or 0.0), _text(d),
-        _second(row.regret, regret, _text(row.regret)),
+        name, value, low, high, verdict.word(row, a.margin), _kind(bool(d and d.clear), value or 0.0),
+        with_interval(d, "+.2f"), _second(row.regret, regret, with_interval(row.regret, "+.2f")),
     )  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def _before(heuristic: str, change: str) -> str:
 
 def _base(a: Analysis, regret: Axis) -> _Line:
     base, own = a.base.tau, a.base.means.get("regret@1")
-    text = f"τ {number(base.value, '.2f')}{bounds(base.low, base.high, '.2f')}" if base else "no mean"
+    text = f"τ {with_interval(base, '.2f')}" if base else "no mean"
     seeds = f"{len(a.base.taus)} seeds" if len(a.base.taus) != 1 else "1 seed"
     zero = Difference(0.0, None, None, None, None, None)
     second = _second(zero, regret, f"{number(own, '.2f')} points")
@@ -162,10 +162,6 @@ def _second(d: Difference | None, axis: Axis, text: str) -> Html:
     if d is None:
         return interval_cell(axis, None, None, None, text, name="second")
     return interval_cell(axis, d.value, d.low, d.high, text, name="second")
-
-
-def _text(d: Difference | None) -> str:
-    return number(d.value, "+.2f") + bounds(d.low, d.high, "+.2f") if d else ABSENT
 
 
 def _name(label: str) -> Html:
@@ -195,7 +191,7 @@ def _averages(a: Analysis) -> Html:
                 effect.high,
                 word,
                 _kind(effect.clear, effect.value),
-                number(effect.value, "+.2f") + bounds(effect.low, effect.high, "+.2f"),
+                with_interval(effect, "+.2f"),
                 el("td", p),
             )
         )

@@ -15,12 +15,12 @@ from supernet.benchmarks.truth.table import count_of
 from supernet.harness.report.html.frame import document, scripts
 from supernet.harness.report.html.frame import scatter as framed
 from supernet.harness.report.html.inlined import figure
-from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
+from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.report.html.points import SCATTER_SCRIPTS, Scatter, points
 from supernet.harness.report.study import factors, free_table, page_tables
 from supernet.harness.report.study.content import Methods
 from supernet.harness.report.study.first_screen import first_screen
-from supernet.harness.statistics.printed import ABSENT, number
+from supernet.harness.statistics.printed import ABSENT, number, with_interval
 from supernet.harness.study.results import Analysis
 
 TEMPLATE = Path(__file__).with_name("page.html")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from supernet.harness.correlation.report import RANDOM_DRAWS
-from supernet.harness.report.html.markup import Html, el, escaped, join, with_interval
+from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.report.html.sortable import cell, head
-from supernet.harness.statistics.printed import ABSENT, bounds, number, p_text
+from supernet.harness.statistics.printed import ABSENT, Interval, bounds, number, p_text, with_interval
 from supernet.harness.statistics.seeds import Difference
 from supernet.harness.study import verdict
 from supernet.harness.study.results import Analysis, Row
@@ -87,8 +87,12 @@ def columns(a: Analysis) -> list[Column]:
         Column("Ranking", "p", dunnett, _p(lambda d: d.p_corrected), "ascending"),
         Column("Ranking", "Verdict", verdicts, lambda row: _verdict(row, a.margin), **text),
         Column("Ranking", "q", q, _p(lambda d: d.q), "ascending"),
-        Column("Ranking", "Partial Δτ", partial, _partial),
-        *([Column("Ranking", "ΔAdds", adds_more, _adds_difference)] if a.free_ranking else []),
+        Column("Ranking", "Partial Δτ", partial, _interval(lambda row: row.partial_difference)),
+        *(
+            [Column("Ranking", "ΔAdds", adds_more, _interval(lambda row: row.adds_difference))]
+            if a.free_ranking
+            else []
+        ),
     ]
     every = [
         Column("Setting", "Heuristic", "What is changed; the base is the recipe as given.", _heuristic, **text),
@@ -96,7 +100,7 @@ def columns(a: Analysis) -> list[Column]:
         Column("Setting", "Runs", "Finished runs of those planned, and what became of the others.", _runs, "ascending"),
         Column("Setting", "Family", "The kind of change.", _plain(lambda row: row.family), **text),
         Column("Ranking", "τ", tau, _tau),
-        *([Column("Ranking", "Adds", adds, _adds)] if a.free_ranking else []),
+        *([Column("Ranking", "Adds", adds, _interval(lambda row: row.adds))] if a.free_ranking else []),
         *([] if a.design == "screen" else against_base),
         Column("Ranking", "Sparse τ @0.1", bins.format("0.1"), _mean("sparse_tau@0.1")),
         Column("Ranking", "Sparse τ @1", bins.format("1"), _mean("sparse_tau@1")),
@@ -172,19 +176,12 @@ def _mean(name: str, form: str = ".3f") -> Callable[[Row], tuple[str, float | No
     return lambda row: (number(row.means.get(name), form), row.means.get(name))
 
 
-def _partial(row: Row) -> tuple[str, float | None]:
-    d = row.partial_difference
-    return (number(d.value, "+.3f") + bounds(d.low, d.high, "+.3f"), d.value) if d else (ABSENT, None)
+def _interval(found: Callable[[Row], Interval | None]) -> Callable[[Row], tuple[str, float | None]]:
+    def shown(row: Row) -> tuple[str, float | None]:
+        estimate = found(row)
+        return with_interval(estimate, "+.3f"), None if estimate is None else estimate.value
 
-
-def _adds(row: Row) -> tuple[str, float | None]:
-    m = row.adds
-    return (number(m.value, "+.3f") + bounds(m.low, m.high, "+.3f"), m.value) if m else (ABSENT, None)
-
-
-def _adds_difference(row: Row) -> tuple[str, float | None]:
-    d = row.adds_difference
-    return (number(d.value, "+.3f") + bounds(d.low, d.high, "+.3f"), d.value) if d else (ABSENT, None)
+    return shown
 
 
 def _number(value: Callable[[Row], float | None]) -> Callable[[Row], tuple[str, float | None]]:

@@ -13,8 +13,9 @@ from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.commands.leaderboard import leaderboard as command
 from supernet.harness.leaderboard.figures import Value
 from supernet.harness.leaderboard.sources import ENTRIES
-from supernet.harness.report.leaderboard.columns import findings, with_bounds
+from supernet.harness.report.leaderboard.columns import findings
 from supernet.harness.report.leaderboard.result import leaderboard
+from supernet.harness.statistics.printed import with_interval
 
 ROOT = Path(__file__).parents[3]
 EVIL = "<script>alert(1)</script>"
@@ -144,8 +145,8 @@ def test_the_tables_of_the_documentation_are_those_of_the_shipped_report(shipped
         for row in (row for row in shipped["rows"] if row["ground"] == ground):
             name = f"**{row['method']}**" if row["kind"] == "baseline" else row["method"]
             tau, adds = (Value(**row[key]) for key in ("tau", "adds"))
-            start = f"| {name} | {with_bounds(tau)} | {with_bounds(Value(**row['top10']))} | "
-            start += f"{with_bounds(adds, '+.3f')} | {row['params_tau']:.3f} | {row['regret']:.2f} | "
+            start = f"| {name} | {with_interval(tau)} | {with_interval(Value(**row['top10']))} | "
+            start += f"{with_interval(adds, '+.3f')} | {row['params_tau']:.3f} | {row['regret']:.2f} | "
             assert start + f"{row['architectures']:,} |" in lines
     assert len(lines) == 1 + sum(
         row["ground"] in ("nb201 cifar10/test", "nb101 cifar10/test") for row in shipped["rows"]

@@ -2,7 +2,16 @@
 
 import pytest
 
-from supernet.harness.statistics.printed import p_decimals, p_relation, p_text
+from supernet.harness.statistics.bootstrap import Estimate
+from supernet.harness.statistics.printed import p_decimals, p_relation, p_text, with_interval
+from supernet.harness.statistics.seeds import Mean
+
+
+def test_a_value_with_its_interval():
+    assert with_interval(Estimate(0.7, 0.694, 0.706)) == "0.700 [0.694, 0.706]"
+    assert with_interval(Estimate(-0.1, -0.15, 0.05), "+.2f") == "−0.10 [−0.15, +0.05]"
+    assert with_interval(Mean(0.7, None, None, 2)) == "0.700", "two seeds have no interval"
+    assert with_interval(None) == "–"
 
 
 @pytest.mark.parametrize(
