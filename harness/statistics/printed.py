@@ -40,6 +40,13 @@ def with_interval(estimate: Interval | None, form: str = ".3f") -> str:
     return number(estimate.value, form) + bounds(estimate.low, estimate.high, form)
 
 
+def plain_interval(estimate: Interval, form: str = ".3f") -> str:
+    """0.700 [0.694, 0.706] with hyphens as minus signs, for sentences and files; without ends the value alone."""
+    if estimate.low is None or estimate.high is None:
+        return format(estimate.value, form)
+    return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
+
+
 def p_text(p: float) -> str:
     """A p-value with two significant digits, such as 0.034, or that it is below 0.0001."""
     return "< 0.0001" if p < 1e-4 else f"{p:.2g}"

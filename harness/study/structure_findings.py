@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from supernet.harness.statistics.blocks import Blocked
-from supernet.harness.statistics.printed import p_relation
+from supernet.harness.statistics.printed import p_relation, plain_interval
 from supernet.harness.statistics.seeds import Mean
 from supernet.harness.study.beside import MOST_RESCORED, STATISTICS
 from supernet.harness.study.displaced import Effect
@@ -59,9 +59,10 @@ def by_size(a: Analysis) -> str | None:
     beside = (
         "" if strata.params_between is None else f", where parameter count itself reaches {strata.params_between:.2f}"
     )
+    within, between = plain_interval(sizes.within, ".2f"), plain_interval(sizes.between, ".2f")
     return (
         f"Among pairs of architectures {pairs} ({100 * strata.pairs:.0f} % of all pairs) the base's tau is "
-        f"{_mean(sizes.within)}; among the other pairs it is {_mean(sizes.between)}{beside}."
+        f"{within}; among the other pairs it is {between}{beside}."
     )
 
 
@@ -121,10 +122,9 @@ def ensembles(a: Analysis) -> str | None:
     if base is None or base.label != BASE:
         return None
     gain = base.gain
-    ends = f" [{gain.low:+.2f}, {gain.high:+.2f}]" if gain.low is not None and gain.high is not None else ""
     return (
         f"The averaged ranks of the base's {base.seeds} seeds reach a tau of {base.single + gain.value:.2f}, against "
-        f"{base.single:.2f} of a single seed on average ({gain.value:+.2f}{ends})."
+        f"{base.single:.2f} of a single seed on average ({plain_interval(gain, '+.2f')})."
     )
 
 
@@ -136,22 +136,20 @@ def _free(what: str, found: Blocked | None, on: str = "on these architectures") 
         return None
     verb = "does not clearly change" if found.p >= 0.05 else "clearly raises" if found.value > 0 else "clearly lowers"
     return (
-        f"{what} {verb} tau: {found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}] (p {p_relation(found.p, 0.001)}; "
+        f"{what} {verb} tau: {plain_interval(found, '+.3f')} (p {p_relation(found.p, 0.001)}; "
         f"{found.runs} runs of {found.blocks} settings, paired by run, {on}). It costs no training."
     )
 
 
 def _effects(effects: Sequence[Effect]) -> str:
-    return ", ".join(
-        f"{e.option} at {e.decision} ({e.mean.value:+.0f} [{e.mean.low:+.0f}, {e.mean.high:+.0f}])" for e in effects
-    )
+    return ", ".join(f"{e.option} at {e.decision} ({plain_interval(e.mean, '+.0f')})" for e in effects)
 
 
 def _partial(row: Row) -> str:
     d = row.partial_difference
     if d is None or d.low is None or d.high is None:
         return row.label
-    return f"{row.label} ({d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}])"
+    return f"{row.label} ({plain_interval(d, '+.2f')})"
 
 
 def _share(value: float) -> str:
@@ -161,8 +159,3 @@ def _share(value: float) -> str:
 def _percent(mean: Mean) -> str:
     ends = f" [{_share(mean.low)}, {_share(mean.high)}]" if mean.low is not None and mean.high is not None else ""
     return f"{_share(mean.value)} %{ends}"
-
-
-def _mean(mean: Mean) -> str:
-    ends = f" [{mean.low:.2f}, {mean.high:.2f}]" if mean.low is not None and mean.high is not None else ""
-    return f"{mean.value:.2f}{ends}"

@@ -21,6 +21,7 @@ from supernet.harness.correlation.report import PARAMS, Report
 from supernet.harness.report.correlation.text import LONGEST
 from supernet.harness.report.style import BASELINE, COLUMN, DENSITY, FAINT, INK, PALETTE, fitted, paper, save
 from supernet.harness.statistics.metrics import Vector
+from supernet.harness.statistics.printed import plain_interval
 
 TAU, GROUPS = "tau-by-fraction", "tau-by-group"
 """Names of the figures that a report has once."""
@@ -93,7 +94,7 @@ def truly_best(truth: Vector) -> NDArray[np.int64]:
 def title_of(report: Report, name: str) -> str:
     """The name of a score column with its tau."""
     tau = next(ranking for ranking in report.ranked if ranking.name == name).estimates["kendall_tau"]
-    return f"{label_of(name)}: τ = {tau.value:.3f} [{tau.low:.3f}, {tau.high:.3f}]"
+    return f"{label_of(name)}: τ = {plain_interval(tau)}"
 
 
 def ranks(scores: Vector, truth: Vector, title: str) -> Figure:

@@ -20,7 +20,7 @@ from supernet.harness.correlation.report import (
     family_of,
 )
 from supernet.harness.statistics.bootstrap import Estimate
-from supernet.harness.statistics.printed import p_text
+from supernet.harness.statistics.printed import p_text, plain_interval
 
 _ESTIMATES = {
     "kendall_tau": "Kendall tau-b",
@@ -248,7 +248,7 @@ def _title(name: str) -> Text:
 
 def interval_text(estimate: Estimate | None) -> str:
     """An estimate such as 0.700 [0.694, 0.706]; empty for None."""
-    return "" if estimate is None else f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+    return "" if estimate is None else plain_interval(estimate)
 
 
 def _value(key: str, value: float | None) -> str:

@@ -9,7 +9,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.harness.report.html.markup import Html, el, join
 from supernet.harness.report.study.page_tables import CLEAR
 from supernet.harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE
-from supernet.harness.statistics.printed import ABSENT, p_decimals, p_text, with_interval
+from supernet.harness.statistics.printed import ABSENT, p_decimals, p_text, plain_interval, with_interval
 from supernet.harness.study.factors import Effect, Factors
 from supernet.harness.study.on_average import error_in_words
 from supernet.harness.study.results import Analysis, Row
@@ -84,7 +84,7 @@ def summary(analysis: Analysis) -> pd.DataFrame:
             {
                 "effect": effect.label.replace("×", "x"),
                 "against": effect.against,
-                "Δτ [95 %]": f"{effect.value:+.3f}" + _ends(effect),
+                "Δτ [95 %]": plain_interval(effect, "+.3f"),
                 "p (Holm)": "" if effect.p_corrected is None else p_decimals(effect.p_corrected),
             }
             for effect in shown(_of(analysis))
@@ -99,10 +99,6 @@ def _of(analysis: Analysis) -> Factors:
             "once enough of their runs are done."
         )
     return analysis.factors
-
-
-def _ends(effect: Effect) -> str:
-    return "" if effect.low is None or effect.high is None else f" [{effect.low:+.3f}, {effect.high:+.3f}]"
 
 
 # ---- on the page -----------------------------------------------------------------------------------------------------

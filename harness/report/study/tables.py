@@ -11,8 +11,7 @@ from supernet.benchmarks.files import write_text
 from supernet.harness.report.latex import latex
 from supernet.harness.report.study import factors
 from supernet.harness.report.study.structure_tables import displaced, free, short_structure, structure
-from supernet.harness.statistics.printed import p_decimals
-from supernet.harness.statistics.seeds import Difference, Mean
+from supernet.harness.statistics.printed import p_decimals, plain_interval
 from supernet.harness.study.results import COSTS, MEANS, Analysis
 
 
@@ -91,8 +90,8 @@ def summary(analysis: Analysis) -> pd.DataFrame:
             {
                 "heuristic": row.heuristic,
                 "value": row.value,
-                "τ [95 %]": _number(tau.value, ".3f") + _ends(tau, ".3f") if tau else _states(row.states),
-                "Δτ [95 %]": _number(d.value, "+.3f") + _ends(d, "+.3f") + "*" * d.clear if d else "",
+                "τ [95 %]": plain_interval(tau) if tau else _states(row.states),
+                "Δτ [95 %]": plain_interval(d, "+.3f") + "*" * d.clear if d else "",
                 "p (Dunnett)": "" if d is None or d.p_corrected is None else p_decimals(d.p_corrected),
                 "top 10 %": _number(row.means.get("tau_top_10"), ".3f"),
                 "regret@1": _number(row.means.get("regret@1"), ".2f"),
@@ -122,10 +121,6 @@ PRINTED = {
     "factors": ("effects on Kendall's τ on average over the other heuristics.", ""),
 }
 """Name -> caption of the table in LaTeX, and a note below it."""
-
-
-def _ends(what: Mean | Difference, form: str) -> str:
-    return "" if what.low is None or what.high is None else f" [{what.low:{form}}, {what.high:{form}}]"
 
 
 def _states(states: dict[int, str]) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from supernet.harness.statistics.bootstrap import Estimate
-from supernet.harness.statistics.printed import p_decimals, p_relation, p_text, with_interval
+from supernet.harness.statistics.printed import p_decimals, p_relation, p_text, plain_interval, with_interval
 from supernet.harness.statistics.seeds import Mean
 
 
@@ -12,6 +12,11 @@ def test_a_value_with_its_interval():
     assert with_interval(Estimate(-0.1, -0.15, 0.05), "+.2f") == "−0.10 [−0.15, +0.05]"
     assert with_interval(Mean(0.7, None, None, 2)) == "0.700", "two seeds have no interval"
     assert with_interval(None) == "–"
+
+
+def test_a_value_with_its_interval_in_plain_characters():
+    assert plain_interval(Estimate(-0.1, -0.15, 0.05), "+.2f") == "-0.10 [-0.15, +0.05]"
+    assert plain_interval(Mean(0.7, None, None, 2)) == "0.700"
 
 
 @pytest.mark.parametrize(
