@@ -1,4 +1,4 @@
-"""Parts of error messages: values cut to a readable length, lists cut to a few names, nearest spellings."""
+"""Parts of messages: values cut to a readable length, lists cut to a few names, nearest spellings, counts."""
 
 from __future__ import annotations
 
@@ -49,6 +49,13 @@ def listed(names: Iterable[Any], most: int = NAMED) -> str:
     every = [str(name) if len(str(name)) <= SHOWN else str(name)[:SHOWN] + "…" for name in names]
     rest = len(every) - most
     return ", ".join(every) if rest <= 0 else f"{', '.join(every[:most])} and {rest:,} more"
+
+
+def series(texts: Sequence[str], most: int | None = None) -> str:
+    """Texts in a sentence: "a, b and c"; of more than `most` only the first, such as "a, b and 4 more"."""
+    if most is not None and len(texts) > most:
+        texts = [*texts[:most], f"{len(texts) - most} more"]
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def nearest(name: Any, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str | None:

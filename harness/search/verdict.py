@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from supernet.benchmarks.spaces import DEFAULT_SPACE
-from supernet.benchmarks.wording import counted
+from supernet.benchmarks.wording import counted, series
 from supernet.harness.search import findings
 from supernet.harness.search.analysis import Entry, Outcome
 from supernet.harness.search.comparison import MOST_SEEDS, SCENES, Comparison
@@ -65,7 +65,7 @@ def _named(titles: Sequence[str]) -> str:
     plain = [f"{kind} ({rest})" if rest else kind for kind, _, rest in parts]
     if len(plain) > NAMED:
         return f"{', '.join(plain[: NAMED - 1])} and {len(plain) - NAMED + 1} others"
-    return " and ".join([", ".join(plain[:-1]), plain[-1]] if len(plain) > 1 else plain)
+    return series(plain)
 
 
 def certainty(outcome: Outcome) -> str | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from supernet.benchmarks.wording import series
 from supernet.harness.statistics.linear import LENTH, SEEDS
 from supernet.harness.study.factors import Effect, Factors
 
@@ -44,7 +43,7 @@ def main(f: Factors) -> str:
     )
     if not clear:
         return f"On average over the other heuristics, no heuristic clearly changes tau; {count}."
-    return f"On average over the other heuristics, {_listed([_moves(effect) for effect in clear])}; {count}."
+    return f"On average over the other heuristics, {series([_moves(effect) for effect in clear], MOST_NAMED)}; {count}."
 
 
 def _moves(effect: Effect) -> str:
@@ -77,7 +76,7 @@ def _interactions(f: Factors) -> str:
         texts = [f"{effect.label} ({effect.value:+.2f})" for effect in clear]
         return (
             f"{len(clear)} of {len(f.interactions)} interactions {'is' if len(clear) == 1 else 'are'} clear: "
-            f"{_listed(texts)}; the number is how much larger the effect of the one is with the other."
+            f"{series(texts, MOST_NAMED)}; the number is how much larger the effect of the one is with the other."
         )
     if f.lack_of_fit_p is None or f.interactions:
         return ""
@@ -93,7 +92,7 @@ def _interactions(f: Factors) -> str:
 
 
 def _untold(f: Factors) -> str:
-    return f"The settings that have a tau do not tell the effect of {_listed(f.untold)}." if f.untold else ""
+    return f"The settings that have a tau do not tell the effect of {series(f.untold, MOST_NAMED)}." if f.untold else ""
 
 
 def _incomplete(f: Factors) -> str:
@@ -110,10 +109,3 @@ def _incomplete(f: Factors) -> str:
 def meaning(f: Factors) -> str:
     """In what sense the effects are averages."""
     return "An effect on average over the other heuristics can differ from the effect at the base." if f.main else ""
-
-
-def _listed(texts: Sequence[str]) -> str:
-    rest = len(texts) - MOST_NAMED
-    if rest > 0:
-        return ", ".join(texts[:MOST_NAMED]) + f" and {rest} more"
-    return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))

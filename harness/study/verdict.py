@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from supernet.benchmarks.wording import counted
+from supernet.benchmarks.wording import counted, series
 from supernet.harness.statistics.power import Design, detectable
 from supernet.harness.statistics.printed import with_interval
 from supernet.harness.study import on_average
 from supernet.harness.study.results import Analysis, Row
 
+MOST_NAMED = 6
+"""Settings that a sentence names; of more it gives the number."""
 MORE_SEEDS = 3
 """Seeds by which a study is extended unless said otherwise."""
 
@@ -204,12 +206,9 @@ def _extension(a: Analysis) -> Step:
     )
 
 
-def _and(rows: Sequence[Row], most: int = 6) -> str:
+def _and(rows: Sequence[Row]) -> str:
     """Labels of settings as a list in a sentence."""
-    names = [row.label for row in rows[:most]]
-    if len(rows) > most:
-        return f"{', '.join(names)} and {len(rows) - most} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return series([row.label for row in rows], MOST_NAMED)
 
 
 def _count(rows: Sequence[Row]) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from supernet.benchmarks.wording import did_you_mean, listed, nearest, quoted
+from supernet.benchmarks.wording import did_you_mean, listed, nearest, quoted, series
 
 
 def nested(depth):
@@ -30,6 +30,12 @@ def test_lists_of_names_are_cut():
     assert listed("abc") == "a, b, c"
     assert listed(range(100), 2) == "0, 1 and 98 more"
     assert len(listed(["n" * 10_000] * 10_000)) < 1500
+
+
+def test_lists_in_sentences_end_with_and():
+    assert [series("abc"[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert series("abc", 3) == "a, b and c"
+    assert series("abcd", 2) == "a, b and 2 more"
 
 
 def test_the_nearest_name_knows_aliases_and_case():
