@@ -12,7 +12,7 @@ from supernet.harness.correlation.grouped import GroupedReport
 from supernet.harness.correlation.report import PARAMS, Report, family_of
 from supernet.harness.report.correlation import added
 from supernet.harness.report.correlation.text import LONGEST, interval_text, mean_text
-from supernet.harness.report.study.tables import latex
+from supernet.harness.report.latex import latex
 from supernet.harness.statistics.printed import p_text
 
 METRICS, DIFFERENCES, GROUPS = "metrics", "differences", "groups"
