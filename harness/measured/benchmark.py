@@ -10,10 +10,9 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from supernet.benchmarks.truth.training import Training
 from supernet.benchmarks.versions import DIGITS_VERSION
 from supernet.benchmarks.wording import listed, nearest, quoted
 from supernet.harness.measured.results import DAMAGED, Unusable, move_aside, read_result, write_result
+from supernet.harness.runs.parallel import pool
 from supernet.harness.runs.workers import begin
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.ranges import MOST_SEED
@@ -224,24 +224,21 @@ def train_all(
 
     Returns:
         A sentence for each training that diverged, which does not stop the others.
+
+    Raises:
+        UserError: a worker died.
     """
     done.mkdir(parents=True, exist_ok=True)
     problems = []
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=begin, initargs=(os.getpid(),)
-    ) as pool:
-        futures = [pool.submit(measure, benchmark, job, done) for job in jobs]
-        try:
-            for count, future in enumerate(as_completed(futures), 1):
-                try:
-                    future.result()
-                except UserError as problem:
-                    problems.append(str(problem))
-                if progress:
-                    progress(count, len(jobs))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with pool(workers, begin, os.getpid()) as opened:
+        futures = [opened.submit(measure, benchmark, job, done) for job in jobs]
+        for count, future in enumerate(as_completed(futures), 1):
+            try:
+                future.result()
+            except UserError as problem:
+                problems.append(str(problem))
+            if progress:
+                progress(count, len(jobs))
     return problems
 
 

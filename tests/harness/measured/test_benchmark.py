@@ -24,6 +24,7 @@ from supernet.benchmarks.truth.verify import verify
 from supernet.harness.commands.benchmark import benchmark
 from supernet.harness.measured import agreement, results
 from supernet.harness.measured import benchmark as embedded
+from supernet.harness.runs import parallel
 from supernet.harness.statistics.metrics import kendall_tau
 from supernet.harness.supernet.build import build_network
 from supernet.heuristics import recipe as recipes
@@ -52,7 +53,7 @@ def built(tmp_path_factory):
 
 def warm(patch):
     """Workers have everything imported already."""
-    patch.setattr(embedded, "get_context", lambda method: forks())
+    patch.setattr(parallel, "get_context", lambda method: forks())
     patch.setattr(embedded, "begin", rest)
 
 
