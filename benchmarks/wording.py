@@ -68,9 +68,9 @@ def nearest(name: Any, known: Iterable[str], aliases: Mapping[str, str] | None =
     return folded[near[0]] if near else None
 
 
-def did_you_mean(name: Any, known: Sequence[str], aliases: Mapping[str, str] | None = None) -> str:
+def did_you_mean(name: Any, known: Sequence[str]) -> str:
     """The hint "did you mean X?", or a list of the known names."""
-    near = nearest(name, known, aliases)
+    near = nearest(name, known)
     return f"did you mean {near}?" if near else f"there is {listed(known)}."
 
 

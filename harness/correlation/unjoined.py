@@ -16,7 +16,6 @@ from supernet.harness.correlation.architectures import (
     GRAPH_COLUMNS,
     architecture_columns,
     other_architecture_columns,
-    required,
     space_indices,
     written_in,
 )
@@ -28,22 +27,20 @@ Scores = dict[str, NDArray[np.float64]]
 """Name of a column -> its values: (n,)."""
 
 
-def read_unjoined(path: Path, within: SearchSpace, columns: Sequence[str] = ()) -> tuple[NDArray[np.int64], Scores]:
-    """The architectures of a CSV, JSON or Parquet file, ascending (n,), and their scores.
+def read_unjoined(path: Path, within: SearchSpace) -> tuple[NDArray[np.int64], Scores]:
+    """The architectures of a CSV, JSON or Parquet file, ascending (n,), and their scores: all columns of numbers.
 
     Args:
         within: the space of the architectures.
-        columns: the score columns; by default all columns of numbers.
 
     Raises:
-        UserError: a column is missing, an architecture is unknown or occurs twice, or a score is not a finite number.
+        UserError: there is no column of numbers, an architecture is unknown or occurs twice, or a score is not finite.
     """
     raw = read_table(path, (*ARCH_COLUMNS, *GRAPH_COLUMNS))
     problems = Problems(path, raw)
     spelled = architecture_columns(path, raw, None)
-    asked = [required(path, raw, name) for name in dict.fromkeys(columns)]
-    others = other_architecture_columns(raw, {*spelled, *asked})
-    names = asked or columns_of_numbers(path, raw, spelled, others, [])
+    others = other_architecture_columns(raw, set(spelled))
+    names = columns_of_numbers(path, raw, spelled, others, [])
     indices = space_indices(written_in(raw, spelled), problems, within)
     scores = {name: numbers_in(raw.columns[name], name, problems, allowed=()) for name in names}
     order = np.argsort(indices, kind="stable")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -45,14 +45,11 @@ PROXY_SETTINGS = 8
 """Smallest number of settings for a statement on whether super-net accuracy tells tau, our choice."""
 
 
-def analyse(
-    gathered: Gathered, *, resamples: int | None = None, progress: Callable[[int, int], None] | None = None
-) -> Analysis:
+def analyse(gathered: Gathered, *, resamples: int | None = None) -> Analysis:
     """Analyse the runs that are done; the others count as what they are, and are named.
 
     Args:
         resamples: of the architectures, 1,000 by default.
-        progress: called with resamples done and in all.
 
     Raises:
         UserError: no run of the base is done, or too few architectures are ranked.
@@ -73,7 +70,7 @@ def analyse(
         raise UserError("No run of the base is done: there is nothing to compare with, and no report.")
     params = params_of(table, m.dataset, rows).astype(np.float64)
     count = resamples or RESAMPLES
-    ranked = _Ranked.of(gathered, params, y, count, progress)
+    ranked = _Ranked.of(gathered, params, y, count)
     # The settings of a screen are there for its factors: one by one, they are not what is asked about.
     comparisons = ranked.compared() if ranked.stands and study.design != "screen" else ranked.spread()
     fallen = ranked.fallen()
@@ -147,21 +144,13 @@ class _Ranked:
     """Whether the mean of the base stands for it."""
 
     @classmethod
-    def of(
-        cls,
-        gathered: Gathered,
-        params: Floats,
-        y: Floats,
-        count: int,
-        progress: Callable[[int, int], None] | None,
-    ) -> _Ranked:
+    def of(cls, gathered: Gathered, params: Floats, y: Floats, count: int) -> _Ranked:
         scores = {label: {seed: run.scores[-1] for seed, run in of.items()} for label, of in gathered.done.items()}
         statistics = {
             f"{label}\0{seed}": stats.kendall_statistic(x, y) for label, of in scores.items() for seed, x in of.items()
         }
         statistics[PARAMS] = stats.kendall_statistic(params, y)
-        told = (lambda done: progress(done, count)) if progress else None
-        draws = stats.bootstrap(statistics, len(y), count=count, progress=told)
+        draws = stats.bootstrap(statistics, len(y), count=count)
         return cls(
             scores,
             {label: {s: metrics.kendall_tau(x, y) for s, x in of.items()} for label, of in scores.items()},

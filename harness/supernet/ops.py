@@ -101,14 +101,8 @@ class CentreConvBN(nn.Module):
         return out
 
 
-def joined(
-    convs: Sequence[nn.Module],
-    inputs: Sequence[Tensor],
-    skips: Sequence[Tensor],
-    path: Tensor | None = None,
-    paths: int = 1,
-) -> Tensor:
-    """The sum of convolutions with their batch norms, and of other terms; see `kernels.batch_norm_add` for the rest.
+def joined(convs: Sequence[nn.Module], inputs: Sequence[Tensor], skips: Sequence[Tensor]) -> Tensor:
+    """The sum of convolutions with their batch norms, and of other terms.
 
     Batch norms use the statistics of the batch and keep none.
 
@@ -117,7 +111,7 @@ def joined(
     """
     known = [conv for conv in convs if isinstance(conv, ConvBN | CentreConvBN)]
     parts = [conv.convolved(x) for conv, x in zip(known, inputs, strict=True)]
-    return kernels.batch_norm_add(parts, *_affine([conv.bn for conv in known]), skips=skips, path=path, paths=paths)
+    return kernels.batch_norm_add(parts, *_affine([conv.bn for conv in known]), skips=skips)
 
 
 def joinable(convs: Sequence[nn.Module]) -> bool:
