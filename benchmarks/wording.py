@@ -81,6 +81,11 @@ def shown(name: Any, most: int = SHOWN) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 
+def encodable(text: str) -> str:
+    """A text as files can hold it: lone surrogates, which names of files and JSON may contain, appear as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def counted(n: int, one: str, many: str) -> str:
     """Return a number and what it counts: 1 search, 1,200 searches."""
     return f"{n:,} {one if n == 1 else many}"

@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from supernet.benchmarks.wording import encodable
+
 TEXT, WHOLE, NUMBER, FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 KINDS = {str: TEXT, int: WHOLE, float: NUMBER, bool: FLAG}
 """Python type -> type of a column."""
@@ -21,17 +23,17 @@ def table_of(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, pa.DataType]
     for name in names:
         different.setdefault(name.lower(), name)
     return pa.table(
-        {clean(name): column([row.get(name) for row in rows], kinds.get(name)) for name in different.values()}
+        {encodable(name): column([row.get(name) for row in rows], kinds.get(name)) for name in different.values()}
     )
 
 
 def column(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
     """Values as a column of this type, or as text if they do not fit it. Without a type, it is that of the values."""
-    values = [clean(value) if isinstance(value, str) else value for value in values]
+    values = [encodable(value) if isinstance(value, str) else value for value in values]
     try:
         return pa.array(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # values of several types, as of two versions
-        return pa.array([None if value is None else clean(text(value)) for value in values], TEXT)
+        return pa.array([None if value is None else encodable(text(value)) for value in values], TEXT)
 
 
 def rows_of(rows: Sequence[Sequence[Any]], kinds: Mapping[str, pa.DataType]) -> pa.Table:
@@ -52,11 +54,6 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 def text(value: Any) -> str:
     """A text unchanged, and any other plain value as JSON."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def clean(value: str) -> str:
-    """A text in which what UTF-8 cannot encode is escaped, such as bytes of a file name that are not text."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def plain(name: str) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from supernet.benchmarks.wording import did_you_mean, listed, nearest, quoted, series
+from supernet.benchmarks.wording import did_you_mean, encodable, listed, nearest, quoted, series
 
 
 def nested(depth):
@@ -44,3 +44,7 @@ def test_the_nearest_name_knows_aliases_and_case():
     assert nearest("zzz", ["clip"]) is None
     assert did_you_mean("trian", ["train", "rank"]) == "did you mean train?"
     assert did_you_mean("zzz", ["train", "rank"]) == "there is train, rank."
+
+
+def test_what_utf8_cannot_encode_appears_as_an_escape():
+    assert encodable("τ \udce9") == "τ \\udce9"

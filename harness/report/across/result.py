@@ -13,7 +13,7 @@ from rich.console import RenderableType
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json, write_text
-from supernet.benchmarks.wording import listed, nearest, quoted
+from supernet.benchmarks.wording import encodable, listed, nearest, quoted
 from supernet.harness.report.across import figure, tables
 from supernet.harness.report.across.page import page
 from supernet.harness.report.html.markup import table as html_table
@@ -104,7 +104,7 @@ class StudyComparison:
 
 def _write(path: Path, text: str) -> None:
     # A name from a report may hold what UTF-8 cannot write, such as a byte that was never text.
-    write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    write_text(path, encodable(text))
 
 
 def compare_studies(

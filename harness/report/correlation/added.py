@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from supernet.benchmarks.wording import shown
+from supernet.benchmarks.wording import encodable, shown
 from supernet.harness.correlation.added import Added, Gain
 from supernet.harness.correlation.report import Report
 from supernet.harness.report.correlation.text import LONGEST, interval_text
@@ -29,7 +29,7 @@ def frame(added: Added) -> pd.DataFrame:
     for name, gain in added.gains.items():
         rows.append(
             {
-                "score": name.encode("utf-8", "backslashreplace").decode("utf-8"),
+                "score": encodable(name),
                 "tau": gain.fused_tau,
                 "adds": gain.tau.value,
                 "adds_low": gain.tau.low,

@@ -17,7 +17,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import check_place, write_json, write_text
 from supernet.benchmarks.spaces import SPACE_NAMES, space
 from supernet.benchmarks.truth.join import indices_of_rows
-from supernet.benchmarks.wording import did_you_mean, quoted, shown
+from supernet.benchmarks.wording import did_you_mean, encodable, quoted, shown
 from supernet.harness.correlation.files import ScoreTable
 from supernet.harness.correlation.grouped import GroupedReport
 from supernet.harness.correlation.report import PARAMS, Report, params_of
@@ -84,7 +84,7 @@ class Correlation:
             row: dict[str, float] = {}
             for name, estimate in ranking.estimates.items():
                 row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-            rows[_encodable(ranking.name)] = row | ranking.values
+            rows[encodable(ranking.name)] = row | ranking.values
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("score")
 
     def plot(self, what: str = "tau", score: str | None = None) -> Figure:
@@ -134,7 +134,7 @@ class Correlation:
             drawn = figures.draw(self.report, self.scores, self.truth, self._best(), partial)
             tables = write_tables(self.report, self.frame(), partial)
             paths = [partial / REPORT, *drawn, *tables]
-            write_text(partial / PAGE, _encodable(self._page(drawn, [path.name for path in paths])))
+            write_text(partial / PAGE, encodable(self._page(drawn, [path.name for path in paths])))
         return [out / path.name for path in [*paths, partial / PAGE]]
 
     def _best(self) -> list[str]:
@@ -196,7 +196,7 @@ class GroupedCorrelation:
         """A row for each group."""
         rows = []
         for group in self.report.groups:
-            row: dict[str, object] = dict(zip(map(_encodable, self.report.by), map(_encodable, group.key), strict=True))
+            row: dict[str, object] = dict(zip(map(encodable, self.report.by), map(encodable, group.key), strict=True))
             row |= {"repeats": group.repeats, "architectures": group.architectures}
             row |= {
                 "kendall_tau": group.tau.value,
@@ -237,7 +237,7 @@ class GroupedCorrelation:
             svgs = [path.read_text(encoding="utf-8") for path in drawn if path.suffix == ".svg"]
             captions = dict.fromkeys(["Kendall τ of every group"], svgs[0]) if svgs else {}
             text = grouped_page(self.report, self.command, captions, [path.name for path in paths])
-            write_text(partial / PAGE, _encodable(text))
+            write_text(partial / PAGE, encodable(text))
         return [out / path.name for path in [*paths, partial / PAGE]]
 
     def __rich__(self) -> RenderableType:
@@ -252,11 +252,6 @@ class GroupedCorrelation:
         heads = [*map(shown, report.by), "architectures", "Kendall tau-b", "parameter count"]
         caption = f"{report.space}: {shown(report.score)} against {report.measure}"
         return table(heads, rows, caption, report.notes)
-
-
-def _encodable(name: str) -> str:
-    """A name from a file as a data frame can hold it: lone surrogates, which JSON may contain, are escaped."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 LEAST_RESAMPLES = 20

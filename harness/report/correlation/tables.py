@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from supernet.benchmarks.files import write_text
-from supernet.benchmarks.wording import shown
+from supernet.benchmarks.wording import encodable, shown
 from supernet.harness.correlation.grouped import GroupedReport
 from supernet.harness.correlation.report import PARAMS, Report, family_of
 from supernet.harness.report.correlation import added
@@ -93,8 +93,8 @@ def _differences(report: Report) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "a": _plain(a),
-                "b": _plain(b),
+                "a": encodable(a),
+                "b": encodable(b),
                 "difference": d.value,
                 "low": d.low,
                 "high": d.high,
@@ -119,8 +119,3 @@ def _short_differences(report: Report) -> pd.DataFrame:
             for (a, b), d in report.differences.items()
         ]
     )
-
-
-def _plain(name: str) -> str:
-    """A name as files can hold it: lone surrogates are escaped."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")

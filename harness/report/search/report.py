@@ -15,6 +15,7 @@ import pandas as pd
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json, write_text
 from supernet.benchmarks.regular import read_plain
+from supernet.benchmarks.wording import encodable
 from supernet.harness.measured.additions import Additions
 from supernet.harness.report.search import figures as search_figures
 from supernet.harness.report.search.page import page
@@ -67,7 +68,7 @@ def write_search_report(
         write_json(folder / "report.json", as_json(outcome, frames))
         files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
         whole = page(outcome, drawn, files)
-        write_text(folder / "index.html", whole.encode("utf-8", "backslashreplace").decode("utf-8"))
+        write_text(folder / "index.html", encodable(whole))
     return outcome
 
 

@@ -14,7 +14,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json, write_text
 from supernet.benchmarks.spaces import space
 from supernet.benchmarks.truth.join import truth_rows
-from supernet.benchmarks.wording import quoted
+from supernet.benchmarks.wording import encodable, quoted
 from supernet.harness.report.html.points import Scatter, Scores
 from supernet.harness.report.study import figures as study_figures
 from supernet.harness.report.study import tables
@@ -59,7 +59,7 @@ def write_report(study: Study, store: Store, out: Path, *, resamples: int | None
         files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         text = page(analysis, _scatter(gathered), figures, methods(gathered, analysis), files)
         # A title or file name may hold what UTF-8 cannot write, such as a byte that was never text.
-        write_text(folder / "index.html", text.encode("utf-8", "backslashreplace").decode("utf-8"))
+        write_text(folder / "index.html", encodable(text))
     return analysis
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from supernet.benchmarks.files import write_text
+from supernet.benchmarks.wording import encodable
 from supernet.harness.report.latex import latex
 from supernet.harness.report.study import factors
 from supernet.harness.report.study.structure_tables import displaced, free, short_structure, structure
@@ -77,7 +78,7 @@ def write_tables(analysis: Analysis, out: Path) -> list[Path]:
         label = f"tab:{analysis.name}-{name}"
         text = latex(shown, f"{analysis.title}: {caption}", label, note)
         # A title or file name may hold what UTF-8 cannot write, such as a byte that was never text.
-        write_text(paths[-1], text.encode("utf-8", "backslashreplace").decode("utf-8"))
+        write_text(paths[-1], encodable(text))
     return paths
 
 
