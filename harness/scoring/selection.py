@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import BadArchitecture, UserError
 from supernet.benchmarks.spaces import SearchSpace
+from supernet.benchmarks.tasks.split import is_whole
 from supernet.benchmarks.truth.join import measured_in, truth_rows
 from supernet.benchmarks.wording import quoted
 from supernet.harness.correlation.architectures import written_architectures
@@ -41,11 +42,11 @@ def selected(within: SearchSpace, archs: Wanted, sample_seed: int = 0, truth: Kn
         archs = count
     if not isinstance(archs, bool | int | np.integer):
         return _given(within, archs)
-    if not _is_whole(sample_seed) or sample_seed < 0:
+    if not is_whole(sample_seed) or sample_seed < 0:
         raise UserError(
             f"--sample-seed is {quoted(sample_seed)} (`sample_seed`), but must be a whole number that is at least 0."
         )
-    if not _is_whole(archs) or archs < 1:
+    if not is_whole(archs) or archs < 1:
         raise UserError(f"--archs is {quoted(archs)}: give all, a number from 1 on, or a file with architectures.")
     if truth is None:
         return chosen(within, int(archs), sample_seed)
@@ -100,10 +101,6 @@ def _once(indices: NDArray[np.int64]) -> NDArray[np.int64]:
             f"{values[counts > 1][0]} is there {counts[counts > 1][0]:,} times. Name each once."
         )
     return indices
-
-
-def _is_whole(number: object) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _whole_number(text: str) -> int | None:
