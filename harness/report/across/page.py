@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from supernet.harness.report.across.tables import BASE_HEADS, HEADS, base_cells, summary_cells
-from supernet.harness.report.html.axis import Axis, Mark, interval_cell, marked_axis, tick_cell
+from supernet.harness.report.html.axis import Axis, Mark, class_of, interval_cell, marked_axis, tick_cell
 from supernet.harness.report.html.frame import document
 from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.statistics.printed import ABSENT, with_interval
@@ -78,12 +78,8 @@ def _line(axis: Axis, name: str, value: float | None, ends: tuple[float | None, 
     )
 
 
-def _kind(clear: bool, value: float) -> str:
-    return "open" if not clear else "gain" if value > 0 else "loss"
-
-
 def _effect(axis: Axis, name: str, e: Effect) -> Html:
-    kind, text = _kind(e.clear, e.value), with_interval(e, "+.2f")
+    kind, text = class_of(e.clear, e.value), with_interval(e, "+.2f")
     return _line(axis, name, e.value, (e.low, e.high), text=text, word=e.verdict, kind=kind)
 
 
@@ -93,7 +89,7 @@ def _summary(axis: Axis, change: Change) -> list[Html]:
         word, text = "no summary", change.problem
         return [_line(axis, "Summary", None, (None, None), text=text, word=word, kind="open summary")]
     text, predicted, share, _ = summary_cells(change)
-    kind = f"{_kind(change.clear, s.value)} summary"
+    kind = f"{class_of(change.clear, s.value)} summary"
     word = f"{change.verdict}; I² {share}"
     lines = [_line(axis, "Summary", s.value, (s.low, s.high), text=text, word=word, kind=kind)]
     if s.predicted_low is not None:

@@ -37,6 +37,11 @@ class Axis:
         return f"{100 * min(1.0, max(0.0, share)):.2f}%"
 
 
+def class_of(clear: bool, value: float) -> str:
+    """The class of a line of a table: whether the difference that it shows is clear, and to which side."""
+    return "open" if not clear else "gain" if value > 0 else "loss"
+
+
 def interval_cell(
     axis: Axis, value: float | None, low: float | None, high: float | None, text: str, band: float = 0.0, name: str = ""
 ) -> Html:

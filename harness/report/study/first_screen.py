@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from supernet.harness.report.html.axis import Axis, Mark, interval_cell, marked_axis, next_steps, tick_cell
+from supernet.harness.report.html.axis import Axis, Mark, class_of, interval_cell, marked_axis, next_steps, tick_cell
 from supernet.harness.report.html.axis import Step as Shown
 from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.report.study import factors
@@ -95,10 +95,6 @@ def _drawn(lines: Sequence[_Line], axis: Axis, band: float | None, last: tuple[s
     )
 
 
-def _kind(clear: bool, value: float) -> str:
-    return "open" if not clear else "gain" if value > 0 else "loss"
-
-
 # ---- every change against the base -----------------------------------------------------------------------------------
 
 
@@ -130,7 +126,7 @@ def _line(a: Analysis, row: Row, regret: Axis, changes: Sequence[str]) -> _Line:
         name += el("small", f" base: {_before(row.heuristic, changes[0])}")
     value, low, high = (d.value, d.low, d.high) if d else (None, None, None)
     return _Line(
-        name, value, low, high, verdict.word(row, a.margin), _kind(bool(d and d.clear), value or 0.0),
+        name, value, low, high, verdict.word(row, a.margin), class_of(bool(d and d.clear), value or 0.0),
         with_interval(d, "+.2f"), _second(row.regret, regret, with_interval(row.regret, "+.2f")),
     )  # fmt: skip
 
@@ -190,7 +186,7 @@ def _averages(a: Analysis) -> Html:
                 effect.low,
                 effect.high,
                 word,
-                _kind(effect.clear, effect.value),
+                class_of(effect.clear, effect.value),
                 with_interval(effect, "+.2f"),
                 el("td", p),
             )
