@@ -18,6 +18,7 @@ from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.query.columns import KINDS, NUMBER, TEXT, WHOLE, flat, plain, rows_of, table_of, text
 from supernet.harness.query.reported import EFFECTS, LABELS, Reported
 from supernet.harness.runs import store as files
+from supernet.harness.runs.integrity import is_number
 from supernet.harness.runs.store import Result, Store
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.recipe import Recipe
@@ -65,8 +66,8 @@ _METRICS = (
 
 def about(results: Sequence[Result]) -> dict[str, pa.Table]:
     """The small tables by name: runs, recipes, metrics, measures, and tau by epoch."""
-    metrics = [(r.hash, name, value) for r in results for name, value in r.metrics.items() if is_number(value)]
-    wide = [{name: value for name, value in r.metrics.items() if is_number(value)} for r in results]
+    metrics = [(r.hash, name, value) for r in results for name, value in r.metrics.items() if _is_metric(value)]
+    wide = [{name: value for name, value in r.metrics.items() if _is_metric(value)} for r in results]
     return {
         "runs": table_of([_run(result) for result in results], _run_columns()),
         "recipes": _recipes(results),
@@ -261,6 +262,6 @@ def digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def is_number(value: Any) -> bool:
-    """Whether a metric is one number, or None, which stands for a number that is not defined."""
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+def _is_metric(value: Any) -> bool:
+    """Whether this is one number, or None, which stands for a number that is not defined."""
+    return value is None or is_number(value)
