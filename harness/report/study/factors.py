@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from supernet.benchmarks.errors import UserError
 from supernet.harness.report.html.markup import Html, el, join
-from supernet.harness.report.study.page_tables import CLEAR
+from supernet.harness.report.study.columns import CLEAR
 from supernet.harness.report.style import BASELINE, COLUMN, FAINT, INK, PALETTE
 from supernet.harness.statistics.printed import ABSENT, p_decimals, p_text, plain_interval, with_interval
 from supernet.harness.study.factors import Effect, Factors

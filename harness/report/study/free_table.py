@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supernet.harness.report.html.markup import Html, el, join
-from supernet.harness.report.study.page_tables import CLEAR
+from supernet.harness.report.study.columns import CLEAR
 from supernet.harness.statistics.printed import ABSENT, bounds, number, p_text
 from supernet.harness.study.beside import STATISTICS
 from supernet.harness.study.free import Free

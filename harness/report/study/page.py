@@ -18,6 +18,7 @@ from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.report.html.points import SCATTER_SCRIPTS, Scatter, points
 from supernet.harness.report.study import factors, free_table, page_tables
+from supernet.harness.report.study.columns import columns as columns_of
 from supernet.harness.report.study.content import Methods
 from supernet.harness.report.study.first_screen import first_screen
 from supernet.harness.statistics.printed import ABSENT, number, with_interval
@@ -40,7 +41,7 @@ def page(
     Raises:
         ValueError: scores or accuracies that do not match the architectures, or a figure that is no SVG of its own.
     """
-    columns = page_tables.columns(analysis)
+    columns = columns_of(analysis)
     parts = {
         **first_screen(analysis, methods.settings),
         "findings": join(el("li", sentence) for sentence in analysis.findings),
