@@ -24,11 +24,6 @@ def sealed(content: bytes | memoryview) -> bytes:
     return b"".join((content, MARK, hashlib.sha256(content).hexdigest().encode(), b"\n"))
 
 
-def is_sealed(data: bytes) -> bool:
-    """Whether the data ends with a checksum, which may or may not match."""
-    return _SEAL.search(data[-_LENGTH:]) is not None
-
-
 def unsealed(data: bytes) -> memoryview:
     """The content, without its checksum.
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import io
 import math
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from supernet.benchmarks.sealed import Unsealed, is_sealed, sealed, unsealed
+from supernet.benchmarks.sealed import Unsealed, sealed, unsealed
 from supernet.harness.training.nesting import shares_many_tuples
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import Run
@@ -41,14 +39,12 @@ def encode(state: Mapping[str, Any]) -> bytes:
 def decode(data: bytes) -> dict[str, Any]:
     """The state in the bytes of a checkpoint, its tensors on the CPU.
 
-    Checkpoints of versions that appended no checksum are accepted if every entry of their archive is whole.
-
     Raises:
         Damage: the bytes are not those that were written.
         MemoryError: there is not enough memory for the state.
     """
     try:
-        archive: bytes | memoryview = unsealed(data) if is_sealed(data) else _verified_entries(data)
+        archive = unsealed(data)
         if shares_many_tuples(archive):
             raise Damage("it nests tuples in a way that no training writes")
         state = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
@@ -62,50 +58,7 @@ def decode(data: bytes) -> dict[str, Any]:
         raise Damage(f"it cannot be read as an archive of tensors ({type(error).__name__})") from None
     if not isinstance(state, dict):
         raise Damage("it does not hold the state of a run")
-    if not is_sealed(data):
-        _check_sizes(state, data)
     return state
-
-
-def _verified_entries(data: bytes) -> bytes:
-    """The archive packed again from its entries, after a check of their lengths and CRCs.
-
-    Raises:
-        BadZipFile: an entry is damaged, compressed or repeated, or is not a plain file.
-    """
-    fresh, names = io.BytesIO(), set()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(fresh, "w") as new:
-        for entry in old.infolist():
-            plain = entry.compress_type == zipfile.ZIP_STORED and entry.compress_size == entry.file_size
-            if not plain or entry.external_attr or entry.is_dir() or entry.filename in names:
-                raise zipfile.BadZipFile(entry.filename)
-            content = old.read(entry)
-            if len(content) != entry.file_size or zlib.crc32(content) != entry.CRC:
-                raise zipfile.BadZipFile(entry.filename)
-            names.add(entry.filename)
-            new.writestr(zipfile.ZipInfo(entry.filename), content)
-    return fresh.getvalue()
-
-
-def _check_sizes(state: Mapping[str, Any], data: bytes) -> None:
-    """Compare the sizes of the tensors with those of the archive's entries, which torch does not do.
-
-    Raises:
-        Damage: they differ.
-    """
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in _tensors(state)}
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        stored = sum(entry.file_size for entry in archive.infolist() if "/data/" in entry.filename)
-    if sum(storages.values()) != stored:
-        raise Damage("its tensors do not have the sizes of its entries")
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, Mapping | list | tuple):
-        for part in value.values() if isinstance(value, Mapping) else value:
-            yield from _tensors(part)
 
 
 # ---- whether a state is one of a run -----------------------------------------------------------------------------
@@ -121,7 +74,9 @@ def load(state: Mapping[str, Any], run: Run) -> None:
             unchanged only if no method has a state.
     """
     _check_progress(state, run.recipe.training.epochs)
-    methods, restarted, asked = _methods_of(state), state.get("restarted", 0), state.get("asked", {})
+    methods, restarted, asked = state.get("methods"), state.get("restarted"), state.get("asked")
+    if not isinstance(methods, Mapping):
+        raise Damage("it lacks what methods of this recipe remember")
     remembering = {name: method for name, method in run.methods.items() if overrides(method, "state_dict")}
     if any(not isinstance(methods.get(name), Mapping) for name in remembering):
         raise Damage("it lacks what a method of this recipe remembers")
@@ -147,18 +102,6 @@ def load(state: Mapping[str, Any], run: Run) -> None:
         run.oracle.asked.update(asked)
 
 
-def _methods_of(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Name -> state of every method; in checkpoints of earlier versions, only a distribution has a state.
-
-    Raises:
-        Damage: the states are not a mapping.
-    """
-    methods = state.get("methods", {"distribution": state.get("distribution")})
-    if not isinstance(methods, Mapping):
-        raise Damage("it lacks what methods of this recipe remember")
-    return methods
-
-
 def _may_reshape(method: Method) -> bool:
     """Whether loading a method's state may reshape the network, so that weights can be checked only afterwards."""
     return overrides(method, "load_state_dict") and not isinstance(method, Learner)
@@ -170,12 +113,12 @@ def _check_weights(state: Mapping[str, Any], run: Run) -> None:
 
 
 def _check_distribution(learned: Mapping[str, Any], learner: Learner) -> None:
-    if not {"model", "rule"} <= learned.keys() or not ({"updater", "baseline"} & learned.keys()):
+    if not {"model", "rule", "updater"} <= learned.keys():
         raise Damage("it lacks the distribution over architectures")
     _check_tensors(learned["model"], learner.model.state_dict(), "the distribution")
     if not isinstance(learned["rule"], Mapping):
         raise Damage("the state of the rule that trains the distribution is missing")
-    updater = learned.get("updater", learned)
+    updater = learned["updater"]
     if not isinstance(updater, Mapping) or not isinstance(updater.get("baseline"), float | None):
         raise Damage("the baseline of the distribution is not a number")
 

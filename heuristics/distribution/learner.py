@@ -132,8 +132,7 @@ class Learner(Method):
     def load_state_dict(self, state: Mapping[str, Any], ctx: Context) -> None:
         self.model.load_state_dict(state["model"])
         self.rule.load_state_dict(state["rule"])
-        # Earlier versions stored the baseline of REINFORCE as a third entry.
-        self.updater.load_state_dict(state["updater"] if "updater" in state else {"baseline": state["baseline"]})
+        self.updater.load_state_dict(state["updater"])
         if "allowed" in state:
             if not isinstance(self.model, Factorised):
                 raise ValueError("a controller has no options to prune")
