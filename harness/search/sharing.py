@@ -128,8 +128,6 @@ def share_weights(
     def after_epoch(run: Run) -> None:
         if run.epoch not in _pick_epochs(recipe.training.epochs, scores=not isinstance(picker.pick, Likeliest)):
             return
-        if any("passes" not in entry for entry in run.log):  # an earlier version, which did not meter them, began it
-            raise run_folder.DamagedCheckpoint("The checkpoint does not say what its epochs cost.")
         began = time.perf_counter()
         pick = picker.pick(run, np.random.default_rng([seed, run.epoch]))
         picking = prices.pick(pick, time.perf_counter() - began)
