@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import whole, write_json
@@ -62,8 +64,11 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
         before = run.epoch - 1 - epochs + scored_epochs
         path = work / f".scores-{run.epoch}.parquet"
         if before >= 0 and not path.exists():
-            again = beside.BATCH_NORM in spec.free and run.epoch == epochs
-            _score(run, indices, path, again, lambda k, n: tracked(share(run.epoch, before + k / n), "scoring"))
+            frame = _score(run, indices, lambda k, n: tracked(share(run.epoch, before + k / n), "scoring"))
+            if beside.BATCH_NORM in spec.free and run.epoch == epochs:
+                frame = _scored_again(run, frame)
+            with whole(path) as unfinished:
+                frame.to_parquet(unfinished, write_page_checksum=True)
 
     problem, asked = None, np.zeros(0, dtype=np.int64)
     try:
@@ -78,8 +83,8 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
     if frame is not None and not np.isfinite(frame[list(MEASURES.values())].to_numpy()).all():
         problem, frame = "Scores are not finite: the run diverged at the end. Lower training.learning_rate.", None
     if frame is not None:
-        with whole(work / files.SCORES) as partial:
-            frame.to_parquet(partial)
+        with whole(work / files.SCORES) as unfinished:
+            frame.to_parquet(unfinished)
     write_json(work / files.METRICS, {} if frame is None else measures(spec, table, frame))
     write_json(work / files.LEDGER, _ledger(log, frame, len(asked)))
     write_json(work / files.ENVIRONMENT, {**run_folder.environment(device), "commit": commit()})
@@ -101,41 +106,45 @@ def _check_images(recipe: Recipe) -> None:
         )
 
 
-def _train(recipe: Any, work: Path, device: str, progress: Any, after_epoch: Any, oracle: Oracle | None) -> Run:
+def _train(
+    recipe: Recipe,
+    work: Path,
+    device: str,
+    progress: Callable[[Progress], None],
+    after_epoch: Callable[[Run], None],
+    oracle: Oracle | None,
+) -> Run:
     """Train from the checkpoint there is; a damaged one, or damaged scores, cost the run's own work alone."""
-    keep = {
-        "task": task_of(recipe.task),
-        "device": device,
-        "progress": progress,
-        "after_epoch": after_epoch,
-        "oracle": oracle,
-    }
+    trained = partial(
+        train,
+        recipe,
+        work,
+        task=task_of(recipe.task),
+        device=device,
+        resume=True,
+        progress=progress,
+        after_epoch=after_epoch,
+        oracle=oracle,
+    )
     try:
         for path in work.glob(".scores-*.parquet"):
             _read_scores(path)
-        return train(recipe, work, resume=True, **keep)
+        return trained()
     except run_folder.DamagedCheckpoint:
         for path in (work / run_folder.CHECKPOINT, work / run_folder.LOG, *work.glob(".scores-*")):
             path.unlink(missing_ok=True)
-        return train(recipe, work, resume=True, **keep)
+        return trained()
 
 
-def _score(run: Run, indices: Any, path: Path, again: bool, progress: Any) -> None:
-    """Score the architectures after an epoch.
-
-    Args:
-        again: whether a sample of them is also scored with other statistics of batch norm.
-    """
+def _score(run: Run, indices: NDArray[np.int64], progress: Callable[[int, int], None]) -> pd.DataFrame:
+    """The scores of the architectures after an epoch: SCORE_COLUMNS, and those by a quarter of the images if wanted."""
     scores = rank(run, indices, first=beside.quarter(run.recipe), progress=progress)
     passed = images_passed(run.recipe.evaluation, scores.distinct)
     columns = (run.epoch, scores.indices, scores.accuracy, -scores.loss, scores.seconds, passed)
     frame = pd.DataFrame(dict(zip(SCORE_COLUMNS, columns, strict=True)))
     if scores.first is not None:
         frame = frame.assign(quarter_accuracy=scores.first.accuracy, quarter_negative_loss=-scores.first.loss)
-    if again:
-        frame = _scored_again(run, frame)
-    with whole(path) as partial:
-        frame.to_parquet(partial, write_page_checksum=True)
+    return frame
 
 
 def _scored_again(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
@@ -170,7 +179,7 @@ def _read_scores(path: Path) -> pd.DataFrame:
     raise run_folder.DamagedCheckpoint(f"The scores {path} are damaged: {problem}")
 
 
-def _gathered(spec: RunSpec, table: GroundTruth, indices: Any, work: Path) -> pd.DataFrame:
+def _gathered(spec: RunSpec, table: GroundTruth, indices: NDArray[np.int64], work: Path) -> pd.DataFrame:
     """Scores after each of the last epochs, with architectures spelled out and their true accuracies."""
     within, m = space(spec.recipe.space), spec.truth.measure
     parts = [_read_scores(path) for path in work.glob(".scores-*.parquet")]
