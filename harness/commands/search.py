@@ -165,8 +165,7 @@ def _wrapped(first: str, text: str) -> str:
 
 def _print(outcome: Outcome) -> None:
     """Print final accuracies, best first, and why searches are not done."""
-    from supernet.harness.report.search.page import plus_minus
-    from supernet.harness.statistics.printed import bounds
+    from supernet.harness.statistics.printed import bounds, plus_minus
 
     main = outcome.measures[0]
     click.echo(f"{main}, best known {outcome.best:.2f} %, after {outcome.comparison.budget}:")

@@ -47,6 +47,13 @@ def plain_interval(estimate: Interval, form: str = ".3f") -> str:
     return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
 
 
+def plus_minus(mean: float | None, deviation: float | None) -> str:
+    """Mean ± standard deviation, in percent, with two decimals; a dash for None."""
+    if mean is None:
+        return ABSENT
+    return f"{mean:.2f}" + (f" ± {deviation:.2f}" if deviation is not None else "")
+
+
 def p_text(p: float) -> str:
     """A p-value with two significant digits, such as 0.034, or that it is below 0.0001."""
     return "< 0.0001" if p < 1e-4 else f"{p:.2g}"

@@ -14,7 +14,7 @@ from supernet.harness.search.analysis import NEAR, Entry, Outcome
 from supernet.harness.search.findings import short
 from supernet.harness.search.ledger import NAMES
 from supernet.harness.search.published import FOUND_ON, PUBLISHED
-from supernet.harness.statistics.printed import ABSENT, bounds, number, p_text
+from supernet.harness.statistics.printed import ABSENT, bounds, number, p_text, plus_minus
 
 PUBLISHED_OF = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "imagenet16"}
 """Data set -> the field of `Published` with test accuracies on it."""
@@ -169,10 +169,3 @@ def states(entry: Entry) -> str:
     """How many searches are done, and the states of the others."""
     others = {state for state in entry.states.values() if state != "done"}
     return f"{entry.done}" + (f" of {len(entry.states)} ({', '.join(sorted(others))})" if others else "")
-
-
-def plus_minus(mean: float | None, deviation: float | None) -> str:
-    """Mean ± standard deviation, in percent, with two decimals; a dash for None."""
-    if mean is None:
-        return ABSENT
-    return f"{mean:.2f}" + (f" ± {deviation:.2f}" if deviation is not None else "")

@@ -12,7 +12,6 @@ from supernet.harness.report.html.frame import document, scripts
 from supernet.harness.report.html.inlined import figure
 from supernet.harness.report.html.markup import Html, el, escaped, join
 from supernet.harness.report.search import final_table
-from supernet.harness.report.search.final_table import plus_minus
 from supernet.harness.report.search.first_screen import first_screen
 from supernet.harness.report.search.matrix import matrix
 from supernet.harness.search.algorithms.names import algorithm_of
@@ -24,8 +23,6 @@ from supernet.harness.search.published import FOUND_ON, PUBLISHED
 
 TEMPLATE = Path(__file__).with_name("search.html")
 OWN_SCRIPT = Path(__file__).with_name("columns.js")
-
-__all__ = ["page", "plus_minus"]
 
 
 def page(outcome: Outcome, svgs: Mapping[str, tuple[str, str]], files: Sequence[str] = ()) -> str:

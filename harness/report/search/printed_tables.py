@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from supernet.harness.report.latex import latex
-from supernet.harness.report.search.final_table import plus_minus, states
+from supernet.harness.report.search.final_table import states
 from supernet.harness.report.search.tables import tables
 from supernet.harness.search.analysis import Outcome
 from supernet.harness.search.findings import difference, short
 from supernet.harness.search.verdict import known_finals
-from supernet.harness.statistics.printed import bounds, p_decimals
+from supernet.harness.statistics.printed import bounds, p_decimals, plus_minus
 
 
 @dataclass(frozen=True)

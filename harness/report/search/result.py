@@ -16,7 +16,6 @@ from supernet.benchmarks.spaces import DEFAULT_SPACE
 from supernet.benchmarks.wording import did_you_mean, listed, quoted
 from supernet.harness.report.html.markup import table
 from supernet.harness.report.search.figures import figures_of
-from supernet.harness.report.search.page import plus_minus
 from supernet.harness.report.search.report import analysed, claim, write_search_report
 from supernet.harness.report.search.tables import tables
 from supernet.harness.report.style import paper
@@ -32,7 +31,7 @@ from supernet.harness.search.findings import findings, headline, short
 from supernet.harness.search.ledger import Budget
 from supernet.harness.search.plugins import load_plugins
 from supernet.harness.search.spec import SearchSpec
-from supernet.harness.statistics.printed import bounds
+from supernet.harness.statistics.printed import bounds, plus_minus
 from supernet.harness.study.running import Display, cores, executor_of, make_runs, unseen
 from supernet.heuristics.plugins import Plugin
 

@@ -3,7 +3,14 @@
 import pytest
 
 from supernet.harness.statistics.bootstrap import Estimate
-from supernet.harness.statistics.printed import p_decimals, p_relation, p_text, plain_interval, with_interval
+from supernet.harness.statistics.printed import (
+    p_decimals,
+    p_relation,
+    p_text,
+    plain_interval,
+    plus_minus,
+    with_interval,
+)
 from supernet.harness.statistics.seeds import Mean
 
 
@@ -17,6 +24,11 @@ def test_a_value_with_its_interval():
 def test_a_value_with_its_interval_in_plain_characters():
     assert plain_interval(Estimate(-0.1, -0.15, 0.05), "+.2f") == "-0.10 [-0.15, +0.05]"
     assert plain_interval(Mean(0.7, None, None, 2)) == "0.700"
+
+
+def test_a_mean_with_its_deviation():
+    assert plus_minus(93.784, 0.36) == "93.78 ± 0.36"
+    assert [plus_minus(93.784, None), plus_minus(None, None)] == ["93.78", "–"]
 
 
 @pytest.mark.parametrize(
