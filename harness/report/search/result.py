@@ -178,18 +178,18 @@ def search(
     if name is not None:
         _check_name(name)
     comparison = Comparison(
-        space,
-        dataset,
-        tuple(chosen),
-        budget if isinstance(budget, Budget) else Budget.parse(str(budget)),
-        seeds,
-        table,
-        None if epochs is None else str(epochs),
-        _only(fidelities),
-        (overrides,) if isinstance(overrides, str) else tuple(overrides),
-        rate,
-        loaded,
-        train_missing,
+        space=space,
+        dataset=dataset,
+        algorithms=tuple(chosen),
+        budget=budget if isinstance(budget, Budget) else Budget.parse(str(budget)),
+        seeds=seeds,
+        table=table,
+        epochs=None if epochs is None else str(epochs),
+        only=_only(fidelities),
+        overrides=(overrides,) if isinstance(overrides, str) else tuple(overrides),
+        rate=rate,
+        plugins=loaded,
+        trains=train_missing,
     )
     comparison.check()
     name = name or comparison.name
