@@ -14,6 +14,7 @@ import math
 import struct
 from array import array
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,40 +79,22 @@ def import_nb101(
             parameter count, or is incomplete. Nothing is written then.
     """
     digest = hashlib.sha256()
-    rows: dict[str, int] = {}
-    cells: list[_Cell] = []
-    run_rows, run_epochs, run_readings = array("i"), array("i"), array("d")
-    for number, record in enumerate(records(source, progress, digest.update)):
-        if number == MOST_RECORDS:
-            raise BadTable(f"{source} has more than {MOST_RECORDS:,} records, more than any official file.")
-        try:
-            key, epochs, cell, readings = _parse(record)
-            row = rows.setdefault(key, len(rows))
-            if row == len(cells):
-                cells.append(cell)
-            elif cells[row] != cell:
-                raise ValueError(f"an earlier record gives {key} another cell or parameter count")
-        except ValueError as error:
-            raise _bad_record(source, number, str(error)) from None
-        run_rows.append(row)
-        run_epochs.append(epochs)
-        run_readings.extend(readings)
-
-    budgets = [epochs for epochs in BUDGETS if epochs in run_epochs]
+    found = _read_runs(source, progress, digest.update)
+    budgets = [epochs for epochs in BUDGETS if epochs in found.epochs]
     complete = (UNIQUE_CELLS, UNIQUE_CELLS * REPEATS * len(budgets))
-    if not cells or (not allow_partial and (len(cells), len(run_rows)) != complete):
+    if not found.cells or (not allow_partial and (len(found.cells), len(found.rows)) != complete):
         raise BadTable(
-            f"{source} is incomplete: it holds {len(run_rows):,} training runs of {len(cells):,} cells; an "
+            f"{source} is incomplete: it holds {len(found.rows):,} training runs of {len(found.cells):,} cells; an "
             f"official file holds {REPEATS} runs of each of {UNIQUE_CELLS:,} cells per budget. Download it "
             "again, or allow a partial import if it is meant to hold a part of the benchmark."
         )
-    keys = np.array(list(rows), dtype="S32")
+    keys = np.array(found.keys, dtype="S32")
     order = np.argsort(keys)
     hashes = keys[order].astype(str)
-    columns = _cell_columns(source, hashes, [cells[row] for row in order.tolist()])
-    row_of_run = np.argsort(order)[np.asarray(run_rows)]
-    epochs_of_run = np.asarray(run_epochs)
-    readings_of_run = _percent(source, np.asarray(run_readings).reshape(-1, len(_READINGS)))
+    columns = _cell_columns(source, hashes, [found.cells[row] for row in order.tolist()])
+    row_of_run = np.argsort(order)[np.asarray(found.rows)]
+    epochs_of_run = np.asarray(found.epochs)
+    readings_of_run = _percent(source, np.asarray(found.readings).reshape(-1, len(_READINGS)))
     for epochs in budgets:
         runs = epochs_of_run == epochs
         columns |= _result_columns(source, epochs, hashes, row_of_run[runs], readings_of_run[runs])
@@ -129,6 +112,50 @@ def import_nb101(
     }
     write_table(target, columns, about)
     return GroundTruth(target)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """The training runs of a file, in its order, and their cells, in the order in which they first appear."""
+
+    keys: list[str]
+    """The graph hash of each cell."""
+    cells: list[_Cell]
+    rows: array[int]
+    """For each run, the place of its cell."""
+    epochs: array[int]
+    readings: array[float]
+    """The readings of the first run, then those of the second, and so on."""
+
+
+def _read_runs(source: Path, progress: Callable[[int], object] | None, digest: Callable[[bytes], object]) -> _Runs:
+    """Read all records of a file.
+
+    Args:
+        digest: see `records`.
+
+    Raises:
+        BadTable: there are too many records, one is damaged, or two of them disagree about a cell.
+    """
+    rows: dict[str, int] = {}
+    found = _Runs([], [], array("i"), array("i"), array("d"))
+    for number, record in enumerate(records(source, progress, digest)):
+        if number == MOST_RECORDS:
+            raise BadTable(f"{source} has more than {MOST_RECORDS:,} records, more than any official file.")
+        try:
+            key, epochs, cell, readings = _parse(record)
+            row = rows.setdefault(key, len(rows))
+            if row == len(found.cells):
+                found.keys.append(key)
+                found.cells.append(cell)
+            elif found.cells[row] != cell:
+                raise ValueError(f"an earlier record gives {key} another cell or parameter count")
+        except ValueError as error:
+            raise _bad_record(source, number, str(error)) from None
+        found.rows.append(row)
+        found.epochs.append(epochs)
+        found.readings.extend(readings)
+    return found
 
 
 # ---- tables ----------------------------------------------------------------------------------------------
