@@ -277,6 +277,6 @@ def _mean_tau(taus: NDArray[np.float64], draws: NDArray[np.float64], level: floa
     """
     if len(taus) == 1:
         return MeanTau(float(taus[0]), *stats.interval(draws[0], level))
-    spread = seeds.Spread(float(taus.var(ddof=1)), len(taus) - 1)
+    spread = seeds.Spread.of(taus)
     mean = seeds.mean_of(taus, spread, stats.common_variance(draws), level=level)
     return MeanTau(mean.value, mean.low, mean.high)

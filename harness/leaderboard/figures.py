@@ -173,6 +173,5 @@ def _mean(values: Sequence[float], draws: NDArray[np.float64], level: float, *, 
     """A mean over repetitions with its interval; of one repetition, the percentile interval of its draws."""
     if len(values) == 1:
         return Value(float(values[0]), *stats.interval(draws[0], level))
-    spread = seeds.Spread(float(np.var(values, ddof=1)), len(values) - 1)
-    mean = seeds.mean_of(values, spread, stats.common_variance(draws), bounded=bounded, level=level)
+    mean = seeds.mean_of(values, seeds.Spread.of(values), stats.common_variance(draws), bounded=bounded, level=level)
     return Value(mean.value, mean.low, mean.high)

@@ -35,6 +35,12 @@ class Spread:
     variance: float
     df: float
 
+    @classmethod
+    def of(cls, values: ArrayLike) -> Spread:
+        """The spread of one setting's values alone, one per seed: (seeds,). A single one has no degrees of freedom."""
+        v = np.asarray(values, dtype=np.float64)
+        return cls(float(v.var(ddof=1)), len(v) - 1) if len(v) > 1 else cls(0.0, 0)
+
 
 def squeezed(values: Sequence[ArrayLike]) -> list[Spread]:
     """Spread of every setting, the base first; those of the others are squeezed towards a common variance.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
@@ -111,5 +110,4 @@ def _correlation(a: pd.Series, b: pd.Series) -> float | None:
 
 
 def _mean(values: Sequence[float], *, bounded: bool) -> Mean:
-    spread = Spread(float(np.var(values, ddof=1)), len(values) - 1) if len(values) > 1 else Spread(0.0, 0)
-    return seeds.mean_of(values, spread, bounded=bounded)
+    return seeds.mean_of(values, Spread.of(values), bounded=bounded)
