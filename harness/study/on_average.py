@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from supernet.benchmarks.wording import series
 from supernet.harness.statistics.linear import LENTH, SEEDS
+from supernet.harness.statistics.printed import p_relation
 from supernet.harness.study.factors import Effect, Factors
 
 MOST_NAMED = 8
@@ -83,11 +84,11 @@ def _interactions(f: Factors) -> str:
     if f.lack_of_fit_p < 0.05:
         return (
             "Heuristics interact: settings differ from the sum of the effects by more than seeds do (F test, "
-            f"p = {f.lack_of_fit_p:.1g})."
+            f"p {p_relation(f.lack_of_fit_p)})."
         )
     return (
         "Interactions are not shown: settings do not differ from the sum of the effects by clearly more than seeds do "
-        f"(F test, p = {f.lack_of_fit_p:.2g})."
+        f"(F test, p {p_relation(f.lack_of_fit_p)})."
     )
 
 

@@ -15,7 +15,7 @@ from supernet.harness.report.correlation.text import LONGEST
 from supernet.harness.report.html.axis import Mark, Step
 from supernet.harness.statistics.bootstrap import ROUGH, Estimate
 from supernet.harness.statistics.metrics import Vector
-from supernet.harness.statistics.printed import number, with_interval
+from supernet.harness.statistics.printed import number, p_text, with_interval
 
 CLEAR = 0.05
 """Corrected p-value under which a difference is called clear."""
@@ -197,7 +197,7 @@ def adds(added: Added, name: str) -> str:
     apart = ""
     if clear == (gain.tau.low <= 0 <= gain.tau.high):  # the p-value is of Student's t, the interval of the resamples
         reaches = "reaches zero" if clear else "leaves zero out"
-        apart = f" (judged by the corrected p-value, {gain.p_holm:.2g}; the interval by itself {reaches})"
+        apart = f" (judged by the corrected p-value, {p_text(gain.p_holm)}; the interval by itself {reaches})"
     if not clear:
         return f"Fused with {free}, {called(name)} does not clearly change tau: {value}{apart}."
     verb = "raises" if gain.tau.value > 0 else "lowers"

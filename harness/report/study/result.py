@@ -19,7 +19,7 @@ from supernet.harness.report.watch import SILENT, Watch
 from supernet.harness.report.whole import results_folder
 from supernet.harness.runs.compared import ComparedStore
 from supernet.harness.runs.devices import mixture
-from supernet.harness.statistics.printed import number, with_interval
+from supernet.harness.statistics.printed import number, p_text, with_interval
 from supernet.harness.study.analysis import analyse
 from supernet.harness.study.gathered import gather
 from supernet.harness.study.plan import Study
@@ -87,7 +87,7 @@ def _cells(row: Row) -> list[object]:
     """A setting as a notebook shows it."""
     d, tau = row.difference, row.tau
     difference = "" if d is None else with_interval(d, "+.3f")
-    p = "" if d is None or d.p_corrected is None else f"{d.p_corrected:.2g}"
+    p = "" if d is None or d.p_corrected is None else p_text(d.p_corrected)
     done = sum(state == "done" for state in row.states.values())
     return [
         shown(row.label),
