@@ -27,17 +27,26 @@ class Seen:
 def look(spec: Job, store: Store) -> Seen:
     """The state of a run, with its result if it is finished."""
     run = spec.hash
+    if (ended := _ended(run, store)) is not None:
+        return ended
+    if store.held(run):
+        return Seen("running", _at_work(store, run), None)
+    # Between these two looks, a process may have published the run and let go of it.
+    if (ended := _ended(run, store)) is not None:
+        return ended
+    problem = store.failure(run)
+    return Seen("failed", problem, None) if problem else Seen("missing", "", None)
+
+
+def _ended(run: str, store: Store) -> Seen | None:
+    """The state of a run that has a directory of its own; None if it has none."""
     try:
         result = store.read(run)
-        return Seen(result.state, result.problem or "", result)
     except Damaged as error:
         return Seen("damaged", str(error), None)
     except KeyError:
-        pass
-    if store.held(run):
-        return Seen("running", _at_work(store, run), None)
-    problem = store.failure(run)
-    return Seen("failed", problem, None) if problem else Seen("missing", "", None)
+        return None
+    return Seen(result.state, result.problem or "", result)
 
 
 def state_of(spec: Job, store: Store) -> tuple[str, str]:
