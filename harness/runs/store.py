@@ -201,7 +201,9 @@ class Store:
         """Whether a process is making this run."""
         try:
             with open_plain(self._work / f"{run}.lock") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # A shared lock, so that processes that look at the same time do not take each other for the maker. NFS
+                # grants no other kind for a file that is open for reading.
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         except OSError:

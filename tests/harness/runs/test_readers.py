@@ -1,5 +1,10 @@
 """What readers see of a store while other processes publish runs, move them aside, or look at them, too."""
 
+import fcntl
+
+import pytest
+
+from supernet.harness.runs import store as files
 from supernet.harness.runs.execute import execute
 from supernet.harness.runs.state import state_of
 from supernet.harness.runs.store import Store
@@ -15,3 +20,21 @@ def test_a_run_that_is_published_between_two_looks_is_done(spec, store, monkeypa
 
     monkeypatch.setattr(Store, "held", publishing)
     assert state_of(spec, store) == ("done", "")
+
+
+def test_processes_that_look_at_a_run_do_not_take_each_other_for_its_maker(spec, store):
+    with store.hold(spec):
+        assert store.held(spec.hash)
+    locked = []
+
+    def flock(file, how, flock=fcntl.flock):
+        """While this process looks, another one does, too."""
+        flock(file, how)
+        if not locked:
+            locked.append(how)
+            assert not Store(store.root).held(spec.hash)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files.fcntl, "flock", flock)
+        assert not store.held(spec.hash)
+    assert locked
