@@ -19,15 +19,14 @@ TOLERANCE = 1e-9
 class ComparedStore(Store):
     """The runs in one folder; a run whose metrics do not follow from its scores counts as damaged."""
 
-    def read(self, run: str) -> Result:
-        """A finished run.
+    def _checked(self, path: Path) -> Result:
+        """The finished run in a directory.
 
         Raises:
-            KeyError: there is no run with this hash.
             Damaged: its files were altered, are missing, or contradict each other.
         """
-        result = super().read(run)
-        once(_compare, result.path)
+        result = super()._checked(path)
+        once(_compare, path)
         return result
 
 

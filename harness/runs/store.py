@@ -159,6 +159,19 @@ class Store:
         path = self.root / run
         if not path.is_dir():
             raise KeyError(run)
+        try:
+            return self._checked(path)
+        except Damaged:
+            if path.is_dir():
+                raise
+            raise KeyError(run) from None  # another process moved it aside while it was read
+
+    def _checked(self, path: Path) -> Result:
+        """The finished run in a directory.
+
+        Raises:
+            Damaged: its files were altered or are missing.
+        """
         contents = verified(path)
         status = contents[STATUS]
         return Result(
@@ -185,7 +198,7 @@ class Store:
                 found.append(self.read(run))
             except Damaged as error:
                 problems.append(str(error))
-            except (KeyError, OSError):  # another process has moved it aside in the meantime
+            except KeyError:  # another process has moved it aside in the meantime
                 continue
         return found, problems
 

@@ -4,7 +4,10 @@ import fcntl
 
 import pytest
 
+from supernet.harness.query.database import Database
+from supernet.harness.runs import integrity
 from supernet.harness.runs import store as files
+from supernet.harness.runs.compared import ComparedStore
 from supernet.harness.runs.execute import execute
 from supernet.harness.runs.state import state_of
 from supernet.harness.runs.store import Store
@@ -38,3 +41,25 @@ def test_processes_that_look_at_a_run_do_not_take_each_other_for_its_maker(spec,
         patch.setattr(files.fcntl, "flock", flock)
         assert not store.held(spec.hash)
     assert locked
+
+
+@pytest.mark.parametrize("kind", [Store, ComparedStore])
+def test_a_run_that_is_moved_aside_while_it_is_read_is_missing_and_not_damaged(kind, spec, copied, monkeypatch):
+    store = kind(copied.root)
+    digest = integrity.digest
+
+    def moving(path):
+        """Another process moves the directory aside between two files of it."""
+        if path.parent.is_dir() and path.parent.name == spec.hash:
+            copied.set_aside(spec.hash)
+        return digest(path)
+
+    monkeypatch.setattr(integrity, "SETTLED", 1e9)
+    monkeypatch.setattr(integrity, "_known", {})
+    monkeypatch.setattr(integrity, "digest", moving)
+    with Database(store) as database:
+        assert database.problems == []
+        assert spec.hash not in database.query("SELECT hash FROM runs")["hash"].tolist()
+    with pytest.raises(KeyError):
+        store.read(spec.hash)
+    assert state_of(spec, store) == ("missing", "")
