@@ -7,13 +7,10 @@ import fcntl
 import http.client
 import os
 import re
-import shutil
 import stat
-import tarfile
 import time
 import urllib.error
 import urllib.request
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +19,7 @@ from typing import BinaryIO
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import file_digests, replace
-from supernet.benchmarks.regular import open_regular
+from supernet.benchmarks.truth.unpack import unpacked
 from supernet.benchmarks.wording import quoted
 
 Progress = Callable[[int, int | None], None]
@@ -184,7 +181,7 @@ def fetch(remote: Remote, folder: Path, *, progress: Progress | None = None, tim
         else:
             with part:
                 _into(part, file, remote, progress, timeout)
-        return file if remote.unpacks_to is None else _unpack(file, remote.unpacks_to)
+        return file if remote.unpacks_to is None else unpacked(file, remote.unpacks_to)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise UserError(
@@ -374,27 +371,3 @@ def _checksum(path: Path, like: str) -> str:
     """The checksum of a file, by the same algorithm and in the same spelling as `like`."""
     algorithm = like.partition(":")[0]
     return f"{algorithm}:{file_digests(path, algorithm)[0]}"
-
-
-def _unpack(archive: Path, name: str) -> Path:
-    """Unpack the folder `name` of a tar archive next to it, whole or not at all; UserError if it is unsafe."""
-    target = archive.with_name(name)
-    unpacked = archive.with_name(f".{name}.partial")
-    with open_regular(archive) as file:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        if target.is_dir():  # another process unpacked it meanwhile
-            return target
-        shutil.rmtree(unpacked, ignore_errors=True)  # the remains of a killed process
-        try:
-            with tarfile.open(fileobj=file) as tar:
-                tar.extractall(unpacked, filter="data")
-            (unpacked / name).rename(target)
-        except (tarfile.TarError, EOFError, zlib.error, FileNotFoundError) as error:
-            raise UserError(
-                f"{archive} cannot be unpacked safely to {target}: {error}. Nothing was unpacked; do not use this "
-                "archive."
-            ) from error
-        finally:
-            shutil.rmtree(unpacked, ignore_errors=True)
-    return target

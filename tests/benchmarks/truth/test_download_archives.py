@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import os
 import random
@@ -15,6 +17,7 @@ from misbehaving import Server, remote_at
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.truth.download import Remote, fetch
+from supernet.benchmarks.truth.unpack import unpacked
 
 
 def archive_of(*members: tuple[str, bytes]) -> bytes:
@@ -39,6 +42,33 @@ def test_several_fetches_unpack_once(server: Server, tmp_path: Path) -> None:
     with ThreadPoolExecutor(6) as pool:
         assert set(pool.map(lambda _: fetch(remote, tmp_path), range(6))) == {tmp_path / "batches"}
     assert len(server.asked) == 1
+    assert sorted(os.listdir(tmp_path)) == ["batches", "batches.tar.gz"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EBADF])
+def test_without_locks_an_archive_that_two_processes_unpack_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """The second process begins and ends while the first one has unpacked a half."""
+    contents = {"one": b"1", "two": b"22"}
+    archive = tmp_path / "batches.tar.gz"
+    archive.write_bytes(archive_of(*((f"batches/{name}", content) for name, content in contents.items())))
+    make, begun = tarfile.TarFile.makefile, []
+
+    def without_locks(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    def making(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
+        make(tar, member, path)
+        if not begun:
+            begun.append(member.name)
+            assert unpacked(archive, "batches") == tmp_path / "batches"
+
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    monkeypatch.setattr(tarfile.TarFile, "makefile", making)
+    assert unpacked(archive, "batches") == tmp_path / "batches"
+    assert begun
+    assert {file.name: file.read_bytes() for file in (tmp_path / "batches").iterdir()} == contents
     assert sorted(os.listdir(tmp_path)) == ["batches", "batches.tar.gz"]
 
 
