@@ -228,7 +228,7 @@ def _locked_part(file: Path, progress: Progress | None) -> BinaryIO | None:
         except OSError:  # a file system without locks
             return part
         else:
-            if path.exists() and os.path.samestat(path.stat(), os.fstat(part.fileno())):
+            if _is_at(path, part):
                 if not file.exists():
                     return part
                 path.unlink()  # another process completed the file before this part was made
@@ -260,6 +260,13 @@ def _opened_part(path: Path) -> BinaryIO:
         part.close()
         raise _not_regular(path)
     return part
+
+
+def _is_at(path: Path, part: BinaryIO) -> bool:
+    """Whether the part is still the file at this path: another process can rename or remove it at any moment."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(part.fileno()))
+    return False
 
 
 def _not_regular(path: Path) -> UserError:

@@ -164,6 +164,16 @@ def test_a_file_that_another_process_completes_just_before_its_part_is_made_is_n
     assert os.listdir(tmp_path) == ["table.bin"]
 
 
+def test_a_part_is_known_from_another_one_and_from_none_at_its_path(tmp_path: Path) -> None:
+    path = part_of(tmp_path, b"one")
+    with path.open("rb") as part:
+        assert download._is_at(path, part)
+        path.rename(tmp_path / "table.bin")
+        assert not download._is_at(path, part), "another process gave it its final name"
+        part_of(tmp_path, b"one")
+        assert not download._is_at(path, part), "a third one has begun another part"
+
+
 def test_a_download_that_another_process_holds_is_waited_for_and_then_said(
     server: Server, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
