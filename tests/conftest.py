@@ -11,9 +11,14 @@ if not os.path.exists("/dev/nvidia0"):
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.table import GroundTruth
+
+# A machine with other work to do may pause a test for longer than Hypothesis allows for an example or for making one.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 HOW_TO_GET = "no ground truth at hand: `supernet data fetch nb101`, `supernet data import …`, or set SUPERNET_DATA"
 
