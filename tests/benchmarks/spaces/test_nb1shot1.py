@@ -72,14 +72,14 @@ def test_every_node_has_as_many_parents_as_the_space_prescribes(number):
     ],
 )
 def test_enumerating_a_space_with_its_classes_takes_seconds(number, sizes):
-    start = time.perf_counter()
+    start = time.process_time()
     found = NB1Shot1(number)
     counted = {name: len(found.subset(name)) for name in ("no-loose-ends", "published")}
     counted |= {name: len(found.subset(f"unique-{name}")) for name in found.class_names}
     assert {"all": len(found.archs()), **counted} == sizes
     named = {name if name in ("no-loose-ends", "published") else f"unique-{name}": n for name, n in counted.items()}
     assert found.counted == named
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
 
 
 # ---- spelling --------------------------------------------------------------------------------------------

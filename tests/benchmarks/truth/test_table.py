@@ -261,14 +261,14 @@ FRESH = """
 import sys, time
 import pandas  # which pyarrow would import at the first conversion
 from supernet.benchmarks.truth.table import GroundTruth
-start = time.perf_counter()
+start = time.process_time()
 accuracy = GroundTruth(sys.argv[1]).accuracy("cifar10", "test", 200, "mean")
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 with open("/proc/self/status") as status:
     peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 print(len(accuracy), seconds, peak)
 """
-"""Prints rows, seconds, and peak memory in kB (`ru_maxrss` would count the process that started this one)."""
+"""Prints rows, seconds of CPU time, and peak memory in kB (`ru_maxrss` would count the process that started this one)."""
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's account of peak memory")

@@ -1,4 +1,5 @@
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -379,11 +380,17 @@ def test_a_mistake_ends_a_process_in_one_paragraph(process, few_scores):
     assert errors.startswith("supernet: There is no ground-truth table 'other'")
 
 
+def children_seconds():
+    """CPU time of all processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_names_every_command_and_starts_quickly(process):
     process("--help")
-    start = time.perf_counter()
+    start = children_seconds()
     code, text, _ = process("--help")
-    assert time.perf_counter() - start < 2
+    assert children_seconds() - start < 2
     assert code == 0
     for command in ("spaces", "data", "correlate", "baselines"):
         assert command in text

@@ -191,10 +191,10 @@ def test_a_checkpoint_that_would_take_for_ever_to_read_is_refused(protocol, tmp_
             if entry.endswith("data.pkl"):
                 data = b"\x80" + bytes([protocol]) + b"}" + key + b"K\x01s."
             new.writestr(entry, data)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(checkpoint.Damage, match="nests tuples in a way that no training writes"):
         checkpoint.decode(sealed.sealed(forged.getvalue()))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_tuples_that_optimisers_share_are_no_damage(tmp_path):
