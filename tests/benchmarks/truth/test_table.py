@@ -268,7 +268,7 @@ with open("/proc/self/status") as status:
     peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 print(len(accuracy), seconds, peak)
 """
-"""Prints rows, seconds of CPU time, and peak memory in kB (`ru_maxrss` would count the process that started this one)."""
+"""Prints rows, CPU seconds, and peak memory in kB (`ru_maxrss` would count the process that started this one)."""
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's account of peak memory")
