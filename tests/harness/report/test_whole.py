@@ -1,8 +1,7 @@
-import os
-import signal
+import subprocess
+import sys
 import threading
 import time
-from multiprocessing import get_context
 
 import pytest
 
@@ -13,13 +12,28 @@ from supernet.harness.report.whole import writing
 FILES = ("figures/a.svg", "tables/a.csv", "report.json", "index.html")
 
 
-def write(out, text, pause=0.0):
+def write(out, text):
     """A report whose every file says the same."""
     with writing(out) as folder:
         for name in FILES:
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text)
-            time.sleep(pause)
+
+
+STOPS = """
+import sys, time
+from pathlib import Path
+from supernet.harness.report.whole import writing
+
+out, *names = sys.argv[1:]
+with writing(Path(out)) as folder:
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("new")
+    print("written", flush=True)
+    time.sleep(3600)
+"""
+"""Writes some files of a report, and stops."""
 
 
 def read(out):
@@ -69,14 +83,11 @@ def test_the_page_moves_last(tmp_path, monkeypatch):
 def test_a_killed_writer_leaves_the_old_report_and_the_next_one_tidies_up(tmp_path):
     out = tmp_path / "report"
     write(out, "old")
-    for after in (0.0, 0.1, 0.2, 0.3):
-        process = get_context("fork").Process(target=write, args=(out, "new", 0.1))
-        process.start()
-        while not list(tmp_path.glob(".report-*.partial")):
-            time.sleep(0.001)
-        time.sleep(after)
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
+    for count in range(len(FILES) + 1):
+        command = [sys.executable, "-c", STOPS, out, *FILES[:count]]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "written\n"
+            process.kill()
         assert read(out) == dict.fromkeys(FILES, "old")
         assert len(list(tmp_path.glob(".report-*.partial"))) == 1, "earlier ones are removed"
     write(out, "last")
@@ -87,6 +98,8 @@ def test_writers_wait_for_each_other_with_a_word(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(whole, "PATIENCE", 0.1)
     monkeypatch.setattr(whole, "REMIND", 0.1)
     inside, most, ended = [], [], []
+    said, echo = threading.Event(), whole.click.echo
+    monkeypatch.setattr(whole.click, "echo", lambda *text, **how: (echo(*text, **how), said.set()))
 
     def work(text):
         with writing(tmp_path / "report") as folder:
@@ -95,9 +108,10 @@ def test_writers_wait_for_each_other_with_a_word(tmp_path, monkeypatch, capsys):
             for name in FILES:
                 (folder / name).parent.mkdir(exist_ok=True)
                 (folder / name).write_text(text)
-            time.sleep(0.3)
+            assert said.wait(60), "no other writer waits with a word"
+            time.sleep(0.01)
             inside.remove(text)
-        ended.append(text)
+            ended.append(text)
 
     threads = [threading.Thread(target=work, args=(text,)) for text in "abcd"]
     for thread in threads:
