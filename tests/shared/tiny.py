@@ -145,7 +145,7 @@ def rest(*_):
 def sleep(content, root, device):
     """A run that tells its worker's number and does not end."""
     (Path(root) / "worker").write_text(str(os.getpid()))
-    time.sleep(60)
+    time.sleep(3600)
 
 
 def make_with_a_worker(content, root):

@@ -45,7 +45,8 @@ DIES, DIES_ONCE, RAISES, LAST_WORDS, ABORTS, HELD = range(6)
 
 @pytest.fixture
 def play(spec, store, monkeypatch):
-    """Make runs of these seeds: the states of all, and how often each was made."""
+    """Make runs of these seeds: the states of all, and how often each was made. No other workers are there."""
+    wait_for(lambda: not multiprocessing.active_children())  # an executor kills its workers without waiting for it
     monkeypatch.setattr(executors, "get_context", lambda method: forks())  # workers that have everything imported
     monkeypatch.setattr(executors, "_in_worker", tiny.play)
     monkeypatch.setattr(executors, "_start_worker", tiny.rest)
@@ -193,7 +194,15 @@ def test_a_worker_ends_when_the_command_was_killed(spec, store):
     number = Path(wait_for(lambda: (store.root / "worker").exists() and (store.root / "worker").read_text()))
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    wait_for(lambda: not ("/proc" / number).exists(), seconds=10)
+    wait_for(lambda: not alive(number))
+
+
+def alive(number):
+    """Whether a process runs, which a dead one that nobody waits for does not."""
+    try:
+        return ("/proc" / number / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 # ---- Ray -------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def squared(item, told):
 def fails_on_two(item, told):
     if item == 2:
         raise UserError("two")
-    time.sleep(60)
+    time.sleep(3600)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -39,7 +39,7 @@ def test_a_failure_ends_the_others():
     began = time.monotonic()
     with pytest.raises(UserError, match="two"):
         each(fails_on_two, [1, 2], 2)
-    assert time.monotonic() - began < 40
+    assert time.monotonic() - began < 600, "it does not wait for the other, which takes an hour"
     children = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "spawn_main"], capture_output=True, text=True)
     assert not [pid for pid in children.stdout.split() if _alive(int(pid))] or sys.platform != "linux"
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny import begin, changed, make, outcome, wait_for
+from tiny import begin, changed, make, outcome
 
 from supernet.benchmarks.errors import UserError
 from supernet.harness.report.study.report import write_report
@@ -80,8 +80,9 @@ def test_what_a_kill_after_publishing_left_is_dropped(spec, copied, monkeypatch)
 
 
 def test_two_processes_that_make_the_same_run_both_end_with_it(spec, store, undisturbed):
-    processes = [begin(make, spec.as_dict(), store.root) for _ in range(2)]
-    wait_for(lambda: state_of(spec, store)[0] == "running")
+    with store.hold(spec):  # so that the run cannot be done before somebody has looked at it
+        processes = [begin(make, spec.as_dict(), store.root) for _ in range(2)]
+        assert state_of(spec, store)[0] == "running"
     for process in processes:
         process.join()
         assert process.exitcode == 0
