@@ -35,6 +35,8 @@ class Server(ThreadingHTTPServer):
         self.says_length = True
         self.asked: list[str | None] = []
         """The Range header of every request so far."""
+        self.stalled = threading.Event()
+        """Set once an answer has stalled, after the bytes before its break were sent."""
         self.over = threading.Event()
 
 
@@ -65,7 +67,8 @@ class Handler(BaseHTTPRequestHandler):
         with suppress(ConnectionError):  # the client hangs up on an answer that it cannot use
             self.wfile.write(body[start:][:limit])
         if limit is not None and server.stalls:
-            server.over.wait(5)
+            server.stalled.set()
+            server.over.wait(60)
 
     def log_message(self, *_: object) -> None:
         pass

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import http.client
 import os
 import re
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +133,20 @@ def test_a_server_that_can_neither_resume_nor_finish_is_given_up(
     assert len(server.asked) < 10
 
 
-def test_a_stalled_transfer_times_out(server: Server, remote: Remote, tmp_path: Path) -> None:
+def test_a_stalled_transfer_times_out(
+    server: Server, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The short limit begins only when the server has stalled, however long the server took until then."""
+    opened = urllib.request.urlopen
+
+    def patient(request: urllib.request.Request, timeout: float) -> http.client.HTTPResponse:
+        response: http.client.HTTPResponse = opened(request, timeout=60)
+        assert server.stalled.wait(60)
+        server.stalled.clear()
+        response.fp.raw._sock.settimeout(timeout)  # type: ignore[attr-defined]
+        return response
+
+    monkeypatch.setattr(urllib.request, "urlopen", patient)
     server.stalls = True
     server.break_after = [1000, 0]
     text = failure(remote, tmp_path, timeout=0.2)
