@@ -165,8 +165,8 @@ def kill(process):
     process.join()
 
 
-def wait_for(condition, seconds=60):
-    """What it gives as soon as that is true."""
+def wait_for(condition, seconds=300):
+    """What it gives as soon as that is true; the limit only guards against hanging."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, "it never came"
