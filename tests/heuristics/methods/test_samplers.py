@@ -102,11 +102,11 @@ def test_every_architecture_of_a_large_space_without_classes_is_distinct():
 def test_classes_of_a_space_that_cannot_be_listed_are_drawn_evenly(monkeypatch):
     """Rejection draws each class as often as the list of classes would, on a space that can be listed all the same."""
     within = space("nb1shot1-1")
+    classes = np.unique(within.classes("pruned"))
     monkeypatch.setattr(type(within), "enumerable", False)
     changes = ["sampling.law=classes", "sampling.paths=50"]
     rows = within.indices([path.routing for plan in plans(changes, 200, "nb1shot1-1") for path in plan])
     members, counts = np.unique(rows, return_counts=True)
-    classes = np.unique(within.classes("pruned"))
     assert set(members.tolist()) <= set(classes.tolist())
     assert len(members) > 0.9 * len(classes)
     # 10,000 draws from 3,702 classes: the variance of the counts is about their mean.
