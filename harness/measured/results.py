@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -75,10 +76,14 @@ def checksum(result: Mapping[str, Any]) -> str:
 
 
 def move_aside(path: Path) -> None:
-    """Move a damaged file to the folder of damaged ones, beside those that are there."""
+    """Move a damaged file to the folder of damaged ones, beside those that are there.
+
+    If another process moves it at the same time, one of the two does.
+    """
     folder = path.parent / DAMAGED
     folder.mkdir(exist_ok=True)
     number = 1
     while (target := folder / f"{path.stem}-{number}{path.suffix}").exists():
         number += 1
-    replace(path, target)
+    with suppress(FileNotFoundError):
+        replace(path, target)

@@ -128,3 +128,17 @@ def test_a_result_that_may_not_be_read_is_not_taken_for_missing(kept):
     path.mkdir()
     with pytest.raises(OSError, match="Is a directory"):
         embedded.result_of(path.parent, benchmark, index, 0)
+
+
+def test_two_processes_that_move_one_damaged_file_aside_move_it_once(kept, monkeypatch):
+    _, _, path = kept
+
+    def late(source, target, move=results.replace):
+        """Another process moves the file just before this one does."""
+        monkeypatch.setattr(results, "replace", move)
+        results.move_aside(source)
+        move(source, target)
+
+    monkeypatch.setattr(results, "replace", late)
+    results.move_aside(path)
+    assert [kept.name for kept in (path.parent / results.DAMAGED).iterdir()] == [f"{path.stem}-1.json"]
