@@ -179,6 +179,13 @@ def test_what_says_how_scores_are_read_is_refused_with_a_ranking(ranked, how):
         sn.correlate(ranked, **how)
 
 
+def test_arguments_that_contradict_a_ranking_or_its_ground_truth_are_refused(run, ranked):
+    with pytest.raises(UserError, match="The ranking is of nb201, not of 'nb101'"):
+        sn.correlate(ranked, "nb101", resamples=20)
+    with pytest.raises(UserError, match="dataset='cifar100', epochs=12, seed='s1' asks for another"):
+        run.rank(30, truth=ranked.truth, dataset="cifar100", epochs=12, seed="s1")
+
+
 def test_a_ranking_can_be_compared_with_another_table_and_says_what_it_lacks(ranked):
     with pytest.raises(UserError, match="nowhere"):
         sn.correlate(ranked, table="nowhere.parquet")

@@ -139,3 +139,23 @@ def test_ground_truth_is_spelled_in_one_text_or_in_parts():
     assert known.accuracy().shape == (len(known.table),)
     with pytest.raises(UserError, match="Name the space"):
         sn.correlate({0: 1.0}, "nb201")
+
+
+# ---- ground truth that is an object ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"space": "nb101"}, "of nb201, but space='nb101' asks for another"),
+        ({"table": "nb201_nats"}, "table='nb201_nats' asks for another"),
+        ({"space": "nb101", "table": "/data/other.parquet"}, "space='nb101', table='/data/other.parquet' asks"),
+    ],
+)
+def test_arguments_that_contradict_a_ground_truth_are_refused(about, message, tmp_path):
+    truth = sn.ground_truth("nb201", "digits/test@1")
+    path = scores_file(tmp_path / "scores.csv")
+    with pytest.raises(UserError, match=message):
+        sn.correlate(path, truth=truth, resamples=20, **about)
+    for agreeing in ({}, {"space": "nb201", "table": "nb201-digits"}, {"table": str(truth.table.path)}):
+        assert sn.correlate(path, truth=truth, score_columns="mine", resamples=20, **agreeing).known is truth

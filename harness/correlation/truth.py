@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import OFFICIAL, SPACE_NAMES
 from supernet.benchmarks.truth import shelf
 from supernet.benchmarks.truth.table import GroundTruth, Measure
-from supernet.benchmarks.wording import did_you_mean, quoted
+from supernet.benchmarks.wording import did_you_mean, listed, quoted
 
 SPACES = (*(name for name in OFFICIAL if name not in SPACE_NAMES), *SPACE_NAMES)
 """Benchmarks and search spaces with ground truth."""
@@ -40,6 +41,28 @@ class Known:
 
     def __str__(self) -> str:
         return f"{self.measure} of {self.table.path.name}"
+
+
+def check_agreement(known: Known, table: str | None = None, **asked: object) -> None:
+    """Check that what is asked for beside ground truth that is an object does not contradict it.
+
+    Args:
+        table: name or path of a table; None if none is asked for.
+        asked: space, dataset, split, epochs or seed; None where it is not asked for.
+
+    Raises:
+        UserError: it does.
+    """
+    there = {"space": known.space, **vars(known.measure)}
+    given = {name: value for name, value in asked.items() if value is not None}
+    wrong = [f"{name}={quoted(value)}" for name, value in given.items() if str(value) != there[name]]
+    if table is not None and Path(table).name.removesuffix(".parquet") != known.table.path.stem:
+        wrong.append(f"table={quoted(table)}")
+    if wrong:
+        raise UserError(
+            f"The ground truth that was given is {known}, of {known.space}, but {listed(wrong)} asks for another: "
+            "leave one of the two out."
+        )
 
 
 def ground_truth(

@@ -19,7 +19,7 @@ from supernet.benchmarks.wording import listed, quoted, shown
 from supernet.harness.correlation.files import ScoreTable, join_scores, read_scores
 from supernet.harness.correlation.formats import frame_table
 from supernet.harness.correlation.grouped import correlate_groups
-from supernet.harness.correlation.truth import Known, ground_truth
+from supernet.harness.correlation.truth import Known, check_agreement, ground_truth
 from supernet.harness.report.correlation.command import Command
 from supernet.harness.report.correlation.ranked import Ranked, without_truth
 from supernet.harness.report.correlation.result import Correlation, GroupedCorrelation, check_draws, compared, names_of
@@ -162,11 +162,14 @@ def _known(scores: Given, space: str | None, truth: str | Measure | Known | None
     """The ground truth that scores are compared with.
 
     Raises:
-        UserError: it is not named, or not available.
+        UserError: it is not named, or not available, or the arguments contradict each other.
     """
     if isinstance(truth, Known):
+        check_agreement(truth, table, space=space)
         return truth
     ranked = scores if isinstance(scores, Ranked) else None
+    if ranked is not None and space is not None and space != ranked.space:
+        raise UserError(f"The ranking is of {ranked.space}, not of {quoted(space)}: leave `space` out.")
     if ranked is not None and truth is None:
         if ranked.truth is None:
             raise UserError(ranked.problem)

@@ -22,7 +22,7 @@ from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.wording import quoted
 from supernet.harness.correlation.files import ScoreTable
-from supernet.harness.correlation.truth import Known, ground_truth
+from supernet.harness.correlation.truth import Known, check_agreement, ground_truth
 from supernet.harness.report.correlation.result import Correlation, check_draws, compared
 from supernet.harness.report.correlation.verdict import Origin
 from supernet.harness.report.html.markup import table
@@ -165,7 +165,8 @@ def rank(
         split: split of the ground truth.
         epochs: stand-alone training budget of the ground truth, in epochs; by default the largest available.
         seed: seed or repeat of the ground truth.
-        truth: a ground-truth table by path or name, or a measure of one (`ground_truth`).
+        truth: a ground-truth table by path or name, or a measure of one (`ground_truth`), which the four arguments
+            above must not contradict.
         sample_seed: seed of the sample of architectures.
         resamples: number of bootstrap resamples; by default 1,000, or 200 above 50,000 architectures.
         device: where the weights of a folder are loaded.
@@ -237,9 +238,11 @@ def _truth(
     run: Run, asked: tuple[str | None, str, str | int | None, str | int], truth: str | Known | None, watch: Watch
 ) -> tuple[Known | None, str]:
     """What scores are compared with and an empty text; or None, and why there is no such ground truth."""
-    if isinstance(truth, Known):
-        return truth, ""
     dataset, split, epochs, seed = asked
+    if isinstance(truth, Known):
+        chosen = None if split == "test" else split, None if seed == "mean" else seed  # these are the defaults
+        check_agreement(truth, dataset=dataset, epochs=epochs, split=chosen[0], seed=chosen[1])
+        return truth, ""
     try:
         dataset = dataset or run.recipe.task.name
         return (
