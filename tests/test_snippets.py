@@ -125,7 +125,7 @@ def test_the_first_lines_from_python_do_what_they_say(codes, here, capsys):
     names = run(code, "README.md")
     assert len(names["ranking"].frame()) == 60
     assert names["report"].report.architectures == 60
-    assert any("at chance" in note for note in names["report"].notes)
+    assert any("no better than chance" in note for note in names["report"].notes)
     assert [path.name for path in here.iterdir()] == ["tau.png"]
     assert capsys.readouterr().out.splitlines()[-1] == f"Kendall's tau {names['report'].tau:.2f}"
 

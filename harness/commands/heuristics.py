@@ -135,10 +135,9 @@ def _written(value: Any) -> str:
 
 
 def _spaces(spaces: Sequence[str]) -> str:
-    # The table has no room for the long names of the three spaces of NAS-Bench-1Shot1.
     from supernet.benchmarks.spaces import SPACE_NAMES
 
-    return "all" if set(spaces) >= set(SPACE_NAMES) else ", ".join(spaces).replace("nb1shot1-", "1shot1-")
+    return "all" if set(spaces) >= set(SPACE_NAMES) else ", ".join(spaces)
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

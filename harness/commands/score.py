@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     type=click.Choice(["shared", "fresh"]),
     default="shared",
     show_default=True,
-    help="shared: weights from one random super-net, which is faster; fresh: weights drawn for each architecture, as "
-    "scores are published.",
+    help="shared: weights from one random super-net, which is faster for a whole space; fresh: weights drawn for each "
+    "architecture, as scores are published.",
 )
 @click.option(
     "--dead",
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 def score(space_name: str | None, names: str, out: Path | None, listing: bool, **how: Any) -> None:
     """Score the architectures of SPACE without any training.
 
-    You can interrupt the command; with --out, the same command continues where it stopped.
+    Every use but --list needs --out. You can interrupt the command; the same command continues where it stopped.
     """
     from supernet.harness.report.correlation.text import wide_console
 

@@ -120,13 +120,13 @@ def chance_notes(scores: Scores, classes: int) -> list[str]:
     share, mean = found["share_above"], scores.accuracy.mean()
     if found["at_chance"]:
         return [
-            f"the super-net is at chance ({mean:.1f} %, {classes} classes): its ranking means nothing. "
-            f"{100 * share:.0f} % of the architectures are better than chance by a one-sided binomial test at 5 %, "
-            "which is about what guessing gives"
+            f"the super-net classifies no better than chance ({mean:.1f} %, {classes} classes): its ranking is that of "
+            f"weights that have hardly learnt. {100 * share:.0f} % of the architectures are better than chance by a "
+            f"one-sided binomial test at 5 %; guessing gives about 5 %"
         ]
     if share < 0.5:
         return [
             f"{100 * share:.0f} % of the architectures are better than chance ({100 / classes:.1f} %) by a one-sided "
-            "binomial test at 5 %; the order of the others means nothing"
+            "binomial test at 5 %; the accuracies of the others do not show that they learnt anything"
         ]
     return []

@@ -49,7 +49,7 @@ def _against_random(outcome: Outcome) -> str:
     titles = {entry.name: entry.title for entry in outcome.entries}
     tested = [c for c in outcome.versus if c.adjusted is not None]
     if not tested:
-        return f"No algorithm is distinguishable from random search{too_few(outcome.versus)}"
+        return f"No algorithm could be tested against random search{too_few(outcome.versus)}"
     left = len(outcome.versus) - len(tested)
     rest = f" {counted(left, 'algorithm has', 'algorithms have')} too few seeds for a test." if left else ""
     groups = []
@@ -70,7 +70,7 @@ def _against_random(outcome: Outcome) -> str:
 def _without_random(outcome: Outcome) -> str:
     tested = [c for c in outcome.pairs if c.adjusted is not None]
     if not tested:
-        return f"No two algorithms are distinguishable{too_few(outcome.pairs)}"
+        return f"No two algorithms could be compared by a test{too_few(outcome.pairs)}"
     clear = sum(c.clear for c in tested)
     return (
         f"Of {counted(len(tested), 'pair', 'pairs')} of algorithms tested, {clear} {_differs(clear)} clearly "

@@ -88,7 +88,7 @@ def certainty(outcome: Outcome) -> str | None:
     reach = detectable(outcome)
     if reach is not None and reach >= LEAST_REACH:
         parts.append(
-            f"A typical comparison finds differences from about {_points(reach)} points of accuracy on (with 80 % "
+            f"A typical comparison detects differences of about {_points(reach)} points of accuracy or more (with 80 % "
             "probability, if accuracies were normally distributed)."
         )
     if any(not c.clear for c in tested):
@@ -184,7 +184,7 @@ def _more_seeds(outcome: Outcome) -> list[Step]:
     if seeds == c.seeds:
         return []
     reach = detectable(outcome, seeds / c.seeds) or 0.0
-    finds = f" A typical comparison then finds differences from about {_points(reach)} points on."
+    finds = f" A typical comparison then detects differences of about {_points(reach)} points or more."
     whom = " with random search" if outcome.versus else ""
     verb = f"comparison{whom} is" if len(opened) == 1 else f"comparisons{whom} are"
     why = f"{len(opened)} {verb} undecided. Use {seeds:,} seeds.{finds if reach >= LEAST_REACH else ''}"

@@ -34,7 +34,7 @@ def above_chance(accuracy: ArrayLike, images: int, classes: int) -> float:
 
 
 def at_chance(accuracy: ArrayLike, images: int, classes: int) -> bool:
-    """Whether there is no evidence that these architectures do better than guessing; then their order means nothing.
+    """Whether there is no evidence that these architectures do better than guessing.
 
     This holds if the share of architectures above chance is at most SHARE_AT_CHANCE, none of them is clearly above
     chance (CERTAIN), and their mean accuracy is not above chance either.

@@ -111,8 +111,13 @@ def _unclear(a: Analysis) -> str:
         held = [(row.difference.within, row) for row in a.undecided if row.difference and row.difference.within]
         if held:
             within, row = min(held, key=lambda pair: pair[0])
-            which = "It" if len(a.undecided) == 1 else f"The smallest of them, {row.label},"
-            parts.append(f"{which} is shown to change tau by less than {_above(within)}.")
+            shown = "by two one-sided tests at 5 %"
+            parts.append(
+                f"It is shown to change tau by less than {_above(within)}, {shown}."
+                if len(a.undecided) == 1
+                else f"The tightest bound on one of them is that of {row.label}, which is shown to change tau by less "
+                f"than {_above(within)}, {shown}."
+            )
     return " ".join(parts)
 
 
@@ -149,8 +154,8 @@ def _picks(a: Analysis) -> str | None:
     top = a.ceiling.top10 if a.ceiling else None
     if a.ceiling and top is not None and a.ceiling.attainable_top10 is not None and top < NOISY:
         parts.append(
-            f"Within the truly best 10 %, single repeats of the ground truth agree at {top:.2f} and a perfect ranker "
-            f"reaches {a.ceiling.attainable_top10:.2f}: differences there are mostly noise."
+            f"Within the truly best 10 %, a perfect ranker reaches a tau of {a.ceiling.attainable_top10:.2f} on this "
+            "ground truth: differences there are mostly noise."
         )
     parts.append("Regrets vary much between seeds.")
     return " ".join(parts)
@@ -171,7 +176,7 @@ def _at_chance(a: Analysis) -> str | None:
     ]  # fmt: skip
     if not found:
         return None
-    return f"Super-nets at chance, whose rankings mean nothing: {_listed(found)}."
+    return f"Super-nets that classify no better than chance, whose weights have hardly learnt: {_listed(found)}."
 
 
 def _collapsed(a: Analysis) -> str | None:

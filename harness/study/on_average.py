@@ -65,9 +65,9 @@ def undecided(f: Factors) -> str:
     open_ = sum(effect.p is not None and not effect.clear for effect in f.main)
     if not open_:
         return ""
-    finds = "with so few runs, this design finds no effect reliably, however large"
+    finds = "with so few runs, this design detects no effect reliably, however large"
     if f.detectable is not None:
-        finds = f"this design finds effects from {f.detectable:.2f} on, with a probability of 80 %"
+        finds = f"this design detects effects of {f.detectable:.2f} or more, with a probability of 80 %"
     return f"{open_} {'are' if open_ > 1 else 'is'} undecided, not shown to be 0: {finds}."
 
 

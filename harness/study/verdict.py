@@ -36,7 +36,16 @@ class Mark:
 
 
 def headline(a: Analysis) -> str:
-    """The answer in one sentence."""
+    """The answer in one sentence, after a warning if the base has hardly learnt."""
+    return f"The base classifies no better than chance. {_answer(a)}" if _base_at_chance(a) else _answer(a)
+
+
+def _base_at_chance(a: Analysis) -> bool:
+    """Whether no super-net of the base classifies better than guessing."""
+    return bool(a.base.taus) and set(a.base.at_chance) >= set(a.base.taus)
+
+
+def _answer(a: Analysis) -> str:
     if a.design == "screen" and a.factors:
         return on_average.main(a.factors)
     if not a.rows[1:]:
@@ -107,8 +116,8 @@ def reach(a: Analysis) -> str:
     if a.detectable is None or a.detectable < 0.005:
         return ""
     if a.finds is None:
-        return ": with so few seeds, this design finds no difference reliably, however large"
-    return f": this design finds differences from {a.finds:.2f} on"
+        return ": with so few seeds, this design detects no difference reliably, however large"
+    return f": this design detects differences of {a.finds:.2f} or more"
 
 
 def word(row: Row, margin: float) -> str:
@@ -155,6 +164,8 @@ def steps(a: Analysis) -> list[Step]:
         found.append(
             Step("Give every setting three seeds or more: `seeds: {base: 12, others: 3}` in the study's file.")
         )
+    if _base_at_chance(a):
+        found.append(Step("Train the base until it classifies better than chance; changes to it can then be compared."))
     if a.undecided and a.design not in ("staged", "screen") and not missing:
         found.append(_extension(a))
     if not missing and (why := _more_seeds_for_all(a)):
@@ -168,8 +179,8 @@ def steps(a: Analysis) -> list[Step]:
     if beside and beside.value < 0 and beside.p is not None and beside.p < 0.05:
         found.append(
             Step(
-                f"The base ranks worse than parameter count ({a.params_tau:.2f}). Before its ranking is of use, train "
-                f"it longer{', or take over what raises tau' if gains else ''}."
+                f"The base ranks worse than parameter count ({a.params_tau:.2f}). Do not use its ranking alone; longer "
+                f"training{' or what raises tau' if gains else ''} may help."
             )
         )
     return found

@@ -148,8 +148,10 @@ def _ceiling(ceiling: Ceiling | None) -> str:
     if ceiling is None:
         return "Attainable: unknown, because this ground truth keeps no repeats apart."
     against = f"the mean of {ceiling.repeats} repeats" if ceiling.repeats > 1 else "one repeat"
-    top = "" if ceiling.top10 is None else f", and at {number(ceiling.top10)} within the truly best 10 %"
+    top = ceiling.attainable_top10
+    within = "" if top is None else f" Within the truly best 10 %, it reaches {number(top)} (simulated)."
     return (
         f"Attainable: what a perfect ranker reaches against {against} of the ground truth, by the Spearman-Brown "
-        f"formula from the agreement of single repeats ({ceiling.source}), which agree at {number(ceiling.tau)}{top}."
+        f"formula from the agreement of single repeats ({ceiling.source}), which agree at {number(ceiling.tau)}."
+        f"{within}"
     )

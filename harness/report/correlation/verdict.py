@@ -82,7 +82,9 @@ def difference(report: Report, a: str, b: str) -> tuple[Estimate, float, float]:
 def headline(report: Report, origin: Origin) -> str:
     """The answer in one sentence, no stronger than the corrected p-values."""
     if origin.at_chance:
-        return "This super-net is at chance: its ranking means nothing."
+        return (
+            "This super-net classifies no better than chance: its ranking is that of weights that have hardly learnt."
+        )
     lead = leading(report, origin)
     tau, n = lead.estimates["kendall_tau"], f"{report.architectures:,} architectures"
     value = with_interval(tau, ".2f")

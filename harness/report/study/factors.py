@@ -48,7 +48,7 @@ def forest(analysis: Analysis, rows: list[Row]) -> Figure:
     axis.grid(axis="x", color=FAINT)
     words = "filled: p < 0.05 after Holm's correction" if factors.error else "not tested"
     words += "; diamonds: interactions" if len(effects) > len(factors.main) else ""
-    words += "\nband: smaller than this design detects" if factors.detectable is not None else ""
+    words += "\nband: true effects that fewer than 80 % of such studies find" if factors.detectable is not None else ""
     axis.set_xlabel(f"effect on Kendall τ-b, on average over the other heuristics\n{words}")
     axis.spines[["top", "right", "left"]].set_visible(False)
     return figure

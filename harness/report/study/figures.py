@@ -63,7 +63,7 @@ def forest(analysis: Analysis, rows: list[Row]) -> Figure:
     base = analysis.base.tau
     at = f" (base: {base.value:.2f})" if base else ""
     clear = "filled: p < 0.05 after Dunnett's correction" if analysis.tested else "not tested: one seed"
-    band = "; band: smaller than this design detects" if analysis.finds is not None else ""
+    band = "\nband: true effects that fewer than 80 % of such studies find" if analysis.finds is not None else ""
     axis.set_xlabel(f"change of Kendall τ-b from the base{at}\n{clear}{band}")
     axis.spines[["top", "right", "left"]].set_visible(False)
     return figure

@@ -96,9 +96,8 @@ def _numbers(a: Analysis) -> Html:
             "Attainable τ",
             number(ceiling.attainable) if ceiling else ABSENT,
             f"of a perfect ranker against the mean of {ceiling.repeats} repeats ({ceiling.source}); single "
-            "repeats "
-            f"agree at {number(ceiling.tau)}; within the truly best 10 %: {number(ceiling.attainable_top10)} and "
-            f"{number(ceiling.top10)}"
+            f"repeats agree at {number(ceiling.tau)}; attainable within the truly best 10 %: "
+            f"{number(ceiling.attainable_top10)}"
             if ceiling
             else "unknown: this ground truth keeps no repeats apart",
         ),
@@ -132,11 +131,13 @@ def _detectable(a: Analysis) -> tuple[str, str, str]:
     name = "Smallest detectable effect"
     if a.design == "screen":
         reach = a.factors.detectable if a.factors else None
-        note = "effect on τ, on average over the other heuristics, that this design finds with a probability of 80 %"
+        note = "effect on τ, on average over the other heuristics, that this design detects with a probability of 80 %"
         return name, number(reach, ".2f"), note
-    note = "difference of τ from the base that this design finds with a probability of 80 %, after Dunnett's correction"
+    note = (
+        "difference of τ from the base that this design detects with a probability of 80 %, after Dunnett's correction"
+    )
     if a.detectable is not None and a.finds is None:
-        return name, ABSENT, "with so few seeds, this design finds no difference of τ reliably, however large"
+        return name, ABSENT, "with so few seeds, this design detects no difference of τ reliably, however large"
     return name, number(a.detectable, ".2f"), note
 
 

@@ -135,7 +135,7 @@ def test_one_super_net_is_said_to_be_one_set_of_weights(known):
     assert verdict.headline(report, Origin(weights=True)).startswith(
         "This super-net, one set of weights, ranks 300 architectures by accuracy"
     )
-    assert "means nothing" in verdict.headline(report, Origin(weights=True, at_chance=True))
+    assert "no better than chance" in verdict.headline(report, Origin(weights=True, at_chance=True))
     commands = [step.command for step in verdict.steps(report, Origin(weights=True, another_seed="supernet train x"))]
     assert "supernet train x" in commands
 

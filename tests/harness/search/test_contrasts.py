@@ -188,7 +188,7 @@ def test_one_search_each_is_described_and_not_compared():
 def test_three_seeds_distinguish_nothing_and_name_no_best():
     said = findings(outcome({"random": [80, 81, 82], "rea": [88, 87, 89], "drnas": [89, 88, 87]}))
     assert said[0] == (
-        "No algorithm is distinguishable from random search with 3 seeds each: tests need 8 seeds of both "
+        "No algorithm could be tested against random search with 3 seeds each: tests need 8 seeds of both "
         "algorithms. A "
         "rank test of 3 against 3 searches cannot give a p-value below 0.1, before any correction for 2 tests."
     )

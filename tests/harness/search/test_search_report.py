@@ -54,7 +54,7 @@ def test_the_command_prints_the_best_first_and_where_the_report_is(reported):
     accuracies = [float(line.split()[1]) for line in lines[1:5]]
     assert accuracies == sorted(accuracies, reverse=True)
     said = (
-        "No algorithm is distinguishable from random search with 7 seeds each: tests need 8 seeds of both algorithms."
+        "No algorithm could be tested against random search with 7 seeds each: tests need 8 seeds of both algorithms."
     )
     assert lines[5] == said
     assert lines[6] == f"Report: {folder / 'reports' / 'made' / 'index.html'}"

@@ -114,12 +114,12 @@ def test_one_search_of_each_algorithm_is_counted_as_one():
 
 def test_what_equal_accuracies_could_detect_is_left_out():
     outcome = made_up_comparison.outcome(OPEN)
-    assert "finds differences from about" in verdict.certainty(outcome)
-    assert "then finds differences" in verdict.steps(outcome)[0].why
+    assert "detects differences of about" in verdict.certainty(outcome)
+    assert "then detects differences" in verdict.steps(outcome)[0].why
     for entry in outcome.entries:
         entry.final = {key: np.full(12, 86.69) + 1e-14 * np.arange(12) for key in entry.final}
     assert verdict.detectable(outcome) < 1e-12
-    assert "finds differences" not in verdict.certainty(outcome) + verdict.steps(outcome)[0].why
+    assert "detects differences" not in verdict.certainty(outcome) + verdict.steps(outcome)[0].why
 
 
 def test_comparisons_that_are_not_tested_are_not_counted():

@@ -146,7 +146,10 @@ def test_super_nets_at_chance_are_named(many, put, store):
     put(chosen, made_up)
     found = analyse(gather(chosen, store), resamples=20)
     assert [row.at_chance for row in found.rows] == [(), (0, 1)]
-    assert "Super-nets at chance, whose rankings mean nothing: channels=8 (2 of 3 runs)." in found.findings
+    assert (
+        "Super-nets that classify no better than chance, whose weights have hardly learnt: channels=8 (2 of 3 runs)."
+        in found.findings
+    )
 
 
 def test_fewer_than_ten_architectures_are_refused_and_fewer_than_fifty_pointed_out(many, study, put, store):

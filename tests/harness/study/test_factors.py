@@ -56,7 +56,7 @@ def test_a_design_that_finds_no_possible_effect_says_so(study):
     tau = {(): 0.3, ("path-dropout",): 0.33, ("channels",): 0.36, ("path-dropout", "channels"): 0.42}
     factors = found(grid, lambda changes: tau[tuple(changes)])
     assert factors.detectable is None
-    assert "with so few runs, this design finds no effect reliably, however large" in on_average(factors)
+    assert "with so few runs, this design detects no effect reliably, however large" in on_average(factors)
 
 
 # ---- screens ---------------------------------------------------------------------------------------------------------
@@ -245,7 +245,10 @@ def test_the_words_name_what_is_clear_the_largest_first(study):
     assert words.startswith("On average over the other heuristics, path-dropout=0.2 raises tau by 0.1")
     clear = sum(effect.clear for effect in f.main)
     assert f"{clear} of 9 effects" in words
-    assert f"{9 - clear} are undecided, not shown to be 0: this design finds effects from {f.detectable:.2f}" in words
+    assert (
+        f"{9 - clear} are undecided, not shown to be 0: this design detects effects of {f.detectable:.2f} or more"
+        in words
+    )
     assert "Heuristics interact: settings differ from the sum of the effects by more than seeds do (F test" in words
     assert "as their table says" not in words
 

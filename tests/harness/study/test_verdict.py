@@ -162,13 +162,13 @@ def test_a_design_that_finds_no_possible_difference_says_so(found):
     _, a = found
     none = dataclasses.replace(a, detectable=2.07)
     assert none.finds is None
-    assert "finds no difference reliably, however large" in verdict.certainty(none)
-    assert "finds no difference reliably, however large" in " ".join(findings_of(none))
+    assert "detects no difference reliably, however large" in verdict.certainty(none)
+    assert "detects no difference reliably, however large" in " ".join(findings_of(none))
     assert "2.07" not in verdict.certainty(none) + " ".join(findings_of(none))
     some = dataclasses.replace(a, detectable=0.4)
     assert some.finds == 0.4
-    assert "finds differences from 0.40 on" in verdict.certainty(some)
-    assert "finds differences from 0.40 on, with a probability of 80 %" in " ".join(findings_of(some))
+    assert "detects differences of 0.40 or more" in verdict.certainty(some)
+    assert "detects differences of 0.40 or more, with a probability of 80 %" in " ".join(findings_of(some))
     wide = next(step for step in verdict.steps(dataclasses.replace(a, seed_sd=2.0)) if "undecided" in step.why)
     assert "smallest difference" not in wide.why
 
@@ -178,3 +178,13 @@ def test_one_missing_run_is_one(found):
     rows = [dataclasses.replace(row, states=dict.fromkeys(row.states, "done")) for row in a.rows]
     rows[1].states[0] = "missing"
     assert verdict.steps(dataclasses.replace(a, rows=rows))[0].why == "1 run is not done. This makes it:"
+
+
+def test_a_base_at_chance_is_said_first_and_is_to_be_trained_longer(found):
+    _, a = found
+    base, *others = a.rows
+    low = dataclasses.replace(a, rows=[dataclasses.replace(base, at_chance=tuple(base.taus)), *others])
+    assert verdict.headline(low) == f"The base classifies no better than chance. {verdict.headline(a)}"
+    assert "Train the base until it classifies better than chance" in verdict.steps(low)[0].why
+    some = dataclasses.replace(a, rows=[dataclasses.replace(base, at_chance=tuple(base.taus)[:1]), *others])
+    assert verdict.headline(some) == verdict.headline(a)
