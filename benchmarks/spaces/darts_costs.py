@@ -20,8 +20,6 @@ class Place:
 
     reduction: bool
     """Whether operations on states 0 and 1 have stride 2."""
-    after_reduction: bool
-    """Whether state 0 comes from before a reduction, so that a factorised reduction adapts it."""
     inputs: tuple[int, int]
     """Channels of the outputs of the cell before the last and of the last cell."""
     width: int
@@ -54,7 +52,7 @@ def placed(channels: int, layers: int) -> list[Place]:
     for number in range(layers):
         reduction = number in (layers // 3, 2 * layers // 3)
         width *= 1 + reduction
-        found.append(Place(reduction, bool(found) and found[-1].reduction, inputs, width))
+        found.append(Place(reduction, inputs, width))
         inputs = (inputs[1], NODES * width)
     return found
 
