@@ -55,7 +55,7 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     write_json(work / files.SPEC, spec.as_dict())
     tell = throttled(report, work / files.PROGRESS)
     problem, rows = None, pd.DataFrame()
-    if isinstance(algorithm_of(spec.algorithm), QueryAlgorithm):
+    if queries := isinstance(algorithm_of(spec.algorithm), QueryAlgorithm):
         rows = _queried(spec, truth, work.parent.parent / FOLDER, device, tell)
         write_text(work / files.LOG, "")
     else:
@@ -73,9 +73,12 @@ def make(spec: SearchSpec, work: Path, device: str, report: Report) -> str:
     spent = {kind: float(last[kind].sum()) for kind in KINDS if kind in last}
     write_json(work / files.METRICS, {"seeds": len(spec.seeds), "steps": len(rows)})
     write_json(work / files.LEDGER, spent)
-    write_json(work / files.ENVIRONMENT, {**run_folder.environment(device), "commit": commit()})
+    # Another machine may have begun a search with shared weights; its status has all environments.
+    began = None if queries else run_folder.environment_in(work)
+    made = began or {**run_folder.environment(device), "commit": commit()}
+    write_json(work / files.ENVIRONMENT, made)
     state = "done" if problem is None else "diverged"
-    run_folder.write_status(work, state, None, None, device, problem=problem, run=spec.hash)
+    run_folder.write_status(work, state, None, None, device, problem=problem, run=spec.hash, environments=[made])
     return state
 
 

@@ -26,6 +26,7 @@ from supernet.harness.statistics import metrics
 from supernet.harness.study import beside
 from supernet.harness.study.spec import RunSpec
 from supernet.harness.training import folder as run_folder
+from supernet.harness.training.environments import joined
 from supernet.harness.training.loop import Diverged, train
 from supernet.harness.training.meter import Progress
 from supernet.harness.training.oracle import Oracle
@@ -87,9 +88,14 @@ def make(spec: RunSpec, work: Path, device: str, report: Report) -> str:
             frame.to_parquet(unfinished)
     write_json(work / files.METRICS, {} if frame is None else measures(spec, table, frame))
     write_json(work / files.LEDGER, _ledger(log, frame, len(asked)))
-    write_json(work / files.ENVIRONMENT, {**run_folder.environment(device), "commit": commit()})
+    now = {**run_folder.environment(device), "commit": commit()}
+    # Another machine may have trained what this one scores.
+    made = joined([*run.environments, now]) if problem is None else run_folder.environment_in(work) or now
+    write_json(work / files.ENVIRONMENT, made)
     state = "done" if problem is None else "diverged"
-    run_folder.write_status(work, state, recipe.hash, epochs_done, device, problem=problem, run=spec.hash)
+    run_folder.write_status(
+        work, state, recipe.hash, epochs_done, device, problem=problem, run=spec.hash, environments=[made]
+    )
     return state
 
 

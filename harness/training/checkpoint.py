@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from supernet.benchmarks.sealed import Unsealed, sealed, unsealed
+from supernet.harness.training.environments import is_environment
 from supernet.harness.training.nesting import shares_many_tuples
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import Run
@@ -82,6 +83,9 @@ def load(state: Mapping[str, Any], run: Run) -> None:
         raise Damage("it lacks what a method of this recipe remembers")
     if type(restarted) is not int or not isinstance(asked, Mapping):
         raise Damage("its schedule or its ground truth is not that of a run")
+    environments = state.get("environments", [])  # checkpoints of earlier versions have none
+    if not isinstance(environments, list) or not all(map(is_environment, environments)):
+        raise Damage("its environments are not those of a run")
     if not any(_may_reshape(method) for method in run.methods.values()):
         _check_weights(state, run)
     run.context.step = state["epoch"] * run.steps_per_epoch
@@ -96,6 +100,7 @@ def load(state: Mapping[str, Any], run: Run) -> None:
     run.network.load_state_dict(state["network"])
     run.optimiser.load_state_dict(state["optimiser"])
     run.epoch, run.log, run.restarted = state["epoch"], state["log"], restarted
+    run.environments = environments
     if asked and run.oracle is None:  # the run was opened for ranking, not for further training
         run.oracle = Oracle(list(asked), lambda indices: np.array([asked[index] for index in indices.tolist()]))
     if run.oracle is not None:

@@ -7,7 +7,7 @@ import json
 import math
 import platform
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import check_place, whole, write_bytes, write_json, write_text
 from supernet.benchmarks.regular import open_lock, read_plain
 from supernet.benchmarks.sealed import put_aside
+from supernet.harness.runs.execute import commit
 from supernet.harness.supernet import kernels
 from supernet.harness.training import checkpoint
+from supernet.harness.training.environments import is_environment, joined
 from supernet.harness.training.run import Run
 
 RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "status.json"
@@ -83,7 +85,8 @@ def prepare(run: Run, out: Path, resume: bool) -> None:
         raise UserError(f"{out} holds a run already. Give --resume to continue it, or choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
     run.recipe.save(out / RECIPE)
-    write_status(out, "training", run.recipe.hash, run.epoch, run.device)
+    now = [environment_of(run)] if run.epoch < run.recipe.training.epochs else []
+    write_status(out, "training", run.recipe.hash, run.epoch, run.device, environments=[*run.environments, *now])
 
 
 def save(run: Run, out: Path) -> None:
@@ -94,6 +97,7 @@ def save(run: Run, out: Path) -> None:
         "network": run.network.state_dict(),
         "optimiser": run.optimiser.state_dict(),
         "log": run.log,
+        "environments": run.environments,
         "methods": {name: method.state_dict() for name, method in run.methods.items()},
         "restarted": run.restarted,
         "asked": run.oracle.asked if run.oracle is not None else {},
@@ -211,6 +215,7 @@ def write_status(
     *,
     problem: str | None = None,
     run: str | None = None,
+    environments: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write status.json, which says how far a run is.
 
@@ -219,6 +224,7 @@ def write_status(
         recipe: hash of the recipe; None for a search, which is not the training of one recipe.
         epochs_done: number of complete epochs of training, without one that diverged; None for a search.
         device: where the run is trained.
+        environments: where its epochs were trained, if that is known; default: this process, on this device.
         problem: why it diverged.
         run: hash of a finished run in a store; elsewhere, the key is left out.
     """
@@ -227,7 +233,7 @@ def write_status(
         "recipe": recipe,
         "epochs_done": epochs_done,
         "problem": problem,
-        "environment": environment(device),
+        "environment": joined(environments or [environment(device)]),
     }
     write_json(out / STATUS, content | ({"run": run} if run is not None else {}))
 
@@ -271,6 +277,20 @@ def trained_partly(run: Run, out: Path) -> str | None:
     return f"the super-net has been trained for {run.epoch:,} of {epochs:,} epochs{why}"
 
 
+def environment_of(run: Run) -> dict[str, Any]:
+    """The environment of a run in this process, with the commit of the project."""
+    return {**environment(run.device), "commit": commit()}
+
+
+def environment_in(out: Path) -> dict[str, Any] | None:
+    """The environments of the epochs of a run folder, joined, as its status says; None if there is no such status."""
+    try:
+        found = read_status(out).get("environment")
+    except (OSError, DamagedRecord):
+        return None
+    return found if is_environment(found) else None
+
+
 def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
     """Versions and settings on which a result on this device may depend, in addition to the recipe.
 
@@ -280,7 +300,7 @@ def environment(device: str | torch.device = "cpu") -> dict[str, Any]:
     kind = torch.device(device)
     found = {
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # the version is of a class that no checkpoint may hold
         "numpy": np.__version__,
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name(kind) if kind.type == "cuda" else kind.type,

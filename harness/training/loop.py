@@ -87,7 +87,7 @@ def train(
     if out is not None:
         folder.write_log(run, out)  # an earlier process may have been killed after its last checkpoint, before its log
         folder.write_measured(run, out)
-        folder.write_status(out, "trained", recipe.hash, run.epoch, run.device)
+        folder.write_status(out, "trained", recipe.hash, run.epoch, run.device, environments=run.environments)
         shutil.rmtree(out / teachers.FOLDER, ignore_errors=True)
     return run
 
@@ -153,11 +153,18 @@ def _train(
         except NotFinite as what:
             raise _diverged(run, out, meter, what) from None
         run.epoch = epoch + 1
+        _record_environment(run)
         run.log.append(meter.entry())
         if after_epoch:
             after_epoch(run)
         if out is not None:
             folder.save(run, out)
+
+
+def _record_environment(run: Run) -> None:
+    """Record the environment of the epoch that has just been trained."""
+    if (now := folder.environment_of(run)) not in run.environments:
+        run.environments.append(now)
 
 
 def begin_epoch(run: Run, epoch: int) -> None:
@@ -273,6 +280,7 @@ def _diverged(run: Run, out: Path | None, meter: EpochMeter, what: NotFinite) ->
     """Record that a run diverged; the log also gets an entry of the epoch that diverged, although it is incomplete."""
     ctx = run.context
     run.log.append(meter.entry())
+    _record_environment(run)
     clips = not any("training.clip" in registry.entry(c.name).ignores for c in run.recipe.methods)
     advice = f"Lower {' or '.join(what.rates)}{', or clip gradients (training.clip)' if clips else ''}."
     problem = f"{what} in epoch {ctx.epoch + 1} by step {ctx.step:,}: the run diverged. {advice}"
@@ -280,5 +288,7 @@ def _diverged(run: Run, out: Path | None, meter: EpochMeter, what: NotFinite) ->
         return Diverged(problem)
     folder.write_log(run, out)
     folder.write_measured(run, out)
-    folder.write_status(out, "diverged", run.recipe.hash, run.epoch, run.device, problem=problem)
+    folder.write_status(
+        out, "diverged", run.recipe.hash, run.epoch, run.device, problem=problem, environments=run.environments
+    )
     return Diverged(f"{problem} The log is in {out / folder.LOG}.")

@@ -48,6 +48,8 @@ class Run:
     """Step from which the learning-rate schedule counts."""
     log: list[dict[str, Any]] = field(default_factory=list)
     """One entry per epoch."""
+    environments: list[dict[str, Any]] = field(default_factory=list)
+    """The distinct environments in which the epochs were trained; several if another machine continued the run."""
 
     @property
     def network(self) -> Supernet:
