@@ -28,9 +28,10 @@ from supernet.benchmarks.truth.table import Measure, write_table
 from supernet.benchmarks.truth.training import Training
 from supernet.benchmarks.versions import DIGITS_VERSION
 from supernet.benchmarks.wording import listed, nearest, quoted
-from supernet.harness.measured.results import DAMAGED, Unusable, move_aside, read_result, write_result
+from supernet.harness.measured.results import DAMAGED, ENVIRONMENT, Unusable, move_aside, read_result, write_result
 from supernet.harness.runs.parallel import pool
 from supernet.harness.runs.workers import begin
+from supernet.harness.training.environments import joined
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.ranges import MOST_SEED
 from supernet.heuristics.recipe import Recipe
@@ -101,6 +102,8 @@ OPTIONAL: Mapping[str, type] = {"cheaper_epochs": list}
 """The keys that a benchmark file may have, too."""
 ALL = "all"
 """The value of `among` for a sample of the whole space, which need not be enumerable."""
+NOT_RECORDED: Mapping[str, Any] = {"device": "not recorded"}
+"""Environment of trainings of earlier versions, which did not write it to their files."""
 MOST_SEEDS = 1_000
 """Most seeds of a benchmark; a limit against mistakes."""
 
@@ -245,6 +248,7 @@ def train_all(
 def measure(benchmark: Benchmark, job: Job, done: Path) -> None:
     """Make one training, and write its results to the folder `done`."""
     from supernet.harness.scoring.supernet import rank
+    from supernet.harness.training.folder import environment
     from supernet.harness.training.loop import Diverged, train
     from supernet.harness.training.run import task_of
 
@@ -261,6 +265,7 @@ def measure(benchmark: Benchmark, job: Job, done: Path) -> None:
         scores[name] = float(rank(run, [job.index], images=images, evaluation=protocol).accuracy[0])
     arch = benchmark.within.string(benchmark.within.arch(job.index))
     result = {**_identity(benchmark, job), "arch": arch, "train_seconds": round(seconds, 3), **scores}
+    result[ENVIRONMENT] = environment()
     write_result(_path(done, benchmark, job), result)
 
 
@@ -297,8 +302,6 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
     for epochs in benchmark.epochs:
         seconds = [values("train_seconds", seed, epochs) for seed in benchmark.seeds]
         columns[f"{dataset}.train_seconds.e{epochs}"] = np.mean(seconds, axis=0)
-    from supernet.harness.training.folder import environment
-
     among = "the whole space" if benchmark.among == ALL else f"the subset {benchmark.among}"
     about = {
         "space": benchmark.space,
@@ -309,7 +312,7 @@ def assemble(benchmark: Benchmark, folder: Path) -> Path:
         **Training(recipe.network.channels, recipe.network.cells, _train_images(recipe)).about(),
         "recipe": recipe.as_dict(),
         "sample": f"{benchmark.architectures} of {among}, uniformly",
-        "environment": environment(),
+        "environment": joined(result.get(ENVIRONMENT, NOT_RECORDED) for result in found.values()),
     }
     path = folder / f"{benchmark.name}.parquet"
     write_table(path, columns, about)

@@ -13,9 +13,12 @@ from typing import Any, Literal
 
 from supernet.benchmarks.files import replace, write_json
 from supernet.benchmarks.regular import open_plain
+from supernet.harness.training.environments import is_environment
 
 CHECKSUM = "sha256"
 """Key of the checksum in a training's file."""
+ENVIRONMENT = "environment"
+"""Key of the environment in which a training was made; files of earlier versions lack it."""
 DAMAGED = "damaged"
 """Name of the folder to which damaged files are moved."""
 MOST_BYTES = 10_000
@@ -58,6 +61,8 @@ def read_result(path: Path, identity: Mapping[str, Any]) -> Mapping[str, Any] | 
         return Unusable("damaged", "the checksum does not match")
     if {key: result.get(key) for key in identity} != identity:
         return Unusable("outdated", "of another recipe or version")
+    if ENVIRONMENT in result and not is_environment(result[ENVIRONMENT]):
+        return Unusable("damaged", f"{ENVIRONMENT} is not one")
     for key, most in MEASURED.items():
         value: Any = result.get(key)
         if type(value) not in (int, float) or not (0 <= value <= most and math.isfinite(value)):

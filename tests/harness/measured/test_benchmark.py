@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,22 @@ def test_a_training_keeps_the_official_string_beside_the_index(built, tmp_path):
     del result["arch"], result[results.CHECKSUM]
     results.write_result(tmp_path / path.name, result)
     assert embedded.result_of(tmp_path, tiny(), result["index"], result["seed"])["test"] == result["test"]
+
+
+def test_a_table_records_the_machines_that_trained_and_not_the_one_that_assembled_it(built, tmp_path):
+    shutil.copytree(built[0] / "nb201-tiny", tmp_path / "nb201-tiny")
+    kept = sorted((tmp_path / "nb201-tiny").glob("*.json"))
+    for path, device in zip(kept, ["GPU A"] * 3 + ["GPU B"] * 2 + [None], strict=True):
+        result = json.loads(path.read_text())
+        del result[results.CHECKSUM]
+        if device:
+            result["environment"]["device"] = device
+        else:
+            del result["environment"]  # as versions wrote it that did not record it
+        results.write_result(path, result)
+    found = GroundTruth(embedded.assemble(tiny(), tmp_path)).about["environment"]
+    assert set(found["device"].split(", ")) == {"GPU A", "GPU B", "not recorded"}
+    assert found["torch"] == torch.__version__
 
 
 @pytest.mark.usefixtures("forked")

@@ -142,3 +142,10 @@ def test_two_processes_that_move_one_damaged_file_aside_move_it_once(kept, monke
     monkeypatch.setattr(results, "replace", late)
     results.move_aside(path)
     assert [kept.name for kept in (path.parent / results.DAMAGED).iterdir()] == [f"{path.stem}-1.json"]
+
+
+def test_an_environment_of_another_form_is_damage(kept):
+    benchmark, index, path = kept
+    sealed(path, environment={"device": ["cpu"]})
+    found = results.read_result(path, identity(benchmark, index))
+    assert (found.kind, found.reason) == ("damaged", "environment is not one")
