@@ -253,9 +253,10 @@ def measure(benchmark: Benchmark, job: Job, done: Path) -> None:
     from supernet.harness.training.run import task_of
 
     recipe = benchmark.spec(job.index, job.seed, job.epochs)
+    task = task_of(recipe.task)  # before the clock starts: only the first training of a process makes the canvases
     started = time.process_time()
     try:
-        run = train(recipe, task=task_of(recipe.task))
+        run = train(recipe, task=task)
     except Diverged as problem:
         raise UserError(f"{benchmark.name}, architecture {job.index}, seed {job.seed}: {problem}") from None
     seconds = time.process_time() - started

@@ -28,6 +28,7 @@ from supernet.harness.measured import benchmark as embedded
 from supernet.harness.runs import parallel
 from supernet.harness.statistics.metrics import kendall_tau
 from supernet.harness.supernet.build import build_network
+from supernet.harness.training import run
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.recipe import Recipe
 
@@ -110,6 +111,21 @@ def test_a_table_records_the_machines_that_trained_and_not_the_one_that_assemble
     found = GroundTruth(embedded.assemble(tiny(), tmp_path)).about["environment"]
     assert set(found["device"].split(", ")) == {"GPU A", "GPU B", "not recorded"}
     assert found["torch"] == torch.__version__
+
+
+def test_the_time_of_a_training_is_without_that_of_making_its_images(tmp_path, monkeypatch):
+    benchmark, clock = tiny(), [0.0]
+
+    def made(section, task_of=run.task_of):
+        clock[0] += 1_000
+        return task_of(section)
+
+    monkeypatch.setattr(run, "task_of", made)
+    monkeypatch.setattr(embedded.time, "process_time", lambda: clock[0])
+    index = int(benchmark.indices()[0])
+    embedded.measure(benchmark, embedded.Job(index, 0, 1), tmp_path)
+    assert embedded.result_of(tmp_path, benchmark, index, 0)["train_seconds"] < 1_000
+    assert clock[0] == 1_000
 
 
 @pytest.mark.usefixtures("forked")
