@@ -14,7 +14,7 @@ _SIGNS = re.compile(
 _BYTES = re.compile(r"(?:tried|unable) to allocate ([\d.,]+ ?(?:bytes|[KMGTP]?i?B))", re.IGNORECASE)
 SMALLER = (
     "make the work smaller: a narrower network (network.channels), smaller batches (training.batch_size, "
-    "evaluation.batch_size), fewer images, or fewer --workers"
+    "evaluation.batch_size), fewer images, or fewer --workers (`workers`)"
 )
 """What needs less memory, as the end of a sentence."""
 _MOST = 3000

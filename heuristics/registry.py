@@ -259,7 +259,8 @@ def entry(name: str) -> Entry:
         near = nearest(name, known) if named else None
         raise UserError(
             f"there is no method {quoted(name)}; {did_you_mean(name, known) if near else listed(known) + ' are known.'}"
-            " A method of your own has to be loaded first, by --plugin FILE or by the key `plugins` of the recipe."
+            " A method of your own has to be loaded first, by --plugin (`plugins`) or by the key `plugins` of the "
+            "recipe."
         )
     return METHODS[name]
 

@@ -75,8 +75,8 @@ def architecture_columns(path: Path | str, raw: RawTable, named: str | None) -> 
     if all(known in lower for known in GRAPH_COLUMNS):
         return [lower[known] for known in GRAPH_COLUMNS]
     raise UserError(
-        f"{path} has no architecture column: name one with --arch-column, or call it {', '.join(ARCH_COLUMNS)}, or "
-        f"give the columns matrix and ops. It has {listed(map(quoted, raw.columns))}."
+        f"{path} has no architecture column: name one with --arch-column (`arch_column`), or call it "
+        f"{', '.join(ARCH_COLUMNS)}, or give the columns matrix and ops. It has {listed(map(quoted, raw.columns))}."
     )
 
 
@@ -117,7 +117,8 @@ def compare(
                 problems.add(
                     position,
                     f"{shown(' + '.join(names))} names another architecture than {shown(' + '.join(spelled))}, or "
-                    "none; if it is something else, rename it, or name the right column with --arch-column",
+                    "none; if it is something else, rename it, or name the right column with --arch-column "
+                    "(`arch_column`)",
                 )
 
 

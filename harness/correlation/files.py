@@ -235,8 +235,8 @@ def _negated(
         required(path, raw, name)
         if name not in names:
             raise UserError(
-                f"--lower-is-better {quoted(name)}: this column of {path} is not among the scores, which are "
-                f"{listed(map(shown, names))}."
+                f"--lower-is-better (`lower_is_better`) {quoted(name)}: this column of {path} is not among the "
+                f"scores, which are {listed(map(shown, names))}."
             )
     return frozenset(lower_is_better)
 
@@ -264,7 +264,7 @@ def numbers_in(cells: list[Any], name: str, problems: Problems, *, allowed: tupl
             how = (
                 "which is the best possible value, not the worst"
                 if allowed
-                else "not a finite number (--infinite worst or --infinite leave-out says what infinite scores mean)"
+                else "not a finite number (--infinite worst or leave-out (`infinite`) says what infinite scores mean)"
             )
         else:
             how = "not a finite number"

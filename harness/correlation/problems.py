@@ -74,7 +74,7 @@ class Problems:
         if self._repeats:
             details.append(
                 f"  {len(self._repeats):,} repeat an architecture of an earlier {self.unit}, which --average-repeats "
-                f"would average: {listed(self._repeats)}"
+                f"(`average_repeats`) would average: {listed(self._repeats)}"
             )
         raise UserError(f"{self.path}: {count:,} {self.unit}(s) cannot be used as they stand.\n" + "\n".join(details))
 

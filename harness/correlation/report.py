@@ -253,9 +253,9 @@ def reading_notes(table: ScoreTable) -> list[str]:
 def backwards(name: str, tau: float, negated: bool) -> str:
     """The note on a score that ranks clearly in the wrong direction."""
     hint = (
-        "it was negated; if higher values are better, leave it out of --lower-is-better"
+        "it was negated; if higher values are better, leave it out of --lower-is-better (`lower_is_better`)"
         if negated
-        else f"if lower values are better, give --lower-is-better {shown(name)}"
+        else f"if lower values are better, give --lower-is-better {shown(name)} (`lower_is_better`)"
     )
     return f"{_ranked_backwards(name, tau)}: {hint}."
 

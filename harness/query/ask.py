@@ -41,7 +41,7 @@ def opened(results: Path) -> Iterator[Database]:
         UserError: there is no such folder.
     """
     if not results.is_dir():  # otherwise a mistyped name would seem to be a folder without runs
-        raise UserError(f"There is no results folder {results}. Name one with --results.")
+        raise UserError(f"There is no results folder {results}. Name one with --results (`results`).")
     with Database(Store(results / "runs")) as database:
         yield database
 

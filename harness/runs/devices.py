@@ -23,5 +23,5 @@ def mixture(results: Iterable[Result]) -> str | None:
     return (
         f"The runs were made on different devices: {found}. Devices round differently, so that one recipe and seed "
         "trains other weights on each: a difference between settings may be one between devices. Give runs on another "
-        "device a results folder of their own (--out)."
+        "device a results folder of their own."
     )

@@ -133,7 +133,8 @@ class Store:
             probe.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(
-                f"The results folder {self.root} cannot be written to: {error.strerror}. Choose another with --results."
+                f"The results folder {self.root} cannot be written to: {error.strerror}. "
+                "Choose another with --results (`out`)."
             ) from None
 
     @property

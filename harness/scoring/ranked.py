@@ -36,8 +36,8 @@ def protocol_of(recipe: Recipe, settings: str | Sequence[str] = (), images: int 
     for setting in settings:
         if not setting.startswith("evaluation."):
             raise UserError(
-                f"--set {quoted(setting)}: a ranking can only change keys of the evaluation section, such as "
-                "evaluation.bn=recalibrate. All other keys decide how the super-net is trained: set them with "
+                f"--set (`settings`) {quoted(setting)}: a ranking can only change keys of the evaluation section, "
+                "such as evaluation.bn=recalibrate. All other keys decide how the super-net is trained: set them with "
                 "`supernet train`."
             )
     return recipe.override([*settings, *([f"evaluation.images={images}"] if images is not None else [])]).evaluation

@@ -44,10 +44,12 @@ def selected(within: SearchSpace, archs: Wanted, sample_seed: int = 0, truth: Kn
         return _given(within, archs)
     if not is_whole(sample_seed) or sample_seed < 0:
         raise UserError(
-            f"--sample-seed is {quoted(sample_seed)} (`sample_seed`), but must be a whole number that is at least 0."
+            f"--sample-seed (`sample_seed`) is {quoted(sample_seed)}, but must be a whole number that is at least 0."
         )
     if not is_whole(archs) or archs < 1:
-        raise UserError(f"--archs is {quoted(archs)}: give all, a number from 1 on, or a file with architectures.")
+        raise UserError(
+            f"--archs (`archs`) is {quoted(archs)}: give all, a number from 1 on, or a file with architectures."
+        )
     if truth is None:
         return chosen(within, int(archs), sample_seed)
     among, _ = measured_in(within, truth.table)

@@ -151,7 +151,9 @@ class Comparison:
         if not 1 <= self.seeds <= MOST_SEEDS:
             raise UserError(f"A comparison has 1 to {MOST_SEEDS:,} seeds, not {quoted(self.seeds)}.")
         if not 0 < self.rate < math.inf:
-            raise UserError(f"The factor of learning rates (--rate) must be above 0 and finite, not {self.rate}.")
+            raise UserError(
+                f"The factor of learning rates, --rate (`rate`), must be above 0 and finite, not {self.rate}."
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values. Plug-ins are described by file names without folders, which differ between machines."""
@@ -227,7 +229,7 @@ class Comparison:
         if algorithm.distils and len(epochs) < 2:
             raise UserError(
                 f"{name} trains for fewer epochs than the table's networks: it needs a table with a cheaper fidelity, "
-                "such as that of --space nb201-topology --dataset digits."
+                "such as that of the space nb201-topology on digits."
             )
         if kind == "queries" or trains:
             least = (2.0 if algorithm.distils else 1.0) if kind == "queries" else 0.0  # the teacher is a query, too

@@ -178,6 +178,6 @@ def maker_of(
         raise UserError(
             f"{name} can query any architecture of {seen.space.name}, but {truth.path.name} has only {len(known):,} of "
             f"{len(seen.space):,}{timed}. Of the algorithms that query a benchmark, only random works with such a "
-            "table, unless architectures that it lacks are trained (--train-missing)."
+            "table, unless architectures that it lacks are trained: --train-missing (`train_missing`)."
         )
     return make.on_site(site) if isinstance(make, Probing) else partial(RandomSearch, among=site.among)

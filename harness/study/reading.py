@@ -237,7 +237,7 @@ def _changed_by(overrides: Sequence[str], recipe: Recipe) -> Recipe:
         return recipe.override(overrides)
     except RecipeError as error:
         given = " ".join(f"--set {change if len(change) <= 80 else quoted(change)}" for change in overrides[:5])
-        raise BadOption(f"The base recipe cannot be changed by {given}: {error}") from None
+        raise BadOption(f"The base recipe cannot be changed by {given} (`overrides`): {error}") from None
 
 
 def _printable(name: str) -> str:

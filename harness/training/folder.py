@@ -82,7 +82,9 @@ def prepare(run: Run, out: Path, resume: bool) -> None:
                     "holds weights of this run, so its training starts from the beginning."
                 ) from None
     elif holds_run(out):
-        raise UserError(f"{out} holds a run already. Give --resume to continue it, or choose another folder.")
+        raise UserError(
+            f"{out} holds a run already. Give --resume (`resume`) to continue it, or choose another folder."
+        )
     out.mkdir(parents=True, exist_ok=True)
     run.recipe.save(out / RECIPE)
     now = [environment_of(run)] if run.epoch < run.recipe.training.epochs else []

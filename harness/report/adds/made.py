@@ -34,7 +34,7 @@ from supernet.heuristics.recipe import Recipe
 
 Floats = NDArray[np.float64]
 FREE, COSTS = "free.parquet", "costs.json"
-ANOTHER = "Name another folder with --out, or remove it."
+ANOTHER = "Name another folder with --out (`out`), or remove it."
 PARTS = 10_000
 """In how many parts the progress of all super-nets is told."""
 TRAINING = 0.75

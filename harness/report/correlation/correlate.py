@@ -103,7 +103,7 @@ def correlate(
     if fractions is not None and not isinstance(fractions, Iterable):
         raise UserError(f"`fractions` is a list of numbers above 0 and up to 1, not {quoted(fractions)}.")
     if out is not None:
-        check_place(Path(out), "--out", folder=True)
+        check_place(Path(out), "--out (`out`)", folder=True)
     check_draws(resamples, seed)
     if isinstance(scores, Ranked):
         _check_ranking(
@@ -232,7 +232,7 @@ def _within(table: ScoreTable, known: Known, subset: str, notes: list[str]) -> S
         UserError: there is no such subset.
     """
     if known.space not in SPACE_NAMES:
-        raise UserError(f"{known.space} has no named subsets; --subset is for {listed(SPACE_NAMES)}.")
+        raise UserError(f"{known.space} has no named subsets; --subset (`subset`) is for {listed(SPACE_NAMES)}.")
     within = space_of(known.space)
     kept = np.isin(table.rows, truth_rows(within, within.subset(subset), known.table))
     notes.append(f"{(~kept).sum():,} of {len(kept):,} architectures lie outside the subset {subset!r}.")
@@ -261,7 +261,10 @@ def _grouped(
 ) -> GroupedCorrelation:
     if len(table.scores) != 1:
         columns = listed(map(shown, table.scores))
-        raise UserError(f"--by compares groups of one score column; name it with --score-column: {columns}.")
+        raise UserError(
+            f"--by (`by`) compares groups of one score column; name it with --score-column "
+            f"(`score_columns`): {columns}."
+        )
     with watch.progress("groups") as told:
         report = correlate_groups(
             table, known.table, known.measure,

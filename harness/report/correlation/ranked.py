@@ -313,8 +313,8 @@ def _lacking(found: Ranked, known: Known) -> str:
     if count < LEAST:
         return (
             f"{count:,} of the {len(there):,} architectures scored have ground truth for {known.measure} in "
-            f"{known.table.path.name}, and a report needs {LEAST}. Score more of them: --archs all, a number, or a "
-            "file."
+            f"{known.table.path.name}, and a report needs {LEAST}. Score more of them: --archs (`archs`) all, a "
+            "number, or a file."
         )
     infinite = ~np.isfinite(found.scores.loss)
     if infinite.any():

@@ -24,7 +24,7 @@ def score_file(path: Path | str, sources: Iterable[Path] = ()) -> Path:
         UserError: its name does not end in .parquet or .csv, or it cannot be written.
     """
     path = Path(path)
-    check_place(path, "--out", folder=False, sources=sources)
+    check_place(path, "--out (`out`)", folder=False, sources=sources)
     if path.suffix not in (".parquet", ".csv"):
         raise UserError(f"Scores are written as .parquet or .csv, not as {quoted(path.suffix or path.name)}.")
     return path

@@ -41,7 +41,7 @@ def columns(outcome: Outcome) -> list[Column]:
     """Return all columns from left to right: those that are shown first come before the folded ones."""
     published = (outcome.comparison.space, outcome.comparison.dataset) == FOUND_ON
     found = [
-        Column("", "Algorithm", "Name, and how --algorithms calls it.", _name, "ascending", "text"),
+        Column("", "Algorithm", "Name, and how --algorithms (`algorithms`) calls it.", _name, "ascending", "text"),
         Column("", "Seeds", "Searches that are done.", lambda entry: (states(entry), entry.done)),
     ]
     shown = [m for k, m in enumerate(outcome.measures) if k == 0 or m.split == "test"]

@@ -117,7 +117,7 @@ def _check_owner(out: Path, comparison: Comparison) -> None:
     if identity_of(there) is not None and not _continues(comparison, there):
         raise UserError(
             f"{out} holds the report of another comparison and is left as it is. The searches of this one are kept: "
-            "give it another --name, and the report is written there."
+            "give it another --name (`name`), and the report is written there."
         )
 
 
@@ -172,8 +172,8 @@ def claim(folder: Path, comparison: Comparison) -> None:
         known = identity_of(there) is not None
         what = "another comparison, or of the same with more seeds or other code" if known else "something else"
         raise UserError(
-            f"{folder} holds the report of {what}, which stays as it is. Leave --name out or choose another; or remove "
-            "the folder."
+            f"{folder} holds the report of {what}, which stays as it is. Leave --name (`name`) out or choose another; "
+            "or remove the folder."
         )
 
 

@@ -222,7 +222,9 @@ def _only(fidelities: Sequence[str | int] | None) -> tuple[str, ...] | None:
         return None
     found = tuple(dict.fromkeys(filter(None, (str(epochs).strip() for epochs in fidelities))))
     if not found:
-        raise UserError(f"--fidelities names no number of epochs: {quoted(','.join(map(str, fidelities)))}.")
+        raise UserError(
+            f"--fidelities (`fidelities`) names no number of epochs: {quoted(','.join(map(str, fidelities)))}."
+        )
     return found
 
 
@@ -235,7 +237,7 @@ def _check_reach(algorithms: Sequence[str], executor: str) -> None:
     if executor != "process" and (alone := [name for name in algorithms if not known_elsewhere(base_of(name))]):
         raise UserError(
             f"Other processes do not know {listed(alone)}, which this one registered: put the registration into a file "
-            "and name it with --plugin, or use --executor process."
+            "and name it with --plugin (`plugins`), or use --executor process (`executor`)."
         )
 
 

@@ -126,7 +126,7 @@ def train(
     if resume and folder is None:
         raise UserError("`resume` continues from a checkpoint: name the folder that holds it with `out`.")
     if resume and folder is not None and not holds_run(folder):
-        raise UserError(f"{folder} holds no run to continue. Leave out --resume to start one there.")
+        raise UserError(f"{folder} holds no run to continue. Leave out --resume (`resume`) to start one there.")
     with hold(folder) if folder else nullcontext():
         try:
             run = loop.train(recipe, folder, device=device, resume=resume, oracle=oracle, progress=progress)
@@ -155,5 +155,5 @@ def _too_few_images(recipe: Recipe) -> str | None:
         return None
     return (
         f"evaluation.images is {images:,}, but there will be {there:,} validation images: give `supernet rank` "
-        f"--images {there} or fewer."
+        f"--images {there} (`images`) or fewer."
     )

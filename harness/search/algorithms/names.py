@@ -62,7 +62,8 @@ def named(names: str) -> list[str]:
         algorithm_of(name)
     if not chosen:
         raise UserError(
-            f"Name at least one search algorithm, such as {listed(list(ALGORITHMS)[:3])}; --list shows all."
+            f"Name at least one search algorithm, such as {listed(list(ALGORITHMS)[:3])}; "
+            "`supernet search --list` shows all."
         )
     return list(dict.fromkeys(chosen))
 

@@ -144,7 +144,7 @@ def recipe_of(truth: GroundTruth, measure: Measure) -> Recipe:
         raise UserError(
             f"{truth.path.name} does not say how architectures were trained to get the accuracies of {measure.seed}, "
             "so that those that it lacks cannot be trained. Tables that this project measures do, such as that of "
-            "--dataset digits."
+            "the data set digits."
         )
     recipe = recipes.from_dict(content)
     images = len(task_of(recipe.task).valid)  # the accuracies of such a table are of all validation images

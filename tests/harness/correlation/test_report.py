@@ -217,7 +217,9 @@ def test_a_score_that_ranks_backwards_is_noted(truth201):
     y = truth201.accuracy("cifar10", "test", 200, "mean", rows)
     found = correlate(table(rows, {"loss": -y, "acc": y}), truth201, TEST, resamples=20)
     backwards = [note for note in found.notes if "backwards" in note]
-    assert backwards == ["loss ranks backwards (tau -1.00): if lower values are better, give --lower-is-better loss."]
+    assert backwards == [
+        "loss ranks backwards (tau -1.00): if lower values are better, give --lower-is-better loss (`lower_is_better`)."
+    ]
     given = ScoreTable("nb201", rows, {"acc": -y}, pd.DataFrame(index=rows), negated=frozenset(["acc"]))
     (note,) = correlate(given, truth201, TEST, resamples=20).notes
     assert "leave it out of --lower-is-better" in note
