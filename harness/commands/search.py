@@ -58,6 +58,11 @@ WIDTH = 100
     "--epochs", help="Training epochs that single-fidelity algorithms see (default: that of the benchmark's protocol)."
 )
 @click.option(
+    "--truth-seed",
+    metavar="SEED",
+    help="Seed or repeat of the table that searches observe, such as r1 (default: that of the benchmark's protocol).",
+)
+@click.option(
     "--fidelities",
     metavar="EPOCHS,…",
     help="Training epochs that multi-fidelity algorithms choose from (default: those of the protocol).",
@@ -108,7 +113,8 @@ WIDTH = 100
 @click.option("--list", "listing", is_flag=True, help="List the algorithms and exit.")
 def search(
     space: str, dataset: str, algorithms: str | None, budget: str | None, seeds: int, out: Path, name: str | None,
-    plugins: tuple[Path, ...], fresh: bool, table: str | None, epochs: str | None, fidelities: str | None,
+    plugins: tuple[Path, ...], fresh: bool, table: str | None, epochs: str | None,
+    truth_seed: str | None, fidelities: str | None,
     overrides: tuple[str, ...], rate: float, warm_start: str | None, pool: int, train_missing: bool, executor: str,
     workers: int | None, device: str, address: str | None, listing: bool,
 ) -> None:  # fmt: skip
@@ -134,7 +140,7 @@ def search(
 
     found = compared(
         algorithms, budget,
-        space=space, dataset=dataset, seeds=seeds, table=table, epochs=epochs,
+        space=space, dataset=dataset, seeds=seeds, table=table, epochs=epochs, truth_seed=truth_seed,
         fidelities=None if fidelities is None else fidelities.split(","), overrides=overrides, rate=rate,
         warm_start=warm_start, pool=pool, train_missing=train_missing,
         plugins=loaded, name=name, fresh=fresh, out=out, executor=executor, workers=workers, device=device,

@@ -139,6 +139,8 @@ class Comparison:
     """Files that register algorithms, or methods of the super-nets' recipes."""
     trains: bool = False
     """Whether architectures that the table lacks are trained when a search queries them."""
+    truth_seed: str | None = None
+    """Seed or repeat of the table whose accuracies searches observe; default: that of the scene."""
 
     def __post_init__(self) -> None:
         # The benchmarks' own spellings, such as CIFAR-10 and ImageNet16-120, are accepted, too.
@@ -281,6 +283,8 @@ class Comparison:
         """The accuracies that algorithms of one fidelity observe."""
         scene = self.scene
         seen = dataclasses.replace(scene.observed, epochs=self.epochs or scene.observed.epochs)
+        if self.truth_seed is not None:
+            return Truth.find(self.space, dataclasses.replace(seen, seed=self.truth_seed), self.table)
         for repeat in scene.repeats:
             try:
                 return Truth.find(self.space, seen, self.table)

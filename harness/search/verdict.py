@@ -210,6 +210,7 @@ def command(c: Comparison) -> str:
         "--seeds": (str(c.seeds), None),
         "--table": (c.table, None),
         "--epochs": (c.epochs, None),
+        "--truth-seed": (c.truth_seed, None),
         "--fidelities": (",".join(c.only) if c.only else None, None),
         "--rate": (f"{c.rate:.15g}", "1"),
     }

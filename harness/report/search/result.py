@@ -115,6 +115,7 @@ def search(
     seeds: int = 10,
     table: str | None = None,
     epochs: str | int | None = None,
+    truth_seed: str | int | None = None,
     fidelities: Sequence[str | int] | None = None,
     overrides: str | Sequence[str] = (),
     rate: float = 1.0,
@@ -145,6 +146,8 @@ def search(
         seeds: number of searches of each algorithm.
         table: ground-truth table by path or name; by default the one with the most results.
         epochs: training epochs of the results that single-fidelity algorithms see.
+        truth_seed: seed or repeat of the table that searches observe, such as r1; by default that of the benchmark's
+            protocol. The accuracies of the report stay as they are.
         fidelities: training epochs that multi-fidelity algorithms choose from.
         overrides: changes of the super-nets' base recipe, such as network.channels=8.
         rate: factor on the learning rates of architecture distributions.
@@ -190,6 +193,7 @@ def search(
         rate=rate,
         plugins=loaded,
         trains=train_missing,
+        truth_seed=None if truth_seed is None else str(truth_seed),
     )
     comparison.check()
     name = name or comparison.name

@@ -106,6 +106,11 @@ def test_nas_bench_101_is_seen_by_the_repeat_that_its_table_has(seed, tmp_path):
     )
     assert chosen.truth.measure.seed == seed
     assert chosen.fidelities == ("12", "108")
+    other = replace(chosen, truth_seed="r2")
+    assert (other.truth.measure.seed, other.fidelities, other.identity != chosen.identity) == ("r2", ("108",), True)
+    assert Comparison.from_dict(json.loads(json.dumps(other.as_dict()))) == other
+    with pytest.raises(UserError, match="no seed 'r7' there"):
+        _ = replace(chosen, truth_seed="r7").truth
     seen = chosen.objective("108")
     known = ~np.isnan(seen.fidelities[0].values)
     assert np.array(seen.fidelities[0].seconds)[known].mean() == pytest.approx(20 * values.mean(), rel=0.05)

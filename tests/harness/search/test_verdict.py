@@ -52,7 +52,7 @@ def test_the_command_makes_the_same_comparison(tmp_path, monkeypatch):
     monkeypatch.setattr(results.Comparison, "check", stop)
     chosen = Comparison(
         "nb201-topology", "digits", ("random", "rea@live-params:50"), Budget("queries", 7.0), 3, "some table.parquet",
-        "4", ("1", "4"), ("network.channels=4", "training.epochs=2"), 2.5, load_plugins(["own.py"]), True,
+        "4", ("1", "4"), ("network.channels=4", "training.epochs=2"), 2.5, load_plugins(["own.py"]), True, "s1",
     )  # fmt: skip
     with_default = {f.name: f.default for f in dataclasses.fields(Comparison) if f.default is not dataclasses.MISSING}
     assert not {name for name, default in with_default.items() if getattr(chosen, name) == default}
