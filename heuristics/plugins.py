@@ -70,13 +70,14 @@ def _content(path: Path) -> bytes:
         raise UserError(f"The plug-in {path} cannot be read: {error.strerror}.") from None
 
 
-def load_all(files: Sequence[Path | str]) -> tuple[Plugin, ...]:
-    """Import these files, each once per process, and return them as plug-ins.
+def load_all(files: Path | str | Sequence[Path | str]) -> tuple[Plugin, ...]:
+    """Import these files, or this single one, each once per process, and return them as plug-ins.
 
     Raises:
         UserError: one of them cannot be read or imported.
     """
-    plugins = tuple(Plugin.read(Path(file)) for file in files)
+    every = [files] if isinstance(files, Path | str) else files
+    plugins = tuple(Plugin.read(Path(file)) for file in every)
     for plugin in plugins:
         plugin.load()
     return plugins

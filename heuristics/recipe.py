@@ -85,8 +85,8 @@ class Recipe:
             "plugins": [dataclasses.asdict(plugin) for plugin in self.plugins],
         }
 
-    def override(self, changes: Iterable[str]) -> Recipe:
-        """Return a copy with changes of the form `section.key=value`, where values are written as in YAML.
+    def override(self, changes: str | Iterable[str]) -> Recipe:
+        """Return a copy with changes, or one, of the form `section.key=value`, with values written as in YAML.
 
         `methods.NAME=true` adds a method, and `methods.NAME=false` removes it. `methods.NAME.PARAMETER=value` sets a
         parameter of a method, which it adds if necessary.
@@ -95,8 +95,8 @@ class Recipe:
             RecipeError: a change is not of this form, names an unknown key, or has a value that cannot be used.
         """
         content = self.as_dict()
-        for change in changes:
-            name, separator, text = change.partition("=")
+        for change in [changes] if isinstance(changes, str) else changes:
+            name, separator, text = change.partition("=") if isinstance(change, str) else ("", "", "")
             if not separator:
                 raise RecipeError(f"{quoted(change)} is not of the form key=value, such as training.epochs=10.")
             if name.startswith("methods."):

@@ -141,6 +141,8 @@ def join_scores(
     Raises:
         UserError: a column cannot be read, or some lines cannot be used; lists them.
     """
+    if infinite not in (None, "worst", "leave-out"):
+        raise UserError(f"`infinite` is {quoted(infinite)}, but must be worst or leave-out.")
     problems = Problems(path, raw)
     notes = list(raw.notes)
     used = [required(path, raw, name) for name in dict.fromkeys(group_columns)]

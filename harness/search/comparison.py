@@ -150,11 +150,11 @@ class Comparison:
             raise UserError(_no_scene(self.space, self.dataset))
         object.__setattr__(self, "space", known[0])
         object.__setattr__(self, "dataset", known[1])
-        if not 1 <= self.seeds <= MOST_SEEDS:
+        if type(self.seeds) is not int or not 1 <= self.seeds <= MOST_SEEDS:
             raise UserError(f"A comparison has 1 to {MOST_SEEDS:,} seeds, not {quoted(self.seeds)}.")
-        if not 0 < self.rate < math.inf:
+        if not isinstance(self.rate, int | float) or not 0 < self.rate < math.inf:
             raise UserError(
-                f"The factor of learning rates, --rate (`rate`), must be above 0 and finite, not {self.rate}."
+                f"The factor of learning rates, --rate (`rate`), must be above 0 and finite, not {quoted(self.rate)}."
             )
 
     def as_dict(self) -> dict[str, Any]:
@@ -361,9 +361,9 @@ class Comparison:
         return found
 
 
-def _folded(where: str, dataset: str) -> tuple[str, str]:
+def _folded(where: object, dataset: object) -> tuple[str, str]:
     """Return the names in lower case without hyphens, as they are compared."""
-    return where.lower().replace("-", ""), dataset.lower().replace("-", "")
+    return str(where).lower().replace("-", ""), str(dataset).lower().replace("-", "")
 
 
 def _no_scene(where: str, dataset: str) -> str:

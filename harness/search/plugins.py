@@ -9,13 +9,14 @@ from supernet.harness.search.algorithms.registry import use
 from supernet.heuristics.plugins import Plugin
 
 
-def load_plugins(files: Sequence[Path | str | Plugin]) -> tuple[Plugin, ...]:
-    """Load plug-ins, each once. Afterwards, algorithms of these plug-ins are registered, and none of other plug-ins.
+def load_plugins(files: Path | str | Sequence[Path | str | Plugin]) -> tuple[Plugin, ...]:
+    """Load plug-ins, or a single one, each once. Afterwards, their algorithms are registered, and none of others.
 
     Raises:
         UserError: a plug-in cannot be read or imported, or registers a name that is taken.
     """
-    read = [file if isinstance(file, Plugin) else Plugin.read(Path(file)) for file in files]
+    every = [files] if isinstance(files, Path | str) else files
+    read = [file if isinstance(file, Plugin) else Plugin.read(Path(file)) for file in every]
     loaded = tuple({plugin.sha256: plugin for plugin in read}.values())
     use(loaded)
     return loaded

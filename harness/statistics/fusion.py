@@ -105,6 +105,8 @@ def fuse(scores: Mapping[str, ArrayLike], weights: Mapping[str, float] | None = 
     """
     if how not in WAYS:
         raise UserError(f"Scores are not fused by {quoted(how)}; {did_you_mean(how, list(WAYS))}")
+    if not isinstance(scores, Mapping):
+        raise UserError(f"Scores are fused by their names: give a mapping of names to values, not {quoted(scores)}.")
     tables = {name: np.atleast_2d(_numbers(f"The scores {quoted(name)}", values)) for name, values in scores.items()}
     counts = {table.shape[1] for table in tables.values()}
     if len(counts) != 1 or counts == {0}:

@@ -122,7 +122,7 @@ def search(
     warm_start: str | None = None,
     pool: int = POOL,
     train_missing: bool = False,
-    plugins: Sequence[Path | str | Plugin] = (),
+    plugins: Path | str | Sequence[Path | str | Plugin] = (),
     name: str | None = None,
     fresh: bool = False,
     out: Path | str | None = None,

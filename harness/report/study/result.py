@@ -103,7 +103,7 @@ def study(
     named: str | Path,
     *overrides: str,
     out: Path | str | None = None,
-    plugins: Sequence[Path | str] = (),
+    plugins: Path | str | Sequence[Path | str] = (),
     executor: str = "process",
     workers: int | None = None,
     device: str = "cpu",

@@ -91,8 +91,8 @@ def train(
     out: Path | str | None = None,
     resume: bool = False,
     device: str = "cpu",
-    plugins: Sequence[Path | str] = (),
-    truth: Known | None = None,
+    plugins: Path | str | Sequence[Path | str] = (),
+    truth: str | Known | None = None,
     progress: Progress | None = None,
     watch: Watch = SILENT,
     **keys: Any,
@@ -108,8 +108,8 @@ def train(
         resume: continue from the checkpoint in `out`. A damaged one is renamed, and training starts again.
         device: cpu, cuda, cuda:1, ...
         plugins: Python files that register methods that the recipe names.
-        truth: ground truth for methods that ask for it (`ground_truth`); by default the accuracies on the test images
-            of the task's data set, as for rankings.
+        truth: ground truth for methods that ask for it, such as cifar10/test@200 (see `ground_truth`); by default the
+            accuracies on the test images of the task's data set, as for rankings.
         progress: called at most twice a second.
         watch: receives notes on what the user may not expect.
         keys: changes of the recipe, such as epochs=10 or task="digits".
@@ -136,8 +136,14 @@ def train(
     return Run(run, folder)
 
 
-def _oracle(recipe: Recipe, truth: Known | None) -> Oracle | None:
-    """The ground truth that methods may ask for; None if there are no methods, or no ground truth is available."""
+def _oracle(recipe: Recipe, truth: str | Known | None) -> Oracle | None:
+    """The ground truth that methods may ask for; None if there are no methods, or no ground truth is available.
+
+    Raises:
+        UserError: `truth` names ground truth that is not available.
+    """
+    if isinstance(truth, str):
+        truth = ground_truth(recipe.space, truth)
     if not recipe.methods:
         return None
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def wanted(*parts: Part, **keys: Any) -> Recipe:
             form section.key=value change it.
         keys: further changes. A key that only one section has may be given by its own name (`epochs=3`). A section
             takes a mapping (`training={"epochs": 3}`) or, if it has a key `name`, that name (`task="digits"`).
-            `methods` takes a list of names or mappings (`methods=[{"name": "magic-t", "changes": 2}]`).
+            `methods` takes a name, a mapping (`methods={"name": "magic-t", "changes": 2}`), or a list of these.
 
     Raises:
         UserError: there is more than one recipe, or something cannot be read or is not known.
@@ -44,7 +44,9 @@ def wanted(*parts: Part, **keys: Any) -> Recipe:
     elif not isinstance(base, Recipe):
         raise UserError(f"A recipe is an object, a file, a name or nested values, not {quoted(base)}.")
     if "methods" in keys:
-        base = from_dict({**base.as_dict(), "methods": list(keys.pop("methods"))})
+        methods = keys.pop("methods")
+        every = [methods] if isinstance(methods, str | Mapping) or not isinstance(methods, Iterable) else [*methods]
+        base = from_dict({**base.as_dict(), "methods": every})
     return base.override([*changes, *(change for key, value in keys.items() for change in _changes(key, value))])
 
 
