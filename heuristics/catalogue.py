@@ -16,6 +16,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import SPACE_NAMES, space
 from supernet.benchmarks.wording import listed, quoted
 from supernet.heuristics import registry
+from supernet.heuristics.inert import why_inert
 from supernet.heuristics.recipe import Recipe, RecipeError
 from supernet.heuristics.same_code import add
 
@@ -82,6 +83,10 @@ class Heuristic:
                 names = listed(sorted(keys))
                 return f"The method {chosen.name} does not follow {names}, so that {self.name} has no effect."
         return None
+
+    def inert(self, recipe: Recipe, value: str) -> str | None:
+        """Say why this value trains the same weights as every other in a recipe; None if it does not."""
+        return why_inert(recipe, {change.partition("=")[0] for change in self._changes(value)})
 
     def _changes(self, value: str) -> Sequence[str]:
         return self.values.get(value) or [f"{self.key}={value}"]

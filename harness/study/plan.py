@@ -139,7 +139,8 @@ def _one_factor(study: Study, tau: Tau) -> Iterator[Setting]:
     """The base, and each value of each heuristic alone."""
     yield Setting((), study.base)
     for heuristic, values in study.factors:
-        yield from _varied(Setting((), study.base), heuristic, values)
+        for setting in _varied(Setting((), study.base), heuristic, values):
+            yield _telling(setting, [(heuristic, value) for _, value in setting.changes])
 
 
 def _listed(study: Study, tau: Tau) -> Iterator[Setting]:
@@ -152,7 +153,7 @@ def _listed(study: Study, tau: Tau) -> Iterator[Setting]:
             setting = _changed(setting, heuristic, value)
         if setting.recipe not in seen:
             seen.add(setting.recipe)
-            yield _effective(setting, changes)
+            yield _telling(_effective(setting, changes), changes)
 
 
 def _grid(study: Study, tau: Tau) -> Iterator[Setting]:
@@ -183,6 +184,7 @@ def _staged(study: Study, tau: Tau) -> Iterator[Setting]:
     yield best
     for heuristic, values in study.factors:
         possible = [value for value in values if fits(heuristic, best.recipe, value)]
+        possible = [value for value in possible if not heuristic.inert(heuristic.apply(best.recipe, value), value)]
         stage = [best, *_varied(best, heuristic, possible)]
         yield from stage[1:]
         means = []
@@ -280,6 +282,18 @@ def _effective(setting: Setting, changes: Sequence[tuple[Heuristic, str]]) -> Se
                 f"{setting.label} cannot be had: another of these changes sets what {heuristic.name}={value} sets, so "
                 "that the label would name a change that the recipe does not have."
             )
+    return setting
+
+
+def _telling(setting: Setting, changes: Sequence[tuple[Heuristic, str]]) -> Setting:
+    """The setting.
+
+    Raises:
+        StudyError: one of its changes makes no difference, so that its effect of exactly 0 would tell nothing.
+    """
+    for heuristic, value in changes:
+        if (heuristic.name, value) in setting.changes and (reason := heuristic.inert(setting.recipe, value)):
+            raise StudyError(f"{setting.label} would train the same weights without {heuristic.name}: {reason}.")
     return setting
 
 

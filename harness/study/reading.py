@@ -114,7 +114,7 @@ def _study(path: Path, content: Any, overrides: Sequence[str]) -> Study:
         seeds=seeds,
         base_seeds=base_seeds,
         design=design,
-        factors=() if design == "listed" else _factors(content["heuristics"], base),
+        factors=() if design == "listed" else _factors(content["heuristics"], base, design),
         truth=_truth(_mapping(content, "truth"), base),
         sample=sample,
         last_epochs=last_epochs,
@@ -252,9 +252,11 @@ def _check_keys(content: Mapping[str, Any], known: Sequence[str], prefix: str = 
             raise StudyError(f"there is no key {quoted(prefix + str(key))}; {did_you_mean(prefix + str(key), names)}")
 
 
-def _factors(content: Any, base: Recipe) -> tuple[tuple[Heuristic, tuple[str, ...]], ...]:
+def _factors(content: Any, base: Recipe, design: str) -> tuple[tuple[Heuristic, tuple[str, ...]], ...]:
     if content == "all":
         every = {h: tuple(v for v in h.values if fits(h, base, v)) for h in CATALOGUE.values()}
+        if design == "one-factor":  # other plans may have several paths in some of their settings
+            every = {h: tuple(v for v in vs if not h.inert(h.apply(base, v), v)) for h, vs in every.items()}
         return tuple((heuristic, values) for heuristic, values in every.items() if values)
     if isinstance(content, list) and all(isinstance(name, str) for name in content):
         content = dict.fromkeys(content)
