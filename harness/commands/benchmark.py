@@ -58,7 +58,7 @@ def list_() -> None:
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Number of worker processes, with one thread each (default: one per CPU core).",
+    help="Number of worker processes, with one thread each (default: one per CPU core; 1: this process alone).",
 )
 def build(name: str, out: Path, workers: int | None) -> None:
     """Train the architectures of a benchmark.

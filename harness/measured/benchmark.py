@@ -9,9 +9,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -184,7 +186,7 @@ def build(
 
     Args:
         folder: also holds a file for each training, so that an interrupted build can continue.
-        workers: number of processes, each with one thread.
+        workers: number of processes, each with one thread; with 1, this process alone.
         progress: called with the number of trainings that are done, and of all trainings.
         say: called with a sentence about files of trainings that cannot be used; these trainings are made again.
     """
@@ -233,16 +235,39 @@ def train_all(
     """
     done.mkdir(parents=True, exist_ok=True)
     problems = []
-    with pool(workers, begin, os.getpid()) as opened:
-        futures = [opened.submit(measure, benchmark, job, done) for job in jobs]
-        for count, future in enumerate(as_completed(futures), 1):
+    with _trainings(benchmark, jobs, done, min(workers, len(jobs))) as ended:
+        for count, result in enumerate(ended, 1):
             try:
-                future.result()
+                result()
             except UserError as problem:
                 problems.append(str(problem))
             if progress:
                 progress(count, len(jobs))
     return problems
+
+
+@contextmanager
+def _trainings(
+    benchmark: Benchmark, jobs: Sequence[Job], done: Path, workers: int
+) -> Iterator[Iterator[Callable[[], None]]]:
+    """Yield a function for each training, as they end, that raises what the training raised.
+
+    With one worker, the trainings are made in this process, each when its function is called. As in a worker, it then
+    computes with one thread, whose number changes the last bits of results.
+    """
+    if workers > 1:
+        with pool(workers, begin, os.getpid()) as opened:
+            futures = [opened.submit(measure, benchmark, job, done) for job in jobs]
+            yield (future.result for future in as_completed(futures))
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield (partial(measure, benchmark, job, done) for job in jobs)
+    finally:
+        torch.set_num_threads(before)
 
 
 def measure(benchmark: Benchmark, job: Job, done: Path) -> None:

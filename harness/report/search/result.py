@@ -163,7 +163,8 @@ def search(
             searches are made in a temporary folder, and only the result is kept.
         executor: `process`, for this process alone; `local`, for processes on this machine; or `ray`, for a Ray
             cluster.
-        workers: number of local processes; by default one per CPU core, or one per GPU.
+        workers: number of local processes; by default one per CPU core, or one per GPU. Picks that the table lacks are
+            measured by as many, by default by this process alone with the executor `process`.
         device: cpu or cuda.
         address: address of the Ray cluster.
         watch: receives the progress of the report.
@@ -207,7 +208,7 @@ def search(
             for spec in comparison.specs():
                 _make_room(spec, store)
         _make_missing(comparison, name, store, maker, display)
-        count = workers or cores(device)
+        count = workers or (1 if executor == "process" else cores(device))
         with watch.progress("measuring picks") as told:
             if out is None:
                 return SearchResult(analysed(comparison, store, workers=count, progress=told))

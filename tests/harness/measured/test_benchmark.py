@@ -113,6 +113,19 @@ def test_a_table_records_the_machines_that_trained_and_not_the_one_that_assemble
     assert found["torch"] == torch.__version__
 
 
+def test_one_worker_is_this_process_with_one_thread_and_gives_the_same_numbers(built, tmp_path, monkeypatch):
+    threads = []
+    monkeypatch.setattr(
+        embedded,
+        "measure",
+        lambda *what, measure=embedded.measure: (threads.append(torch.get_num_threads()), measure(*what)),
+    )
+    before = torch.get_num_threads()
+    alone = GroundTruth(embedded.build(tiny(), tmp_path, workers=1))
+    assert (threads, torch.get_num_threads()) == ([1] * 6, before)
+    assert np.array_equal(*(table.accuracy("digits", "test", 1, "mean") for table in (alone, built[1])))
+
+
 def test_the_time_of_a_training_is_without_that_of_making_its_images(tmp_path, monkeypatch):
     benchmark, clock = tiny(), [0.0]
 
@@ -158,7 +171,7 @@ def test_workers_do_not_outlive_a_builder_that_is_killed(tmp_path):
     content = {**dataclasses.asdict(tiny()), "architectures": 300, "recipe": tiny().recipe.as_dict()}
     del content["name"], content["recipe"]["space"]
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(content | {"seeds": [0]}))
-    builder = begin(build, str(tmp_path / "long.yaml"), "--out", str(tmp_path), "--workers", "1")
+    builder = begin(build, str(tmp_path / "long.yaml"), "--out", str(tmp_path), "--workers", "2")
     try:
         wait_for(lambda: list((tmp_path / "long").glob("*.json")), 120)
         workers = Path(f"/proc/{builder.pid}/task/{builder.pid}/children").read_text().split()
