@@ -41,7 +41,7 @@ def with_interval(estimate: Interval | None, form: str = ".3f") -> str:
 
 
 def plain_interval(estimate: Interval, form: str = ".3f") -> str:
-    """0.700 [0.694, 0.706] with hyphens as minus signs, for sentences and files; without ends the value alone."""
+    """0.700 [0.694, 0.706] with hyphens as minus signs, for files and figures; without ends the value alone."""
     if estimate.low is None or estimate.high is None:
         return format(estimate.value, form)
     return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"

@@ -11,7 +11,7 @@ from typing import Any
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.wording import counted, listed, quoted
 from supernet.harness.statistics.bootstrap import holm
-from supernet.harness.statistics.printed import plain_interval
+from supernet.harness.statistics.printed import with_interval
 from supernet.harness.statistics.random_effects import FEWEST, FEWEST_PREDICTED, Summary, summarised
 from supernet.harness.statistics.seeds import LEVEL
 from supernet.harness.study.kept import Effect, Kept
@@ -247,7 +247,7 @@ def _summaries(a: Across) -> str:
 def _said(change: Change) -> str:
     assert change.summary is not None
     s = change.summary
-    return f"{change.label} ({plain_interval(s, '+.2f')} over {s.studies} studies)"
+    return f"{change.label} ({with_interval(s, '+.2f')} over {s.studies} studies)"
 
 
 def _predictions(a: Across) -> str:

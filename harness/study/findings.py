@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from supernet.benchmarks.wording import counted
 from supernet.harness.statistics.bootstrap import ROUGH
-from supernet.harness.statistics.printed import p_relation, plain_interval, with_interval
+from supernet.harness.statistics.printed import p_relation, with_interval
 from supernet.harness.statistics.seeds import Mean
 from supernet.harness.study import structure_findings
 from supernet.harness.study.on_average import on_average
@@ -267,7 +267,7 @@ def _names(rows: Sequence[Row], sign: int) -> str:
     """Settings whose difference has this sign, the largest first."""
     chosen = [(row, row.difference) for row in rows if row.difference and row.difference.value * sign > 0]
     chosen.sort(key=lambda pair: -abs(pair[1].value))
-    return ", ".join(f"{row.label} ({plain_interval(d, '+.2f')})" for row, d in chosen)
+    return ", ".join(f"{row.label} ({with_interval(d, '+.2f')})" for row, d in chosen)
 
 
 def _p(row: Row) -> str:
@@ -283,6 +283,6 @@ def _listed(texts: Sequence[str]) -> str:
 def _text(mean: Mean) -> str:
     if mean.low is None or mean.high is None:
         return f"{mean.value:.2f} (two seeds have no interval)" if mean.seeds == 2 else f"{mean.value:.2f}"
-    return plain_interval(mean, ".2f").replace("-0.00", "0.00") + (
+    return with_interval(mean, ".2f").replace("−0.00", "0.00") + (
         " (interval over architectures, for these weights alone)" if mean.seeds == 1 else ""
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from supernet.harness.statistics.blocks import Blocked
-from supernet.harness.statistics.printed import p_relation, plain_interval
+from supernet.harness.statistics.printed import p_relation, with_interval
 from supernet.harness.statistics.seeds import Mean
 from supernet.harness.study.beside import MOST_RESCORED, STATISTICS
 from supernet.harness.study.displaced import Effect
@@ -59,7 +59,7 @@ def by_size(a: Analysis) -> str | None:
     beside = (
         "" if strata.params_between is None else f", where parameter count itself reaches {strata.params_between:.2f}"
     )
-    within, between = plain_interval(sizes.within, ".2f"), plain_interval(sizes.between, ".2f")
+    within, between = with_interval(sizes.within, ".2f"), with_interval(sizes.between, ".2f")
     return (
         f"Among pairs of architectures {pairs} ({100 * strata.pairs:.0f} % of all pairs) the base's tau is "
         f"{within}; among the other pairs it is {between}{beside}."
@@ -124,7 +124,7 @@ def ensembles(a: Analysis) -> str | None:
     gain = base.gain
     return (
         f"The averaged ranks of the base's {base.seeds} seeds reach a tau of {base.single + gain.value:.2f}, against "
-        f"{base.single:.2f} of a single seed on average ({plain_interval(gain, '+.2f')})."
+        f"{base.single:.2f} of a single seed on average ({with_interval(gain, '+.2f')})."
     )
 
 
@@ -136,20 +136,20 @@ def _free(what: str, found: Blocked | None, on: str = "on these architectures") 
         return None
     verb = "does not clearly change" if found.p >= 0.05 else "clearly raises" if found.value > 0 else "clearly lowers"
     return (
-        f"{what} {verb} tau: {plain_interval(found, '+.3f')} (p {p_relation(found.p, 0.001)}; "
+        f"{what} {verb} tau: {with_interval(found, '+.3f')} (p {p_relation(found.p, 0.001)}; "
         f"{found.runs} runs of {found.blocks} settings, paired by run, {on}). It costs no training."
     )
 
 
 def _effects(effects: Sequence[Effect]) -> str:
-    return ", ".join(f"{e.option} at {e.decision} ({plain_interval(e.mean, '+.0f')})" for e in effects)
+    return ", ".join(f"{e.option} at {e.decision} ({with_interval(e.mean, '+.0f')})" for e in effects)
 
 
 def _partial(row: Row) -> str:
     d = row.partial_difference
     if d is None or d.low is None or d.high is None:
         return row.label
-    return f"{row.label} ({plain_interval(d, '+.2f')})"
+    return f"{row.label} ({with_interval(d, '+.2f')})"
 
 
 def _share(value: float) -> str:

@@ -83,7 +83,7 @@ def test_a_better_setting_is_clear_and_an_equal_one_is_not(many, put, store):
     assert worse.difference.clear
     words = " ".join(found.findings)
     assert "2 of 3 changes clearly change tau (p < 0.05 after Dunnett's correction for 3 comparisons" in words
-    assert "Down: layers=2 (-" in words
+    assert "Down: layers=2 (−" in words
     assert "Up: channels=8 (+" in words
     assert found.undecided == []
     assert f"1 is shown to change tau by less than the study's margin of 0.05: {same.label}." in words
