@@ -31,7 +31,7 @@ def stages(grounds: Sequence[Any]) -> Figure:
                     axis.plot([mean.low, mean.high], [place, place], color=colour, linewidth=1.2)
                 axis.scatter(mean.value, place, s=14, color=colour, zorder=3)
         whole.scatter([], [], s=14, color=colour, label=f"{ground.name} ({ground.architectures:,})")
-    whole.set_yticks(range(len(names)), [_label(name) for name in names])
+    whole.set_yticks(range(len(names)), names)
     whole.set_ylim(len(names) - 0.5, -0.5)
     whole.set_xlabel("Kendall τ-b, all architectures")
     top.set_xlabel("within the truly best 10 %")
@@ -42,7 +42,3 @@ def stages(grounds: Sequence[Any]) -> Figure:
         axis.spines[["top", "right", "left"]].set_visible(False)
     figure.legend(loc="upper center", ncols=2, frameon=False, fontsize=6.5, bbox_to_anchor=(0.55, 0.0))
     return figure
-
-
-def _label(name: str) -> str:
-    return name.replace("jacob_cov", "jacob cov")

@@ -130,7 +130,7 @@ class AddsReport:
         images = f"{r.task.name} at {r.task.size} pixels" if r.task.size else r.task.name
         return (
             f"{space(r.space).title} · {images} · {len(self.seeds)} super-nets of "
-            f"{r.training.epochs} epochs, {r.network.channels} channels, {cells} a stage · "
+            f"{r.training.epochs} epochs, {r.network.channels} channels, {cells} per stage · "
             f"{self.draws} draws of jacob_cov"
         )
 
@@ -220,10 +220,7 @@ def _finding(ground: Ground) -> str:
     change = (
         f"{verbs[0]} it by {told}, to {last.tau.value:.3f}" if clear else f"{verbs[1]} not clearly change it: {told}"
     )
-    top = ""
-    if free.top10 and last.top10:
-        top = f"; within the truly best 10 %, tau goes from {free.top10.value:.2f} to {last.top10.value:.2f}"
-    return f"{what}; {last.name.removeprefix('free-1 + ')} {change}{top}."
+    return f"{what}; {last.name.removeprefix('free-1 + ')} {change}."
 
 
 def adds(

@@ -165,7 +165,7 @@ def tau_by_fraction(report: Report) -> Figure:
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
     axis.set_xticks([], minor=True)
     axis.invert_xaxis()
-    axis.set(xlabel="truly best fraction of the architectures", ylabel="Kendall τ-b within it")
+    axis.set(xlabel="truly best fraction of the architectures", ylabel="Kendall τ-b within this fraction")
     crowded = len(report.ranked) > CROWDED
     axis.legend(**({"loc": "center left", "bbox_to_anchor": (1.02, 0.5)} if crowded else {"loc": "best"}))
     axis.spines[["top", "right"]].set_visible(False)

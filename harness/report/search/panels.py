@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import seaborn as sns
@@ -15,6 +16,8 @@ from supernet.harness.search.analysis import Curve, Entry, Outcome
 
 ACROSS = 4
 """Panels in a row."""
+TITLE_WIDTH = 26
+"""Characters of a title that fit above a panel."""
 TICKS = (0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 """Regrets that may be labelled."""
 
@@ -47,7 +50,7 @@ def regret(outcome: Outcome, entries: Sequence[Entry]) -> Figure:
             axis.plot(*outcome.random, color=INK, linewidth=0.7, linestyle=(0, (1, 1.5)))
         assert entry.curve is not None
         _line(axis, entry.curve, PALETTE[0], f"{entry.curve.mean[-1]:.2f}")
-        axis.set_title(entry.title, fontsize=6.5)
+        axis.set_title(fill(entry.title, TITLE_WIDTH), fontsize=6.5)
         axis.grid(axis="y", color=FAINT)
     low, high = min(c.spent[0] for c in curves), max(c.spent[-1] for c in curves)
     spend_axis(axes[0], outcome.unit, low, high)
@@ -74,7 +77,7 @@ def _line(axis: Axes, curve: Curve, colour: object, label: str) -> None:
     axis.plot(curve.spent[-1:], curve.mean[-1:], "o", color=colour, markersize=3, clip_on=False)
     if label:
         place = curve.spent[-1], curve.mean[-1]
-        axis.annotate(label, place, xytext=(4, 0), textcoords="offset points", va="center", fontsize=6.5, color=INK)
+        axis.annotate(label, place, xytext=(4, 1), textcoords="offset points", va="bottom", fontsize=6.5, color=INK)
 
 
 def _regret_axis(axis: Axes, curves: Sequence[Curve]) -> None:
@@ -125,7 +128,7 @@ def training(outcome: Outcome, entries: Sequence[Entry]) -> Figure:
         gap = (trace["mixture_accuracy"].astype(float) - trace["pick_accuracy"].astype(float)).groupby(bins).mean()
         gap = gap.dropna()
         said = f"\nmixture − pick {gap.iloc[-1]:+.0f} points".replace("-", "−") if len(gap) else ""
-        axis.set_title(entry.title + said, fontsize=6.5, fontweight="normal")
+        axis.set_title(fill(entry.title, TITLE_WIDTH) + said, fontsize=6.5, fontweight="normal")
         axis.grid(axis="y", color=FAINT)
     axes[0].set(xlim=(0, 1.02), ylim=(-0.02, 1.05), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     sns.despine(figure)
