@@ -29,12 +29,21 @@ def parse_yaml(text: str) -> Any:
 
     try:
         return yaml.load(text, Loader)
+    except yaml.MarkedYAMLError as error:
+        raise BadYaml(_in_words(error)[:400]) from None
     except yaml.YAMLError as error:
         raise BadYaml(" ".join(str(error).split())[:400]) from None
     except (BadYaml, MemoryError):
         raise
     except Exception as error:  # impossible dates, unhashable keys, and errors of PyYAML on tags such as !!bool x
         raise BadYaml(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
+
+
+def _in_words(error: Any) -> str:
+    """Where a `MarkedYAMLError` stopped the reader, counted from 1, what it found there, and what it was reading."""
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return where + ", ".join(text for text in (error.problem, error.context) if text)
 
 
 def read_yaml(path: Path) -> Any:

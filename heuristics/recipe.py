@@ -223,8 +223,10 @@ def load(path: Path) -> Recipe:
             f"{path} is a study, not a recipe: run it with `supernet study run {path}`. To train one super-net, copy "
             "the content of its key `recipe` to a file of its own."
         )
+    if content is None:
+        raise RecipeError(f"{path} is empty. A recipe names at least its task: `task: {{name: digits}}`.")
     try:
-        return from_dict({} if content is None else content, path.parent)
+        return from_dict(content, path.parent)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
 

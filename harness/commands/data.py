@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from supernet.benchmarks.wording import counted, did_you_mean, quoted
+from supernet.benchmarks.wording import counted, did_you_mean, quoted, shown
 from supernet.harness.commands.groups import Suggesting
 from supernet.harness.commands.progress import bar
 
@@ -99,7 +99,7 @@ def list_() -> None:
     for problem in there.damaged:
         _say(f"Not usable: {problem}")
     for problem in there.others:
-        _say(f"Not a ground-truth table: {problem}")
+        _say(f"Left out: {problem}")
     if not own:
         _say(shelf.how_to_get())
 
@@ -108,7 +108,7 @@ def _describe(table: GroundTruth) -> None:
     from supernet.benchmarks.files import file_digests
 
     _say(f"\n{table.path.name}: {table.family}, {len(table):,} architectures of {table.space}")
-    _say(f"  source: {quoted(table.about['source']) if 'source' in table.about else 'not recorded'}")
+    _say(f"  source: {shown(table.about['source']) if 'source' in table.about else 'not recorded'}")
     for key, what in (
         ("source_check", "source checked"),
         ("source_sha256", "SHA-256 of the source"),

@@ -69,7 +69,8 @@ def read_table(path: Path, architecture_columns: tuple[str, ...]) -> RawTable:
     }
     suffix = path.suffix.lower()
     if suffix not in readers:
-        raise BadFile(f"{path}: scores are read from .csv, .json or .parquet, not from {path.suffix or 'this'!r}.")
+        other = f", not from {path.suffix}" if path.suffix else ""
+        raise BadFile(f"{path}: scores are read from .csv, .json or .parquet files{other}.")
     try:
         file = open_plain(path)
     except (FileNotFoundError, NotADirectoryError):

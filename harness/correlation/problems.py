@@ -73,8 +73,8 @@ class Problems:
             details.append(f"  {self.unit} {ranges(rest)}: {len(kinds) - KINDS:,} more problems")
         if self._repeats:
             details.append(
-                f"  {len(self._repeats):,} repeat an architecture of an earlier {self.unit}, which --average-repeats "
-                f"(`average_repeats`) would average: {listed(self._repeats)}"
+                f"  {self.unit} {listed(self._repeats)}: repeats an architecture; --average-repeats "
+                "(`average_repeats`) averages repeats"
             )
         raise UserError(f"{self.path}: {count:,} {self.unit}(s) cannot be used as they stand.\n" + "\n".join(details))
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from supernet.benchmarks.errors import UserError
-from supernet.benchmarks.wording import counted, listed, quoted
+from supernet.benchmarks.wording import listed, quoted
 from supernet.harness.statistics.bootstrap import holm
 from supernet.harness.statistics.printed import with_interval
 from supernet.harness.statistics.random_effects import FEWEST, FEWEST_PREDICTED, Summary, summarised
@@ -231,11 +231,13 @@ def _summaries(a: Across) -> str:
     if not known:
         return "No change can be summarised over the studies."
     clear = [change for change in known if change.clear]
-    parts = [
-        f"{len(clear)} of {counted(len(known), 'change', 'changes')} clearly "
-        f"{'changes' if len(clear) == 1 else 'change'} tau on average over studies (p < 0.05 after Holm's correction "
-        f"for {counted(len(known), 'summary', 'summaries')})."
-    ]
+    on_average = "tau on average over studies (p < 0.05 after Holm's correction"
+    if len(known) == 1:
+        verb = "clearly changes" if clear else "does not clearly change"
+        parts = [f"{known[0].label} {verb} {on_average} for 1 summary)."]
+    else:
+        verb = "changes" if len(clear) == 1 else "change"
+        parts = [f"{len(clear)} of {len(known)} changes clearly {verb} {on_average} for {len(known)} summaries)."]
     for word, sign in (("Up", 1), ("Down", -1)):
         names = [_said(change) for change in clear if change.summary and change.summary.value * sign > 0]
         parts += [f"{word}: {listed(names)}."] if names else []

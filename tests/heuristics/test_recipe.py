@@ -122,8 +122,15 @@ def test_files_that_are_no_recipes_are_refused(tmp_path):
             recipes.load(path)
     with pytest.raises(RecipeError, match="seed is '2020-13-45'"):
         Recipe().override(["seed=2020-13-45"])
-    path.write_text("")
+    path.write_text("{}")
     assert recipes.load(path) == Recipe()
+    for content in ("", "# nothing but a comment"):
+        path.write_text(content)
+        with pytest.raises(RecipeError, match=r"r\.yaml is empty\. A recipe names at least its task"):
+            recipes.load(path)
+    path.write_text("task: {name: digits")
+    with pytest.raises(RecipeError, match="is not valid YAML: line 1, column 20: expected ',' or '}'"):
+        recipes.load(path)
 
 
 def test_a_recipe_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

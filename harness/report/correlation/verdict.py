@@ -219,7 +219,7 @@ def warnings(report: Report, scores: Mapping[str, Vector]) -> list[str]:
         if len(counts) > 1 and share >= MANY_TIES:
             found.append(
                 f"{100 * share:.0f} % of the pairs of architectures have the same score in {called(name)}, which has "
-                f"{len(counts):,} distinct values: no order is known of them."
+                f"{len(counts):,} distinct values: these are tied."
             )
         if 1 < top < n:
             found.append(

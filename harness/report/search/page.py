@@ -123,6 +123,8 @@ def _methods(outcome: Outcome) -> Html:
     sources = join(el("dt", entry.title) + el("dd", f"{entry.source} ({entry.name})") for entry in outcome.entries)
     problems = [problem for entry in outcome.entries for problem in entry.problems]
     parts = [el("p", _tests_in_words(outcome))] if outcome.versus else []
+    if c.rate != 1:
+        parts.append(el("p", f"The learning rates of distributions are {c.rate:g} times the algorithms' own."))
     parts += [el("p", note) for note in outcome.notes]
     if c.plugins:
         names = "; ".join(f"{Path(plugin.path).name} (SHA-256 {plugin.sha256})" for plugin in c.plugins)

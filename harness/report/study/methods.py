@@ -179,8 +179,8 @@ def _checklist(study: Study, a: Analysis, done: list[Result]) -> dict[str, str]:
             "Yes, but for what a heuristic itself changes, as the settings list says. All score the same architectures."
         ),
         "Are test data kept out of the search?": (
-            "Scores use validation images alone. The truth compared with is "
-            f"{study.truth.measure.split} accuracy. "
+            "Scores use validation images alone. Rankings are compared with "
+            f"{study.truth.measure.split} accuracies. "
             + (
                 "A staged plan keeps the value whose scores agree best with it, so that later stages have been chosen "
                 "by it, and their tau is too high for a new space."

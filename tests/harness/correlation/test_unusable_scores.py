@@ -48,7 +48,7 @@ def test_repeated_names_are_refused(tmp_path, truth201):
         read_scores(path, "nb201", truth201)
     path = tmp_path / "s.json"
     path.write_text('{"6111": 70.1, "1835": 40.2, "6111": 95.0}')
-    with pytest.raises(UserError, match=r"1 repeat an architecture .* 3 \(as 1\)"):
+    with pytest.raises(UserError, match=r"entry 3 \(as 1\): repeats an architecture; --average-repeats"):
         read_scores(path, "nb201", truth201)
     assert read_scores(path, "nb201", truth201, average_repeats=True).scores["score"].tolist() == [82.55, 40.2]
     path.write_text('[{"arch": 1, "acc": 2}, {"arch": 2, "acc": 3, "acc": 4}]')
@@ -241,7 +241,7 @@ def test_cells_outside_the_space_or_the_table_are_named(write, truth101):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("s.txt", "arch,acc\n", "not from '.txt'"),
+        ("s.txt", "arch,acc\n", "not from .txt"),
         ("s.csv", "a,b\n1,2\n", "has no architecture column"),
         ("s.csv", "arch,note\n1,hello\n", "no numeric score column"),
         ("s.csv", "", "cannot be read"),
