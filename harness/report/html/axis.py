@@ -23,7 +23,7 @@ class Axis:
         self.low, self.high = low - pad, high + pad
         step = self._step((self.high - self.low) / labels)
         while np.floor(self.high / step) - np.ceil(self.low / step) < 1:  # one label alone would not show the scale
-            step = self._step(step / 2)
+            step = self._step(step / 2.5)  # the next smaller one
         first, last = np.ceil(self.low / step), np.floor(self.high / step)
         self.ticks = [round(float(k * step), 10) + 0.0 for k in np.arange(first, last + 1)]
         self.form = f".{max(0, int(np.ceil(-np.log10(step) - 1e-9)))}f"
