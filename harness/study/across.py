@@ -11,7 +11,7 @@ from typing import Any
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.wording import listed, quoted
 from supernet.harness.statistics.bootstrap import holm
-from supernet.harness.statistics.printed import with_interval
+from supernet.harness.statistics.printed import p_relation, with_interval
 from supernet.harness.statistics.random_effects import FEWEST, FEWEST_PREDICTED, Summary, summarised
 from supernet.harness.statistics.seeds import LEVEL
 from supernet.harness.study.kept import Effect, Kept
@@ -277,7 +277,7 @@ def _predictions(a: Across) -> str:
 def _spread(a: Across) -> str:
     """Which changes act differently in different studies."""
     found = [
-        f"{change.label} (Q test, p = {s.q_p:.1g}; I² {100 * s.i_squared:.0f} %)"
+        f"{change.label} (Q test, p {p_relation(s.q_p)}; I² {100 * s.i_squared:.0f} %)"
         for change in a.changes
         if (s := change.summary) and s.q_p < 0.05
     ]

@@ -90,7 +90,7 @@ def _changes(a: Analysis) -> str | None:
     parts += [_unclear(a)] if a.undecided or a.negligible else []
     if count > 2 and a.omnibus_p is not None:
         differ = "differ" if a.omnibus_p < 0.05 else "do not clearly differ"
-        parts.append(f"Taken together, settings {differ} (F test, p = {a.omnibus_p:.1g}).")
+        parts.append(f"Taken together, settings {differ} (F test, p {p_relation(a.omnibus_p)}).")
     return " ".join(parts)
 
 

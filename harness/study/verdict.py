@@ -85,6 +85,8 @@ def certainty(a: Analysis) -> str | None:
     if a.clear:
         which = "This change is" if len(a.clear) == 1 else "Each of these changes is"
         parts.append(f"{which} significant at the 5 % level after correction for all comparisons with the base.")
+        if any(row.label in a.looked for row in a.clear):
+            parts.append("Seeds were added after a look at earlier results, which the test does not account for.")
     if a.negligible:
         parts.append(f"{_count(a.negligible)} shown to change tau by less than {a.margin:g}: {_and(a.negligible)}.")
     if a.undecided:

@@ -113,7 +113,7 @@ def _forest(a: Analysis, changes: Mapping[str, Sequence[str]]) -> Html:
     lines.insert(gains, _base(a, regret))
     note = (
         "Lines are 95 % intervals that hold for all changes together; filled points are clear. Regret is the true "
-        "accuracy that the best-scored architecture lacks, in points: less is better. Its long intervals are cut at "
+        "accuracy that the best-scored architecture lacks, in points: lower is better. Its long intervals are cut at "
         "the edge of the plot."
     )
     return _drawn(lines, Axis([-band, band, *ends]), a.finds, ("Effect on regret", tick_cell(regret, "+")), note)

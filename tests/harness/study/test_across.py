@@ -47,7 +47,7 @@ def test_changes_of_two_or_more_studies_are_summarised(read):
     assert found.findings[1].startswith("For no change")  # of three studies, a prediction has one degree of freedom
     four = compared([*found.studies, read("d", {"clip=1": (0.12, 0.02)})])
     assert four.findings[1] == "The prediction interval of a further study leaves out 0 for clip=1."
-    assert "layers=2 (Q test, p = 0.002" in found.findings[2]
+    assert "layers=2 (Q test, p = 0.0018" in found.findings[2]
 
 
 def test_studies_that_share_runs_are_not_summarised(read):

@@ -188,3 +188,12 @@ def test_a_base_at_chance_is_said_first_and_is_to_be_trained_longer(found):
     assert "Train the base until it classifies better than chance" in verdict.steps(low)[0].why
     some = dataclasses.replace(a, rows=[dataclasses.replace(base, at_chance=tuple(base.taus)[:1]), *others])
     assert verdict.headline(some) == verdict.headline(a)
+
+
+def test_seeds_that_were_added_after_a_look_are_said_beside_what_is_clear(found):
+    _, a = found
+    said = "Seeds were added after a look at earlier results"
+    assert said not in verdict.certainty(a)
+    clear, unclear = a.clear[0].label, a.undecided[0].label
+    assert said in verdict.certainty(dataclasses.replace(a, looked=(clear,)))
+    assert said not in verdict.certainty(dataclasses.replace(a, looked=(unclear,)))
