@@ -48,8 +48,6 @@ def fuse(
     listing: bool,
 ) -> None:
     """Fuse the scores in FILES into one score of the architectures that all files have."""
-    from supernet.harness.report.free.fused import fused
-    from supernet.harness.report.free.place import score_file
     from supernet.harness.scoring.rules import RULES, parts
 
     if listing:
@@ -60,6 +58,9 @@ def fuse(
         return
     if not files or out is None or space_name is None:
         raise click.UsageError("Give files of scores, --space SPACE, and a file for the result: --out fused.parquet.")
+    from supernet.harness.report.free.fused import fused
+    from supernet.harness.report.free.place import score_file
+
     score_file(out, files)
     found = fused(
         list(files),

@@ -180,12 +180,12 @@ def test_another_protocol_has_files_of_its_own(called, run_dir):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--archs", "0"], "--archs is 0"),
-        (["--archs", "-4"], "--archs is -4"),
+        (["--archs", "0"], "--archs (`archs`) is 0"),
+        (["--archs", "-4"], "--archs (`archs`) is -4"),
         (["--archs", "15600"], "has 15,525 architectures with ground truth to sample among, not 15,600"),
         (["--archs", "9" * 5000], "ground truth to sample among, not 999,999,999,999,999,999"),
         (["--archs", "EMPTY"], "lists no architectures"),
-        (["--archs", "12", "--sample-seed", "-1"], "--sample-seed is -1"),
+        (["--archs", "12", "--sample-seed", "-1"], "--sample-seed (`sample_seed`) is -1"),
         (["--set", "network.channels=8"], "keys of the evaluation section"),
         (["--set", "evaluation.bm=batch"], "the section evaluation has evaluation.bn,"),
         (["--set", "evaluation.images=101"], "there are 100 images to score on"),

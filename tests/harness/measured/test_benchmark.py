@@ -306,7 +306,7 @@ GIVEN = "space: nb201\namong: unique\narchitectures: 4\nseeds: [0]\nrecipe: {}\n
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("space: [nb201\n", "tiny.yaml is not valid YAML: while parsing a flow sequence"),
+        ("space: [nb201\n", "tiny.yaml is not valid YAML: line 2, column 1: expected"),
         ("- space\n", "is not a benchmark: space, among, architectures, seeds, recipe missing or of another type"),
         (GIVEN.replace("seeds: [0]", "seeds: 3"), "is not a benchmark: seeds missing or of another type"),
         (GIVEN + "sedes: [0]\n", "is not a benchmark: 'sedes' unknown. It needs the keys space"),
