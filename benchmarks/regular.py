@@ -7,12 +7,13 @@ their own message about the file; `open_regular` raises a BadTable with a comple
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from supernet.benchmarks.errors import BadTable
+from supernet.benchmarks.errors import BadTable, UserError
 
 _OTHER = "not a regular file (but a folder, pipe, socket or device)"
 
@@ -50,6 +51,29 @@ def open_lock(path: Path) -> IO[bytes]:
         OSError: it cannot be opened.
     """
     return os.fdopen(_opened(path, os.O_RDWR | os.O_CREAT), "r+b")
+
+
+def take_lock(file: IO[bytes], path: Path, *, wait: bool = True) -> None:
+    """Keep other processes from locking an open file until it is closed.
+
+    Args:
+        path: the path of the file, for messages.
+        wait: whether to wait while another process holds the lock.
+
+    Raises:
+        BlockingIOError: another process holds it, and this call does not wait.
+        UserError: the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK):
+            raise
+        raise UserError(
+            f"The file system of {path.parent} has no file locks ({error.strerror}), without which processes could "
+            "write the same results. Choose a folder on another file system. Some network file systems have an option "
+            "for locks, such as `flock` of Lustre."
+        ) from None
 
 
 def open_regular(path: Path, most: int | None = None) -> BinaryIO:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -16,7 +15,7 @@ from pathlib import Path
 import click
 
 from supernet.benchmarks.files import sync
-from supernet.benchmarks.regular import open_lock
+from supernet.benchmarks.regular import open_lock, take_lock
 
 PAGE = "index.html"
 PATIENCE = 5.0
@@ -79,7 +78,7 @@ def _locked(path: Path, out: Path) -> Iterator[None]:
     with open_lock(path) as lock:
         while True:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                take_lock(lock, path, wait=False)
                 break
             except BlockingIOError:
                 time.sleep(0.05)

@@ -124,13 +124,16 @@ def commit() -> str | None:
     """
     root = Path(__file__).resolve().parents[2]
     top = _git(root, "rev-parse", "--show-toplevel")
-    if top is None or not Path(top).samefile(root):
+    if not top or not Path(top).samefile(root):
         return None
-    return _git(root, "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
+    head = _git(root, "rev-parse", "--short=12", "HEAD")
+    # Without optional locks: a commit of the user at this moment would fail if git wrote its index here.
+    changed = _git(root, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
+    return None if not head or changed is None else head + "+" * bool(changed)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints; None if it fails or prints nothing. Git does not see variables such as GIT_DIR."""
+    """What git prints; None if it fails. Git does not see variables such as GIT_DIR."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         told = subprocess.run(
@@ -139,4 +142,4 @@ def _git(folder: Path, *arguments: str) -> str | None:
         )  # fmt: skip
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return told.stdout.rstrip("\n") or None
+    return told.stdout.rstrip("\n")

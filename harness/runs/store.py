@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import replace, write_json
-from supernet.benchmarks.regular import open_lock, open_plain
+from supernet.benchmarks.regular import open_lock, open_plain, take_lock
 from supernet.harness.runs.integrity import (
     ENVIRONMENT,
     LEDGER,
@@ -264,8 +264,9 @@ class Store:
         """
         run = spec.hash
         self.prepare()
-        with open_lock(self._work / f"{run}.lock") as lock:
-            _lock(lock.fileno(), patience)
+        guard = self._work / f"{run}.lock"
+        with open_lock(guard) as held:
+            _lock(held, guard, patience)
             try:
                 yield self._work / run
             except Exception:
@@ -301,14 +302,14 @@ class Store:
         write_json(self._failed / f"{run}.json", {"problem": problem, "trace": trace})
 
 
-def _lock(descriptor: int, patience: float | None) -> None:
+def _lock(file: IO[bytes], path: Path, patience: float | None) -> None:
     if patience is None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        take_lock(file, path)
         return
     deadline = time.monotonic() + patience
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take_lock(file, path, wait=False)
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:

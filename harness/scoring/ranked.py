@@ -122,7 +122,7 @@ def chance_notes(scores: Scores, classes: int) -> list[str]:
         return [
             f"the super-net classifies no better than chance ({mean:.1f} %, {classes} classes): its ranking is that of "
             f"weights that have hardly learnt. {100 * share:.0f} % of the architectures are better than chance by a "
-            f"one-sided binomial test at 5 %; guessing gives about 5 %"
+            f"one-sided binomial test at 5 %; guessing would give about 5 %"
         ]
     if share < 0.5:
         return [

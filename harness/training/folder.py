@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import platform
@@ -18,7 +17,7 @@ import torch
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import check_place, whole, write_bytes, write_json, write_text
-from supernet.benchmarks.regular import open_lock, read_plain
+from supernet.benchmarks.regular import open_lock, read_plain, take_lock
 from supernet.benchmarks.sealed import put_aside
 from supernet.harness.runs.execute import commit
 from supernet.harness.supernet import kernels
@@ -50,7 +49,7 @@ def hold(out: Path) -> Iterator[None]:
     out.mkdir(parents=True, exist_ok=True)
     with open_lock(out / ".lock") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take_lock(lock, out / ".lock", wait=False)
         except BlockingIOError:
             raise UserError(
                 f"Another process is working in {out}: wait until it ends, or choose another folder."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import time
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import numpy as np
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import write_json
-from supernet.benchmarks.regular import open_lock
+from supernet.benchmarks.regular import open_lock, take_lock
 from supernet.benchmarks.spaces import Arch, SearchSpace, space
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.wording import quoted
@@ -76,8 +75,9 @@ class Training:
         recipe = self.training(query)
         path, work = self.folder / f"{recipe.hash}.json", self.folder / recipe.hash
         self.folder.mkdir(parents=True, exist_ok=True)
-        with open_lock(self.folder / f"{recipe.hash}.lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # another process waits for the answer instead of training again
+        guard = self.folder / f"{recipe.hash}.lock"
+        with open_lock(guard) as held:
+            take_lock(held, guard)  # another process waits for the answer instead of training again
             answer = _kept(path)
             if answer is None:
                 answer = self._trained(recipe, query, work)
@@ -104,8 +104,9 @@ class Training:
         """Return a teacher of all trainings, which is trained once and costs them nothing; see `Distilled`."""
         kept = self.folder / TEACHERS
         kept.mkdir(parents=True, exist_ok=True)
-        with open_lock(kept / ".lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        guard = kept / ".lock"
+        with open_lock(guard) as held:
+            take_lock(held, guard)
             task, device = task_of(self.recipe.task), usable(self.device)
             teacher = taught(self.recipe, kept, task.to(device), device, None, arch, epochs)
         return replace(teacher, images=0.0, seconds=0.0)

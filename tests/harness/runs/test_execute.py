@@ -44,5 +44,11 @@ def test_the_commit_is_the_projects_own(tmp_path, monkeypatch):
     (tmp_path / "project" / "harness" / "runs").mkdir(parents=True)
     monkeypatch.setattr(execute, "__file__", str(tmp_path / "project" / "harness" / "runs" / "execute.py"))
     execute.commit.cache_clear()
-    assert len(execute.commit()) == 12
+    head = execute.commit()
+    assert len(head) == 12
+    (tmp_path / "project" / "file").write_text("first")
+    subprocess.run([*git, "add", "file"], check=True)
+    (tmp_path / "project" / ".git" / "index.lock").touch()  # the user is about to commit
+    execute.commit.cache_clear()
+    assert execute.commit() == f"{head}+"
     execute.commit.cache_clear()

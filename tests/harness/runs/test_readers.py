@@ -1,16 +1,22 @@
 """What readers see of a store while other processes publish runs, move them aside, or look at them, too."""
 
+import errno
 import fcntl
+import os
 
 import pytest
 
+from supernet.benchmarks import regular
+from supernet.benchmarks.errors import UserError
 from supernet.harness.query.database import Database
+from supernet.harness.report.whole import writing
 from supernet.harness.runs import integrity
 from supernet.harness.runs import store as files
 from supernet.harness.runs.compared import ComparedStore
 from supernet.harness.runs.execute import execute
 from supernet.harness.runs.state import state_of
 from supernet.harness.runs.store import Store
+from supernet.harness.training import folder as run_folder
 
 
 def test_a_run_that_is_published_between_two_looks_is_done(spec, store, monkeypatch):
@@ -63,3 +69,16 @@ def test_a_run_that_is_moved_aside_while_it_is_read_is_missing_and_not_damaged(k
     with pytest.raises(KeyError):
         store.read(spec.hash)
     assert state_of(spec, store) == ("missing", "")
+
+
+def test_a_folder_without_file_locks_is_refused_in_words(spec, store, monkeypatch):
+    def flock(file, how):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(regular.fcntl, "flock", flock)
+    with pytest.raises(UserError, match="has no file locks"), store.hold(spec):
+        pass
+    with pytest.raises(UserError, match="has no file locks"), run_folder.hold(store.root / "training"):
+        pass
+    with pytest.raises(UserError, match="has no file locks"), writing(store.root / "report"):
+        pass
