@@ -64,7 +64,7 @@ def nearest(name: Any, known: Iterable[str], aliases: Mapping[str, str] | None =
     if aliases and text.lower() in aliases:
         return aliases[text.lower()]
     folded = {str(k).lower(): str(k) for k in reversed(list(known))}
-    near = difflib.get_close_matches(text.lower(), folded, 1, cutoff=0.6)
+    near = difflib.get_close_matches(text.lower(), folded, 1, cutoff=0.5)
     return folded[near[0]] if near else None
 
 

@@ -103,7 +103,7 @@ def test_groups_are_compared_one_by_one(tmp_path):
     [
         (pd.DataFrame({"score": [1.0, 2.0]}), "no architecture column"),
         (pd.DataFrame({"arch": [0, 1], "score": [1.0, np.nan]}), "row 1: score is nan"),
-        (pd.DataFrame({"arch": [16, 16, 44], "score": [1.0, 2.0, 3.0]}), "repeat an architecture"),
+        (pd.DataFrame({"arch": [16, 16, 44], "score": [1.0, 2.0, 3.0]}), "repeats an architecture"),
         (pd.DataFrame({"arch": [0, 1], "score": [1.0, 2.0]}), "architecture 0 is not in nb201-digits"),
         (pd.DataFrame([[1, 2, 3]], columns=["arch", "s", "s"]), "more than one column"),
         (pd.DataFrame(), "no architecture column"),

@@ -16,7 +16,8 @@ from supernet.benchmarks.files import whole, write_json, write_text
 from supernet.benchmarks.spaces import SearchSpace, space
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.harness.runs import store as files
-from supernet.harness.runs.execute import Report, commit, throttled
+from supernet.harness.runs.commit import commit
+from supernet.harness.runs.execute import Report, throttled
 from supernet.harness.search.algorithms.ask import Maker, Trace, search
 from supernet.harness.search.algorithms.evolution import RandomSearch
 from supernet.harness.search.algorithms.names import algorithm_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from supernet.harness.training.trial import epoch_cost
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.distribution.models import Factorised
 from supernet.heuristics.hooks import Foreseen
-from supernet.heuristics.recipe import Recipe
+from supernet.heuristics.recipe import Recipe, RecipeError
 
 PICKS = "picks.json"
 """File of the work folder with the picks so far, while the run is unfinished."""
@@ -230,8 +231,10 @@ def _planned(
     m = spec.truth.measure
     prices = Prices(size, rate, objective(within, truth, m.dataset, (m.epochs,), m.seed, m.split).under(kind))
     if (work / run_folder.RECIPE).exists():
-        planned = recipes.load(work / run_folder.RECIPE)
-        if _with_epochs(planned, recipe.training.epochs, recipe.distribution.start_epoch) == recipe:
+        planned = None
+        with suppress(RecipeError):  # what is no recipe is planned anew
+            planned = recipes.load(work / run_folder.RECIPE)
+        if planned and _with_epochs(planned, recipe.training.epochs, recipe.distribution.start_epoch) == recipe:
             return planned, prices  # an interrupted search continues with the epochs planned at its start
     oracle = oracle_of(recipe, truth, m, kind)
     picking, later, steps = _later(recipe, task, sharing, device, prices, oracle)

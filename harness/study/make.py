@@ -19,7 +19,8 @@ from supernet.benchmarks.truth.join import truth_rows
 from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.correlation.report import RANDOM_DRAWS, THRESHOLDS, params_of
 from supernet.harness.runs import store as files
-from supernet.harness.runs.execute import Report, commit, throttled
+from supernet.harness.runs.commit import commit
+from supernet.harness.runs.execute import Report, throttled
 from supernet.harness.runs.integrity import MEASURES
 from supernet.harness.scoring.supernet import images_passed, rank
 from supernet.harness.statistics import metrics

@@ -19,7 +19,7 @@ from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.files import check_place, whole, write_bytes, write_json, write_text
 from supernet.benchmarks.regular import open_lock, read_plain, take_lock
 from supernet.benchmarks.sealed import put_aside
-from supernet.harness.runs.execute import commit
+from supernet.harness.runs.commit import commit
 from supernet.harness.supernet import kernels
 from supernet.harness.training import checkpoint
 from supernet.harness.training.environments import is_environment, joined

@@ -1,8 +1,10 @@
 import json
+import os
 import re
 import subprocess
 import sys
 
+from supernet.harness.runs import commit as commits
 from supernet.harness.runs import execute
 from supernet.harness.runs.store import Store
 
@@ -33,22 +35,25 @@ def test_a_kind_without_a_maker_is_a_failure_of_its_run(tmp_path):
 
 
 def test_the_commit_is_the_projects_own(tmp_path, monkeypatch):
-    execute.commit.cache_clear()
+    commits.commit.cache_clear()
     package = tmp_path / "project" / "site-packages" / "harness" / "runs"
     package.mkdir(parents=True)
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-C", str(tmp_path / "project")]
     for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
         subprocess.run([*git, *command], check=True)
-    monkeypatch.setattr(execute, "__file__", str(package / "execute.py"))
-    assert execute.commit() is None, "that of the repository around an installed package"
+    monkeypatch.setattr(commits, "__file__", str(package / "commit.py"))
+    assert commits.commit() is None, "that of the repository around an installed package"
     (tmp_path / "project" / "harness" / "runs").mkdir(parents=True)
-    monkeypatch.setattr(execute, "__file__", str(tmp_path / "project" / "harness" / "runs" / "execute.py"))
-    execute.commit.cache_clear()
-    head = execute.commit()
+    monkeypatch.setattr(commits, "__file__", str(tmp_path / "project" / "harness" / "runs" / "commit.py"))
+    commits.commit.cache_clear()
+    head = commits.commit()
     assert len(head) == 12
     (tmp_path / "project" / "file").write_text("first")
     subprocess.run([*git, "add", "file"], check=True)
-    (tmp_path / "project" / ".git" / "index.lock").touch()  # the user is about to commit
-    execute.commit.cache_clear()
-    assert execute.commit() == f"{head}+"
-    execute.commit.cache_clear()
+    index = tmp_path / "project" / ".git" / "index"
+    before = index.read_bytes()
+    os.utime(tmp_path / "project" / "file", (1, 1))  # for which git would like to write its index
+    commits.commit.cache_clear()
+    assert commits.commit() == f"{head}+"
+    assert index.read_bytes() == before
+    commits.commit.cache_clear()

@@ -238,12 +238,13 @@ def test_what_diverges_at_once_is_timed_and_leaves_a_whole_run(changes, truth, t
     assert store.whole(spec.hash)
 
 
-def test_a_plan_that_is_not_of_this_search_is_made_anew(truth, tmp_path):
+@pytest.mark.parametrize("plan", ["", "{}", "task: {name: nothing}"], ids=["empty", "the default recipe", "no recipe"])
+def test_a_plan_that_is_not_of_this_search_is_made_anew(plan, truth, tmp_path):
     store = Store(tmp_path / "runs")
     spec = spec_of("darts", truth, "130p")
     with store.hold(spec) as work:
         work.mkdir()
-        (work / "recipe.yaml").write_text("")  # which reads as the default recipe
+        (work / "recipe.yaml").write_text(plan)
     assert execute(spec, store) == "done", store.failure(spec.hash)
     assert len(store.read(spec.hash).log()) == 3
     assert "name: digits" in (store.read(spec.hash).path / "recipe.yaml").read_text()
