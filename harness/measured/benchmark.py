@@ -31,9 +31,9 @@ from supernet.benchmarks.truth.training import Training
 from supernet.benchmarks.versions import DIGITS_VERSION
 from supernet.benchmarks.wording import listed, nearest, quoted
 from supernet.harness.measured.results import DAMAGED, ENVIRONMENT, Unusable, move_aside, read_result, write_result
+from supernet.harness.runs.environments import NOT_RECORDED, joined
 from supernet.harness.runs.parallel import pool
 from supernet.harness.runs.workers import begin
-from supernet.harness.training.environments import joined
 from supernet.heuristics import recipe as recipes
 from supernet.heuristics.ranges import MOST_SEED
 from supernet.heuristics.recipe import Recipe
@@ -104,8 +104,6 @@ OPTIONAL: Mapping[str, type] = {"cheaper_epochs": list}
 """The keys that a benchmark file may have, too."""
 ALL = "all"
 """The value of `among` for a sample of the whole space, which need not be enumerable."""
-NOT_RECORDED: Mapping[str, Any] = {"device": "not recorded"}
-"""Environment of trainings of earlier versions, which did not write it to their files."""
 MOST_SEEDS = 1_000
 """Most seeds of a benchmark; a limit against mistakes."""
 

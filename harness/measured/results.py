@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from supernet.benchmarks.files import replace, write_json
 from supernet.benchmarks.regular import open_plain
-from supernet.harness.training.environments import is_environment
+from supernet.harness.runs.environments import is_environment
 
 CHECKSUM = "sha256"
 """Key of the checksum in a training's file."""

@@ -117,10 +117,16 @@ def _run(result: Result) -> dict[str, Any]:
         "plugins": _plugins(result.spec),
         "free": ", ".join(result.spec.get("free", ())) or None,
         **result.ledger,
-        **result.environment,
+        **_environment(result),
         "path": str(result.path),
         "problem": result.problem,
     }
+
+
+def _environment(result: Result) -> dict[str, Any]:
+    """The environment of a run; its number of threads is null if several machines trained it with different ones."""
+    threads = result.environment.get("threads")
+    return {**result.environment, "threads": threads if isinstance(threads, int) else None}
 
 
 def _run_columns() -> dict[str, pa.DataType]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from supernet.benchmarks.wording import listed, quoted
+from supernet.harness.runs.environments import SEPARATOR, parts
 from supernet.harness.runs.store import Result
 
 
@@ -16,8 +17,8 @@ def mixture(results: Iterable[Result]) -> str | None:
     weights there, as it does from another seed; if the runs of one setting are on one device and those of another on
     another, their difference is also one between devices.
     """
-    counts = Counter(str(result.environment.get("device")) for result in results)
-    if len(counts) < 2:
+    counts = Counter(SEPARATOR.join(parts(result.environment.get("device"))) for result in results)
+    if len(counts) < 2 and all(len(parts(devices)) == 1 for devices in counts):
         return None
     found = listed(f"{quoted(device)} ({runs:,})" for device, runs in sorted(counts.items()))
     return (

@@ -20,6 +20,7 @@ from supernet.benchmarks.truth.table import GroundTruth
 from supernet.harness.correlation.report import RANDOM_DRAWS, THRESHOLDS, params_of
 from supernet.harness.runs import store as files
 from supernet.harness.runs.commit import commit
+from supernet.harness.runs.environments import joined
 from supernet.harness.runs.execute import Report, throttled
 from supernet.harness.runs.integrity import MEASURES
 from supernet.harness.scoring.supernet import images_passed, rank
@@ -27,7 +28,6 @@ from supernet.harness.statistics import metrics
 from supernet.harness.study import beside
 from supernet.harness.study.spec import RunSpec
 from supernet.harness.training import folder as run_folder
-from supernet.harness.training.environments import joined
 from supernet.harness.training.loop import Diverged, train
 from supernet.harness.training.meter import Progress
 from supernet.harness.training.oracle import Oracle

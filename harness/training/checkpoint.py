@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from supernet.benchmarks.sealed import Unsealed, sealed, unsealed
-from supernet.harness.training.environments import is_environment
+from supernet.harness.runs.environments import NOT_RECORDED, is_environment
 from supernet.harness.training.nesting import shares_many_tuples
 from supernet.harness.training.oracle import Oracle
 from supernet.harness.training.run import Run
@@ -83,7 +83,8 @@ def load(state: Mapping[str, Any], run: Run) -> None:
         raise Damage("it lacks what a method of this recipe remembers")
     if type(restarted) is not int or not isinstance(asked, Mapping):
         raise Damage("its schedule or its ground truth is not that of a run")
-    environments = state.get("environments", [])  # checkpoints of earlier versions have none
+    # Checkpoints of earlier versions have none.
+    environments = state.get("environments", [dict(NOT_RECORDED)] if state["epoch"] else [])
     if not isinstance(environments, list) or not all(map(is_environment, environments)):
         raise Damage("its environments are not those of a run")
     if not any(_may_reshape(method) for method in run.methods.values()):

@@ -20,9 +20,9 @@ from supernet.benchmarks.files import check_place, whole, write_bytes, write_jso
 from supernet.benchmarks.regular import open_lock, read_plain, take_lock
 from supernet.benchmarks.sealed import put_aside
 from supernet.harness.runs.commit import commit
+from supernet.harness.runs.environments import is_environment, joined
 from supernet.harness.supernet import kernels
 from supernet.harness.training import checkpoint
-from supernet.harness.training.environments import is_environment, joined
 from supernet.harness.training.run import Run
 
 RECIPE, LOG, CHECKPOINT, STATUS = "recipe.yaml", "log.jsonl", "checkpoint.pt", "status.json"

@@ -7,6 +7,7 @@ from typing import Any
 from supernet.benchmarks.wording import counted, listed, quoted
 from supernet.harness.report.study.content import Answer, Changed, Methods
 from supernet.harness.runs.devices import mixture
+from supernet.harness.runs.environments import parts
 from supernet.harness.runs.store import Result
 from supernet.harness.statistics import spreads
 from supernet.harness.study.gathered import Gathered
@@ -162,13 +163,17 @@ def _changes(base: dict[str, Any], other: dict[str, Any], prefix: str = "") -> l
 def _environments(done: list[Result]) -> dict[str, str]:
     """Every value that the runs recorded, so that a mixture shows."""
     keys = dict.fromkeys(key for result in done for key in result.environment)
-    return {key: ", ".join(sorted({str(result.environment.get(key)) for result in done})) for key in keys}
+    return {key: ", ".join(_recorded(done, key)) for key in keys}
+
+
+def _recorded(done: list[Result], key: str) -> list[str]:
+    return sorted({part for result in done for part in parts(result.environment.get(key))})
 
 
 def _checklist(study: Study, a: Analysis, done: list[Result]) -> dict[str, str]:
     """Question -> answer: best practices for scientific research on NAS, as far as recorded facts answer them."""
     seconds = sum(result.ledger["train_seconds"] + result.ledger["score_seconds"] for result in done)
-    commits = sorted({str(result.environment.get("commit")) for result in done})
+    commits = _recorded(done, "commit")
     base = study.base
     return {
         "Is the code for training and evaluation available?": f"Yes: this project, at commit {', '.join(commits)}.",

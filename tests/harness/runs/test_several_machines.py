@@ -3,6 +3,7 @@
 import pytest
 from made_up_sharing import FEW, made_truth, spec_of
 
+from supernet.harness.runs.devices import mixture
 from supernet.harness.runs.execute import execute
 from supernet.harness.search import sharing
 from supernet.harness.training import folder as run_folder
@@ -37,7 +38,7 @@ def on(monkeypatch, store):
 
 def test_a_run_that_one_machine_trains_and_another_scores_names_both(spec, on):
     on("GPU A", spec, ("supernet.harness.study.make._gathered", killed))
-    assert on("GPU B", spec) == "GPU A, GPU B"
+    assert on("GPU B", spec) == "GPU A + GPU B"
 
 
 def test_a_search_that_two_machines_train_names_both(tmp_path, on):
@@ -46,4 +47,15 @@ def test_a_search_that_two_machines_train_names_both(tmp_path, on):
 
     search = spec_of("gaea-darts-erm", made_truth(tmp_path), "66p", changes=FEW)
     on("GPU A", search, ("supernet.harness.search.sharing._state", state))
-    assert on("GPU B", search) == "GPU A, GPU B"
+    assert on("GPU B", search) == "GPU A + GPU B"
+
+
+def test_runs_that_were_each_made_on_two_devices_are_a_mixture(spec, store, on):
+    on("GPU A", spec, ("supernet.harness.study.make._gathered", killed))
+    on("GPU B", spec)
+    assert "different devices: 'GPU A + GPU B' (1)." in mixture([store.read(spec.hash)])
+
+
+def test_a_run_on_one_device_is_no_mixture(spec, store, on):
+    on("GPU A", spec)
+    assert mixture([store.read(spec.hash)]) is None

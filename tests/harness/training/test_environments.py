@@ -5,8 +5,8 @@ import torch
 from small import recipe
 
 from supernet.benchmarks.errors import UserError
+from supernet.harness.runs.environments import joined
 from supernet.harness.training import folder as run_folder
-from supernet.harness.training.environments import joined
 from supernet.harness.training.loop import train
 
 
@@ -39,10 +39,10 @@ def test_a_run_that_goes_on_elsewhere_records_every_machine(task, tmp_path, monk
             trained_on(device, tmp_path, task, monkeypatch, until)
         except Stop:
             assert run_folder.read_status(tmp_path)["state"] == "training"
-    assert recorded(tmp_path) == "GPU A, GPU B"
+    assert recorded(tmp_path) == "GPU A + GPU B"
     assert run_folder.read_status(tmp_path)["environment"]["torch"] == torch.__version__
     trained_on("GPU C", tmp_path, task, monkeypatch)  # nothing is left to do
-    assert recorded(tmp_path) == "GPU A, GPU B"
+    assert recorded(tmp_path) == "GPU A + GPU B"
 
 
 def test_a_checkpoint_without_environments_is_read(task, tmp_path, monkeypatch):
@@ -56,7 +56,7 @@ def test_a_checkpoint_without_environments_is_read(task, tmp_path, monkeypatch):
         with pytest.raises(Stop):
             trained_on("GPU A", tmp_path, task, monkeypatch, 2)
     trained_on("GPU B", tmp_path, task, monkeypatch)
-    assert recorded(tmp_path) == "GPU B"
+    assert recorded(tmp_path) == "not recorded + GPU B"
 
 
 def test_environments_of_another_form_are_damage(task, tmp_path, monkeypatch):
@@ -71,4 +71,4 @@ def test_environments_of_another_form_are_damage(task, tmp_path, monkeypatch):
 
 def test_values_in_which_environments_differ_are_listed():
     one, other = {"device": "cpu", "threads": 1}, {"device": "NVIDIA H200", "threads": 1, "cuda": "12.8"}
-    assert joined([one, other, one]) == {"device": "cpu, NVIDIA H200", "threads": 1, "cuda": "12.8"}
+    assert joined([one, other, one]) == {"device": "cpu + NVIDIA H200", "threads": 1, "cuda": "12.8"}
