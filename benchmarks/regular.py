@@ -70,9 +70,9 @@ def take_lock(file: IO[bytes], path: Path, *, wait: bool = True) -> None:
         if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK):
             raise
         raise UserError(
-            f"The file system of {path.parent} has no file locks ({error.strerror}), without which processes could "
-            "write the same results. Choose a folder on another file system. Some network file systems have an option "
-            "for locks, such as `flock` of Lustre."
+            f"The file system of {path.parent} has no file locks ({error.strerror}), so that two processes "
+            "could write the same files at once. Choose a folder on another file system. Some network file "
+            "systems have an option for locks, such as `flock` of Lustre."
         ) from None
 
 

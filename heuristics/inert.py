@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from supernet.benchmarks.wording import listed
+from supernet.benchmarks.wording import series
 from supernet.heuristics.sections import Sections
 
 OF_SEVERAL_PATHS = frozenset({"sampling.reduce", "sampling.batch"})
@@ -17,8 +17,9 @@ DIVIDED = ("cifar10-valid", "imagenet16-120")
 def why_inert(recipe: Sections, keys: Collection[str]) -> str | None:
     """Say why no value of these keys makes a difference in a recipe; None if one does, or if that is not known."""
     wanted = set(keys)
+    verb = "is" if len(wanted) == 1 else "are"
     if wanted and wanted <= OF_SEVERAL_PATHS and _one_path(recipe):
-        return f"{listed(sorted(wanted))} is about several paths of a step, and a step of this recipe has one"
+        return f"{series(sorted(wanted))} {verb} about several paths of a step, and every step of this recipe has one"
     if wanted != {PORTION}:
         return None
     task = recipe.task

@@ -43,6 +43,11 @@ class Known:
         return f"{self.measure} of {self.table.path.name}"
 
 
+def _folded(value: object) -> str:
+    """A name as it is compared: the benchmarks' own spellings, such as CIFAR-10, are accepted, too."""
+    return str(value).casefold().replace("-", "")
+
+
 def check_agreement(known: Known, table: str | None = None, **asked: object) -> None:
     """Check that what is asked for beside ground truth that is an object does not contradict it.
 
@@ -55,7 +60,7 @@ def check_agreement(known: Known, table: str | None = None, **asked: object) -> 
     """
     there = {"space": known.space, **vars(known.measure)}
     given = {name: value for name, value in asked.items() if value is not None}
-    wrong = [f"{name}={quoted(value)}" for name, value in given.items() if str(value) != there[name]]
+    wrong = [f"{name}={quoted(value)}" for name, value in given.items() if _folded(value) != _folded(there[name])]
     if table is not None and Path(table).name.removesuffix(".parquet") != known.table.path.stem:
         wrong.append(f"table={quoted(table)}")
     if wrong:

@@ -18,8 +18,8 @@ POLL_SECONDS = 1.0
 """Seconds between two looks at the progress of workers: our choice."""
 UNGUARDED = f'{IMPORTED} Put the call under `if __name__ == "__main__":`, or give it `workers=1`.'
 DIED = (
-    "A worker process died. The system ends processes when memory runs out: try fewer workers. What a call with a "
-    "folder or file has kept there is found again by the next."
+    "A worker process died. The system ends processes when memory runs out: try fewer workers. Results "
+    "that were already written are kept, and the next call uses them."
 )
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -134,7 +134,7 @@ class Store:
         except OSError as error:
             raise UserError(
                 f"The results folder {self.root} cannot be written to: {error.strerror}. "
-                "Choose another with --results (`out`)."
+                "Choose another with --results (`out`), or for a search with --out (`out`)."
             ) from None
 
     @property

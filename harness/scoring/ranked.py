@@ -120,8 +120,8 @@ def chance_notes(scores: Scores, classes: int) -> list[str]:
     share, mean = found["share_above"], scores.accuracy.mean()
     if found["at_chance"]:
         return [
-            f"the super-net classifies no better than chance ({mean:.1f} %, {classes} classes): its ranking is that of "
-            f"weights that have hardly learnt. {100 * share:.0f} % of the architectures are better than chance by a "
+            f"the super-net classifies no better than chance ({mean:.1f} %, {classes} classes): train it longer "
+            f"before you read its ranking. {100 * share:.0f} % of the architectures are better than chance by a "
             f"one-sided binomial test at 5 %; guessing would give about 5 %"
         ]
     if share < 0.5:

@@ -16,6 +16,7 @@ import numpy as np
 
 from supernet.benchmarks.errors import NoSuchResult, UserError
 from supernet.benchmarks.spaces import SearchSpace, space
+from supernet.benchmarks.tasks.split import is_whole
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.wording import listed, nearest, quoted
 from supernet.harness.runs.job import Truth
@@ -150,9 +151,10 @@ class Comparison:
             raise UserError(_no_scene(self.space, self.dataset))
         object.__setattr__(self, "space", known[0])
         object.__setattr__(self, "dataset", known[1])
-        if type(self.seeds) is not int or not 1 <= self.seeds <= MOST_SEEDS:
+        if not is_whole(self.seeds) or not 1 <= self.seeds <= MOST_SEEDS:
             raise UserError(f"A comparison has 1 to {MOST_SEEDS:,} seeds, not {quoted(self.seeds)}.")
-        if not isinstance(self.rate, int | float) or not 0 < self.rate < math.inf:
+        object.__setattr__(self, "seeds", int(self.seeds))
+        if isinstance(self.rate, bool) or not isinstance(self.rate, int | float) or not 0 < self.rate < math.inf:
             raise UserError(
                 f"The factor of learning rates, --rate (`rate`), must be above 0 and finite, not {quoted(self.rate)}."
             )

@@ -234,7 +234,7 @@ def _summaries(a: Across) -> str:
     on_average = "tau on average over studies (p < 0.05 after Holm's correction"
     if len(known) == 1:
         verb = "clearly changes" if clear else "does not clearly change"
-        parts = [f"{known[0].label} {verb} {on_average} for 1 summary)."]
+        parts = [f"{known[0].label} {verb} tau on average over studies."]
     else:
         verb = "changes" if len(clear) == 1 else "change"
         parts = [f"{len(clear)} of {len(known)} changes clearly {verb} {on_average} for {len(known)} summaries)."]
@@ -242,7 +242,8 @@ def _summaries(a: Across) -> str:
         names = [_said(change) for change in clear if change.summary and change.summary.value * sign > 0]
         parts += [f"{word}: {listed(names)}."] if names else []
     if len(clear) < len(known):
-        parts.append(f"{'The others' if clear else 'All'} are undecided, not shown to have no effect.")
+        subject = "It is" if len(known) == 1 else f"{'The others' if clear else 'All'} are"
+        parts.append(f"{subject} undecided, not shown to have no effect.")
     return " ".join(parts)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from supernet.benchmarks.wording import counted
 from supernet.harness.statistics.bootstrap import ROUGH
-from supernet.harness.statistics.printed import p_relation, with_interval
+from supernet.harness.statistics.printed import bounds, number, p_relation, with_interval
 from supernet.harness.statistics.seeds import Mean
 from supernet.harness.study import structure_findings
 from supernet.harness.study.on_average import on_average
@@ -34,10 +34,10 @@ def _base(a: Analysis) -> str:
     base, d = a.base.tau, a.beside_params
     if base is None:
         return "The base has no mean tau: too many of its runs diverged."
-    beside = f"; parameter count alone reaches {a.params_tau:.2f}"
+    beside = f"; parameter count alone reaches {number(a.params_tau, '.2f')}"
     if d is not None and d.p is not None:
         verdict = "not clearly different from" if d.p >= 0.05 else "worse than" if d.value < 0 else "better than"
-        beside = f", {verdict} parameter count alone ({a.params_tau:.2f})"
+        beside = f", {verdict} parameter count alone ({number(a.params_tau, '.2f')})"
     ceiling = ""
     if a.ceiling:
         ceiling = (
@@ -52,9 +52,11 @@ def _base(a: Analysis) -> str:
 def _beyond_ceiling(a: Analysis) -> str | None:
     if a.ceiling is None:
         return None
-    above = [f"parameter count ({a.params_tau:.2f})"] if a.params_tau > a.ceiling.attainable else []
+    above = [f"parameter count ({number(a.params_tau, '.2f')})"] if a.params_tau > a.ceiling.attainable else []
     above += [
-        f"{row.label} ({row.tau.value:.2f})" for row in a.rows if row.tau and row.tau.value > a.ceiling.attainable
+        f"{row.label} ({number(row.tau.value, '.2f')})"
+        for row in a.rows
+        if row.tau and row.tau.value > a.ceiling.attainable
     ]
     if not above:
         return None
@@ -176,11 +178,11 @@ def _at_chance(a: Analysis) -> str | None:
     ]  # fmt: skip
     if not found:
         return None
-    return f"Super-nets that classify no better than chance, whose weights have hardly learnt: {_listed(found)}."
+    return f"Super-nets that classify no better than chance: {_listed(found)}."
 
 
 def _collapsed(a: Analysis) -> str | None:
-    fallen = [f"{row.label}, seed {seed} ({row.taus[seed]:.2f})" for row in a.rows for seed in row.collapsed]
+    fallen = [f"{row.label}, seed {seed} ({number(row.taus[seed], '.2f')})" for row in a.rows for seed in row.collapsed]
     if not fallen:
         return None
     runs = sum(len(row.taus) for row in a.rows)
@@ -205,8 +207,8 @@ def _proxy(a: Analysis) -> str | None:
         return None
     p = a.proxy
     sentence = (
-        f"Over {p.settings} settings, mean super-net accuracy and tau correlate at {p.over_settings:.2f} (Kendall; the "
-        "settings were chosen by hand, so this has no interval)."
+        f"Over {p.settings} settings, mean super-net accuracy and tau correlate at {number(p.over_settings, '.2f')} "
+        "(Kendall; the settings were chosen by hand, so this has no interval)."
     )
     if p.within is None or p.within_low is None or p.within_high is None:
         return sentence
@@ -218,10 +220,8 @@ def _proxy(a: Analysis) -> str | None:
         told = "accuracy hardly tells which trained super-net ranks better"
     else:
         told = "these runs do not show whether accuracy tells which trained super-net ranks better"
-    return sentence + (
-        f" Among seeds of one setting they correlate at {p.within:.2f} [{p.within_low:.2f}, {p.within_high:.2f}] "
-        f"(Pearson): {told}."
-    )
+    among = f"{number(p.within, '.2f')}{bounds(p.within_low, p.within_high, '.2f')}"
+    return sentence + (f" Among seeds of one setting they correlate at {among} (Pearson): {told}.")
 
 
 def _operations(a: Analysis) -> str | None:
@@ -234,7 +234,7 @@ def _operations(a: Analysis) -> str | None:
     ordered = sorted(clear, key=lambda item: -item[1].value)
     texts = [f"{name} {with_interval(m, '+.1f')}" for name, m in ordered]
     return (
-        "Beyond regression to the mean, the base ranks architectures too high (+) or too low (-) by these percentile "
+        "Beyond regression to the mean, the base ranks architectures too high (+) or too low (−) by these percentile "
         f"points, averages over the uses of each operation: {_listed(texts)}."
     )
 
@@ -282,7 +282,8 @@ def _listed(texts: Sequence[str]) -> str:
 
 def _text(mean: Mean) -> str:
     if mean.low is None or mean.high is None:
-        return f"{mean.value:.2f} (two seeds have no interval)" if mean.seeds == 2 else f"{mean.value:.2f}"
+        value = number(mean.value, ".2f")
+        return f"{value} (two seeds have no interval)" if mean.seeds == 2 else value
     return with_interval(mean, ".2f").replace("−0.00", "0.00") + (
         " (interval over architectures, for these weights alone)" if mean.seeds == 1 else ""
     )

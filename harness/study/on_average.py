@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from supernet.benchmarks.wording import series
 from supernet.harness.statistics.linear import LENTH, SEEDS
-from supernet.harness.statistics.printed import p_relation
+from supernet.harness.statistics.printed import number, p_relation
 from supernet.harness.study.factors import Effect, Factors
 
 MOST_NAMED = 8
@@ -74,7 +74,7 @@ def undecided(f: Factors) -> str:
 def _interactions(f: Factors) -> str:
     clear = sorted((effect for effect in f.interactions if effect.clear), key=lambda effect: -abs(effect.value))
     if clear:
-        texts = [f"{effect.label} ({effect.value:+.2f})" for effect in clear]
+        texts = [f"{effect.label} ({number(effect.value, '+.2f')})" for effect in clear]
         return (
             f"{len(clear)} of {len(f.interactions)} interactions {'is' if len(clear) == 1 else 'are'} clear: "
             f"{series(texts, MOST_NAMED)}; the number is how much larger the effect of the one is with the other."

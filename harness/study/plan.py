@@ -163,7 +163,7 @@ def _grid(study: Study, tau: Tau) -> Iterator[Setting]:
         raise StudyError(
             f"The grid of {study.name} has {combinations:,} combinations; at most {MOST_SETTINGS:,} are supported."
         )
-    yield Setting((), study.base)
+    found = [Setting((), study.base)]
     seen = {study.base}
     for combination in itertools.product(*(values for _, values in study.factors)):
         setting = Setting((), study.base)
@@ -172,7 +172,23 @@ def _grid(study: Study, tau: Tau) -> Iterator[Setting]:
             setting = _changed(setting, heuristic, value)
         if setting.recipe not in seen:
             seen.add(setting.recipe)
-            yield _effective(setting, changes)
+            found.append(_effective(setting, changes))
+    _check_effects(study, found)
+    yield from found
+
+
+def _check_effects(study: Study, settings: Sequence[Setting]) -> None:
+    """Find a change that makes no difference in any of the settings that combine it with others.
+
+    Raises:
+        StudyError: there is one: its effect of exactly 0 would tell nothing.
+    """
+    for heuristic, values in study.factors:
+        for value in values:
+            having = [setting for setting in settings if (heuristic.name, value) in setting.changes]
+            reasons = [heuristic.inert(setting.recipe, value) for setting in having]
+            if reasons and all(reasons):
+                raise StudyError(f"{heuristic.name}={value} makes no difference in any setting: {reasons[0]}.")
 
 
 def _staged(study: Study, tau: Tau) -> Iterator[Setting]:
@@ -199,6 +215,7 @@ def _staged(study: Study, tau: Tau) -> Iterator[Setting]:
 def _screen(study: Study, tau: Tau) -> Iterator[Setting]:
     """The rows of a two-level design of the factors, the base first: each has about half of the changes."""
     _check_screen(study)
+    found = []
     for number, levels in enumerate(two_level_design(len(study.factors)).tolist()):
         setting = Setting((), study.base, number)
         for (heuristic, (value,)), level in zip(study.factors, levels, strict=True):
@@ -206,7 +223,9 @@ def _screen(study: Study, tau: Tau) -> Iterator[Setting]:
                 before, setting = setting, _changed(setting, heuristic, value)
                 if setting is before:
                     raise StudyError(f"{heuristic.name}={value} changes nothing together with {before.label}.")
-        yield _effective(setting, [(heuristic, value) for heuristic, (value,) in study.factors])
+        found.append(_effective(setting, [(heuristic, value) for heuristic, (value,) in study.factors]))
+    _check_effects(study, found)
+    yield from found
 
 
 def _check_screen(study: Study) -> None:

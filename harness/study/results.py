@@ -53,7 +53,7 @@ class Row:
     collapsed: tuple[int, ...] = ()
     """Seeds whose tau lies far below their setting's others; they count in its mean."""
     at_chance: tuple[int, ...] = ()
-    """Seeds whose super-net does not classify better than guessing, so that its weights have hardly learnt."""
+    """Seeds whose super-net does not classify better than guessing."""
     seed_tau: float | None = None
     """Mean tau-b between the scores of two seeds: how far the ranking depends on the seed."""
     epoch_tau: float | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from supernet.harness.statistics.blocks import Blocked
-from supernet.harness.statistics.printed import p_relation, with_interval
+from supernet.harness.statistics.printed import number, p_relation, with_interval
 from supernet.harness.statistics.seeds import Mean
 from supernet.harness.study.beside import MOST_RESCORED, STATISTICS
 from supernet.harness.study.displaced import Effect
@@ -57,7 +57,9 @@ def by_size(a: Analysis) -> str | None:
     strata = a.structure.strata
     pairs = "of equal parameter count" if strata.equal else "in the same tenth of the ranking by parameter count"
     beside = (
-        "" if strata.params_between is None else f", where parameter count itself reaches {strata.params_between:.2f}"
+        ""
+        if strata.params_between is None
+        else f", where parameter count itself reaches {number(strata.params_between, '.2f')}"
     )
     within, between = with_interval(sizes.within, ".2f"), with_interval(sizes.between, ".2f")
     return (
@@ -122,9 +124,10 @@ def ensembles(a: Analysis) -> str | None:
     if base is None or base.label != BASE:
         return None
     gain = base.gain
+    averaged = number(base.single + gain.value, ".2f")
     return (
-        f"The averaged ranks of the base's {base.seeds} seeds reach a tau of {base.single + gain.value:.2f}, against "
-        f"{base.single:.2f} of a single seed on average ({with_interval(gain, '+.2f')})."
+        f"The averaged ranks of the base's {base.seeds} seeds reach a tau of {averaged}, against "
+        f"{number(base.single, '.2f')} of a single seed on average ({with_interval(gain, '+.2f')})."
     )
 
 

@@ -158,7 +158,7 @@ def tau_by_fraction(report: Report) -> Figure:
         )
     if report.ceiling:
         _ceiling(axis, report.ceiling.attainable, report.ceiling.attainable_top10, "_", "ceiling (attainable)")
-        _ceiling(axis, report.ceiling.tau, report.ceiling.top10, "x", "two single repeats")
+        _ceiling(axis, report.ceiling.tau, None, "x", "two single repeats")
     axis.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
     axis.set_xscale("log")
     axis.set_xticks(fractions, minor=False)

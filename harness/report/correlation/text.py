@@ -97,8 +97,7 @@ def _head(report: Report) -> Text:
         lines += [
             f"ceiling: attainable, what a perfect ranker reaches against {against} of the ground truth "
             f"({ceiling.source})",
-            f"repeats agree: tau-b between two single repeats, {ceiling.tau:.3f}"
-            + ("" if ceiling.top10 is None else f"; within the true top 10 %, {ceiling.top10:.3f}"),
+            f"repeats agree: tau-b between two single repeats, {ceiling.tau:.3f}",
         ]
     else:
         lines.append("ceiling: unknown, because this table keeps no repeats apart")

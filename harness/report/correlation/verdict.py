@@ -82,9 +82,7 @@ def difference(report: Report, a: str, b: str) -> tuple[Estimate, float, float]:
 def headline(report: Report, origin: Origin) -> str:
     """The answer in one sentence, no stronger than the corrected p-values."""
     if origin.at_chance:
-        return (
-            "This super-net classifies no better than chance: its ranking is that of weights that have hardly learnt."
-        )
+        return "This super-net classifies no better than chance: train it longer before you read its ranking."
     lead = leading(report, origin)
     tau, n = lead.estimates["kendall_tau"], f"{report.architectures:,} architectures"
     value = with_interval(tau, ".2f")

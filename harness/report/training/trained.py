@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.tasks.task import DIGITS_SIZES
+from supernet.benchmarks.truth.table import Measure
 from supernet.harness.correlation.truth import Known, ground_truth
 from supernet.harness.report.correlation.ranked import Ranked
 from supernet.harness.report.correlation.ranked import rank as ranked
@@ -136,13 +137,13 @@ def train(
     return Run(run, folder)
 
 
-def _oracle(recipe: Recipe, truth: str | Known | None) -> Oracle | None:
+def _oracle(recipe: Recipe, truth: str | Measure | Known | None) -> Oracle | None:
     """The ground truth that methods may ask for; None if there are no methods, or no ground truth is available.
 
     Raises:
         UserError: `truth` names ground truth that is not available.
     """
-    if isinstance(truth, str):
+    if isinstance(truth, str | Measure):
         truth = ground_truth(recipe.space, truth)
     if not recipe.methods:
         return None

@@ -141,7 +141,12 @@ def recipe_of(truth: GroundTruth, measure: Measure) -> Recipe:
     """
     content: Any = truth.about.get("recipe")
     seed = measure.seed.removeprefix("s")
-    if not isinstance(content, dict) or "training" not in content or not seed.isdecimal():
+    if isinstance(content, dict) and "training" in content and not seed.isdecimal():
+        raise UserError(
+            f"Architectures that {truth.path.name} lacks are trained with one seed, not as a {measure.seed}: give "
+            "--truth-seed (`truth_seed`) a seed of the table, such as s0."
+        )
+    if not isinstance(content, dict) or "training" not in content:
         raise UserError(
             f"{truth.path.name} does not say how architectures were trained to get the accuracies of {measure.seed}, "
             "so that those that it lacks cannot be trained. Tables that this project measures do, such as that of "

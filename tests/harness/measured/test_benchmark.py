@@ -109,7 +109,7 @@ def test_a_table_records_the_machines_that_trained_and_not_the_one_that_assemble
             del result["environment"]  # as versions wrote it that did not record it
         results.write_result(path, result)
     found = GroundTruth(embedded.assemble(tiny(), tmp_path)).about["environment"]
-    assert set(found["device"].split(", ")) == {"GPU A", "GPU B", "not recorded"}
+    assert set(found["device"].split(" + ")) == {"GPU A", "GPU B", "not recorded"}
     assert found["torch"] == torch.__version__
 
 

@@ -168,5 +168,9 @@ def test_a_table_must_say_how_it_was_trained(holes):
     assert (recipe.seed, recipe.evaluation.images) == (0, 64)
     whole = recipe_of(Comparison("nb201-topology", "digits", ("rea",), Budget("queries", 3), 1).ground_truth, measure)
     assert whole.evaluation.images == 5000, "all validation images, as for the accuracies of the table"
-    with pytest.raises(UserError, match="does not say how architectures were trained"):
+    with pytest.raises(UserError, match=r"trained with one seed, not as a mean: give --truth-seed"):
         recipe_of(GroundTruth(holes), replace(measure, seed="mean"))
+    table = GroundTruth(holes)
+    table.about.pop("recipe")
+    with pytest.raises(UserError, match="does not say how architectures were trained"):
+        recipe_of(table, measure)

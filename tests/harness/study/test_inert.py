@@ -62,3 +62,10 @@ def test_all_heuristics_are_those_that_make_a_difference(study):
     varied = {setting.heuristic for setting in study(heuristics="all").settings(lambda _: None)}
     assert {"clip", "path-sampling"} <= varied
     assert not varied & {"gradient", "paths-see", "training-portion"}
+
+
+@pytest.mark.parametrize("plan", ["grid", "screen"])
+def test_a_change_that_makes_no_difference_in_any_combination_is_refused(plan, study):
+    factors = {"clip": ["null"], "learning-rate": [0.1], "schedule": ["constant"], "gradient": ["sum"]}
+    with pytest.raises(StudyError, match=r"gradient=sum makes no difference in any setting: sampling\.reduce is about"):
+        study(plan=plan, heuristics=factors).settings(lambda _: None)
