@@ -18,7 +18,8 @@ from supernet.harness.statistics.printed import number, p_text, with_interval
 ADDED = "added"
 """Name of the table."""
 HEADS = (
-    "score", "adds to τ [95 %]", "p (Holm)", "τ together", "adds within top 10 % [95 %]", "regret@1", "τ given free",
+    "score", "adds to τ [95 %]", "p (Holm)", "τ together", "adds within top 10 % [95 %]", "Δ regret@1",
+    "partial τ given free",
 )  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def section(report: Report) -> Html:
         f"Does a score know anything that can be had without training? {added.rule} ranks these architectures "
         f"with a τ of {with_interval(added.tau)} without any training. A score "
         f"is fused with it by the logarithms of ranks, with the weight {added.weight:g}; what it adds is τ of the "
-        "fusion less τ of the training-free ranking, paired on the same resamples of the architectures."
+        "fusion minus τ of the training-free ranking, paired on the same resamples of the architectures."
     )
     heads = el("thead", el("tr", *(el("th", head, scope="col") for head in HEADS)))
     rows = [
@@ -103,7 +104,7 @@ def section(report: Report) -> Html:
         [
             el("p", about),
             el("div", table, class_="scroll", tabindex=0, role="region", aria_labelledby="added-title"),
-            el("p", f"Regret@1 is that of the fusion less that of {added.rule} ({added.regret:.2f}).", class_="hint"),
+            el("p", f"Regret@1 is that of the fusion minus that of {added.rule} ({added.regret:.2f}).", class_="hint"),
             el("p", f"{added.rule}: {added.about}", class_="soft"),
         ]
     )

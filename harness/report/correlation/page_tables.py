@@ -99,7 +99,7 @@ def _tau(report: Report) -> Metric:
 
 def _against_params(report: Report) -> Metric:
     meaning = (
-        "τ less that of the parameter count, paired on the same resamples; ▲ and ▼ mark differences that are clear: p "
+        "τ minus that of the parameter count, paired on the same resamples; ▲ and ▼ mark differences that are clear: p "
         f"below {CLEAR:g} after Holm's correction for all score columns."
     )
     return Metric("τ − params τ", meaning, lambda ranking: _beside(report, ranking), folded=False)
@@ -214,7 +214,7 @@ def matrix(report: Report) -> Html:
 def pairs(report: Report) -> Html:
     """Head and body of the table of all paired differences."""
     heads = [
-        head("Pair", "τ of the first less τ of the second.", "ascending", "text"),
+        head("Pair", "τ of the first minus τ of the second.", "ascending", "text"),
         head("Difference of τ", f"Paired on the same resamples, with its {report.level:.0%} interval.", "descending",
              "number"),
         head("p", "Two-sided p-value of the difference, not corrected.", "ascending", "number"),

@@ -43,7 +43,7 @@ COLUMNS = (
     ),
     Column(
         "adds to params",
-        "τ of the sum of two ranks, by score and by parameter count, less τ of the parameter count alone; paired 95 % "
+        "τ of the sum of two ranks, by score and by parameter count, minus τ of the parameter count alone; paired 95 % "
         "interval. Above 0, the scores know something that the parameter count does not. Below 0, this sum of equal "
         "weights ranks worse than the parameter count alone; the partial τ may still be above 0.",
         lambda row: with_interval(row.figures.adds, "+.3f"),
@@ -52,7 +52,7 @@ COLUMNS = (
     Column(
         "adds to free-1",
         "τ of the fusion with the training-free ranking free-1 (parameters on live edges and jacob_cov at "
-        "initialisation, by the logarithms of ranks; the score has the weight 0.25), less τ of free-1 alone; paired "
+        "initialisation, by the logarithms of ranks; the score has the weight 0.25), minus τ of free-1 alone; paired "
         "95 % interval. Above 0, the scores know something that can be had neither from size nor from an untrained "
         "network.",
         lambda row: with_interval(row.figures.adds_to_free, "+.3f"),

@@ -104,7 +104,7 @@ def _pairs(outcome: Outcome) -> Html:
 def _about_tests(contrasts: Sequence[Contrast]) -> str:
     """A paragraph on how the pairs are computed and corrected."""
     means = (
-        "Mean final accuracy of the row less that of the column, in points; point at a cell for its 95 % interval "
+        "Mean final accuracy of the row minus that of the column, in points; point at a cell for its 95 % interval "
         "(Welch) and the share of pairs of searches in which the row is better. "
     )
     if all(c.p is None for c in contrasts):

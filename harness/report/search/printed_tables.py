@@ -84,7 +84,7 @@ def _versus(outcome: Outcome) -> Printed:
             line |= {"p": _p(c.p), "p (Holm)": _p(c.adjusted)}
         lines.append(line)
     caption = (
-        "Mean final accuracy less that of random search, points, with its 95 % interval (Welch), and the share of "
+        "Mean final accuracy minus that of random search, points, with its 95 % interval (Welch), and the share of "
         "pairs of searches in which the algorithm is better."
     )
     return Printed(pd.DataFrame(lines), caption, _star(outcome))

@@ -63,7 +63,7 @@ def _ranking(a: Analysis) -> list[Column]:
     if a.free_ranking:
         rule = a.free_ranking.rule
         adds = (
-            f"τ of the super-net's scores fused with {rule}, which ranks without training, less τ of {rule} alone: "
+            f"τ of the super-net's scores fused with {rule}, which ranks without training, minus τ of {rule} alone: "
             f"what the super-net knows beyond it, mean over seeds. In brackets the {level} interval."
         )
         found.append(Column("Ranking", "Adds", adds, _interval(lambda row: row.adds)))
@@ -79,9 +79,9 @@ def _ranking(a: Analysis) -> list[Column]:
 
 def _against_base(a: Analysis, level: str) -> list[Column]:
     difference = (
-        "Mean τ less that of the base, unpaired, over every seed that is there. Arrows say up or down; they are filled "
-        f"where p < {CLEAR:g}. The intervals of all settings hold together with {level}. Settings with one seed are "
-        "not tested."
+        "Mean τ minus that of the base, unpaired, over every seed that is there. Arrows say up or down; they are "
+        f"filled where p < {CLEAR:g}. The intervals of all settings hold together with {level}. Settings with one seed "
+        "are not tested."
     )
     expected = (
         "The difference to expect given all differences of the study, of which the largest are too large (empirical "
@@ -97,7 +97,7 @@ def _against_base(a: Analysis, level: str) -> list[Column]:
         "and Hochberg): for screening."
     )
     partial = (
-        "Kendall's partial τ given parameter count less that of the base: what changes beyond size. In brackets the "
+        "Kendall's partial τ given parameter count minus that of the base: what changes beyond size. In brackets the "
         f"{level} interval, Dunnett-corrected for this outcome on its own."
     )
     found = [
@@ -110,7 +110,7 @@ def _against_base(a: Analysis, level: str) -> list[Column]:
     ]
     if a.free_ranking:
         adds = (
-            f"What is added less what the base adds. In brackets the {level} interval, Dunnett-corrected for this "
+            f"What is added minus what the base adds. In brackets the {level} interval, Dunnett-corrected for this "
             "outcome on its own."
         )
         found.append(Column("Ranking", "ΔAdds", adds, _interval(lambda row: row.adds_difference)))

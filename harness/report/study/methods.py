@@ -71,9 +71,9 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         "The regret of a ranking's first k is the true accuracy lost by the best of them against the best "
         "architecture scored, in percentage points. P(surpass random) is the probability that the ranking's first "
         "is not beaten by the best of ten architectures drawn at random.",
-        "The displacement of an architecture is its percentile by score less that expected at its true rank, by "
+        "The displacement of an architecture is its percentile by score minus that expected at its true rank, by "
         "isotonic regression. It is explained by least squares on operations, connections, parameter count (rank), and "
-        "depth with live layers, each less its own expectation at the same true rank (Robinson, 1988); shares are "
+        "depth with live layers, each minus its own expectation at the same true rank (Robinson, 1988); shares are "
         "averaged over all orders of the groups (Lindeman, Merenda and Gold, 1980). The share common to seeds is that "
         "of variance components. Partial taus given parameter count are compared with the base as taus are.",
         "What costs no training is compared within runs: the mean over settings, with the variance pooled within "
@@ -81,8 +81,8 @@ def _text(study: Study, a: Analysis, done: list[Result]) -> list[str]:
         "The attainable tau is that of a perfect ranker against the mean of the ground truth's repeats, by the "
         "tau between single repeats and the Spearman-Brown formula. That formula does not hold within the truly best "
         "10 %, which are chosen by the same noisy mean; there, the choice is simulated with the noise between repeats. "
-        "Over-ranked operations are given beyond regression to the mean: the mean over uses of predicted less true "
-        "percentile, less (rho - 1)(true - 50), rho being Spearman's. Their intervals hold the spread between seeds "
+        "Over-ranked operations are given beyond regression to the mean: the mean over uses of predicted minus true "
+        "percentile, minus (rho - 1)(true - 50), rho being Spearman's. Their intervals hold the spread between seeds "
         "and the choice of architectures, and hold together for all operations of a setting (Bonferroni).",
     ]
 

@@ -62,17 +62,17 @@ def free(analysis: Analysis) -> pd.DataFrame:
     found = analysis.free
     if found is None:
         return pd.DataFrame()
-    lines = [_blocked("loss less accuracy", found.metric)] if found.metric else []
+    lines = [_blocked("loss minus accuracy", found.metric)] if found.metric else []
     if found.images:
-        lines.append(_blocked("all images less the first quarter", found.images))
+        lines.append(_blocked("all images minus the first quarter", found.images))
     lines += [
-        _blocked(f"batch norm in scoring: {one.other} less {one.own}", one.difference) for one in found.statistics
+        _blocked(f"batch norm in scoring: {one.other} minus {one.own}", one.difference) for one in found.statistics
     ]
     if found.epochs:
-        lines.append(_blocked(f"mean ranks of {found.last_epochs} epochs less the last", found.epochs))
+        lines.append(_blocked(f"mean ranks of {found.last_epochs} epochs minus the last", found.epochs))
     lines += [
         {
-            "change": f"mean ranks of {e.seeds} seeds less one seed", "settings": e.label, "runs": e.seeds,
+            "change": f"mean ranks of {e.seeds} seeds minus one seed", "settings": e.label, "runs": e.seeds,
             **_ends("difference", e.gain),
         }
         for e in found.ensembles

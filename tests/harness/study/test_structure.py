@@ -263,8 +263,8 @@ def test_tables_and_figure_have_every_setting(analysis, tmp_path):
     assert len(structure_tables.displaced(analysis)) == 30
     changes = structure_tables.free(analysis)["change"].tolist()
     assert changes[:5] == [
-        "loss less accuracy", "all images less the first quarter", "batch norm in scoring: recalibrate less batch",
-        "mean ranks of 2 epochs less the last", "mean ranks of 12 seeds less one seed",
+        "loss minus accuracy", "all images minus the first quarter", "batch norm in scoring: recalibrate minus batch",
+        "mean ranks of 2 epochs minus the last", "mean ranks of 12 seeds minus one seed",
     ]  # fmt: skip
     write_tables(analysis, tmp_path)
     assert "depth and layers, \\%" in (tmp_path / "structure.tex").read_text()
