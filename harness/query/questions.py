@@ -110,9 +110,10 @@ _ALL = (
     ),
     Question(
         "free",
-        "What changes tau without any training, as a mean of differences within runs: loss minus accuracy as the score, "
-        "all images minus the first quarter of them, and recalibrated statistics of batch norm in scoring minus those of "
-        "each batch (on a sample of the architectures, in runs of studies that ask for it); null where no run has it.",
+        "What changes tau without any training, as a mean of differences within runs: loss minus accuracy as the "
+        "score, all images minus the first quarter of them, and recalibrated statistics of batch norm in scoring minus "
+        "those of each batch (on a sample of the architectures, in runs of studies that ask for it); null where no run "
+        "has it.",
         """
         SELECT space, truth_dataset, change, count(*) AS seeds, avg(kendall_tau) AS mean_tau,
             avg(negative_loss_tau - accuracy_tau) AS loss_less_accuracy,
