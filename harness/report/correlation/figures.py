@@ -161,7 +161,8 @@ def tau_by_fraction(report: Report) -> Figure:
         _ceiling(axis, report.ceiling.tau, None, "x", "two single repeats")
     axis.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
     axis.set_xscale("log")
-    axis.set_xticks(fractions, minor=False)
+    known = [any(ranking.curve[i] is not None for ranking in report.ranked) for i in range(len(fractions))]
+    axis.set_xticks(fractions[known], minor=False)  # of few architectures, small fractions have no tau
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
     axis.set_xticks([], minor=True)
     axis.invert_xaxis()
