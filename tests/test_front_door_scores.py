@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 import supernet as sn
 from supernet.benchmarks.errors import UserError
+from supernet.harness.correlation.truth import check_agreement, ground_truth
 from supernet.harness.statistics.metrics import kendall_tau
 
 pytestmark = pytest.mark.usefixtures("embedded_alone")
@@ -159,3 +160,11 @@ def test_arguments_that_contradict_a_ground_truth_are_refused(about, message, tm
         sn.correlate(path, truth=truth, resamples=20, **about)
     for agreeing in ({}, {"space": "nb201", "table": "nb201-digits"}, {"table": str(truth.table.path)}):
         assert sn.correlate(path, truth=truth, score_columns="mine", resamples=20, **agreeing).known is truth
+
+
+def test_ground_truth_that_is_given_may_be_named_in_the_benchmarks_own_spelling():
+    known = ground_truth("nb201", "digits")
+    check_agreement(known, space="nb201", dataset="Digits", split="test", epochs=1)
+    for other in ({"epochs": "-1"}, {"dataset": "CIFAR-10"}, {"space": "NB-201"}):
+        with pytest.raises(UserError, match="asks for another"):
+            check_agreement(known, **other)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from supernet.benchmarks.errors import UserError
 from supernet.benchmarks.spaces import OFFICIAL, SPACE_NAMES
 from supernet.benchmarks.truth import shelf
+from supernet.benchmarks.truth.asked import Asked
 from supernet.benchmarks.truth.table import GroundTruth, Measure
 from supernet.benchmarks.wording import did_you_mean, listed, quoted
 
@@ -43,11 +44,6 @@ class Known:
         return f"{self.measure} of {self.table.path.name}"
 
 
-def _folded(value: object) -> str:
-    """A name as it is compared: the benchmarks' own spellings, such as CIFAR-10, are accepted, too."""
-    return str(value).casefold().replace("-", "")
-
-
 def check_agreement(known: Known, table: str | None = None, **asked: object) -> None:
     """Check that what is asked for beside ground truth that is an object does not contradict it.
 
@@ -58,9 +54,13 @@ def check_agreement(known: Known, table: str | None = None, **asked: object) -> 
     Raises:
         UserError: it does.
     """
-    there = {"space": known.space, **vars(known.measure)}
+    m = known.measure
+    there = {"space": known.space, "dataset": m.dataset, "split": m.split, "epochs": m.epochs, "seed": m.seed}
     given = {name: value for name, value in asked.items() if value is not None}
-    wrong = [f"{name}={quoted(value)}" for name, value in given.items() if _folded(value) != _folded(there[name])]
+    meant = there | {name: str(value) for name, value in given.items()}
+    spelled = Asked(meant["dataset"], meant["split"], meant["epochs"], meant["seed"]).spelled_as([m])
+    meant |= vars(spelled)
+    wrong = [f"{name}={quoted(value)}" for name, value in given.items() if meant[name] != there[name]]
     if table is not None and Path(table).name.removesuffix(".parquet") != known.table.path.stem:
         wrong.append(f"table={quoted(table)}")
     if wrong:
